@@ -1,0 +1,37 @@
+//! `authorize`: the authorizer of both APIs. A token in, an identity for the life of the connection out.
+
+mod token;
+
+use chat::Caller;
+use chat_aws::apigw::{AuthorizeEvent, Verdict};
+use chat_aws::serve::{self, Function};
+use chat_aws::{Failure, Fault, Vars};
+use token::Tokens;
+
+pub fn function(vars: &Vars) -> Result<Function, Fault> {
+    Ok(serve::authorize(Tokens::new(vars)?, handle))
+}
+
+/// Lets in who brings a token that we trust, and hands on who that is; everyone else is refused with a 403.
+pub async fn handle(tokens: Tokens, event: AuthorizeEvent) -> Result<Verdict, Failure> {
+    let method_arn = event.method_arn;
+    let Some(token) = event.token else { return Ok(Verdict::Deny { method_arn }) };
+    let claims = match tokens.verify(&token) {
+        Ok(claims) => claims,
+        Err(reason) => return Ok(refuse(&reason, method_arn)),
+    };
+    let caller = match Caller::from_claims(&claims, &tokens.default_rooms) {
+        Ok(caller) => tokens.reduce(caller),
+        Err(reason) => return Ok(refuse(&reason, method_arn)),
+    };
+    match caller.to_context() {
+        Ok(_) => Ok(Verdict::Allow { caller, method_arn }),
+        Err(reason) => Ok(refuse(&reason, method_arn)),
+    }
+}
+
+/// The reason is for our log, never for whoever tries tokens; none of these reasons repeats the token.
+fn refuse(reason: &dyn std::error::Error, method_arn: String) -> Verdict {
+    tracing::info!(%reason, "token refused");
+    Verdict::Deny { method_arn }
+}

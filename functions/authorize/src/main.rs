@@ -1,0 +1,3 @@
+fn main() -> Result<(), chat_aws::serve::Error> {
+    chat_aws::serve::run(authorize::function)
+}

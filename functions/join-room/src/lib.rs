@@ -1,0 +1,37 @@
+//! `joinRoom`: enter a room, tell its members, and say how far its history reaches.
+
+use chat::{Member, Push, Rejection, Reply, RoomRequest};
+use chat_aws::apigw::MessageEvent;
+use chat_aws::serve::{self, Function};
+use chat_aws::{App, Failure, Fault, Vars, now};
+
+pub fn function(vars: &Vars) -> Result<Function, Fault> {
+    Ok(serve::message(App::new(vars)?, handle))
+}
+
+/// Becomes a member first and reads the newest id after it. A sender counts first and reads the members after it; so
+/// every message that was not pushed to this member has an id of at most `lastId`, and is found in the history.
+pub async fn handle(app: App, event: MessageEvent) -> Result<Reply, Failure> {
+    let connection = event.connection;
+    let caller = &connection.caller;
+    let RoomRequest { room, user } = RoomRequest::parse(&event.request)?;
+    caller.must_be(user.as_ref(), "userId")?;
+    caller.may_enter(&room)?;
+
+    let me = Member { connection: connection.id, user: caller.user().clone(), joined_at: now() };
+    app.connections.enter(&me, &room).await?;
+    let (last_id, members, open) = tokio::join!(
+        app.messages.last_id(&room),
+        app.connections.members(&room),
+        app.connections.is_open(&me.connection),
+    );
+    if !open? {
+        app.connections.leave(&me.connection, &room).await?;
+        return Err(Rejection::ConnectionGone.into());
+    }
+    let (last_id, members) = (last_id?, members?);
+    if me.arrives(&members) {
+        app.deliver(&room, members, &Push::joined(&room, &caller.profile)).await?;
+    }
+    Ok(Reply::joined(room, last_id))
+}

@@ -1,0 +1,164 @@
+//! What API Gateway sends, turned into our words at once, and what it wants back.
+
+use crate::{Failure, Fault};
+use aws_lambda_events::apigw::{
+    ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayWebsocketProxyRequest,
+    ApiGatewayWebsocketProxyRequestContext,
+};
+use chat::{Caller, ConnectionId, Request, Timestamp};
+use lambda_http::RequestExt;
+use serde_json::{Value, json};
+
+/// The connection that an event belongs to, and who opened it.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    pub id: ConnectionId,
+    pub connected_at: Timestamp,
+    pub caller: Caller,
+}
+
+/// A frame from a client, on whichever route.
+#[derive(Debug)]
+pub struct MessageEvent {
+    pub connection: Connection,
+    pub request: Request,
+}
+
+/// `$connect`: a handshake that the authorizer let through.
+#[derive(Debug)]
+pub struct ConnectEvent {
+    pub connection: Connection,
+    /// Subprotocols the client offers, in its order.
+    pub subprotocols: Vec<String>,
+}
+
+/// `$disconnect`: the connection is no more. Best effort, it may never come.
+#[derive(Debug)]
+pub struct DisconnectEvent {
+    pub connection: Connection,
+}
+
+/// A handshake or an HTTP request that is to be let through or not.
+#[derive(Debug)]
+pub struct AuthorizeEvent {
+    /// What a policy has to name to let this very call through.
+    pub method_arn: String,
+    pub token: Option<String>,
+}
+
+/// An HTTP request that the authorizer let through.
+#[derive(Debug)]
+pub struct HttpEvent {
+    pub caller: Caller,
+    query: Vec<(String, String)>,
+}
+
+impl HttpEvent {
+    /// The query string's pairs, decoded.
+    pub fn query(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    pub(crate) fn read(request: &lambda_http::Request) -> Result<Self, Failure> {
+        let context = request.request_context_ref();
+        let fields = context.and_then(|context| context.authorizer()).map(|authorizer| &authorizer.fields);
+        let caller = Caller::from_context(fields.unwrap_or(&std::collections::HashMap::new()))?;
+        let query = request.query_string_parameters_ref();
+        let pairs = query.into_iter().flat_map(|query| query.iter());
+        Ok(Self { caller, query: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() })
+    }
+}
+
+/// An answer to `$connect` that lets the client in; a subprotocol must be echoed, or a browser gives up.
+#[derive(Debug, Default)]
+pub struct Accepted {
+    pub subprotocol: Option<&'static str>,
+}
+
+/// What `authorize` decided.
+#[derive(Debug)]
+pub enum Verdict {
+    Allow { caller: Caller, method_arn: String },
+    Deny { method_arn: String },
+}
+
+impl Verdict {
+    /// The authorizer result that both kinds of API take: an IAM policy and flat context strings.
+    pub(crate) fn into_policy(self) -> Result<Value, Fault> {
+        let policy = |principal: String, effect: &str, arn: String, context: Value| {
+            json!({
+                "principalId": principal,
+                "policyDocument": {
+                    "Version": "2012-10-17",
+                    "Statement": [{"Action": "execute-api:Invoke", "Effect": effect, "Resource": arn}],
+                },
+                "context": context,
+            })
+        };
+        Ok(match self {
+            Self::Deny { method_arn } => policy("anonymous".into(), "Deny", method_arn, json!({})),
+            Self::Allow { caller, method_arn } => {
+                let context = caller.to_context().map_err(Fault::doing("failed to hand the caller on"))?;
+                let context = context.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text))).collect();
+                policy(caller.user().to_string(), "Allow", method_arn, Value::Object(context))
+            }
+        })
+    }
+}
+
+pub(crate) fn websocket(payload: Value) -> Result<ApiGatewayWebsocketProxyRequest, Failure> {
+    serde_json::from_value(payload).map_err(unreadable)
+}
+
+pub(crate) fn connection(context: ApiGatewayWebsocketProxyRequestContext) -> Result<Connection, Failure> {
+    let id = context.connection_id.ok_or_else(|| unreadable("requestContext.connectionId is missing"))?;
+    let caller = Caller::from_context(&context.authorizer.fields)?;
+    Ok(Connection { id: ConnectionId::new(id), connected_at: Timestamp::from_millis(context.connected_at), caller })
+}
+
+impl ConnectEvent {
+    pub(crate) fn read(payload: Value) -> Result<Self, Failure> {
+        let event = websocket(payload)?;
+        let offered = event.headers.get_all("sec-websocket-protocol").into_iter();
+        let subprotocols = offered.filter_map(|value| value.to_str().ok()).flat_map(subprotocols).map(String::from);
+        Ok(Self { subprotocols: subprotocols.collect(), connection: connection(event.request_context)? })
+    }
+}
+
+impl DisconnectEvent {
+    pub(crate) fn read(payload: Value) -> Result<Self, Failure> {
+        Ok(Self { connection: connection(websocket(payload)?.request_context)? })
+    }
+}
+
+impl AuthorizeEvent {
+    /// The token may come as `Authorization: Bearer …`, as the subprotocol `bearer.…`, or as `?token=…`; the first of
+    /// these that is there counts.
+    pub(crate) fn read(payload: Value) -> Result<Self, Failure> {
+        let event: ApiGatewayCustomAuthorizerRequestTypeRequest =
+            serde_json::from_value(payload).map_err(unreadable)?;
+        let header = |name: &str| event.headers.get(name).and_then(|value| value.to_str().ok());
+        let from_header = || {
+            let (scheme, token) = header("authorization")?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+        };
+        let from_subprotocol = || {
+            let offered = event.headers.get_all("sec-websocket-protocol").into_iter();
+            let mut offered = offered.filter_map(|value| value.to_str().ok()).flat_map(subprotocols);
+            offered.find_map(|offer| offer.strip_prefix("bearer.").map(String::from))
+        };
+        let from_query = || event.query_string_parameters.first("token").map(String::from);
+        Ok(Self {
+            token: from_header().or_else(from_subprotocol).or_else(from_query),
+            method_arn: event.method_arn.ok_or_else(|| unreadable("methodArn is missing"))?,
+        })
+    }
+}
+
+fn subprotocols(header: &str) -> impl Iterator<Item = &str> {
+    header.split(',').map(str::trim).filter(|offer| !offer.is_empty())
+}
+
+fn unreadable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+    Failure::Fault(Fault::because("failed to read the event", error))
+}

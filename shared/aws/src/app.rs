@@ -1,0 +1,87 @@
+use crate::limits::ROOMS_IN_FLIGHT;
+use crate::push::Pusher;
+use crate::sdk::Clients;
+use crate::store::{Connections, Messages, Users};
+use crate::{Fault, Vars, telemetry};
+use chat::{ConnectionId, Member, Push, RoomId, UserId, departs};
+use futures_util::{StreamExt, future, stream};
+use std::collections::{BTreeSet, HashSet};
+
+/// What a function works with; built once at cold start, cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub connections: Connections,
+    pub messages: Messages,
+    pub users: Users,
+    pub pusher: Pusher,
+}
+
+impl App {
+    /// Builds the clients and stores from the function's variables.
+    pub fn new(vars: &Vars) -> Result<Self, Fault> {
+        let clients = Clients::new(vars)?;
+        let chat_table = vars.required("CHAT_TABLE")?;
+        let retention_days = vars.parsed("MESSAGE_RETENTION_DAYS", 0)?;
+        Ok(Self {
+            connections: Connections::new(clients.dynamodb.clone(), vars.required("CONNECTIONS_TABLE")?),
+            messages: Messages::new(clients.dynamodb.clone(), chat_table, retention_days),
+            users: Users::new(clients.dynamodb, chat_table, vars.flag("EXPOSE_EMAIL")?),
+            pusher: Pusher::new(clients.management),
+        })
+    }
+
+    /// Pushes a frame to the members of a room, takes out those whose connection is gone, and tells the others who
+    /// left with them.
+    ///
+    /// A push may be lost, since the room's history has the message; so a member that cannot be reached is logged and
+    /// left to its catch-up. Only when nobody at all could be reached does the whole delivery fail.
+    pub async fn deliver(&self, room: &RoomId, mut members: Vec<Member>, push: &Push<'_>) -> Result<(), Fault> {
+        let mut frames = vec![encode(push)?];
+        let mut delivered = 0;
+        while let Some(frame) = frames.pop() {
+            let mut posted = self.pusher.post(&members, &frame).await;
+            delivered += posted.delivered;
+            if let Some(fault) = posted.failed.pop() {
+                if delivered == 0 && posted.gone.is_empty() {
+                    return Err(fault);
+                }
+                tracing::warn!(failed = posted.failed.len() + 1, of = members.len(), "some members were not reached");
+                telemetry::survived(&fault);
+            }
+            let gone: HashSet<_> = posted.gone.into_iter().collect();
+            let (lost, kept) = members.into_iter().partition(|member| gone.contains(&member.connection));
+            members = kept;
+            for user in self.remove(room, lost).await {
+                if departs(&user, &members) {
+                    frames.push(encode(&Push::left(room, &user))?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a connection out of a room, and tells the others if its user left with it.
+    pub async fn leave(&self, connection: &ConnectionId, user: &UserId, room: &RoomId) -> Result<(), Fault> {
+        if !self.connections.leave(connection, room).await? {
+            return Ok(());
+        }
+        let remaining = self.connections.members(room).await?;
+        if departs(user, &remaining) {
+            self.deliver(room, remaining, &Push::left(room, user)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes members out of a room for good. It is housekeeping: what fails here is found again at the next push.
+    async fn remove(&self, room: &RoomId, lost: Vec<Member>) -> BTreeSet<UserId> {
+        let leaves = lost.into_iter().map(|member| async move {
+            let left = self.connections.leave(&member.connection, room).await;
+            left.inspect_err(telemetry::survived).ok().map(|_| member.user)
+        });
+        stream::iter(leaves).buffer_unordered(ROOMS_IN_FLIGHT).filter_map(future::ready).collect().await
+    }
+}
+
+fn encode(push: &Push<'_>) -> Result<Vec<u8>, Fault> {
+    serde_json::to_vec(push).map_err(Fault::doing("failed to encode a push"))
+}

@@ -1,0 +1,23 @@
+//! How AWS does it: events from API Gateway, rows in DynamoDB, pushes through the management API.
+//!
+//! SDK types stay inside this crate; functions see `chat`'s types, [`App`] and the events of [`apigw`].
+
+pub mod apigw;
+mod app;
+mod clock;
+mod fault;
+mod limits;
+mod push;
+mod sdk;
+pub mod serve;
+mod store;
+pub mod telemetry;
+mod vars;
+
+pub use app::App;
+pub use clock::now;
+pub use fault::{Failure, Fault};
+pub use limits::{ROOMS_IN_FLIGHT, SEND_TIMEOUT_SECONDS};
+pub use push::Pusher;
+pub use store::{Connections, Messages, Stored, Users};
+pub use vars::Vars;

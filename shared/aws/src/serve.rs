@@ -1,0 +1,192 @@
+//! Between Lambda and a handler: events in, replies out, and the one place where refusals and faults become frames.
+
+use crate::apigw::{self, Accepted, AuthorizeEvent, ConnectEvent, DisconnectEvent, HttpEvent, MessageEvent, Verdict};
+use crate::{Failure, Fault, Vars, telemetry};
+use chat::{Reply, Request, http_internal, http_refusal};
+use lambda_http::http::{Response, header};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Service, service_fn};
+use lambda_runtime::{Context, LambdaEvent};
+use serde_json::{Value, json};
+use std::pin::Pin;
+
+/// Lambda's own error: the invocation failed, and API Gateway says so in its words.
+pub type Error = lambda_runtime::Error;
+
+type Invocation = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>;
+
+/// A function as Lambda sees it: a JSON event and a context in, a JSON answer out.
+pub struct Function(Box<dyn Fn(Value, Context) -> Invocation + Send + Sync>);
+
+impl Function {
+    fn new<F: Future<Output = Result<Value, Error>> + Send + 'static>(
+        invoke: impl Fn(Value, Context) -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self(Box::new(move |payload, context| Box::pin(invoke(payload, context))))
+    }
+
+    /// Runs one invocation.
+    pub fn invoke(&self, payload: Value, context: Context) -> Invocation {
+        (self.0)(payload, context)
+    }
+
+    /// Runs one invocation under the given request id, outside Lambda.
+    pub fn invoke_as(&self, request_id: &str, payload: Value) -> Invocation {
+        let mut context = Context::default();
+        context.request_id = request_id.to_owned();
+        self.invoke(payload, context)
+    }
+}
+
+/// Serves a function on Lambda until the process is ended.
+///
+/// One thread: a function handles one event at a time, and a runtime of many threads takes twice the CPU per call.
+pub fn run(function: impl FnOnce(&Vars) -> Result<Function, Fault>) -> Result<(), Error> {
+    let vars = Vars::from_env();
+    telemetry::init(&vars);
+    let function = function(&vars).inspect_err(|fault| telemetry::fault(fault, "cold start"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let invoke = |event: LambdaEvent<Value>| function.invoke(event.payload, event.context);
+    runtime.block_on(lambda_runtime::run(service_fn(invoke)))
+}
+
+/// A route of the WebSocket API: a frame in, a reply out.
+pub fn message<S, F>(state: S, handle: impl Fn(S, MessageEvent) -> F + Copy + Send + Sync + 'static) -> Function
+where
+    S: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Reply, Failure>> + Send,
+{
+    Function::new(move |payload, context| {
+        let state = state.clone();
+        async move {
+            let mut asked = None;
+            let result = async {
+                let event = apigw::websocket(payload)?;
+                let request = Request::parse(event.body.as_deref().unwrap_or_default())?;
+                asked = Some(request.clone());
+                let connection = apigw::connection(event.request_context)?;
+                handle(state, MessageEvent { connection, request }).await
+            };
+            let reply = result.await.unwrap_or_else(|failure| match failure {
+                Failure::Rejected(rejection) => Reply::rejected(&rejection),
+                Failure::Fault(fault) => {
+                    telemetry::fault(&fault, &context.request_id);
+                    Reply::internal(&context.request_id)
+                }
+            });
+            let reply = asked.iter().fold(reply, Reply::answering);
+            Ok(json!({"statusCode": 200, "body": serde_json::to_string(&reply)?}))
+        }
+    })
+}
+
+/// `$connect`: a status that is not 200 refuses the handshake.
+pub fn connect<S, F>(state: S, handle: impl Fn(S, ConnectEvent) -> F + Copy + Send + Sync + 'static) -> Function
+where
+    S: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Accepted, Failure>> + Send,
+{
+    Function::new(move |payload, context| {
+        let state = state.clone();
+        async move {
+            let result = async { handle(state, ConnectEvent::read(payload)?).await };
+            Ok(match result.await {
+                Ok(Accepted { subprotocol: None }) => json!({"statusCode": 200}),
+                Ok(Accepted { subprotocol: Some(name) }) => {
+                    json!({"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": name}})
+                }
+                Err(failure) => json!({"statusCode": status(&failure, &context)}),
+            })
+        }
+    })
+}
+
+/// `$disconnect`: nobody reads the answer.
+pub fn disconnect<S, F>(state: S, handle: impl Fn(S, DisconnectEvent) -> F + Copy + Send + Sync + 'static) -> Function
+where
+    S: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<(), Failure>> + Send,
+{
+    Function::new(move |payload, context| {
+        let state = state.clone();
+        async move {
+            let result = async { handle(state, DisconnectEvent::read(payload)?).await };
+            let status = result.await.map_or_else(|failure| status(&failure, &context), |()| 200);
+            Ok(json!({"statusCode": status}))
+        }
+    })
+}
+
+/// The authorizer of both APIs. A fault is Lambda's error: API Gateway then answers 500 and lets nobody in.
+pub fn authorize<S, F>(state: S, handle: impl Fn(S, AuthorizeEvent) -> F + Copy + Send + Sync + 'static) -> Function
+where
+    S: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Verdict, Failure>> + Send,
+{
+    Function::new(move |payload, context| {
+        let state = state.clone();
+        async move {
+            let result = async { Ok(handle(state, AuthorizeEvent::read(payload)?).await?.into_policy()?) };
+            result.await.map_err(|failure: Failure| {
+                status(&failure, &context);
+                Error::from("failed to authorize")
+            })
+        }
+    })
+}
+
+/// A route of the HTTP API that answers JSON with a `Link` header.
+pub fn http<S, F>(state: S, handle: impl Fn(S, HttpEvent) -> F + Copy + Send + Sync + 'static) -> Function
+where
+    S: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Response<String>, Failure>> + Send,
+{
+    Function::new(move |payload, context| {
+        let state = state.clone();
+        async move {
+            let request_id = context.request_id.clone();
+            let mut service = Adapter::from(service_fn(move |request: lambda_http::Request| {
+                let (state, request_id) = (state.clone(), request_id.clone());
+                async move {
+                    let result = async { handle(state, HttpEvent::read(&request)?).await };
+                    result.await.or_else(|failure| http_failure(&failure, &request_id))
+                }
+            }));
+            let payload: LambdaRequest = serde_json::from_value(payload)?;
+            let response = service.call(LambdaEvent::new(payload, context)).await?;
+            Ok(serde_json::to_value(response)?)
+        }
+    })
+}
+
+/// A JSON response of the HTTP API.
+pub fn json_response(status: u16, body: &impl serde::Serialize) -> Result<Response<String>, Fault> {
+    let doing = "failed to build a response";
+    let body = serde_json::to_string(body).map_err(Fault::doing(doing))?;
+    let response = Response::builder().status(status).header(header::CONTENT_TYPE, "application/json; charset=utf-8");
+    response.body(body).map_err(Fault::doing(doing))
+}
+
+fn http_failure(failure: &Failure, request_id: &str) -> Result<Response<String>, Error> {
+    let (status, body) = match failure {
+        Failure::Rejected(rejection) => {
+            let (status, reason) = rejection.status();
+            (status, http_refusal(status, reason, &rejection.to_string()))
+        }
+        Failure::Fault(fault) => {
+            telemetry::fault(fault, request_id);
+            (500, http_internal(request_id))
+        }
+    };
+    Ok(json_response(status, &body)?)
+}
+
+fn status(failure: &Failure, context: &Context) -> u16 {
+    match failure {
+        Failure::Rejected(rejection) => rejection.status().0,
+        Failure::Fault(fault) => {
+            telemetry::fault(fault, &context.request_id);
+            500
+        }
+    }
+}

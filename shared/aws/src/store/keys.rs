@@ -1,0 +1,83 @@
+//! Every key string of both tables.
+
+use chat::limits::SAFE_INTEGER_MAX;
+use chat::{ClientMessageId, ConnectionId, MessageId, RoomId, UserId};
+
+/// Attribute names of the primary key.
+pub const PARTITION: &str = "PK";
+pub const SORT: &str = "SK";
+
+/// Sort key of the row that says a connection is open.
+pub const OPEN: &str = "CONN";
+
+/// Sort key of a room's counter.
+pub const HEAD: &str = "HEAD";
+
+/// Sort key of a user's profile.
+pub const PROFILE: &str = "PROFILE";
+
+/// What the sort keys of a connection's rooms begin with.
+pub const ROOM_PREFIX: &str = "ROOM#";
+
+/// What the sort keys of a room's, or a user's, connections begin with.
+pub const CONNECTION_PREFIX: &str = "CONN#";
+
+pub fn connection(id: &ConnectionId) -> String {
+    format!("{CONNECTION_PREFIX}{id}")
+}
+
+pub fn room(id: &RoomId) -> String {
+    format!("{ROOM_PREFIX}{id}")
+}
+
+pub fn user(id: &UserId) -> String {
+    format!("USER#{id}")
+}
+
+/// Padded to the 16 digits of the largest id, so that text order is the order of numbers.
+pub fn message(id: MessageId) -> String {
+    format!("MSG#{:016}", id.get())
+}
+
+/// The first and last sort keys of the messages strictly between two ids, or none if there is no room between them.
+pub fn messages_between(after: Option<MessageId>, before: Option<MessageId>) -> Option<(String, String)> {
+    let first = after.map_or(0, |id| id.get() + 1);
+    let last = before.map_or(Some(SAFE_INTEGER_MAX), |id| id.get().checked_sub(1))?;
+    (first <= last).then(|| (message(MessageId::new(first)), message(MessageId::new(last))))
+}
+
+/// Unambiguous, because a `clientMessageId` holds no `#`.
+pub fn sent(user: &UserId, id: &ClientMessageId) -> String {
+    format!("SENT#{user}#{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_read_as_documented() {
+        let (room_id, user_id) = (RoomId::parse("01#x").expect("an id"), UserId::parse("7").expect("an id"));
+        let client: ClientMessageId = serde_json::from_str("\"a-1\"").expect("an id");
+        assert_eq!(room(&room_id), "ROOM#01#x");
+        assert_eq!(user(&user_id), "USER#7");
+        assert_eq!(connection(&ConnectionId::new("L0SM9cOFvHcCIhw=")), "CONN#L0SM9cOFvHcCIhw=");
+        assert_eq!(sent(&user_id, &client), "SENT#7#a-1");
+        assert_eq!(message(MessageId::new(42)), "MSG#0000000000000042");
+    }
+
+    #[test]
+    fn message_keys_sort_as_their_ids() {
+        let ids = [0, 1, 9, 10, 99, 1_000, SAFE_INTEGER_MAX - 1, SAFE_INTEGER_MAX].map(MessageId::new);
+        assert!(ids.map(message).is_sorted());
+    }
+
+    #[test]
+    fn ranges_exclude_their_ends() {
+        let id = MessageId::new;
+        assert_eq!(messages_between(Some(id(5)), Some(id(7))), Some((message(id(6)), message(id(6)))));
+        assert_eq!(messages_between(None, Some(id(0))), None);
+        assert_eq!(messages_between(Some(id(SAFE_INTEGER_MAX)), None), None);
+        assert_eq!(messages_between(None, None), Some((message(id(0)), message(id(SAFE_INTEGER_MAX)))));
+    }
+}

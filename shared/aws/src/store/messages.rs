@@ -1,0 +1,234 @@
+use super::{Item, key, keys, now_in_seconds, number, read, row, text};
+use crate::limits::{CONFLICT_ATTEMPTS, CONFLICT_BACKOFF, RETRY_WINDOW};
+use crate::{Fault, now};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use chat::{ClientMessageId, Content, Cursor, HistoryPage, HistoryRequest, Message, MessageId, MessageKind};
+use chat::{RoomId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What is said in the rooms: the room part of the Chat table.
+///
+/// | PK | SK | holds |
+/// |---|---|---|
+/// | `ROOM#<roomId>` | `HEAD` | `lastId`, an atomic counter |
+/// | `ROOM#<roomId>` | `MSG#<id>` | one message |
+/// | `ROOM#<roomId>` | `SENT#<userId>#<clientMessageId>` | the id given to that send, for a day |
+#[derive(Clone)]
+pub struct Messages {
+    client: Client,
+    table: String,
+    /// None keeps messages for ever.
+    retention: Option<Duration>,
+}
+
+/// What became of a message that was to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub message: Message,
+    /// An earlier send with the same `clientMessageId` had stored it; `message` is that one.
+    pub duplicate: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageRow {
+    id: MessageId,
+    room_id: RoomId,
+    sender_id: UserId,
+    kind: MessageKind,
+    content: String,
+    create_time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_message_id: Option<ClientMessageId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SentRow {
+    id: MessageId,
+    expires_at: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HeadRow {
+    last_id: MessageId,
+}
+
+impl From<MessageRow> for Message {
+    fn from(row: MessageRow) -> Self {
+        Self {
+            id: row.id,
+            room: row.room_id,
+            sender: row.sender_id,
+            content: Content::stored(row.kind, row.content),
+            create_time: Timestamp::from_millis(row.create_time),
+            client_message_id: row.client_message_id,
+        }
+    }
+}
+
+impl Messages {
+    pub(crate) fn new(client: Client, table: &str, retention_days: u64) -> Self {
+        let retention = (retention_days > 0).then(|| Duration::from_secs(retention_days.saturating_mul(24 * 3_600)));
+        Self { client, table: table.to_owned(), retention }
+    }
+
+    /// Takes the room's next id. An id that is taken and not used stays a hole for ever.
+    pub async fn next_id(&self, room: &RoomId) -> Result<MessageId, Fault> {
+        let request =
+            self.client.update_item().table_name(&self.table).set_key(Some(key(&keys::room(room), keys::HEAD)));
+        let request = request
+            .update_expression("ADD lastId :one")
+            .expression_attribute_values(":one", number(1))
+            .return_values(ReturnValue::UpdatedNew);
+        let counted = request.send().await.map_err(Fault::doing("failed to count a message"))?;
+        let head: HeadRow = read(counted.attributes.unwrap_or_default())?;
+        Ok(head.last_id)
+    }
+
+    /// The id of the room's newest message, 0 before the first.
+    pub async fn last_id(&self, room: &RoomId) -> Result<MessageId, Fault> {
+        let head = self.get(&keys::room(room), keys::HEAD).await?;
+        head.map_or(Ok(MessageId::new(0)), |item| read::<HeadRow>(item).map(|head| head.last_id))
+    }
+
+    /// Stores a message, unless an earlier send with the same `clientMessageId` did.
+    pub async fn store(&self, message: Message) -> Result<Stored, Fault> {
+        let Some(client_message_id) = &message.client_message_id else {
+            let request = self.client.put_item().table_name(&self.table).set_item(Some(self.row(&message)?));
+            request.send().await.map_err(Fault::doing("failed to store a message"))?;
+            return Ok(Stored { message, duplicate: false });
+        };
+        match self.store_once(&message, client_message_id).await? {
+            // The SDK repeats a call whose answer was lost, and so may meet its own row.
+            Some(earlier) if earlier != message.id => {
+                let message = self.message(&message.room, earlier).await?;
+                Ok(Stored { message, duplicate: true })
+            }
+            _ => Ok(Stored { message, duplicate: false }),
+        }
+    }
+
+    /// Puts the message and the row that remembers its send in one transaction. Answers the id that an earlier send
+    /// was given, if that row is there already.
+    async fn store_once(&self, message: &Message, id: &ClientMessageId) -> Result<Option<MessageId>, Fault> {
+        let sent = SentRow { id: message.id, expires_at: now().after(RETRY_WINDOW).seconds() };
+        let sent = row(&keys::room(&message.room), &keys::sent(&message.sender, id), sent)?;
+        let put_message = Put::builder().table_name(&self.table).set_item(Some(self.row(message)?));
+        let put_sent = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(sent))
+            .condition_expression("attribute_not_exists(PK) OR expiresAt <= :now")
+            .expression_attribute_values(":now", now_in_seconds())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let puts =
+            [put_message, put_sent].map(|put| put.build().map(|put| TransactWriteItem::builder().put(put).build()));
+        let puts: Vec<_> = puts.into_iter().collect::<Result<_, _>>().map_err(Fault::doing("failed to build a put"))?;
+
+        let mut backoff = CONFLICT_BACKOFF;
+        for attempt in 1.. {
+            let request = self.client.transact_write_items().set_transact_items(Some(puts.clone()));
+            let Err(error) = request.send().await else { return Ok(None) };
+            let reasons = cancellation_reasons(error.as_service_error());
+            if let Some(old) = reasons.iter().find_map(|reason| reason.item.clone()) {
+                return read::<SentRow>(old).map(|sent| Some(sent.id));
+            }
+            // Two retries of one send at the same moment: one wins, the other meets its row on the next attempt.
+            let conflict = reasons.iter().any(|reason| reason.code.as_deref() == Some("TransactionConflict"));
+            if !conflict || attempt == CONFLICT_ATTEMPTS {
+                return Err(Fault::because("failed to store a message", error));
+            }
+            tokio::time::sleep(backoff).await;
+            backoff *= 2;
+        }
+        Ok(None)
+    }
+
+    async fn message(&self, room: &RoomId, id: MessageId) -> Result<Message, Fault> {
+        let item = self.get(&keys::room(room), &keys::message(id)).await?;
+        let missing = || Fault::because("failed to find the message of a retry", format!("message {id} is not there"));
+        read::<MessageRow>(item.ok_or_else(missing)?).map(Message::from)
+    }
+
+    /// A page of a room's history: one query, unless expired rows or DynamoDB's 1 MB per answer cut it short.
+    ///
+    /// Strongly consistent, since a client that joined catches up from here to `lastId`.
+    pub async fn page(&self, request: &HistoryRequest) -> Result<HistoryPage, Fault> {
+        let (after, before) = match request.cursor {
+            Cursor::Newest => (None, None),
+            Cursor::Before(id) => (None, Some(id)),
+            Cursor::After(id) => (Some(id), None),
+        };
+        let Some((first, last)) = keys::messages_between(after, before) else {
+            return Ok(HistoryPage { messages: Vec::new(), more: false });
+        };
+        // One row beyond the page tells whether more lie there.
+        let wanted = request.limit + 1;
+        let mut rows: Vec<MessageRow> = Vec::with_capacity(wanted);
+        let mut start: Option<Item> = None;
+        loop {
+            let query = self.client.query().table_name(&self.table).consistent_read(true);
+            let answer = query
+                .key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last")
+                .filter_expression("attribute_not_exists(expiresAt) OR expiresAt > :now")
+                .expression_attribute_values(":pk", text(keys::room(&request.room)))
+                .expression_attribute_values(":first", text(&first))
+                .expression_attribute_values(":last", text(&last))
+                .expression_attribute_values(":now", now_in_seconds())
+                .scan_index_forward(after.is_some())
+                .limit(i32::try_from(wanted - rows.len()).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(Fault::doing("failed to read a room's history"))?;
+            for item in answer.items.unwrap_or_default() {
+                rows.push(read(item)?);
+            }
+            start = answer.last_evaluated_key;
+            if rows.len() >= wanted || start.is_none() {
+                break;
+            }
+        }
+        let more = rows.len() > request.limit;
+        rows.truncate(request.limit);
+        if after.is_none() {
+            rows.reverse();
+        }
+        Ok(HistoryPage { messages: rows.into_iter().map(Message::from).collect(), more })
+    }
+
+    async fn get(&self, partition: &str, sort: &str) -> Result<Option<Item>, Fault> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let found = request.set_key(Some(key(partition, sort))).send().await;
+        Ok(found.map_err(Fault::doing("failed to read a room"))?.item)
+    }
+
+    fn row(&self, message: &Message) -> Result<Item, Fault> {
+        let attributes = MessageRow {
+            id: message.id,
+            room_id: message.room.clone(),
+            sender_id: message.sender.clone(),
+            kind: message.content.kind(),
+            content: message.content.text().into(),
+            create_time: message.create_time.millis(),
+            client_message_id: message.client_message_id.clone(),
+            expires_at: self.retention.map(|retention| message.create_time.after(retention).seconds()),
+        };
+        row(&keys::room(&message.room), &keys::message(message.id), attributes)
+    }
+}
+
+fn cancellation_reasons(error: Option<&TransactWriteItemsError>) -> &[CancellationReason] {
+    match error {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
+        _ => &[],
+    }
+}

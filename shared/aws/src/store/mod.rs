@@ -1,0 +1,48 @@
+//! The two tables. Every key string is built in [`keys`]; every read that decides something is strongly consistent.
+
+mod connections;
+pub(crate) mod keys;
+mod messages;
+mod users;
+
+pub use connections::Connections;
+pub use messages::{Messages, Stored};
+pub use users::Users;
+
+use crate::{Fault, now};
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// A row, or a key, as the SDK takes it.
+type Item = HashMap<String, AttributeValue>;
+
+fn key(partition: &str, sort: &str) -> Item {
+    HashMap::from([
+        (keys::PARTITION.to_owned(), AttributeValue::S(partition.to_owned())),
+        (keys::SORT.to_owned(), AttributeValue::S(sort.to_owned())),
+    ])
+}
+
+fn row(partition: &str, sort: &str, attributes: impl Serialize) -> Result<Item, Fault> {
+    let mut item: Item = serde_dynamo::to_item(attributes).map_err(Fault::doing("failed to write a row"))?;
+    item.extend(key(partition, sort));
+    Ok(item)
+}
+
+fn read<'a, T: Deserialize<'a>>(item: Item) -> Result<T, Fault> {
+    serde_dynamo::from_item(item).map_err(Fault::doing("failed to read a row"))
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// DynamoDB removes expired rows within days, so a read leaves them out by itself: `expiresAt > :now`.
+fn now_in_seconds() -> AttributeValue {
+    number(now().seconds())
+}

@@ -1,0 +1,111 @@
+use super::{Item, key, keys, number, read, text};
+use crate::limits::{BATCH_GET_MAX, CONFLICT_ATTEMPTS, CONFLICT_BACKOFF};
+use crate::{Fault, now};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use chat::{Profile, Timestamp, UserId};
+use serde::Deserialize;
+use std::collections::{BTreeSet, HashMap};
+
+/// How users are shown: the user part of the Chat table, `USER#<userId>` / `PROFILE`.
+#[derive(Clone)]
+pub struct Users {
+    client: Client,
+    table: String,
+    expose_email: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProfileRow {
+    user_id: UserId,
+    username: String,
+    nick_name: String,
+    email: Option<String>,
+    head_pic: Option<String>,
+    create_time: i64,
+}
+
+impl Users {
+    pub(crate) fn new(client: Client, table: &str, expose_email: bool) -> Self {
+        Self { client, table: table.to_owned(), expose_email }
+    }
+
+    /// Keeps a user's profile as the token gives it; `createTime` stays that of the first time.
+    pub async fn remember(&self, profile: &Profile) -> Result<(), Fault> {
+        let mut update = String::from("SET userId = :userId, username = :username, nickName = :nickName");
+        update.push_str(", createTime = if_not_exists(createTime, :now)");
+        let id = serde_dynamo::to_attribute_value(&profile.id).map_err(Fault::doing("failed to write a profile"))?;
+        let mut request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&keys::user(&profile.id), keys::PROFILE)))
+            .expression_attribute_values(":userId", id)
+            .expression_attribute_values(":username", text(&profile.username))
+            .expression_attribute_values(":nickName", text(&profile.nick_name))
+            .expression_attribute_values(":now", number(now().millis()));
+        let mut absent = Vec::new();
+        for (name, value) in [("email", &profile.email), ("headPic", &profile.head_pic)] {
+            match value {
+                Some(value) => {
+                    update.push_str(&format!(", {name} = :{name}"));
+                    request = request.expression_attribute_values(format!(":{name}"), text(value));
+                }
+                None => absent.push(name),
+            }
+        }
+        if !absent.is_empty() {
+            update.push_str(&format!(" REMOVE {}", absent.join(", ")));
+        }
+        let written = request.update_expression(update).send().await;
+        written.map(drop).map_err(Fault::doing("failed to write a profile"))
+    }
+
+    /// The profiles of several users by one batch read; a user whose profile is not stored is shown by the id alone.
+    pub async fn profiles(&self, ids: BTreeSet<UserId>) -> Result<HashMap<UserId, Profile>, Fault> {
+        let mut profiles: HashMap<_, _> = ids.iter().map(|id| (id.clone(), Profile::unknown(id.clone()))).collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        for chunk in ids.chunks(BATCH_GET_MAX) {
+            for item in self.batch(chunk).await? {
+                let row: ProfileRow = read(item)?;
+                profiles.insert(row.user_id.clone(), self.profile(row));
+            }
+        }
+        Ok(profiles)
+    }
+
+    async fn batch(&self, ids: &[UserId]) -> Result<Vec<Item>, Fault> {
+        let doing = "failed to read profiles";
+        let wanted = ids.iter().map(|id| key(&keys::user(id), keys::PROFILE)).collect();
+        let wanted = KeysAndAttributes::builder().set_keys(Some(wanted)).build().map_err(Fault::doing(doing))?;
+        let mut wanted = HashMap::from([(self.table.clone(), wanted)]);
+        let mut items = Vec::with_capacity(ids.len());
+        let mut backoff = CONFLICT_BACKOFF;
+        for _ in 0..CONFLICT_ATTEMPTS {
+            let request = self.client.batch_get_item().set_request_items(Some(wanted));
+            let answer = request.send().await.map_err(Fault::doing(doing))?;
+            items.extend(answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default());
+            wanted = answer.unprocessed_keys.unwrap_or_default();
+            if wanted.is_empty() {
+                return Ok(items);
+            }
+            // DynamoDB leaves keys over when it throttles.
+            tokio::time::sleep(backoff).await;
+            backoff *= 2;
+        }
+        Err(Fault::because(doing, "DynamoDB left keys over each time"))
+    }
+
+    fn profile(&self, row: ProfileRow) -> Profile {
+        Profile {
+            id: row.user_id,
+            username: row.username,
+            nick_name: row.nick_name,
+            // Rows may be older than the deployment's decision not to show addresses.
+            email: row.email.filter(|_| self.expose_email),
+            head_pic: row.head_pic,
+            create_time: Some(Timestamp::from_millis(row.create_time)),
+        }
+    }
+}

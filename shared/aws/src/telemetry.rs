@@ -1,0 +1,22 @@
+//! One JSON line per event, in the form that Lambda's log filters understand.
+
+use crate::{Fault, Vars};
+use tracing_subscriber::filter::LevelFilter;
+
+/// Sends this process's log to standard output, from the level that the function is configured for.
+///
+/// Lambda takes a line without `timestamp` and `level` at its top for INFO, and a WARN filter would drop it.
+pub fn init(vars: &Vars) {
+    let level = vars.optional("AWS_LAMBDA_LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    tracing_subscriber::fmt().json().flatten_event(true).with_max_level(level).with_target(false).init();
+}
+
+/// Logs a fault that ends a request, once, with its whole cause.
+pub(crate) fn fault(fault: &Fault, request_id: &str) {
+    tracing::error!(requestId = request_id, cause = %fault.chain(), "request failed");
+}
+
+/// Logs a fault that a request got over.
+pub(crate) fn survived(fault: &Fault) {
+    tracing::warn!(cause = %fault.chain(), "part of a request failed");
+}

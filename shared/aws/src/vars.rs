@@ -1,0 +1,41 @@
+use crate::Fault;
+use std::collections::HashMap;
+
+/// The environment variables of a function, as `template.yaml` sets them.
+#[derive(Debug, Clone, Default)]
+pub struct Vars(HashMap<String, String>);
+
+impl Vars {
+    /// Those of this process.
+    #[allow(clippy::disallowed_methods, reason = "the one owner of the environment")]
+    pub fn from_env() -> Self {
+        Self(std::env::vars().collect())
+    }
+
+    /// A variable that may be left out; empty counts as left out, since a template cannot omit one.
+    pub fn optional(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// A variable without which the function cannot start.
+    pub fn required(&self, name: &'static str) -> Result<&str, Fault> {
+        self.optional(name).ok_or_else(|| Fault::because("failed to start", format!("{name} is not set")))
+    }
+
+    /// A variable that must be `true` or `false`, false if it is left out.
+    pub fn flag(&self, name: &'static str) -> Result<bool, Fault> {
+        self.parsed(name, false)
+    }
+
+    /// A variable of any type that can be parsed from text.
+    pub fn parsed<T: std::str::FromStr>(&self, name: &'static str, default: T) -> Result<T, Fault> {
+        let invalid = |value| Fault::because("failed to start", format!("{name} cannot be {value:?}"));
+        self.optional(name).map_or(Ok(default), |value| value.parse().map_err(|_| invalid(value)))
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Vars {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(vars: I) -> Self {
+        Self(vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}

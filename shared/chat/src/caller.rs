@@ -1,0 +1,209 @@
+//! Who is calling, and what the token lets them enter.
+
+use crate::limits::CONTEXT_BYTES_MAX;
+use crate::{Rejection, RoomId, Timestamp, UserId};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap};
+use thiserror::Error;
+
+/// The rooms that a caller may enter and read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grant {
+    All,
+    Rooms(BTreeSet<RoomId>),
+}
+
+impl Grant {
+    /// Reads a deployment's default: nothing for none, `*` for all, else room ids with commas between them.
+    pub fn parse_default(text: &str) -> Option<Self> {
+        match text.trim() {
+            "" => Some(Self::Rooms(BTreeSet::new())),
+            "*" => Some(Self::All),
+            list => list.split(',').map(|id| RoomId::parse(id.trim())).collect::<Option<_>>().map(Self::Rooms),
+        }
+    }
+
+    /// Reads a token's claim: `"*"`, or a list of room ids.
+    pub(crate) fn from_json(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) if text == "*" => Some(Self::All),
+            Value::Array(ids) => {
+                ids.iter().map(|id| RoomId::from_json(id).ok()).collect::<Option<_>>().map(Self::Rooms)
+            }
+            _ => None,
+        }
+    }
+
+    fn to_context(&self) -> String {
+        match self {
+            Self::All => "*".into(),
+            Self::Rooms(rooms) => Value::from_iter(rooms.iter().map(|room| serde_json::json!(room))).to_string(),
+        }
+    }
+
+    fn from_context(text: &str) -> Option<Self> {
+        if text == "*" { Some(Self::All) } else { Self::from_json(&serde_json::from_str(text).ok()?) }
+    }
+}
+
+/// How a user is shown to others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Profile {
+    pub id: UserId,
+    pub username: String,
+    pub nick_name: String,
+    /// Absent unless the deployment exposes addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    pub head_pic: Option<String>,
+    /// When the user was first seen; the history knows it, a push does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub create_time: Option<Timestamp>,
+}
+
+impl Profile {
+    /// What is shown of a user whose profile is not stored.
+    pub fn unknown(id: UserId) -> Self {
+        let name = id.to_string();
+        Self { id, username: name.clone(), nick_name: name, email: None, head_pic: None, create_time: None }
+    }
+}
+
+/// The one identity of a connection or an HTTP request: what the authorizer found in the token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub profile: Profile,
+    pub rooms: Grant,
+}
+
+/// The authorizer's context is not one that we wrote: the deployment is wrong, not the client.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InvalidContext {
+    #[error("the authorizer's context lacks {0}")]
+    Lacks(&'static str),
+    #[error("the authorizer's context would take {0} bytes, API Gateway carries 8 KB")]
+    TooLarge(usize),
+}
+
+impl Caller {
+    pub fn user(&self) -> &UserId {
+        &self.profile.id
+    }
+
+    /// Refuses a user id in a body that is not the caller's own.
+    pub fn must_be(&self, user: Option<&UserId>, field: &'static str) -> Result<(), Rejection> {
+        match user {
+            Some(user) if user != self.user() => Err(Rejection::NotCaller { field }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a room that the token does not grant.
+    pub fn may_enter(&self, room: &RoomId) -> Result<(), Rejection> {
+        match &self.rooms {
+            Grant::Rooms(rooms) if !rooms.contains(room) => Err(Rejection::RoomNotGranted),
+            _ => Ok(()),
+        }
+    }
+
+    /// The flat strings that API Gateway hands to every later event of the connection.
+    pub fn to_context(&self) -> Result<Vec<(&'static str, String)>, InvalidContext> {
+        let profile = &self.profile;
+        let mut context = vec![
+            ("userId", profile.id.to_string()),
+            ("username", profile.username.clone()),
+            ("nickName", profile.nick_name.clone()),
+            ("rooms", self.rooms.to_context()),
+        ];
+        context.extend(profile.email.clone().map(|email| ("email", email)));
+        context.extend(profile.head_pic.clone().map(|url| ("headPic", url)));
+        let bytes = serde_json::json!(context).to_string().len();
+        if bytes > CONTEXT_BYTES_MAX { Err(InvalidContext::TooLarge(bytes)) } else { Ok(context) }
+    }
+
+    /// Reads back what [`Caller::to_context`] wrote.
+    pub fn from_context(context: &HashMap<String, Value>) -> Result<Self, InvalidContext> {
+        let text = |key: &'static str| context.get(key).and_then(Value::as_str).map(String::from);
+        let required = |key: &'static str| text(key).ok_or(InvalidContext::Lacks(key));
+        let id = UserId::parse(&required("userId")?).ok_or(InvalidContext::Lacks("userId"))?;
+        let rooms = Grant::from_context(&required("rooms")?).ok_or(InvalidContext::Lacks("rooms"))?;
+        let profile = Profile {
+            id,
+            username: required("username")?,
+            nick_name: required("nickName")?,
+            email: text("email"),
+            head_pic: text("headPic"),
+            create_time: None,
+        };
+        Ok(Self { profile, rooms })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn caller(rooms: Grant) -> Caller {
+        let id = UserId::parse("7").expect("an id");
+        Caller {
+            profile: Profile { head_pic: Some("https://example.com/7.png".into()), ..Profile::unknown(id) },
+            rooms,
+        }
+    }
+
+    fn room(id: &str) -> RoomId {
+        RoomId::parse(id).expect("an id")
+    }
+
+    #[test]
+    fn only_granted_rooms_are_entered() {
+        let some = caller(Grant::parse_default("1, lobby").expect("a list"));
+        assert!(some.may_enter(&room("1")).is_ok() && some.may_enter(&room("lobby")).is_ok());
+        assert_eq!(some.may_enter(&room("2")), Err(Rejection::RoomNotGranted));
+        assert!(caller(Grant::All).may_enter(&room("2")).is_ok());
+        assert!(caller(Grant::parse_default("").expect("none")).may_enter(&room("1")).is_err());
+        assert_eq!(Grant::parse_default("1,,2"), None);
+    }
+
+    #[test]
+    fn nobody_speaks_for_someone_else() {
+        let caller = caller(Grant::All);
+        assert!(caller.must_be(None, "userId").is_ok());
+        assert!(caller.must_be(UserId::parse("7").as_ref(), "userId").is_ok());
+        let other = caller.must_be(UserId::parse("8").as_ref(), "sendUserId");
+        assert_eq!(other, Err(Rejection::NotCaller { field: "sendUserId" }));
+    }
+
+    #[test]
+    fn a_context_that_api_gateway_would_refuse_is_not_made() {
+        let rooms = (0..2_000).map(|n| room(&n.to_string())).collect();
+        assert!(matches!(caller(Grant::Rooms(rooms)).to_context(), Err(InvalidContext::TooLarge(_))));
+    }
+
+    #[test]
+    fn a_context_of_someone_elses_making_is_no_caller() {
+        assert_eq!(Caller::from_context(&HashMap::new()), Err(InvalidContext::Lacks("userId")));
+    }
+
+    proptest! {
+        #[test]
+        fn the_context_carries_the_caller_unchanged(
+            user in "[a-z0-9]{1,12}", name in "\\PC{1,20}", email in proptest::option::of("\\PC{1,20}"),
+            rooms in proptest::option::of(proptest::collection::btree_set("\\PC{1,12}", 0..8)),
+        ) {
+            let id = UserId::parse(&user).expect("alphanumeric");
+            let profile = Profile { username: name.clone(), nick_name: name, email, ..Profile::unknown(id) };
+            let rooms = match rooms {
+                None => Grant::All,
+                Some(ids) => Grant::Rooms(ids.iter().filter_map(|id| RoomId::parse(id)).collect()),
+            };
+            let caller = Caller { profile, rooms };
+            let context = caller.to_context().expect("small");
+            let handed_on = context.into_iter().map(|(key, text)| (key.into(), Value::String(text))).collect();
+            prop_assert_eq!(Caller::from_context(&handed_on).expect("ours"), caller);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! From a verified token's claims to a caller.
+
+use crate::limits::{PROFILE_TEXT_CHARS_MAX, URL_CHARS_MAX};
+use crate::{Caller, Grant, Profile, UserId};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+/// A token that is signed by the right key, and still says nothing we can use.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InvalidClaims {
+    #[error("the token names no user: userId or sub must be an id")]
+    NoUser,
+    #[error("the token's rooms must be \"*\" or a list of room ids")]
+    Rooms,
+}
+
+impl Caller {
+    /// Reads a verified token. `userId` (what the seed signs) goes before `sub`; without `rooms` the default holds.
+    ///
+    /// Names that are missing, empty or too long fall back rather than lock a user out; a grant never does.
+    pub fn from_claims(claims: &Map<String, Value>, default_rooms: &Grant) -> Result<Self, InvalidClaims> {
+        let id = claims.get("userId").or_else(|| claims.get("sub")).ok_or(InvalidClaims::NoUser)?;
+        let id = UserId::from_json(id).map_err(|_| InvalidClaims::NoUser)?;
+        let rooms = match claims.get("rooms") {
+            None => default_rooms.clone(),
+            Some(rooms) => Grant::from_json(rooms).ok_or(InvalidClaims::Rooms)?,
+        };
+        let text = |keys: &[&str], chars_max: usize| {
+            let fits = |text: &&str| !text.trim().is_empty() && text.chars().count() <= chars_max;
+            keys.iter().filter_map(|key| claims.get(*key)?.as_str()).find(fits).map(String::from)
+        };
+        let username = text(&["username"], PROFILE_TEXT_CHARS_MAX);
+        let nick_name = text(&["nickName", "name"], PROFILE_TEXT_CHARS_MAX);
+        let profile = Profile {
+            username: username.clone().unwrap_or_else(|| id.to_string()),
+            nick_name: nick_name.or(username).unwrap_or_else(|| id.to_string()),
+            email: text(&["email"], PROFILE_TEXT_CHARS_MAX),
+            head_pic: text(&["headPic", "picture"], URL_CHARS_MAX),
+            create_time: None,
+            id,
+        };
+        Ok(Self { profile, rooms })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn caller(claims: Value) -> Result<Caller, InvalidClaims> {
+        let none = Grant::parse_default("").expect("none");
+        Caller::from_claims(claims.as_object().expect("an object"), &none)
+    }
+
+    #[test]
+    fn the_tokens_of_the_course_and_of_an_oidc_provider_name_a_caller() {
+        let seed = caller(json!({"userId": 1, "username": "guang", "rooms": "*"})).expect("a caller");
+        assert_eq!((seed.user().to_string().as_str(), seed.profile.nick_name.as_str()), ("1", "guang"));
+        assert_eq!(seed.rooms, Grant::All);
+        let oidc =
+            caller(json!({"sub": "auth0|5", "name": "Guang", "picture": "https://example.com/p"})).expect("a caller");
+        assert_eq!(oidc.user().to_string(), "auth0|5");
+        assert_eq!(oidc.profile.head_pic.as_deref(), Some("https://example.com/p"));
+        assert_eq!(oidc.rooms, Grant::parse_default("").expect("none"));
+    }
+
+    #[test]
+    fn rooms_may_be_numbers_and_strings() {
+        let rooms = caller(json!({"sub": "1", "rooms": [1, "2", "lobby"]})).expect("a caller").rooms;
+        assert_eq!(Some(rooms), Grant::parse_default("1,2,lobby"));
+    }
+
+    #[test]
+    fn a_grant_that_cannot_be_read_grants_nothing() {
+        for rooms in [json!("1"), json!(1), json!(null), json!([1, {}]), json!({"1": true}), json!([-1])] {
+            assert_eq!(caller(json!({"sub": "1", "rooms": rooms.clone()})), Err(InvalidClaims::Rooms), "{rooms}");
+        }
+    }
+
+    #[test]
+    fn a_token_without_a_user_names_nobody() {
+        for claims in [json!({}), json!({"sub": ""}), json!({"sub": null}), json!({"userId": 1.5}), json!({"sub": {}})]
+        {
+            assert_eq!(caller(claims.clone()), Err(InvalidClaims::NoUser), "{claims}");
+        }
+    }
+
+    #[test]
+    fn names_that_do_not_fit_fall_back() {
+        let profile = caller(json!({"sub": "u", "username": "x".repeat(300), "name": " ", "email": 5}))
+            .expect("a caller")
+            .profile;
+        assert_eq!((profile.username.as_str(), profile.nick_name.as_str(), profile.email), ("u", "u", None));
+    }
+}

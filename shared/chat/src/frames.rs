@@ -1,0 +1,201 @@
+//! What goes to clients: pushes to the members of a room, and the reply to whoever asked.
+
+use crate::limits::ECHO_CHARS_MAX;
+use crate::{ClientMessageId, Message, MessageId, MessageKind, Profile, Rejection, Request, RoomId, Timestamp, UserId};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A frame that is pushed to the members of a room.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Push<'a> {
+    JoinRoom { chatroom_id: &'a RoomId, user_id: &'a UserId, user: &'a Profile },
+    LeaveRoom { chatroom_id: &'a RoomId, user_id: &'a UserId },
+    SendMessage { chatroom_id: &'a RoomId, user_id: &'a UserId, message: PushedMessage<'a> },
+}
+
+/// A message as a push carries it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PushedMessage<'a> {
+    id: MessageId,
+    #[serde(rename = "type")]
+    kind: MessageKind,
+    content: &'a str,
+    chatroom_id: &'a RoomId,
+    sender_id: &'a UserId,
+    create_time: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_message_id: Option<&'a ClientMessageId>,
+    sender: &'a Profile,
+}
+
+impl<'a> Push<'a> {
+    pub fn joined(room: &'a RoomId, user: &'a Profile) -> Self {
+        Self::JoinRoom { chatroom_id: room, user_id: &user.id, user }
+    }
+
+    pub fn left(room: &'a RoomId, user: &'a UserId) -> Self {
+        Self::LeaveRoom { chatroom_id: room, user_id: user }
+    }
+
+    pub fn sent(message: &'a Message, sender: &'a Profile) -> Self {
+        let pushed = PushedMessage {
+            id: message.id,
+            kind: message.content.kind(),
+            content: message.content.text(),
+            chatroom_id: &message.room,
+            sender_id: &message.sender,
+            create_time: message.create_time,
+            client_message_id: message.client_message_id.as_ref(),
+            sender,
+        };
+        Self::SendMessage { chatroom_id: &message.room, user_id: &message.sender, message: pushed }
+    }
+}
+
+/// The reply to one request: `ack`, `pong` or `error`.
+#[derive(Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reply {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chatroom_id: Option<RoomId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_id: Option<MessageId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<MessageId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    create_time: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duplicate: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+impl Reply {
+    fn ack(room: RoomId) -> Self {
+        Self { kind: "ack", chatroom_id: Some(room), ..Self::default() }
+    }
+
+    /// The caller is in the room, whose newest message is `last_id`.
+    pub fn joined(room: RoomId, last_id: MessageId) -> Self {
+        Self { last_id: Some(last_id), ..Self::ack(room) }
+    }
+
+    pub fn left(room: RoomId) -> Self {
+        Self::ack(room)
+    }
+
+    /// The message is stored; `duplicate` if an earlier send with the same `clientMessageId` stored it.
+    pub fn sent(message: &Message, duplicate: bool) -> Self {
+        Self {
+            id: Some(message.id),
+            create_time: Some(message.create_time),
+            duplicate: duplicate.then_some(true),
+            ..Self::ack(message.room.clone())
+        }
+    }
+
+    pub fn pong() -> Self {
+        Self { kind: "pong", ..Self::default() }
+    }
+
+    pub fn rejected(rejection: &Rejection) -> Self {
+        Self::error(rejection.code(), rejection.to_string())
+    }
+
+    /// Something on our side failed; `request_id` is the one to look for in the log.
+    pub fn internal(request_id: &str) -> Self {
+        Self::error("internal", internal_message(request_id))
+    }
+
+    fn error(code: &'static str, message: String) -> Self {
+        Self { kind: "error", code: Some(code), message: Some(message), ..Self::default() }
+    }
+
+    /// Names the request that this answers. `pong` needs no action: it says it all.
+    pub fn answering(mut self, request: &Request) -> Self {
+        let echo = |action: &str| action.chars().take(ECHO_CHARS_MAX).collect();
+        self.action = request.action().filter(|_| self.kind != "pong").map(echo);
+        self.request_id = request.request_id.clone();
+        self
+    }
+}
+
+/// What a client is told of a fault: nothing but where to look it up.
+pub(crate) fn internal_message(request_id: &str) -> String {
+    format!("internal error; the log has it under request {request_id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Content;
+    use serde_json::{Value, json};
+
+    fn message() -> Message {
+        Message {
+            id: MessageId::new(42),
+            room: RoomId::parse("1").expect("an id"),
+            sender: UserId::parse("7").expect("an id"),
+            content: Content::parse(MessageKind::Text, "hi").expect("content"),
+            create_time: Timestamp::from_millis(1_741_746_165_123),
+            client_message_id: None,
+        }
+    }
+
+    fn wire(frame: impl Serialize) -> Value {
+        serde_json::to_value(frame).expect("serializes")
+    }
+
+    #[test]
+    fn a_pushed_message_is_what_the_seeds_client_reads_and_more() {
+        let message = message();
+        let sender = Profile::unknown(message.sender.clone());
+        assert_eq!(
+            wire(Push::sent(&message, &sender)),
+            json!({"type": "sendMessage", "chatroomId": 1, "userId": 7, "message": {
+                "id": 42, "type": "text", "content": "hi", "chatroomId": 1, "senderId": 7,
+                "createTime": "2025-03-12T02:22:45.123Z",
+                "sender": {"id": 7, "username": "7", "nickName": "7", "headPic": null}}})
+        );
+    }
+
+    #[test]
+    fn joins_and_leaves_name_room_and_user() {
+        let (room, user) =
+            (RoomId::parse("lobby").expect("an id"), Profile::unknown(UserId::parse("7").expect("an id")));
+        let joined = wire(Push::joined(&room, &user));
+        assert_eq!(
+            (&joined["type"], &joined["chatroomId"], &joined["userId"]),
+            (&json!("joinRoom"), &json!("lobby"), &json!(7))
+        );
+        assert_eq!(wire(Push::left(&room, &user.id)), json!({"type": "leaveRoom", "chatroomId": "lobby", "userId": 7}));
+    }
+
+    #[test]
+    fn a_reply_carries_the_action_and_the_request_id_as_sent() {
+        let request = Request::parse(r#"{"action":"sendMessage","requestId":5}"#).expect("a request");
+        assert_eq!(
+            wire(Reply::sent(&message(), true).answering(&request)),
+            json!({"type": "ack", "action": "sendMessage", "requestId": 5, "chatroomId": 1, "id": 42,
+                "createTime": "2025-03-12T02:22:45.123Z", "duplicate": true})
+        );
+        assert_eq!(wire(Reply::pong().answering(&request)), json!({"type": "pong", "requestId": 5}));
+    }
+
+    #[test]
+    fn a_long_action_is_not_echoed_whole() {
+        let body = json!({"action": "x".repeat(30_000)}).to_string();
+        let reply = wire(Reply::internal("r").answering(&Request::parse(&body).expect("a request")));
+        assert_eq!(reply["action"].as_str().map(str::len), Some(ECHO_CHARS_MAX));
+    }
+}

@@ -1,0 +1,28 @@
+//! What is allowed in a chat room: ids, frames, content, callers and paging.
+//!
+//! Pure by construction: no AWS, no clock, no environment. What a function is given goes in as arguments, what it
+//! answers comes out as values, so every rule here can be tested without a network.
+
+mod caller;
+mod claims;
+mod frames;
+mod history;
+mod ids;
+mod invalid;
+pub mod limits;
+mod member;
+mod message;
+mod rejection;
+mod request;
+mod timestamp;
+
+pub use caller::{Caller, Grant, InvalidContext, Profile};
+pub use claims::InvalidClaims;
+pub use frames::{Push, Reply};
+pub use history::{Cursor, HistoryItem, HistoryPage, HistoryRequest, http_internal, http_refusal};
+pub use ids::{ClientMessageId, ConnectionId, MessageId, RoomId, UserId};
+pub use member::{Member, departs};
+pub use message::{Content, Message, MessageKind};
+pub use rejection::Rejection;
+pub use request::{Request, RoomRequest, SendMessage};
+pub use timestamp::Timestamp;

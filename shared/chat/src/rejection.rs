@@ -1,0 +1,49 @@
+use thiserror::Error;
+
+/// An expected refusal: the client asked for something it may not have, and is told so.
+///
+/// The message is for the client's developer and names the field; it never repeats content.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Rejection {
+    #[error("the frame must be a JSON object")]
+    NotAnObject,
+    #[error("{field} is missing")]
+    Missing { field: &'static str },
+    #[error("{field} must be {expected}")]
+    Invalid { field: &'static str, expected: String },
+    #[error("{field} is longer than {limit} characters")]
+    TooLarge { field: &'static str, limit: usize },
+    #[error("unknown action {action:?}")]
+    UnknownAction { action: String },
+    #[error("{field} is not the user this token was issued to")]
+    NotCaller { field: &'static str },
+    #[error("the token does not grant the room in chatroomId")]
+    RoomNotGranted,
+    #[error("before and after exclude each other")]
+    TwoCursors,
+    #[error("the connection is gone")]
+    ConnectionGone,
+}
+
+impl Rejection {
+    /// The stable code that a client may act on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotAnObject | Self::Missing { .. } | Self::Invalid { .. } | Self::TwoCursors => "badRequest",
+            Self::TooLarge { .. } => "tooLarge",
+            Self::UnknownAction { .. } => "unknownAction",
+            Self::NotCaller { .. } | Self::RoomNotGranted => "notAllowed",
+            Self::ConnectionGone => "gone",
+        }
+    }
+
+    /// The HTTP status that says the same, with its reason phrase.
+    pub fn status(&self) -> (u16, &'static str) {
+        match self.code() {
+            "notAllowed" => (403, "Forbidden"),
+            "tooLarge" => (413, "Payload Too Large"),
+            "gone" => (410, "Gone"),
+            _ => (400, "Bad Request"),
+        }
+    }
+}

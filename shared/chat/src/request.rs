@@ -1,0 +1,209 @@
+//! What a client asks for: one frame, and the fields of each action.
+
+use crate::invalid::Invalid;
+use crate::limits::{REQUEST_ID_CHARS_MAX, SAFE_INTEGER_MAX};
+use crate::{ClientMessageId, Content, MessageKind, Rejection, RoomId, UserId};
+use serde_json::{Map, Value};
+
+/// A client's frame: an action, an optional `requestId` that comes back in the reply, and the action's own fields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Kept as sent, so that even a refusal of this very request can carry it.
+    pub(crate) request_id: Option<Value>,
+    fields: Map<String, Value>,
+}
+
+impl Request {
+    /// Reads a frame. Anything but a JSON object is refused.
+    pub fn parse(body: &str) -> Result<Self, Rejection> {
+        let Ok(Value::Object(fields)) = serde_json::from_str(body) else { return Err(Rejection::NotAnObject) };
+        let request_id = fields.get("requestId").filter(|id| is_request_id(id)).cloned();
+        Ok(Self { request_id, fields })
+    }
+
+    /// The action as the client named it, if it named one.
+    pub fn action(&self) -> Option<&str> {
+        self.fields.get("action").and_then(Value::as_str)
+    }
+
+    /// The action, which every request has to name.
+    pub fn require_action(&self) -> Result<&str, Rejection> {
+        self.check()?;
+        string(&self.fields, "action", "action")
+    }
+
+    /// What holds for every action: a `requestId`, if there is one, can be echoed.
+    fn check(&self) -> Result<(), Rejection> {
+        match present(&self.fields, "requestId") {
+            Some(id) if !is_request_id(id) => {
+                let expected = format!("a string of at most {REQUEST_ID_CHARS_MAX} characters, or a whole number");
+                Err(Invalid::expected(expected).in_field("requestId"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_request_id(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.chars().count() <= REQUEST_ID_CHARS_MAX,
+        Value::Number(number) => number.as_u64().is_some_and(|n| n <= SAFE_INTEGER_MAX),
+        _ => false,
+    }
+}
+
+/// `joinRoom` and `leaveRoom`: enter or leave a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomRequest {
+    pub room: RoomId,
+    pub user: Option<UserId>,
+}
+
+impl RoomRequest {
+    pub fn parse(request: &Request) -> Result<Self, Rejection> {
+        request.check()?;
+        Ok(Self { room: room(request)?, user: optional(&request.fields, "userId", UserId::from_json)? })
+    }
+}
+
+/// `sendMessage`: say something in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendMessage {
+    pub room: RoomId,
+    pub user: Option<UserId>,
+    pub content: Content,
+    pub client_message_id: Option<ClientMessageId>,
+}
+
+impl SendMessage {
+    pub fn parse(request: &Request) -> Result<Self, Rejection> {
+        request.check()?;
+        let room = room(request)?;
+        let user = optional(&request.fields, "sendUserId", UserId::from_json)?;
+        let client_message_id = optional(&request.fields, "clientMessageId", ClientMessageId::from_json)?;
+        let Value::Object(message) = required(&request.fields, "message", "message")? else {
+            return Err(Invalid::expected("an object with type and content").in_field("message"));
+        };
+        let kind = string(message, "type", "message.type")?;
+        let kind = MessageKind::parse(kind).map_err(|invalid| invalid.in_field("message.type"))?;
+        let content = Content::parse(kind, string(message, "content", "message.content")?)?;
+        Ok(Self { room, user, content, client_message_id })
+    }
+}
+
+fn room(request: &Request) -> Result<RoomId, Rejection> {
+    let value = required(&request.fields, "chatroomId", "chatroomId")?;
+    RoomId::from_json(value).map_err(|invalid| invalid.in_field("chatroomId"))
+}
+
+/// A field that is there; `null` counts as absent, as most clients mean it.
+fn present<'a>(fields: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    fields.get(key).filter(|value| !value.is_null())
+}
+
+fn required<'a>(fields: &'a Map<String, Value>, key: &str, field: &'static str) -> Result<&'a Value, Rejection> {
+    present(fields, key).ok_or(Rejection::Missing { field })
+}
+
+fn string<'a>(fields: &'a Map<String, Value>, key: &str, field: &'static str) -> Result<&'a str, Rejection> {
+    required(fields, key, field)?.as_str().ok_or_else(|| Invalid::expected("a string").in_field(field))
+}
+
+fn optional<T>(
+    fields: &Map<String, Value>,
+    field: &'static str,
+    parse: impl Fn(&Value) -> Result<T, Invalid>,
+) -> Result<Option<T>, Rejection> {
+    present(fields, field).map(|value| parse(value).map_err(|invalid| invalid.in_field(field))).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refusal(body: &Value) -> String {
+        let request = Request::parse(&body.to_string()).expect("an object");
+        let rejection = match request.action() {
+            Some("sendMessage") => SendMessage::parse(&request).err(),
+            _ => RoomRequest::parse(&request).err(),
+        };
+        rejection.map(|rejection| format!("{}: {rejection}", rejection.code())).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_payloads_of_the_course_are_taken() {
+        assert_eq!(refusal(&json!({"action": "joinRoom", "chatroomId": 1, "userId": 1})), "");
+        let message = json!({"type": "text", "content": "hi"});
+        assert_eq!(
+            refusal(&json!({"action": "sendMessage", "sendUserId": 1, "chatroomId": 1, "message": message})),
+            ""
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for body in ["", "hello", "1", "null", "[]", "\"joinRoom\"", "{", "{\"a\":1}x"] {
+            assert_eq!(Request::parse(body), Err(Rejection::NotAnObject), "{body}");
+        }
+    }
+
+    #[test]
+    fn every_field_is_named_when_it_is_missing_or_mistyped() {
+        let text = json!({"type": "text", "content": "hi"});
+        for (body, said) in [
+            (json!({"action": "joinRoom"}), "badRequest: chatroomId is missing"),
+            (json!({"action": "joinRoom", "chatroomId": null}), "badRequest: chatroomId is missing"),
+            (json!({"action": "joinRoom", "chatroomId": {}}), "badRequest: chatroomId must be a whole number"),
+            (json!({"action": "joinRoom", "chatroomId": 1, "userId": []}), "badRequest: userId must be"),
+            (json!({"action": "joinRoom", "chatroomId": 1, "requestId": {}}), "badRequest: requestId must be"),
+            (json!({"action": "leaveRoom", "chatroomId": -1}), "badRequest: chatroomId must be"),
+            (json!({"action": "sendMessage", "message": text}), "badRequest: chatroomId is missing"),
+            (json!({"action": "sendMessage", "chatroomId": 1}), "badRequest: message is missing"),
+            (
+                json!({"action": "sendMessage", "chatroomId": 1, "message": "hi"}),
+                "badRequest: message must be an object",
+            ),
+            (
+                json!({"action": "sendMessage", "chatroomId": 1, "sendUserId": 1.5, "message": text}),
+                "badRequest: sendUserId must be",
+            ),
+            (
+                json!({"action": "sendMessage", "chatroomId": 1, "message": {"content": "hi"}}),
+                "badRequest: message.type is missing",
+            ),
+            (
+                json!({"action": "sendMessage", "chatroomId": 1, "message": {"type": 0, "content": "hi"}}),
+                "badRequest: message.type must be a string",
+            ),
+            (
+                json!({"action": "sendMessage", "chatroomId": 1, "message": {"type": "video", "content": "hi"}}),
+                "badRequest: message.type must be \"text\"",
+            ),
+            (
+                json!({"action": "sendMessage", "chatroomId": 1, "message": {"type": "text"}}),
+                "badRequest: message.content is missing",
+            ),
+            (
+                json!({"action": "sendMessage", "chatroomId": 1, "message": {"type": "text", "content": 7}}),
+                "badRequest: message.content must be a string",
+            ),
+            (
+                json!({"action": "sendMessage", "chatroomId": 1, "message": text, "clientMessageId": "a b"}),
+                "badRequest: clientMessageId must be",
+            ),
+        ] {
+            let refusal = refusal(&body);
+            assert!(refusal.starts_with(said), "{body}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_usable_action_says_so() {
+        let action =
+            |body: Value| Request::parse(&body.to_string()).expect("an object").require_action().map(String::from);
+        assert_eq!(action(json!({"action": "ping"})), Ok("ping".into()));
+        assert_eq!(action(json!({})), Err(Rejection::Missing { field: "action" }));
+        assert!(matches!(action(json!({"action": 5})), Err(Rejection::Invalid { field: "action", .. })));
+    }
+}

@@ -36,11 +36,13 @@ entry.addEventListener("submit", async (event) => {
   event.preventDefault();
   for (const input of [nameInput, userIdInput, roomInput, pictureInput]) sessionStorage.setItem(input.id, input.value);
   const name = nameInput.value.trim();
-  const me = { id: toId(userIdInput.value.trim()), username: name, nickName: name, headPic: webUrl(pictureInput.value) ?? "" };
+  const headPic = webUrl(pictureInput.value) ?? undefined;
+  const me = { id: toId(userIdInput.value.trim()), username: name, nickName: name, headPic };
   show("Connecting…", "connecting");
   try {
     // Fetched ahead, so that a refusal shows while the form is still there to correct.
-    enter(me, roomInput.value.trim(), await fetchToken(me));
+    const token = await fetchToken(me);
+    if (!session) enter(me, roomInput.value.trim(), token);
   } catch (caught) {
     show(/** @type {Error} */ (caught).message, "error");
   }
@@ -68,6 +70,7 @@ composer.addEventListener("submit", async (event) => {
   try {
     await client.send(roomId, type, text);
     line.remove();
+    if (status.dataset.state === "error") showStatus({ state: "online" });
   } catch (caught) {
     line.classList.replace("pending", "failed");
     line.querySelector("time")?.replaceWith("not sent");
@@ -279,7 +282,7 @@ async function fetchToken({ id, ...claims }) {
 
 /** The server's rule: digits that a number holds exactly are that number. @param {string} text @returns {Id} */
 function toId(text) {
-  return String(Number(text)) === text && Number.isSafeInteger(Number(text)) ? Number(text) : text;
+  return /^(0|[1-9]\d*)$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text;
 }
 
 /** Only the web: a `javascript:` or `data:` address from another user must not come into the page. @param {string} text */

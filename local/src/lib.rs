@@ -1,1 +1,119 @@
+//! The whole system on a laptop: `template.yaml` read, API Gateway emulated strictly, DynamoDB embedded, and the very
+//! handlers that run on Lambda.
+//!
+//! Nothing here is a stand-in for the functions' own code: they speak the real DynamoDB and management API protocols
+//! to loopback ports, and every event and reply passes as the JSON that Lambda would carry.
 
+mod dynamodb;
+mod functions;
+mod gateway;
+mod page;
+mod template;
+mod tokens;
+
+pub use functions::HANDLERS;
+pub use gateway::Limits;
+pub use template::{Template, WebSocketRoute};
+pub use tokens::Tokens;
+
+use anyhow::{Context, Result};
+use dynamodb::DynamoDb;
+use functions::Functions;
+use gateway::Gateway;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Port of the page and both APIs; 0 takes a free one.
+    pub port: u16,
+    /// Port of the DynamoDB endpoint; 0 takes a free one.
+    pub dynamodb_port: u16,
+    /// Folder that the tables are kept in; none keeps them in memory.
+    pub data: Option<PathBuf>,
+    pub template: PathBuf,
+    /// Values for the template's parameters, beside the token secret, which is made at start.
+    pub parameters: BTreeMap<String, String>,
+    pub limits: Limits,
+}
+
+/// A running system. Dropping it without [`Local::stop`] leaves its tasks to the end of the process.
+pub struct Local {
+    address: SocketAddr,
+    stage: String,
+    tokens: Tokens,
+    gateway: Arc<Gateway>,
+    server: JoinHandle<std::io::Result<()>>,
+    stop_server: CancellationToken,
+    dynamodb: DynamoDb,
+}
+
+impl Local {
+    /// Starts everything. What can go wrong (a port in use, a broken template) is said in one line.
+    pub async fn start(options: Options) -> Result<Self> {
+        let tokens = Tokens::generate();
+        let mut parameters = options.parameters;
+        parameters.insert("TokenSecret".into(), tokens.secret().into());
+        let path = options.template.display();
+        let text = std::fs::read_to_string(&options.template).with_context(|| format!("failed to read {path}"))?;
+        let template = Template::parse(&text, &parameters).with_context(|| format!("{path} is broken"))?;
+
+        let listener = listen(options.port, "--port").await?;
+        let address = listener.local_addr()?;
+        let dynamodb = listen(options.dynamodb_port, "--dynamodb-port").await?;
+        let dynamodb = DynamoDb::start(dynamodb, options.data.as_deref(), &template.tables).await?;
+        let management = format!("http://{address}/{}", template.websocket.stage);
+        let functions = Functions::new(&template.functions, dynamodb.url(), &management)?;
+
+        let stage = template.websocket.stage.clone();
+        let gateway = Gateway::new(template, functions, tokens.clone(), options.limits);
+        let stop_server = CancellationToken::new();
+        let router = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
+        let serve = axum::serve(listener, router).with_graceful_shutdown(stop_server.clone().cancelled_owned());
+        let server = tokio::spawn(serve.into_future());
+        Ok(Self { address, stage, tokens, gateway, server, stop_server, dynamodb })
+    }
+
+    /// Base of the page and the HTTP API, without a slash at its end.
+    pub fn http_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where frontends connect.
+    pub fn websocket_url(&self) -> String {
+        format!("ws://{}/{}", self.address, self.stage)
+    }
+
+    /// What `AWS_ENDPOINT_URL_DYNAMODB` is set to.
+    pub fn dynamodb_url(&self) -> &str {
+        self.dynamodb.url()
+    }
+
+    /// What `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI` is set to.
+    pub fn management_url(&self) -> String {
+        format!("http://{}/{}", self.address, self.stage)
+    }
+
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// Closes every connection, lets `$disconnect` clean up after each, then stops the servers.
+    pub async fn stop(self) -> Result<()> {
+        self.gateway.close().await;
+        self.stop_server.cancel();
+        self.server.await??;
+        self.dynamodb.stop().await
+    }
+}
+
+async fn listen(port: u16, option: &str) -> Result<TcpListener> {
+    let taken = || format!("failed to listen on 127.0.0.1:{port}; {option} chooses another port");
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(taken)
+}

@@ -1,1 +1,117 @@
-fn main() {}
+//! `cargo run`: the whole system on one machine.
+
+use anyhow::{Context, Result};
+use chat_local::{Limits, Local, Options};
+use clap::Parser;
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::filter::LevelFilter;
+
+/// The chat room's functions, API Gateway and DynamoDB, all in this process and on loopback.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    /// Port of the page, the WebSocket API and the HTTP API (0: any free one)
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// Port of the DynamoDB endpoint (0: any free one)
+    #[arg(long, default_value_t = 8000)]
+    dynamodb_port: u16,
+    /// Folder that messages are kept in [default: .local beside the template]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Keep nothing when it ends
+    #[arg(long, conflicts_with = "data")]
+    memory: bool,
+    /// The SAM template to run [default: template.yaml here or in a folder above]
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
+    /// A value for one of the template's parameters
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, String)>,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(LevelFilter::INFO).with_target(false).init();
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let template = match arguments.template {
+        Some(template) => template,
+        None => find_template()?,
+    };
+    let data = match (arguments.memory, arguments.data) {
+        (true, _) => None,
+        (false, Some(folder)) => Some(folder),
+        (false, None) => Some(template.with_file_name(".local")),
+    };
+    let options = Options {
+        port: arguments.port,
+        dynamodb_port: arguments.dynamodb_port,
+        data: data.clone(),
+        template,
+        parameters: arguments.parameters.into_iter().collect(),
+        limits: Limits::default(),
+    };
+    let local = Local::start(options).await?;
+    print!("{}", welcome(&local, data)?);
+    tokio::signal::ctrl_c().await.context("failed to wait for Ctrl-C")?;
+    println!("\nstopping");
+    local.stop().await
+}
+
+fn find_template() -> Result<PathBuf> {
+    let here = std::env::current_dir()?;
+    let candidates = here.ancestors().map(|folder| folder.join("template.yaml"));
+    let found = candidates.into_iter().find(|candidate| candidate.is_file());
+    found.context("there is no template.yaml here or in a folder above; --template names one")
+}
+
+fn welcome(local: &Local, data: Option<PathBuf>) -> Result<String> {
+    let (http, websocket) = (local.http_url(), local.websocket_url());
+    let kept = data.map_or_else(|| "in memory, gone when this ends".into(), |folder| folder.display().to_string());
+    let client = |id: u64, name: &str| -> Result<String> {
+        let claims = json!({"userId": id, "username": name, "nickName": name, "rooms": "*"});
+        let token = local.tokens().issue(claims.as_object().cloned().unwrap_or_default())?;
+        Ok(format!("  npx wscat -c '{websocket}?token={token}'   # {name}; websocat takes the same address"))
+    };
+    Ok(format!(
+        "\
+The chat room is open. Ctrl-C closes it.
+
+  page        {http}/   (open it in two windows)
+  websocket   {websocket}
+  history     {http}/chat-history/list?chatroomId=1
+  tokens      curl -d '{{\"userId\":1,\"username\":\"guang\",\"rooms\":\"*\"}}' {http}/local/token
+  dynamodb    {dynamodb}   (AWS_ENDPOINT_URL_DYNAMODB)
+  management  {management}   (AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI)
+  data        {kept}
+
+Two users in two terminals:
+
+{guang}
+{dong}
+  {{\"action\":\"joinRoom\",\"chatroomId\":1}}
+  {{\"action\":\"sendMessage\",\"chatroomId\":1,\"message\":{{\"type\":\"text\",\"content\":\"hello\"}}}}
+
+",
+        dynamodb = local.dynamodb_url(),
+        management = local.management_url(),
+        guang = client(1, "guang")?,
+        dong = client(2, "dong")?,
+    ))
+}

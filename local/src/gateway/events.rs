@@ -1,0 +1,266 @@
+//! The JSON events that API Gateway sends, with all their fields.
+
+use super::connections::Connection;
+use crate::template::{ACCOUNT, REGION};
+use axum::http::HeaderMap;
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
+use chat::Timestamp;
+use chat_aws::now;
+use chrono::DateTime;
+use serde_json::{Map, Value, json};
+use url::form_urlencoded;
+
+/// The API ids of the local run; real ones are ten random characters.
+const WEBSOCKET_API: &str = "localwsapi";
+const HTTP_API: &str = "localhttpa";
+
+/// An id like API Gateway's: 11 random bytes for a connection, with the `=` that a caller must not trip over.
+pub fn new_connection_id() -> String {
+    BASE64_URL_SAFE.encode(rand::random::<[u8; 11]>())
+}
+
+pub fn new_request_id() -> String {
+    BASE64_STANDARD.encode(rand::random::<[u8; 11]>())
+}
+
+/// The headers of a request in the shape of REST and WebSocket events: one value each, and all values each.
+fn headers(headers: &HeaderMap) -> (Value, Value) {
+    let (mut single, mut multi) = (Map::new(), Map::new());
+    for name in headers.keys() {
+        let values: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        let name = canonical(name.as_str());
+        single.insert(name.clone(), json!(values.last()));
+        multi.insert(name, json!(values));
+    }
+    (Value::Object(single), Value::Object(multi))
+}
+
+/// Header names arrive in lower case here; WebSocket events spell them as browsers do.
+fn canonical(name: &str) -> String {
+    let word = |word: &str| match word {
+        "websocket" => "WebSocket".into(),
+        word => word[..1].to_uppercase() + &word[1..],
+    };
+    name.split('-').filter(|part| !part.is_empty()).map(word).collect::<Vec<String>>().join("-")
+}
+
+fn query(text: Option<&str>) -> Vec<(String, String)> {
+    form_urlencoded::parse(text.unwrap_or_default().as_bytes()).into_owned().collect()
+}
+
+fn query_maps(pairs: &[(String, String)]) -> (Value, Value) {
+    let (mut single, mut multi) = (Map::new(), Map::new());
+    for (name, value) in pairs {
+        single.insert(name.clone(), json!(value));
+        if let Value::Array(values) = multi.entry(name.clone()).or_insert_with(|| json!([])) {
+            values.push(json!(value));
+        }
+    }
+    (Value::Object(single), Value::Object(multi))
+}
+
+/// `12/Mar/2025:02:22:45 +0000`
+fn request_time(at: Timestamp) -> String {
+    let moment = DateTime::from_timestamp_millis(at.millis()).unwrap_or_default();
+    moment.format("%d/%b/%Y:%H:%M:%S +0000").to_string()
+}
+
+/// What every WebSocket event says of its connection.
+fn context(connection: &Connection, stage: &str, route_key: &str, event_type: &str) -> Map<String, Value> {
+    let at = now();
+    let request_id = new_request_id();
+    let mut context = Map::from_iter([
+        ("routeKey".into(), json!(route_key)),
+        ("eventType".into(), json!(event_type)),
+        ("messageDirection".into(), json!("IN")),
+        ("extendedRequestId".into(), json!(request_id)),
+        ("requestId".into(), json!(request_id)),
+        ("requestTime".into(), json!(request_time(at))),
+        ("requestTimeEpoch".into(), json!(at.millis())),
+        ("stage".into(), json!(stage)),
+        ("connectedAt".into(), json!(connection.connected_at.millis())),
+        ("identity".into(), json!({"userAgent": connection.user_agent, "sourceIp": connection.source_ip})),
+        ("domainName".into(), json!(connection.host)),
+        ("connectionId".into(), json!(connection.id)),
+        ("apiId".into(), json!(WEBSOCKET_API)),
+    ]);
+    if !connection.authorizer.is_null() {
+        context.insert("authorizer".into(), connection.authorizer.clone());
+    }
+    context
+}
+
+/// The ARN that an authorizer is asked about for a handshake.
+pub fn connect_arn(stage: &str) -> String {
+    format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{WEBSOCKET_API}/{stage}/$connect")
+}
+
+/// What the authorizer is asked before `$connect`.
+pub fn authorize_handshake(
+    connection: &Connection,
+    stage: &str,
+    request: &HeaderMap,
+    query_text: Option<&str>,
+) -> Value {
+    let (single, multi) = headers(request);
+    let (query, multi_query) = query_maps(&query(query_text));
+    json!({
+        "type": "REQUEST",
+        "methodArn": connect_arn(stage),
+        "headers": single,
+        "multiValueHeaders": multi,
+        "queryStringParameters": query,
+        "multiValueQueryStringParameters": multi_query,
+        "stageVariables": {},
+        "requestContext": context(connection, stage, "$connect", "CONNECT"),
+    })
+}
+
+pub fn connect(connection: &Connection, stage: &str, request: &HeaderMap, query_text: Option<&str>) -> Value {
+    let (single, multi) = headers(request);
+    let pairs = query(query_text);
+    let mut event = json!({
+        "headers": single,
+        "multiValueHeaders": multi,
+        "requestContext": context(connection, stage, "$connect", "CONNECT"),
+        "isBase64Encoded": false,
+    });
+    if !pairs.is_empty() {
+        let (query, multi_query) = query_maps(&pairs);
+        event["queryStringParameters"] = query;
+        event["multiValueQueryStringParameters"] = multi_query;
+    }
+    event
+}
+
+pub fn message(connection: &Connection, stage: &str, route_key: &str, body: &str) -> Value {
+    let mut context = context(connection, stage, route_key, "MESSAGE");
+    context.insert("messageId".into(), json!(new_request_id()));
+    json!({"requestContext": context, "body": body, "isBase64Encoded": false})
+}
+
+pub fn disconnect(connection: &Connection, stage: &str, code: u16, reason: &str) -> Value {
+    let mut context = context(connection, stage, "$disconnect", "DISCONNECT");
+    context.insert("disconnectStatusCode".into(), json!(code));
+    context.insert("disconnectReason".into(), json!(reason));
+    let (host, ip) = (&connection.host, &connection.source_ip);
+    json!({
+        "headers": {"Host": host, "X-Forwarded-For": ip, "x-api-key": "", "x-restapi": ""},
+        "multiValueHeaders": {"Host": [host], "X-Forwarded-For": [ip], "x-api-key": [""], "x-restapi": [""]},
+        "requestContext": context,
+        "isBase64Encoded": false,
+    })
+}
+
+/// An HTTP request on its way through the HTTP API.
+pub struct HttpRequest<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+    pub query: Option<&'a str>,
+    pub headers: &'a HeaderMap,
+    pub source_ip: String,
+    pub request_id: String,
+}
+
+impl HttpRequest<'_> {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    pub fn method_arn(&self) -> String {
+        format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{HTTP_API}/$default/{}{}", self.method, self.path)
+    }
+
+    /// What an authorizer of payload format 1.0 is asked.
+    pub fn authorize(&self, identity_headers: &[String]) -> Value {
+        let (single, _) = headers(self.headers);
+        let (query, _) = query_maps(&query(self.query));
+        let identity: Vec<_> = identity_headers.iter().map(|name| self.header(name)).collect();
+        let at = now();
+        json!({
+            "version": "1.0",
+            "type": "REQUEST",
+            "methodArn": self.method_arn(),
+            "identitySource": identity.join(","),
+            "authorizationToken": identity.join(","),
+            "resource": self.path,
+            "path": self.path,
+            "httpMethod": self.method,
+            "headers": single,
+            "queryStringParameters": query,
+            "pathParameters": {},
+            "stageVariables": {},
+            "requestContext": {
+                "accountId": ACCOUNT,
+                "apiId": HTTP_API,
+                "domainName": self.header("host"),
+                "domainPrefix": "local",
+                "extendedRequestId": self.request_id,
+                "httpMethod": self.method,
+                "identity": {"sourceIp": self.source_ip, "userAgent": self.header("user-agent")},
+                "path": self.path,
+                "protocol": "HTTP/1.1",
+                "requestId": self.request_id,
+                "requestTime": request_time(at),
+                "requestTimeEpoch": at.millis(),
+                "resourceId": format!("{} {}", self.method, self.path),
+                "resourcePath": self.path,
+                "stage": "$default",
+            },
+        })
+    }
+
+    /// The integration's event, payload format 2.0.
+    pub fn event(&self, authorizer: &Value) -> Value {
+        let all = |name| {
+            let values = self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+            values.collect::<Vec<_>>().join(",")
+        };
+        let headers: Map<String, Value> =
+            self.headers.keys().map(|name| (name.as_str().to_owned(), json!(all(name)))).collect();
+        let mut parameters: Map<String, Value> = Map::new();
+        for (name, value) in query(self.query) {
+            let joined = match parameters.get(&name).and_then(Value::as_str) {
+                Some(earlier) => format!("{earlier},{value}"),
+                None => value,
+            };
+            parameters.insert(name, json!(joined));
+        }
+        let at = now();
+        let route_key = format!("{} {}", self.method, self.path);
+        let mut event = json!({
+            "version": "2.0",
+            "routeKey": route_key,
+            "rawPath": self.path,
+            "rawQueryString": self.query.unwrap_or_default(),
+            "headers": headers,
+            "requestContext": {
+                "accountId": ACCOUNT,
+                "apiId": HTTP_API,
+                "domainName": self.header("host"),
+                "domainPrefix": "local",
+                "http": {
+                    "method": self.method,
+                    "path": self.path,
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": self.source_ip,
+                    "userAgent": self.header("user-agent"),
+                },
+                "requestId": self.request_id,
+                "routeKey": route_key,
+                "stage": "$default",
+                "time": request_time(at),
+                "timeEpoch": at.millis(),
+            },
+            "isBase64Encoded": false,
+        });
+        if !parameters.is_empty() {
+            event["queryStringParameters"] = Value::Object(parameters);
+        }
+        if !authorizer.is_null() {
+            event["requestContext"]["authorizer"] = json!({"lambda": authorizer});
+        }
+        event
+    }
+}

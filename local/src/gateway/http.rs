@@ -1,0 +1,185 @@
+//! The HTTP API: CORS, the authorizer, the integration; and the endpoint that hands out tokens here.
+
+use super::authorizer::{Judged, judge};
+use super::events::{HttpRequest, new_request_id};
+use super::limits::INTEGRATION_TIMEOUT;
+use super::{Gateway, refuse};
+use crate::template::Cors;
+use axum::Json;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use chat::http_refusal;
+use serde_json::{Map, Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A request to one of the HTTP API's paths.
+pub async fn serve(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let cors = &gateway.template.http.cors;
+    if let Some(preflight) = preflight(cors, &request) {
+        return preflight;
+    }
+    let (request, _) = request.into_parts();
+    let headers = request.headers.clone();
+    // A client that hangs up must not kill the function half way: on AWS it would not either.
+    let worker = Arc::clone(&gateway);
+    let answer = gateway.tasks.spawn(async move { worker.call(&request, peer).await }).await;
+    let answer = answer.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"));
+    with_cors(cors, &headers, answer)
+}
+
+impl Gateway {
+    async fn call(&self, request: &Parts, peer: SocketAddr) -> Response {
+        let (method, path) = (request.method.as_str(), request.uri.path());
+        let api = &self.template.http;
+        let Some(route) = api.routes.iter().find(|route| route.method == method && route.path == path) else {
+            return refuse(StatusCode::NOT_FOUND, "Not Found");
+        };
+        let request_id = new_request_id();
+        let http = HttpRequest {
+            method,
+            path,
+            query: request.uri.query(),
+            headers: &request.headers,
+            source_ip: peer.ip().to_string(),
+            request_id: request_id.clone(),
+        };
+        let mut context = Value::Null;
+        if let Some(authorizer) = &api.authorizer {
+            if api.identity_headers.iter().any(|name| !request.headers.contains_key(name.as_str())) {
+                return refuse(StatusCode::UNAUTHORIZED, "Unauthorized");
+            }
+            let answer = self.functions.invoke(authorizer, &request_id, http.authorize(&api.identity_headers)).await;
+            context = match answer.map(|answer| judge(&answer, &http.method_arn())) {
+                Ok(Judged::Allowed(mut context)) => {
+                    context.remove("principalId");
+                    Value::Object(context)
+                }
+                Ok(Judged::Denied) => return refuse(StatusCode::FORBIDDEN, "Forbidden"),
+                Ok(Judged::Broken(reason)) => {
+                    tracing::error!(reason, "the authorizer's answer was not taken");
+                    return refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+                }
+                Err(_) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+            };
+        }
+        let invocation = self.functions.invoke(&route.function, &request_id, http.event(&context));
+        match tokio::time::timeout(INTEGRATION_TIMEOUT, invocation).await {
+            Ok(Ok(answer)) => integration_response(&answer, &request_id),
+            Ok(Err(_)) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+            Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+        }
+    }
+}
+
+/// Turns a function's `{statusCode, headers, body}` into a response.
+fn integration_response(answer: &Value, request_id: &str) -> Response {
+    let broken = || refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+    let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
+    let Some(status) = status.and_then(|status| StatusCode::from_u16(status).ok()) else { return broken() };
+    let text = answer["body"].as_str().unwrap_or_default();
+    let body = if answer["isBase64Encoded"] == true {
+        match BASE64_STANDARD.decode(text) {
+            Ok(body) => body,
+            Err(_) => return broken(),
+        }
+    } else {
+        text.as_bytes().to_vec()
+    };
+    let mut response = (status, body).into_response();
+    let single = answer["headers"].as_object().into_iter().flatten();
+    let multi = answer["multiValueHeaders"].as_object().into_iter().flatten();
+    for (name, value) in single.chain(multi) {
+        let values = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+        for value in values.iter().filter_map(Value::as_str) {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+    }
+    if let Ok(id) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert("apigw-requestid", id);
+    }
+    response
+}
+
+/// An HTTP API answers preflights by itself, before authorizer and route.
+fn preflight(cors: &Cors, request: &Request) -> Option<Response> {
+    let asks = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if request.method() != Method::OPTIONS || !asks {
+        return None;
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    let mut set = |name, value: String| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(header::ACCESS_CONTROL_ALLOW_METHODS, cors.allow_methods.join(","));
+    set(header::ACCESS_CONTROL_ALLOW_HEADERS, cors.allow_headers.join(",").to_lowercase());
+    if let Some(seconds) = cors.max_age {
+        set(header::ACCESS_CONTROL_MAX_AGE, seconds.to_string());
+    }
+    Some(with_cors(cors, request.headers(), response))
+}
+
+/// Lets a page of an allowed origin read the answer; others get it without these headers, and their browser hides it.
+fn with_cors(cors: &Cors, request: &HeaderMap, mut response: Response) -> Response {
+    let Some(origin) = request.get(header::ORIGIN) else { return response };
+    let any = cors.allow_origins.iter().any(|allowed| allowed == "*");
+    if !any && !cors.allow_origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) {
+        return response;
+    }
+    let headers = response.headers_mut();
+    headers
+        .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, if any { HeaderValue::from_static("*") } else { origin.clone() });
+    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    if let Ok(exposed) = HeaderValue::try_from(cors.expose_headers.join(",").to_lowercase()) {
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+    response
+}
+
+/// `POST /local/token`: a token with the claims in the body. It exists only here.
+pub async fn token(State(gateway): State<Arc<Gateway>>, method: Method, headers: HeaderMap, body: String) -> Response {
+    let cors = Cors {
+        allow_origins: gateway.template.http.cors.allow_origins.clone(),
+        allow_methods: vec!["POST".into()],
+        allow_headers: vec!["content-type".into()],
+        ..Cors::default()
+    };
+    let response = match method {
+        Method::POST => issue(&gateway, &body),
+        Method::OPTIONS => {
+            let mut request = Request::new(axum::body::Body::empty());
+            (*request.method_mut(), *request.headers_mut()) = (method, headers.clone());
+            match preflight(&cors, &request) {
+                Some(response) => return response,
+                None => StatusCode::NO_CONTENT.into_response(),
+            }
+        }
+        _ => refuse(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
+    };
+    with_cors(&cors, &headers, response)
+}
+
+fn issue(gateway: &Gateway, body: &str) -> Response {
+    let bad =
+        |message: &str| (StatusCode::BAD_REQUEST, Json(http_refusal(400, "Bad Request", message))).into_response();
+    let Ok(claims) = serde_json::from_str::<Map<String, Value>>(body) else {
+        return bad("the body must be a JSON object of claims, such as {\"userId\":1,\"rooms\":\"*\"}");
+    };
+    match gateway.tokens.issue(claims) {
+        Ok(token) => Json(json!({"token": token})).into_response(),
+        Err(error) => bad(&error.to_string()),
+    }
+}

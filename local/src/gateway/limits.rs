@@ -1,0 +1,38 @@
+//! API Gateway's quotas for WebSocket APIs
+//! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>).
+
+use std::time::Duration;
+
+/// Largest frame, in bytes.
+pub const FRAME_BYTES_MAX: usize = 32 * 1024;
+
+/// Largest message, in bytes, whether it comes in or is posted.
+pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
+
+/// Largest authorizer context, in bytes.
+pub const CONTEXT_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest that an integration may take.
+pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
+
+/// Frames that wait for a slow client; a post to a full buffer is a 429, as AWS documents it. The number is ours.
+pub const OUTBOX_FRAMES_MAX: usize = 1_024;
+
+/// How long a closed socket may take to say goodbye, and to be read empty, before it is dropped. Ours.
+pub const CLOSE_GRACE: Duration = Duration::from_secs(2);
+
+/// How long all connections together may take when the gateway stops. Ours.
+pub const STOP_GRACE: Duration = Duration::from_secs(15);
+
+/// When a connection ends by itself. Tests set them shorter.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub idle: Duration,
+    pub lifetime: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(600), lifetime: Duration::from_secs(2 * 3_600) }
+    }
+}

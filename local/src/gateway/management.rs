@@ -1,0 +1,76 @@
+//! The management API: `POST`, `GET` and `DELETE /<stage>/@connections/<id>`.
+
+use super::Gateway;
+use super::connections::{Connection, Outgoing, Refused};
+use super::limits::MESSAGE_BYTES_MAX;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chat::Timestamp;
+use chat_aws::now;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Answers a backend. The id's `=` comes percent-encoded, which the path extractor undoes.
+pub async fn serve(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>, request: Request) -> Response {
+    if !is_signed(request.headers()) {
+        return error(StatusCode::FORBIDDEN, "MissingAuthenticationTokenException", "Missing Authentication Token");
+    }
+    let Some(connection) = gateway.connections.get(&id) else { return gone() };
+    match *request.method() {
+        Method::POST => post(&connection, request).await,
+        Method::GET => Json(describe(&connection)).into_response(),
+        Method::DELETE => match connection.send(Outgoing::Close(1000)) {
+            Ok(()) | Err(Refused::Full) => StatusCode::NO_CONTENT.into_response(),
+            Err(Refused::Gone) => gone(),
+        },
+        _ => error(StatusCode::FORBIDDEN, "MissingAuthenticationTokenException", "Missing Authentication Token"),
+    }
+}
+
+/// The signature's presence alone is checked: there are no keys here to check it with.
+fn is_signed(headers: &HeaderMap) -> bool {
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    authorization.is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 ")) && headers.contains_key("x-amz-date")
+}
+
+async fn post(connection: &Connection, request: Request) -> Response {
+    let request = {
+        let mut request = request;
+        DefaultBodyLimit::apply(DefaultBodyLimit::max(MESSAGE_BYTES_MAX), &mut request);
+        request
+    };
+    let Ok(body) = Bytes::from_request(request, &()).await else {
+        return error(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeException", "the payload is larger than 128 KB");
+    };
+    let Ok(frame) = String::from_utf8(body.into()) else {
+        return error(StatusCode::BAD_REQUEST, "BadRequestException", "the payload is not UTF-8");
+    };
+    match connection.send(Outgoing::Frame(frame)) {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(Refused::Gone) => gone(),
+        Err(Refused::Full) => {
+            error(StatusCode::TOO_MANY_REQUESTS, "LimitExceededException", "the client's buffer is full")
+        }
+    }
+}
+
+fn describe(connection: &Connection) -> serde_json::Value {
+    let text = |at: Timestamp| at.to_string();
+    json!({
+        "connectedAt": text(connection.connected_at),
+        "identity": {"sourceIp": connection.source_ip, "userAgent": connection.user_agent},
+        "lastActiveAt": text(connection.last_active_at().min(now())),
+    })
+}
+
+fn gone() -> Response {
+    error(StatusCode::GONE, "GoneException", "the connection is gone")
+}
+
+/// The SDKs tell errors apart by this header.
+fn error(status: StatusCode, kind: &'static str, message: &str) -> Response {
+    (status, [("x-amzn-errortype", kind)], Json(json!({"message": message}))).into_response()
+}

@@ -1,0 +1,84 @@
+//! A strict API Gateway: what AWS refuses is refused here too, because a kind emulator hides bugs.
+
+mod authorizer;
+mod connections;
+mod events;
+mod http;
+mod limits;
+mod management;
+mod websocket;
+
+pub use limits::Limits;
+
+use crate::functions::Functions;
+use crate::page;
+use crate::template::Template;
+use crate::tokens::Tokens;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use connections::Connections;
+use limits::STOP_GRACE;
+use serde_json::json;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Both APIs of the template, and the connections that are open.
+pub(crate) struct Gateway {
+    template: Template,
+    functions: Functions,
+    tokens: Tokens,
+    limits: Limits,
+    connections: Connections,
+    /// Handshakes, sockets and the invocations that they caused.
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+impl Gateway {
+    pub fn new(template: Template, functions: Functions, tokens: Tokens, limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            template,
+            functions,
+            tokens,
+            limits,
+            connections: Connections::default(),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        })
+    }
+
+    /// The WebSocket API under its stage, its management API below it, the HTTP API under its own paths, and the page.
+    pub fn router(self: &Arc<Self>) -> Router {
+        let stage = &self.template.websocket.stage;
+        let mut router = Router::new()
+            .route(&format!("/{stage}"), get(websocket::handshake))
+            .route(&format!("/{stage}/@connections/{{id}}"), any(management::serve))
+            .route("/local/token", any(http::token))
+            .fallback(page::serve);
+        for route in &self.template.http.routes {
+            router = router.route(&route.path, any(http::serve));
+        }
+        router.with_state(Arc::clone(self))
+    }
+
+    fn stage(&self) -> &str {
+        &self.template.websocket.stage
+    }
+
+    /// Closes all sockets and waits until `$disconnect` has run for each.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(STOP_GRACE, self.tasks.wait()).await.is_err() {
+            tracing::warn!(left = self.tasks.len(), "stopping although some connections did not close");
+        }
+    }
+}
+
+/// API Gateway's own error bodies.
+fn refuse(status: StatusCode, message: &str) -> Response {
+    (status, axum::Json(json!({"message": message}))).into_response()
+}

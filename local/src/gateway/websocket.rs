@@ -1,0 +1,273 @@
+//! The WebSocket API: the handshake, then frames in both directions until either side ends it.
+
+use super::authorizer::{Judged, judge};
+use super::connections::{Client, Connection, Connections, Outgoing};
+use super::limits::{CLOSE_GRACE, FRAME_BYTES_MAX, INTEGRATION_TIMEOUT, MESSAGE_BYTES_MAX};
+use super::{Gateway, events, refuse};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// A client asks for a connection. It gets one only after authorizer and `$connect` agreed.
+pub async fn handshake(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+) -> Response {
+    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return refuse(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket endpoint");
+    };
+    let Ok(accepted) = create_response_with_body(&request, Body::empty) else {
+        return refuse(StatusCode::BAD_REQUEST, "the handshake is not one of RFC 6455");
+    };
+    if gateway.closing.is_cancelled() {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
+    }
+    // A client that hangs up meanwhile must not kill a function half way: on AWS it would not either.
+    let worker = Arc::clone(&gateway);
+    let shaken = gateway.tasks.spawn(async move { worker.shake(request, peer, accepted, upgrade).await }).await;
+    shaken.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"))
+}
+
+impl Gateway {
+    async fn shake(
+        self: Arc<Self>,
+        request: Request,
+        peer: SocketAddr,
+        mut accepted: Response,
+        upgrade: OnUpgrade,
+    ) -> Response {
+        let (headers, query) = (request.headers(), request.uri().query());
+        let id = events::new_connection_id();
+        let (mut connection, outgoing) = Connections::prepare(id, client(headers, peer), Value::Null);
+
+        let api = &self.template.websocket;
+        if let Some(authorizer) = &api.authorizer {
+            if api.identity_headers.iter().any(|name| !headers.contains_key(name.as_str())) {
+                return refuse(StatusCode::UNAUTHORIZED, "Unauthorized");
+            }
+            let asked = Instant::now();
+            let event = events::authorize_handshake(&connection, self.stage(), headers, query);
+            let answer = self.functions.invoke(authorizer, &events::new_request_id(), event).await;
+            match answer.map(|answer| judge(&answer, &events::connect_arn(self.stage()))) {
+                Ok(Judged::Allowed(mut context)) => {
+                    context.insert("integrationLatency".into(), json!(asked.elapsed().as_millis()));
+                    connection.authorizer = Value::Object(context);
+                }
+                Ok(Judged::Denied) => return refuse(StatusCode::FORBIDDEN, "Forbidden"),
+                Ok(Judged::Broken(reason)) => {
+                    tracing::error!(reason, "the authorizer's answer was not taken");
+                    return refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
+                }
+                Err(_) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+            }
+        }
+        if let Some(route) = api.routes.get("$connect") {
+            let event = events::connect(&connection, self.stage(), headers, query);
+            let Ok(answer) = self.invoke(&route.function, event).await else {
+                return refuse(StatusCode::BAD_GATEWAY, "Internal server error");
+            };
+            let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(502);
+            if !(200..300).contains(&status) {
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+                return refuse(status, status.canonical_reason().unwrap_or_default());
+            }
+            if let Some(protocol) = subprotocol(&answer) {
+                accepted.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+            }
+        }
+        let connection = self.connections.add(connection);
+        let worker = Arc::clone(&self);
+        self.tasks.spawn(async move { worker.serve(connection, outgoing, upgrade).await });
+        accepted
+    }
+
+    /// One integration, within API Gateway's own time-out.
+    async fn invoke(&self, function: &str, event: Value) -> Result<Value, ()> {
+        let request_id = events::new_request_id();
+        let invocation = self.functions.invoke(function, &request_id, event);
+        timeout(INTEGRATION_TIMEOUT, invocation).await.map_err(drop)?.map_err(drop)
+    }
+
+    /// Serves a connection to its end, whatever ends it, then tells `$disconnect`.
+    async fn serve(
+        self: Arc<Self>,
+        connection: Arc<Connection>,
+        outgoing: mpsc::Receiver<Outgoing>,
+        upgrade: OnUpgrade,
+    ) {
+        let code = match upgrade.await {
+            Ok(upgraded) => self.converse(&connection, outgoing, upgraded).await,
+            Err(_) => 1006,
+        };
+        self.connections.remove(&connection.id);
+        if let Some(route) = self.template.websocket.routes.get("$disconnect") {
+            let event = events::disconnect(&connection, self.stage(), code, reason(code));
+            // Best effort: a function that failed has said so in the log.
+            let _ = self.invoke(&route.function, event).await;
+        }
+    }
+
+    /// Reads frames until the end, and answers the code that the connection ended with.
+    async fn converse(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        outgoing: mpsc::Receiver<Outgoing>,
+        upgraded: Upgraded,
+    ) -> u16 {
+        let config = WebSocketConfig::default()
+            .max_frame_size(Some(FRAME_BYTES_MAX))
+            .max_message_size(Some(MESSAGE_BYTES_MAX))
+            .read_buffer_size(8 * 1024);
+        let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+        let (sink, mut frames) = socket.split();
+        let mut writer = self.tasks.spawn(write(sink, outgoing));
+        let end = Instant::now() + self.limits.lifetime;
+        let code = loop {
+            let idle = connection.idle_since() + self.limits.idle;
+            tokio::select! {
+                frame = frames.next() => match frame {
+                    Some(Ok(Message::Text(body))) => {
+                        connection.touch();
+                        self.dispatch(Arc::clone(connection), body.to_string());
+                    }
+                    Some(Ok(Message::Binary(_))) => break 1003,
+                    Some(Ok(Message::Close(frame))) => break frame.map_or(1005, |frame| frame.code.into()),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                    Some(Err(Error::Capacity(_))) => break 1009,
+                    Some(Err(Error::Utf8(_))) => break 1007,
+                    Some(Err(Error::Protocol(error))) if error.to_string().contains("closing handshake") => break 1006,
+                    Some(Err(Error::Protocol(_))) => break 1002,
+                    Some(Err(_)) | None => break 1006,
+                },
+                sink = &mut writer => {
+                    // The management API closed the connection, or the socket takes nothing any more.
+                    self.connections.remove(&connection.id);
+                    return finish(sink.ok(), frames).await.unwrap_or(1006);
+                }
+                () = sleep_until(end) => break 1001,
+                () = sleep_until(idle) => if connection.idle_since() + self.limits.idle <= Instant::now() { break 1001 },
+                () = self.closing.cancelled() => break 1001,
+            }
+        };
+        // From here on a post is a 410.
+        self.connections.remove(&connection.id);
+        connection.send_last(Outgoing::Close(code)).await;
+        finish(writer.await.ok(), frames).await;
+        code
+    }
+
+    /// Hands a frame to its route. Nothing waits for it: frames of one connection are handled side by side.
+    fn dispatch(self: &Arc<Self>, connection: Arc<Connection>, body: String) {
+        let gateway = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let routes = &gateway.template.websocket.routes;
+            let key = route_key(&body).filter(|key| !key.starts_with('$') && routes.contains_key(key));
+            let key = key.unwrap_or_else(|| "$default".into());
+            let own = |message: &str| {
+                let request_id = events::new_request_id();
+                Some(json!({"message": message, "connectionId": connection.id, "requestId": request_id}).to_string())
+            };
+            let reply = match routes.get(&key) {
+                None => own("Forbidden"),
+                Some(route) => {
+                    let event = events::message(&connection, gateway.stage(), &key, &body);
+                    match gateway.invoke(&route.function, event).await {
+                        Ok(answer) => answer["body"].as_str().filter(|_| route.replies).map(String::from),
+                        Err(()) => own("Internal server error"),
+                    }
+                }
+            };
+            if let Some(reply) = reply {
+                // A client that is gone, or does not read, misses its reply.
+                let _ = connection.send(Outgoing::Frame(reply));
+            }
+        });
+    }
+}
+
+/// What `$request.body.action` selects: nothing, unless the frame is an object whose `action` is a string.
+fn route_key(body: &str) -> Option<String> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    Some(body.as_object()?.get("action")?.as_str()?.to_owned())
+}
+
+fn client(headers: &HeaderMap, peer: SocketAddr) -> Client {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    Client { source_ip: peer.ip().to_string(), user_agent: header(header::USER_AGENT), host: header(header::HOST) }
+}
+
+fn subprotocol(answer: &Value) -> Option<HeaderValue> {
+    let headers = answer["headers"].as_object()?;
+    let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"))?;
+    HeaderValue::try_from(value.as_str()?).ok()
+}
+
+/// Writes frames until a close is written or the socket takes no more.
+async fn write(
+    mut sink: SplitSink<Socket, Message>,
+    mut outgoing: mpsc::Receiver<Outgoing>,
+) -> (SplitSink<Socket, Message>, u16) {
+    while let Some(next) = outgoing.recv().await {
+        match next {
+            Outgoing::Frame(text) => {
+                if sink.send(Message::text(text)).await.is_err() {
+                    break;
+                }
+            }
+            Outgoing::Close(code) => {
+                let frame = CloseFrame { code: CloseCode::from(code), reason: reason(code).into() };
+                let sendable = CloseCode::from(code).is_allowed().then_some(frame);
+                let _ = sink.send(Message::Close(sendable)).await;
+                return (sink, code);
+            }
+        }
+    }
+    (sink, 1006)
+}
+
+/// Reads what the client still sends until it hangs up, so that our goodbye is not lost in a reset; but not for ever.
+async fn finish(written: Option<(SplitSink<Socket, Message>, u16)>, frames: SplitStream<Socket>) -> Option<u16> {
+    let (sink, code) = written?;
+    let mut stream = frames.reunite(sink).ok()?.into_inner();
+    let farewell = async {
+        stream.shutdown().await?;
+        let mut rest = [0; 4 * 1024];
+        while stream.read(&mut rest).await? > 0 {}
+        Ok::<_, std::io::Error>(())
+    };
+    let _ = timeout(CLOSE_GRACE, farewell).await;
+    Some(code)
+}
+
+/// The reason that belongs to a close code.
+fn reason(code: u16) -> &'static str {
+    match code {
+        1000 => "",
+        1001 => "Going away",
+        1002 => "Protocol error",
+        1003 => "Unsupported data",
+        1005 => "Client-side close frame status not set",
+        1007 => "Invalid frame payload data",
+        1009 => "Message too big",
+        _ => "Connection closed abnormally",
+    }
+}

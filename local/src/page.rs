@@ -1,0 +1,33 @@
+//! The page, out of the binary (a debug build reads `web/` afresh, so that a reload shows a change).
+
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use rust_embed::Embed;
+
+#[derive(Embed)]
+#[folder = "../web/"]
+struct Files;
+
+/// What the page may do: its own files, its own endpoints, and pictures that members post.
+const POLICY: &str =
+    "default-src 'self'; connect-src 'self'; img-src http: https:; base-uri 'none'; frame-ancestors 'none'";
+
+pub(crate) async fn serve(uri: Uri) -> Response {
+    let path = match uri.path() {
+        "/" => "index.html",
+        path => path.trim_start_matches('/'),
+    };
+    match Files::get(path) {
+        Some(file) => {
+            let kind = file.metadata.mimetype().to_owned();
+            let headers = [
+                (header::CONTENT_TYPE, kind.as_str()),
+                (header::CONTENT_SECURITY_POLICY, POLICY),
+                (header::CACHE_CONTROL, "no-cache"),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
+            (headers, file.data.into_owned()).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, axum::Json(serde_json::json!({"message": "Not Found"}))).into_response(),
+    }
+}

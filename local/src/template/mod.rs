@@ -1,0 +1,339 @@
+//! What `template.yaml` says about routes, authorizers, functions, environment and tables.
+
+mod resolve;
+mod yaml;
+
+pub use resolve::{ACCOUNT, REGION};
+
+use anyhow::{Context, Result, bail};
+use resolve::Resolver;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A template, read and resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Template {
+    pub websocket: WebSocketApi,
+    pub http: HttpApi,
+    /// By logical id.
+    pub functions: BTreeMap<String, FunctionSpec>,
+    pub tables: Vec<TableSpec>,
+}
+
+/// `AWS::Serverless::WebSocketApi`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebSocketApi {
+    pub stage: String,
+    /// Logical id of the authorizer function.
+    pub authorizer: Option<String>,
+    /// Headers that a handshake must carry, or it is refused before the authorizer is asked.
+    pub identity_headers: Vec<String>,
+    /// By route key.
+    pub routes: BTreeMap<String, WebSocketRoute>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebSocketRoute {
+    /// Logical id.
+    pub function: String,
+    /// Whether the function's reply is sent to the caller: only with an `AWS::ApiGatewayV2::RouteResponse`.
+    pub replies: bool,
+}
+
+/// `AWS::Serverless::HttpApi`, with the routes that functions' events declare.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpApi {
+    pub authorizer: Option<String>,
+    pub identity_headers: Vec<String>,
+    pub cors: Cors,
+    pub routes: Vec<HttpRoute>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpRoute {
+    pub method: String,
+    pub path: String,
+    /// Logical id.
+    pub function: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cors {
+    pub allow_origins: Vec<String>,
+    pub allow_methods: Vec<String>,
+    pub allow_headers: Vec<String>,
+    pub expose_headers: Vec<String>,
+    pub max_age: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct FunctionSpec {
+    /// The package, which is the last part of `CodeUri`.
+    pub name: String,
+    pub timeout: Duration,
+    pub variables: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableSpec {
+    /// Logical id, which is the table's name here.
+    pub name: String,
+    /// DynamoDB's `CreateTable` request.
+    pub create: Value,
+    /// The attribute that rows expire by.
+    pub expires_by: Option<String>,
+    /// Whether its rows are worth keeping, by its `DeletionPolicy`.
+    pub retained: bool,
+}
+
+/// Lambda's time-out if the template does not say, in seconds.
+const TIMEOUT_DEFAULT: u64 = 3;
+
+impl Template {
+    /// Reads a template with the given parameters.
+    pub fn parse(text: &str, parameters: &BTreeMap<String, String>) -> Result<Self> {
+        let template = yaml::parse(text)?;
+        let resources = section(&template, "Resources").context("there are no Resources")?;
+        let empty = Map::new();
+        let declared = section(&template, "Parameters").unwrap_or(&empty);
+        let conditions = section(&template, "Conditions").unwrap_or(&empty);
+        let resolver = Resolver::new(declared, parameters, conditions, resources)?;
+        let reader = Reader { resolver, globals: &template["Globals"]["Function"], resources };
+        Ok(Self {
+            websocket: reader.websocket_api()?,
+            http: reader.http_api()?,
+            functions: reader.functions()?,
+            tables: reader.tables()?,
+        })
+    }
+}
+
+fn section<'a>(template: &'a Value, name: &str) -> Option<&'a Map<String, Value>> {
+    template.get(name).and_then(Value::as_object)
+}
+
+struct Reader<'a> {
+    resolver: Resolver<'a>,
+    globals: &'a Value,
+    resources: &'a Map<String, Value>,
+}
+
+impl<'a> Reader<'a> {
+    fn of_type(&self, kind: &'static str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        self.resources.iter().filter(move |(_, resource)| resource["Type"] == kind)
+    }
+
+    fn only(&self, kind: &'static str) -> Result<(&'a String, &'a Value)> {
+        let mut found = self.of_type(kind);
+        match (found.next(), found.next()) {
+            (Some((id, resource)), None) => Ok((id, &resource["Properties"])),
+            _ => bail!("there must be one {kind}"),
+        }
+    }
+
+    fn websocket_api(&self) -> Result<WebSocketApi> {
+        let (id, api) = self.only("AWS::Serverless::WebSocketApi")?;
+        if api["RouteSelectionExpression"] != "$request.body.action" {
+            bail!("{id}: RouteSelectionExpression must be $request.body.action");
+        }
+        let answered = self.answered_routes()?;
+        let declared = api["Routes"].as_object().with_context(|| format!("{id} has no Routes"))?;
+        let mut routes = BTreeMap::new();
+        for (key, route) in declared {
+            let function = self.function_of(&route["FunctionArn"]).with_context(|| format!("route {key}"))?;
+            let selects = route["RouteResponseSelectionExpression"] == "$default";
+            let replies = selects && answered.contains(&generated_route_id(id, key));
+            routes.insert(key.clone(), WebSocketRoute { function, replies });
+        }
+        let auth = &api["Auth"];
+        let authorizer = match auth["AuthType"].as_str() {
+            None | Some("NONE") => None,
+            Some("CUSTOM") => Some(self.function_of(&auth["AuthArn"])?),
+            Some(other) => bail!("{id}: AuthType {other} is more than the local run understands"),
+        };
+        let identity_headers = match auth["IdentitySource"].as_array() {
+            Some(sources) => sources.iter().map(|source| self.identity_header(source)).collect::<Result<_>>()?,
+            None => Vec::new(),
+        };
+        let stage = self.resolver.text(&api["StageName"])?;
+        Ok(WebSocketApi { stage, authorizer, identity_headers, routes })
+    }
+
+    fn identity_header(&self, source: &Value) -> Result<String> {
+        let source = self.resolver.text(source)?;
+        match source.strip_prefix("route.request.header.") {
+            Some(header) => Ok(header.to_owned()),
+            None => bail!("identity source {source} is more than the local run understands"),
+        }
+    }
+
+    /// Logical ids of the routes that have a route response.
+    fn answered_routes(&self) -> Result<Vec<String>> {
+        let mut answered = Vec::new();
+        for (id, response) in self.of_type("AWS::ApiGatewayV2::RouteResponse") {
+            let properties = &response["Properties"];
+            let route =
+                properties["RouteId"]["Ref"].as_str().with_context(|| format!("{id}: RouteId must be a !Ref"))?;
+            if properties["RouteResponseKey"] == "$default" {
+                answered.push(route.to_owned());
+            }
+        }
+        Ok(answered)
+    }
+
+    fn http_api(&self) -> Result<HttpApi> {
+        let (id, api) = self.only("AWS::Serverless::HttpApi")?;
+        let mut authorizer = None;
+        let mut identity_headers = Vec::new();
+        if let Some(name) = api["Auth"]["DefaultAuthorizer"].as_str() {
+            let declared = &api["Auth"]["Authorizers"][name];
+            if declared["AuthorizerPayloadFormatVersion"] != "1.0" {
+                bail!("{id}: the local run speaks authorizer payload format 1.0");
+            }
+            authorizer = Some(self.function_of(&declared["FunctionArn"]).with_context(|| format!("{id}: {name}"))?);
+            identity_headers = self.texts(&declared["Identity"]["Headers"])?;
+        }
+        let mut routes = Vec::new();
+        for (function, resource) in self.of_type("AWS::Serverless::Function") {
+            for (_, event) in resource["Properties"]["Events"].as_object().into_iter().flatten() {
+                if event["Type"] == "HttpApi" {
+                    let text = |name: &str| self.resolver.text(&event["Properties"][name]);
+                    let (method, path) = (text("Method")?.to_uppercase(), text("Path")?);
+                    if method != "GET" {
+                        bail!("{function}: the local run serves GET routes, not {method} {path}");
+                    }
+                    routes.push(HttpRoute { method, path, function: function.clone() });
+                }
+            }
+        }
+        let cors = &api["CorsConfiguration"];
+        let cors = Cors {
+            allow_origins: self.texts(&cors["AllowOrigins"])?,
+            allow_methods: self.texts(&cors["AllowMethods"])?,
+            allow_headers: self.texts(&cors["AllowHeaders"])?,
+            expose_headers: self.texts(&cors["ExposeHeaders"])?,
+            max_age: cors["MaxAge"].as_u64(),
+        };
+        Ok(HttpApi { authorizer, identity_headers, cors, routes })
+    }
+
+    fn functions(&self) -> Result<BTreeMap<String, FunctionSpec>> {
+        let mut functions = BTreeMap::new();
+        for (id, resource) in self.of_type("AWS::Serverless::Function") {
+            let properties = &resource["Properties"];
+            let code = self.resolver.text(&properties["CodeUri"]).with_context(|| format!("{id}: CodeUri"))?;
+            let name = code.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+            let timeout = properties["Timeout"].as_u64().or_else(|| self.globals["Timeout"].as_u64());
+            let mut variables = BTreeMap::new();
+            for source in [self.globals, properties] {
+                for (variable, value) in source["Environment"]["Variables"].as_object().into_iter().flatten() {
+                    let value = self.resolver.text(value).with_context(|| format!("{id}: {variable}"))?;
+                    variables.insert(variable.clone(), value);
+                }
+            }
+            let timeout = Duration::from_secs(timeout.unwrap_or(TIMEOUT_DEFAULT));
+            functions.insert(id.clone(), FunctionSpec { name, timeout, variables });
+        }
+        Ok(functions)
+    }
+
+    fn tables(&self) -> Result<Vec<TableSpec>> {
+        let mut tables = Vec::new();
+        for (id, resource) in self.of_type("AWS::DynamoDB::Table") {
+            let properties = self.resolver.resolve(&resource["Properties"]).with_context(|| id.clone())?;
+            let create = json!({
+                "TableName": id,
+                "KeySchema": properties["KeySchema"],
+                "AttributeDefinitions": properties["AttributeDefinitions"],
+                "BillingMode": properties["BillingMode"],
+            });
+            let expiry = &properties["TimeToLiveSpecification"];
+            let expires_by = expiry["AttributeName"].as_str().filter(|_| expiry["Enabled"] == true);
+            tables.push(TableSpec {
+                name: id.clone(),
+                create,
+                expires_by: expires_by.map(String::from),
+                retained: resource["DeletionPolicy"] == "Retain",
+            });
+        }
+        Ok(tables)
+    }
+
+    /// The logical id of the function that an ARN names.
+    fn function_of(&self, arn: &Value) -> Result<String> {
+        let arn = self.resolver.text(arn)?;
+        let id = arn.rsplit(':').next().unwrap_or_default();
+        match self.resources.get(id) {
+            Some(resource) if resource["Type"] == "AWS::Serverless::Function" => Ok(id.to_owned()),
+            _ => bail!("{arn} is no function of this template"),
+        }
+    }
+
+    fn texts(&self, value: &Value) -> Result<Vec<String>> {
+        match self.resolver.resolve(value)? {
+            Value::Array(items) => items.iter().map(|item| self.resolver.text(item)).collect(),
+            Value::Null => Ok(Vec::new()),
+            single => Ok(vec![self.resolver.text(&single)?]),
+        }
+    }
+}
+
+/// The logical id that SAM gives a route: its key capitalized (the rest in lower case), between the API and `Route`.
+fn generated_route_id(api: &str, key: &str) -> String {
+    let word = key.trim_start_matches('$').to_lowercase();
+    let (first, rest) = word.split_at(word.chars().next().map_or(0, char::len_utf8));
+    format!("{api}{}{rest}Route", first.to_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = include_str!("../../../template.yaml");
+
+    fn parse(text: &str) -> Result<Template> {
+        Template::parse(text, &BTreeMap::from([("TokenSecret".into(), "x".repeat(32))]))
+    }
+
+    #[test]
+    fn the_projects_template_is_understood() {
+        let template = parse(TEMPLATE).expect("parses");
+        let route =
+            |key: &str| template.websocket.routes.get(key).map(|route| (route.function.as_str(), route.replies));
+        assert_eq!(route("sendMessage"), Some(("SendMessageFunction", true)));
+        assert_eq!(route("$connect"), Some(("ConnectFunction", false)));
+        assert_eq!(route("$default"), Some(("DefaultFunction", true)));
+        assert_eq!(template.websocket.authorizer.as_deref(), Some("AuthorizeFunction"));
+        assert_eq!(template.http.routes[0].path, "/chat-history/list");
+        assert_eq!(template.http.cors.expose_headers, ["Link"]);
+        let send = &template.functions["SendMessageFunction"];
+        assert_eq!((send.name.as_str(), send.variables["CHAT_TABLE"].as_str()), ("send-message", "ChatTable"));
+        assert_eq!(send.timeout.as_secs(), chat_aws::SEND_TIMEOUT_SECONDS);
+        let kept: Vec<_> = template.tables.iter().filter(|table| table.retained).map(|table| &table.name).collect();
+        assert_eq!(kept, ["ChatTable"]);
+    }
+
+    #[test]
+    fn a_route_without_a_route_response_does_not_reply() {
+        let mute = TEMPLATE.replace("RouteId: !Ref ChatApiSendmessageRoute", "RouteId: !Ref SomeOtherRoute");
+        assert!(!parse(&mute).expect("parses").websocket.routes["sendMessage"].replies);
+    }
+
+    #[test]
+    fn a_broken_template_says_what_is_wrong() {
+        for (from, to, said) in [
+            ("AuthArn: !GetAtt AuthorizeFunction.Arn", "AuthArn: !GetAtt Nobody.Arn", "there is no resource Nobody"),
+            ("!Ref ChatTable", "!Ref ChitTable", "ChitTable is referred to"),
+            (
+                "AWS::Serverless::WebSocketApi",
+                "AWS::Serverless::Api",
+                "there must be one AWS::Serverless::WebSocketApi",
+            ),
+            ("Resources:", "Sources:", "there are no Resources"),
+        ] {
+            let error = parse(&TEMPLATE.replacen(from, to, 1)).expect_err(said);
+            assert!(format!("{error:#}").contains(said), "{error:#}");
+        }
+    }
+}

@@ -1,1 +1,12 @@
+//! What the tests stand on: a whole system of their own on free ports, and clients that speak to it over sockets.
 
+mod client;
+mod server;
+
+pub use client::{Client, Closed, text_message};
+pub use server::{Page, Server};
+
+use std::time::Duration;
+
+/// How long a test waits for what must come. Nothing passes by waiting this long.
+pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -21,6 +21,9 @@ pub const OUTBOX_FRAMES_MAX: usize = 1_024;
 /// How long a closed socket may take to say goodbye, and to be read empty, before it is dropped. Ours.
 pub const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
+/// The same when the gateway stops, where somebody waits for it. Ours.
+pub const STOP_CLOSE_GRACE: Duration = Duration::from_millis(100);
+
 /// How long all connections together may take when the gateway stops. Ours.
 pub const STOP_GRACE: Duration = Duration::from_secs(15);
 

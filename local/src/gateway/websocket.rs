@@ -2,19 +2,20 @@
 
 use super::authorizer::{Judged, judge};
 use super::connections::{Client, Connection, Connections, Outgoing};
-use super::limits::{CLOSE_GRACE, FRAME_BYTES_MAX, INTEGRATION_TIMEOUT, MESSAGE_BYTES_MAX};
+use super::limits::{CLOSE_GRACE, FRAME_BYTES_MAX, INTEGRATION_TIMEOUT, MESSAGE_BYTES_MAX, STOP_CLOSE_GRACE};
 use super::{Gateway, events, refuse};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -114,25 +115,30 @@ impl Gateway {
         outgoing: mpsc::Receiver<Outgoing>,
         upgrade: OnUpgrade,
     ) {
-        let code = match upgrade.await {
+        let (code, socket) = match upgrade.await {
             Ok(upgraded) => self.converse(&connection, outgoing, upgraded).await,
-            Err(_) => 1006,
+            Err(_) => (1006, None),
         };
+        // From here on a post is a 410.
         self.connections.remove(&connection.id);
-        if let Some(route) = self.template.websocket.routes.get("$disconnect") {
-            let event = events::disconnect(&connection, self.stage(), code, reason(code));
-            // Best effort: a function that failed has said so in the log.
-            let _ = self.invoke(&route.function, event).await;
-        }
+        let grace = if self.closing.is_cancelled() { STOP_CLOSE_GRACE } else { CLOSE_GRACE };
+        let disconnect = async {
+            if let Some(route) = self.template.websocket.routes.get("$disconnect") {
+                let event = events::disconnect(&connection, self.stage(), code, reason(code));
+                // Best effort: a function that failed has said so in the log.
+                let _ = self.invoke(&route.function, event).await;
+            }
+        };
+        tokio::join!(disconnect, part(socket, grace));
     }
 
-    /// Reads frames until the end, and answers the code that the connection ended with.
+    /// Reads frames until the end, and answers the code that the connection ended with, and what is left of its socket.
     async fn converse(
         self: &Arc<Self>,
         connection: &Arc<Connection>,
         outgoing: mpsc::Receiver<Outgoing>,
         upgraded: Upgraded,
-    ) -> u16 {
+    ) -> (u16, Option<Socket>) {
         let config = WebSocketConfig::default()
             .max_frame_size(Some(FRAME_BYTES_MAX))
             .max_message_size(Some(MESSAGE_BYTES_MAX))
@@ -158,21 +164,20 @@ impl Gateway {
                     Some(Err(Error::Protocol(_))) => break 1002,
                     Some(Err(_)) | None => break 1006,
                 },
-                sink = &mut writer => {
+                written = &mut writer => {
                     // The management API closed the connection, or the socket takes nothing any more.
-                    self.connections.remove(&connection.id);
-                    return finish(sink.ok(), frames).await.unwrap_or(1006);
+                    let (sink, code) = written.map_or((None, 1006), |(sink, code)| (Some(sink), code));
+                    return (code, sink.and_then(|sink| frames.reunite(sink).ok()));
                 }
                 () = sleep_until(end) => break 1001,
                 () = sleep_until(idle) => if connection.idle_since() + self.limits.idle <= Instant::now() { break 1001 },
                 () = self.closing.cancelled() => break 1001,
             }
         };
-        // From here on a post is a 410.
         self.connections.remove(&connection.id);
         connection.send_last(Outgoing::Close(code)).await;
-        finish(writer.await.ok(), frames).await;
-        code
+        let written = writer.await.ok();
+        (code, written.and_then(|(sink, _)| frames.reunite(sink).ok()))
     }
 
     /// Hands a frame to its route. Nothing waits for it: frames of one connection are handled side by side.
@@ -245,17 +250,17 @@ async fn write(
 }
 
 /// Reads what the client still sends until it hangs up, so that our goodbye is not lost in a reset; but not for ever.
-async fn finish(written: Option<(SplitSink<Socket, Message>, u16)>, frames: SplitStream<Socket>) -> Option<u16> {
-    let (sink, code) = written?;
-    let mut stream = frames.reunite(sink).ok()?.into_inner();
+async fn part(socket: Option<Socket>, grace: Duration) {
+    let Some(socket) = socket else { return };
+    let mut stream = socket.into_inner();
     let farewell = async {
         stream.shutdown().await?;
         let mut rest = [0; 4 * 1024];
         while stream.read(&mut rest).await? > 0 {}
         Ok::<_, std::io::Error>(())
     };
-    let _ = timeout(CLOSE_GRACE, farewell).await;
-    Some(code)
+    // Whoever does not hang up in time is hung up on.
+    let _ = timeout(grace, farewell).await;
 }
 
 /// The reason that belongs to a close code.

@@ -1,0 +1,162 @@
+use crate::PATIENCE;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::{ClientRequestBuilder, IntoClientRequest};
+use tokio_tungstenite::tungstenite::http::{Response, Uri};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// One connection of one device, as a frontend has it.
+pub struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// Frames that came while another one was waited for.
+    seen: Vec<Value>,
+    requests: u64,
+    /// The subprotocol that the server chose.
+    pub subprotocol: Option<String>,
+}
+
+/// How a server ended a connection.
+#[derive(Debug, PartialEq)]
+pub struct Closed(pub Option<u16>);
+
+impl Client {
+    pub async fn connect(url: &str) -> Self {
+        Self::shake(url.parse::<Uri>().map(ClientRequestBuilder::new).expect("a URL")).await.expect("connected")
+    }
+
+    /// The status that a handshake is refused with.
+    pub async fn refused(url: &str) -> u16 {
+        Self::refusal(ClientRequestBuilder::new(url.parse().expect("a URL"))).await.status().as_u16()
+    }
+
+    pub async fn refusal(request: impl IntoClientRequest + Unpin) -> Response<Option<Vec<u8>>> {
+        match Self::shake(request).await {
+            Err(Error::Http(response)) => *response,
+            Err(error) => panic!("neither connected nor refused: {error}"),
+            Ok(_) => panic!("connected instead of refused"),
+        }
+    }
+
+    pub async fn shake(request: impl IntoClientRequest + Unpin) -> Result<Self, Error> {
+        let (socket, response) = connect_async(request).await?;
+        let subprotocol = response.headers().get("sec-websocket-protocol");
+        let subprotocol = subprotocol.map(|value| value.to_str().expect("ASCII").to_owned());
+        Ok(Self { socket, seen: Vec::new(), requests: 0, subprotocol })
+    }
+
+    /// Sends a message as it is.
+    pub async fn send_raw(&mut self, message: Message) {
+        self.socket.send(message).await.expect("sent");
+    }
+
+    /// Feeds a message to the socket, which may close before it is all written.
+    pub async fn send_into_the_void(&mut self, message: Message) {
+        // The server may hang up in the middle, and that is what the test is about.
+        let _ = self.socket.send(message).await;
+    }
+
+    pub async fn send(&mut self, frame: Value) {
+        self.send_raw(Message::text(frame.to_string())).await;
+    }
+
+    /// The next frame that came or comes.
+    pub async fn next(&mut self) -> Value {
+        if self.seen.is_empty() { self.receive().await } else { self.seen.remove(0) }
+    }
+
+    /// The first frame, seen or to come, that has all these members.
+    pub async fn expect(&mut self, members: Value) -> Value {
+        if let Some(at) = self.seen.iter().position(|frame| has(frame, &members)) {
+            return self.seen.remove(at);
+        }
+        loop {
+            let frame = self.receive().await;
+            if has(&frame, &members) {
+                return frame;
+            }
+            self.seen.push(frame);
+        }
+    }
+
+    /// Sends a request under a `requestId` of its own and waits for its reply.
+    pub async fn ask(&mut self, mut request: Value) -> Value {
+        self.requests += 1;
+        let id = format!("request-{}", self.requests);
+        request["requestId"] = json!(id);
+        self.send(request).await;
+        self.expect(json!({"requestId": id})).await
+    }
+
+    /// Joins a room and forgets the frames up to the acknowledgement.
+    pub async fn join(&mut self, room: impl Into<Value>) -> Value {
+        let ack = self.ask(json!({"action": "joinRoom", "chatroomId": room.into()})).await;
+        assert_eq!(ack["type"], "ack", "{ack}");
+        self.seen.clear();
+        ack
+    }
+
+    /// Sends a text and waits for its acknowledgement.
+    pub async fn say(&mut self, room: impl Into<Value>, text: &str) -> Value {
+        let ack = self.ask(text_message(room, text)).await;
+        assert_eq!(ack["type"], "ack", "{ack}");
+        ack
+    }
+
+    /// Everything that was pushed so far. Pushes go out before the sender's reply does, and `pong` comes after them.
+    pub async fn pushed(&mut self) -> Vec<Value> {
+        let pong = self.ask(json!({"action": "ping"})).await;
+        assert_eq!(pong["type"], "pong", "{pong}");
+        std::mem::take(&mut self.seen)
+    }
+
+    /// Waits for the server to end the connection.
+    pub async fn closed(&mut self) -> Closed {
+        let end = async {
+            loop {
+                match self.socket.next().await {
+                    Some(Ok(Message::Close(frame))) => return Closed(frame.map(|frame| frame.code.into())),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return Closed(None),
+                }
+            }
+        };
+        timeout(PATIENCE, end).await.expect("the server closes")
+    }
+
+    pub async fn close(mut self) {
+        self.socket.close(None).await.expect("closed");
+        while let Some(Ok(_)) = self.socket.next().await {}
+    }
+
+    /// Is gone at once, without a word: the socket is reset.
+    pub fn vanish(self) {
+        if let MaybeTlsStream::Plain(stream) = self.socket.get_ref() {
+            stream.set_zero_linger().expect("a socket");
+        }
+    }
+
+    async fn receive(&mut self) -> Value {
+        let next = async {
+            loop {
+                match self.socket.next().await.expect("the connection stays open").expect("a frame") {
+                    Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
+                    Message::Close(frame) => panic!("the server closed: {frame:?}"),
+                    _ => {}
+                }
+            }
+        };
+        timeout(PATIENCE, next).await.unwrap_or_else(|_| panic!("nothing came; seen: {:?}", self.seen))
+    }
+}
+
+/// A `sendMessage` request.
+pub fn text_message(room: impl Into<Value>, text: &str) -> Value {
+    json!({"action": "sendMessage", "chatroomId": room.into(), "message": {"type": "text", "content": text}})
+}
+
+fn has(frame: &Value, members: &Value) -> bool {
+    members.as_object().expect("an object").iter().all(|(name, value)| frame[name] == *value)
+}

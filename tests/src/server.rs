@@ -1,0 +1,196 @@
+use crate::Client;
+use chat_aws::{App, Vars};
+use chat_local::{Limits, Local, Options};
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The project's template; tests run in their package's folder.
+const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
+
+/// A system of the test's own.
+pub struct Server {
+    local: Local,
+    http: reqwest::Client,
+    /// Keeps an altered template on disk as long as the server needs it.
+    _template: Option<tempfile::TempDir>,
+}
+
+/// An answer of the history endpoint.
+#[derive(Debug)]
+pub struct Page {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Page {
+    /// The ids of the page's messages, in its order.
+    pub fn ids(&self) -> Vec<u64> {
+        let items = self.body.as_array().unwrap_or_else(|| panic!("no list of messages: {:?}", self.body));
+        items.iter().map(|item| item["id"].as_u64().expect("an id")).collect()
+    }
+
+    /// Where the `Link` header leads for a relation: a query string.
+    pub fn link(&self, rel: &str) -> Option<String> {
+        let header = self.headers.get("link")?.to_str().expect("ASCII");
+        let entry = header.split(", ").find(|entry| entry.ends_with(&format!("; rel=\"{rel}\"")))?;
+        let target = entry.split_once('>').expect("a target").0;
+        Some(target.strip_prefix("<?").expect("a query-only reference").to_owned())
+    }
+}
+
+impl Server {
+    /// In memory, with the project's template.
+    pub async fn start() -> Self {
+        Self::run(options(), None).await
+    }
+
+    /// Keeps its tables in a folder.
+    pub async fn start_in(data: &Path) -> Self {
+        Self::run(Options { data: Some(data.to_owned()), ..options() }, None).await
+    }
+
+    pub async fn start_with_limits(limits: Limits) -> Self {
+        Self::run(Options { limits, ..options() }, None).await
+    }
+
+    pub async fn start_with_parameter(name: &str, value: &str) -> Self {
+        let parameters = BTreeMap::from([(name.into(), value.into())]);
+        Self::run(Options { parameters, ..options() }, None).await
+    }
+
+    /// With some text of the project's template replaced.
+    pub async fn start_with_template(replace: &[(&str, &str)]) -> Self {
+        let mut text = std::fs::read_to_string(TEMPLATE).expect("the template");
+        for (from, to) in replace {
+            assert!(text.contains(from), "the template does not contain {from:?}");
+            text = text.replace(from, to);
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let template = folder.path().join("template.yaml");
+        std::fs::write(&template, text).expect("written");
+        Self::run(Options { template, ..options() }, Some(folder)).await
+    }
+
+    async fn run(options: Options, template: Option<tempfile::TempDir>) -> Self {
+        let local = Local::start(options).await.expect("the local run starts");
+        Self { local, http: reqwest::Client::new(), _template: template }
+    }
+
+    pub async fn stop(self) {
+        self.local.stop().await.expect("the local run stops");
+    }
+
+    /// A token with these claims.
+    pub fn token(&self, claims: Value) -> String {
+        self.local.tokens().issue(claims.as_object().expect("claims").clone()).expect("a token")
+    }
+
+    /// A token of a user who may enter every room.
+    pub fn token_of(&self, user: impl Into<Value>) -> String {
+        self.token(json!({"userId": user.into(), "rooms": "*"}))
+    }
+
+    /// A connection of a user who may enter every room.
+    pub async fn connect(&self, user: impl Into<Value>) -> Client {
+        Client::connect(&self.socket_url(&self.token_of(user))).await
+    }
+
+    pub fn websocket_url(&self) -> String {
+        self.local.websocket_url()
+    }
+
+    pub fn socket_url(&self, token: &str) -> String {
+        format!("{}?token={token}", self.websocket_url())
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.local.http_url())
+    }
+
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// A page of history, read by a user who may read every room.
+    pub async fn history(&self, query: &str) -> Page {
+        self.history_as(&self.token_of(1), query).await
+    }
+
+    pub async fn history_as(&self, token: &str, query: &str) -> Page {
+        let request = self.http.get(self.url(&format!("/chat-history/list?{query}"))).bearer_auth(token);
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Page { status, headers, body: response.json().await.expect("JSON") }
+    }
+
+    /// A call of the management API, signed well enough for the gateway.
+    pub async fn management(&self, method: reqwest::Method, connection: &str, body: String) -> reqwest::Response {
+        let id = connection.replace('=', "%3D");
+        let request = self.http.request(method, format!("{}/@connections/{id}", self.local.management_url()));
+        signed(request).body(body).send().await.expect("an answer")
+    }
+
+    /// A call of DynamoDB itself, past the stores.
+    pub async fn dynamodb(&self, operation: &str, body: Value) -> Value {
+        let request = self.http.post(self.local.dynamodb_url());
+        let request = signed(request).header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
+        let request = request.header("content-type", "application/x-amz-json-1.0").body(body.to_string());
+        let response = request.send().await.expect("an answer");
+        let status = response.status();
+        let body: Value = serde_json::from_str(&response.text().await.expect("a body")).expect("JSON");
+        assert!(status.is_success(), "{operation}: {body}");
+        body
+    }
+
+    /// The keys of all rows of a table, as `PK SK`.
+    pub async fn keys(&self, table: &str) -> Vec<String> {
+        let scan = self.dynamodb("Scan", json!({"TableName": table, "ConsistentRead": true})).await;
+        let items = scan["Items"].as_array().expect("items");
+        let key = |item: &Value, name: &str| item[name]["S"].as_str().expect("a key").to_owned();
+        items.iter().map(|item| format!("{} {}", key(item, "PK"), key(item, "SK"))).collect()
+    }
+
+    /// The environment that a function is given here.
+    pub fn vars(&self) -> BTreeMap<&'static str, String> {
+        BTreeMap::from([
+            ("AWS_REGION", "us-east-1".into()),
+            ("AWS_ACCESS_KEY_ID", "local-access-key".into()),
+            ("AWS_SECRET_ACCESS_KEY", "local-secret-key".into()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", self.local.dynamodb_url().to_owned()),
+            ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", self.local.management_url()),
+            ("CONNECTIONS_TABLE", "ConnectionsTable".into()),
+            ("CHAT_TABLE", "ChatTable".into()),
+        ])
+    }
+
+    /// The stores, as a function has them.
+    pub fn app(&self) -> App {
+        self.app_with(&[])
+    }
+
+    pub fn app_with(&self, changes: &[(&'static str, &str)]) -> App {
+        let mut vars = self.vars();
+        vars.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        App::new(&Vars::from_iter(vars)).expect("an app")
+    }
+}
+
+fn signed(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    let credential = "AWS4-HMAC-SHA256 Credential=local/20250312/us-east-1/dynamodb/aws4_request";
+    let authorization = format!("{credential}, SignedHeaders=host;x-amz-date, Signature=0");
+    request.header("authorization", authorization).header("x-amz-date", "20250312T022245Z")
+}
+
+fn options() -> Options {
+    Options {
+        port: 0,
+        dynamodb_port: 0,
+        data: None,
+        template: PathBuf::from(TEMPLATE),
+        parameters: BTreeMap::new(),
+        limits: Limits::default(),
+    }
+}

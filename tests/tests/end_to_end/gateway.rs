@@ -1,0 +1,220 @@
+//! The gateway is as strict as AWS's: what would fail there fails here.
+
+use chat_local::Limits;
+use chat_tests::{Client, Closed, Server, text_message};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+
+/// The id of the only connection there is.
+async fn only_connection(server: &Server) -> String {
+    let keys = server.keys("ConnectionsTable").await;
+    let key = keys.iter().find(|key| key.ends_with(" CONN")).expect("a connection");
+    key.strip_prefix("CONN#").and_then(|key| key.strip_suffix(" CONN")).expect("its id").to_owned()
+}
+
+/// A post's status and kind of error.
+async fn post(server: &Server, id: String, body: String) -> (u16, Option<String>) {
+    let answer = server.management(Method::POST, &id, body).await;
+    let kind = answer.headers().get("x-amzn-errortype").map(|kind| kind.to_str().expect("ASCII").to_owned());
+    (answer.status().as_u16(), kind)
+}
+
+/// Sends a text in frames of at most so many bytes.
+async fn send_in_frames(client: &mut Client, text: &str, size: usize) {
+    let chunks: Vec<_> = text.as_bytes().chunks(size).collect();
+    for (n, chunk) in chunks.iter().enumerate() {
+        let kind = if n == 0 { Data::Text } else { Data::Continue };
+        let frame = Frame::message(chunk.to_vec(), OpCode::Data(kind), n + 1 == chunks.len());
+        client.send_into_the_void(Message::Frame(frame)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_frame_over_32_kb_closes_with_1009() {
+    let server = Server::start().await;
+    for size in [32 * 1024 + 1, 1024 * 1024] {
+        let mut client = server.connect(1).await;
+        client.send_into_the_void(Message::text("x".repeat(size))).await;
+        assert_eq!(client.closed().await, Closed(Some(1009)), "{size} bytes");
+    }
+    let mut client = server.connect(1).await;
+    client.send_raw(Message::text("x".repeat(32 * 1024))).await;
+    assert_eq!(client.expect(json!({"type": "error"})).await["code"], "badRequest");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_over_128_kb_closes_with_1009_and_a_smaller_one_is_too_large_for_the_room() {
+    let server = Server::start().await;
+    let mut client = server.connect(1).await;
+    let fits = text_message(1, &"x".repeat(100_000)).to_string();
+    send_in_frames(&mut client, &fits, 32 * 1024).await;
+    assert_eq!(client.expect(json!({"type": "error"})).await["code"], "tooLarge");
+    send_in_frames(&mut client, &"x".repeat(128 * 1024 + 1), 32 * 1024).await;
+    assert_eq!(client.closed().await, Closed(Some(1009)));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn binary_and_broken_frames_close_the_connection() {
+    let server = Server::start().await;
+    let mut client = server.connect(1).await;
+    client.send_raw(Message::binary(vec![1, 2, 3])).await;
+    assert_eq!(client.closed().await, Closed(Some(1003)));
+    let mut client = server.connect(1).await;
+    let no_utf8 = Frame::message(vec![0xff, 0xfe], OpCode::Data(Data::Text), true);
+    client.send_raw(Message::Frame(no_utf8)).await;
+    assert_eq!(client.closed().await, Closed(Some(1007)));
+    while !server.keys("ConnectionsTable").await.is_empty() {}
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_post_reaches_who_is_connected_and_nobody_else() {
+    let server = Server::start().await;
+    let mut client = server.connect(1).await;
+    let id = only_connection(&server).await;
+    assert!(id.ends_with('='), "an id that needs percent-encoding: {id}");
+    assert_eq!(post(&server, id.clone(), json!({"n": 1}).to_string()).await, (200, None));
+    assert_eq!(client.next().await, json!({"n": 1}));
+    assert_eq!(
+        post(&server, id.clone(), "x".repeat(128 * 1024 + 1)).await,
+        (413, Some("PayloadTooLargeException".into()))
+    );
+    assert_eq!(post(&server, "bm9ib2R5AAAAAAA=".into(), "{}".into()).await, (410, Some("GoneException".into())));
+
+    let about = server.management(Method::GET, &id, String::new()).await;
+    let about: Value = about.json().await.expect("JSON");
+    assert_eq!(about["identity"]["sourceIp"], "127.0.0.1");
+    assert!(about["connectedAt"].is_string() && about["lastActiveAt"].is_string());
+
+    let unsigned = server.http().post(server.url(&format!("/dev/@connections/{id}"))).send().await.expect("an answer");
+    assert_eq!(unsigned.status().as_u16(), 403);
+
+    assert_eq!(server.management(Method::DELETE, &id, String::new()).await.status().as_u16(), 204);
+    assert_eq!(client.closed().await, Closed(Some(1000)));
+    while !server.keys("ConnectionsTable").await.is_empty() {}
+    assert_eq!(post(&server, id, "{}".into()).await, (410, Some("GoneException".into())));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_cut_and_a_spoken_to_one_is_not() {
+    let limits = Limits { idle: Duration::from_millis(400), ..Limits::default() };
+    let server = Server::start_with_limits(limits).await;
+    let (mut listens, mut speaks, mut silent) =
+        (server.connect(1).await, server.connect(2).await, server.connect(3).await);
+    listens.join(1).await;
+    // Pushes keep the listener, which says nothing itself, until the silent one is cut.
+    let talk = async {
+        loop {
+            speaks.say(1, "still there?").await;
+        }
+    };
+    tokio::select! {
+        () = talk => unreachable!(),
+        closed = silent.closed() => assert_eq!(closed, Closed(Some(1001))),
+    }
+    assert_eq!(listens.expect(json!({"type": "sendMessage"})).await["message"]["id"], 1);
+    assert_eq!(listens.closed().await, Closed(Some(1001)), "in the end nobody spoke");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn no_connection_lives_for_ever() {
+    let limits = Limits { lifetime: Duration::from_millis(300), ..Limits::default() };
+    let server = Server::start_with_limits(limits).await;
+    let mut client = server.connect(1).await;
+    let talk = async {
+        loop {
+            client.send_into_the_void(Message::text("{\"action\":\"ping\"}")).await;
+            if let Closed(Some(code)) = client.closed().await {
+                break code;
+            }
+        }
+    };
+    assert_eq!(talk.await, 1001);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_route_without_a_route_response_does_not_reply() {
+    let mute = [("RouteId: !Ref ChatApiSendmessageRoute", "RouteId: !Ref ChatApiJoinroomRoute")];
+    let server = Server::start_with_template(&mute).await;
+    let mut client = server.connect(1).await;
+    client.join(1).await;
+    client.send(text_message(1, "hi")).await;
+    client.expect(json!({"type": "sendMessage"})).await;
+    // The function has ended before the connection has: stopping waits for it.
+    assert!(!client.pushed().await.iter().any(|frame| frame["type"] == "ack"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_failing_function_is_answered_in_api_gateways_words() {
+    // The authorizer cannot read a message event, so Lambda sees its invocation fail.
+    let wrong = [(
+        "joinRoom:\n          FunctionArn: !GetAtt JoinRoomFunction.Arn",
+        "joinRoom:\n          FunctionArn: !GetAtt AuthorizeFunction.Arn",
+    )];
+    let server = Server::start_with_template(&wrong).await;
+    let mut client = server.connect(1).await;
+    client.send(json!({"action": "joinRoom", "chatroomId": 1})).await;
+    let answer = client.next().await;
+    assert_eq!(answer["message"], "Internal server error");
+    assert!(answer["connectionId"].is_string() && answer["requestId"].is_string(), "{answer}");
+    assert!(client.pushed().await.is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_template_without_a_default_route_forbids_the_rest() {
+    let wrong = [(
+        "        $default:\n          FunctionArn: !GetAtt DefaultFunction.Arn\n          RouteResponseSelectionExpression: $default\n",
+        "",
+    )];
+    let server = Server::start_with_template(&wrong).await;
+    let mut client = server.connect(1).await;
+    client.send(json!({"action": "dance"})).await;
+    assert_eq!(client.next().await["message"], "Forbidden");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_function_that_does_not_answer_in_time_is_ended() {
+    let server = Server::start_with_template(&[("Timeout: 10", "Timeout: 0")]).await;
+    assert_eq!(Client::refused(&server.socket_url(&server.token_of(1))).await, 502);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_start_says_so_in_one_line() {
+    let server = Server::start().await;
+    let taken: u16 = server.url("").rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let template = std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let broken = folder.path().join("broken.yaml");
+    std::fs::write(&broken, "Resources: [").expect("written");
+    let options = |port, template| chat_local::Options {
+        port,
+        dynamodb_port: 0,
+        data: None,
+        template,
+        parameters: Default::default(),
+        limits: Limits::default(),
+    };
+    for (options, said) in [
+        (options(taken, template), format!("failed to listen on 127.0.0.1:{taken}; --port chooses another port")),
+        (options(0, broken), "broken.yaml is broken".into()),
+        (options(0, folder.path().join("none.yaml")), "none.yaml".into()),
+    ] {
+        let Err(error) = chat_local::Local::start(options).await else { panic!("it started") };
+        let line = format!("{error:#}");
+        assert!(line.contains(&said) && !line.contains('\n'), "{line}");
+    }
+    server.stop().await;
+}

@@ -1,0 +1,83 @@
+//! Getting in: three ways to bring a token, and none without.
+
+use chat_tests::{Client, Server};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+
+fn request(server: &Server) -> ClientRequestBuilder {
+    ClientRequestBuilder::new(server.websocket_url().parse().expect("a URL"))
+}
+
+#[tokio::test]
+async fn a_token_may_come_in_three_places() {
+    let server = Server::start().await;
+    let token = server.token_of(7);
+    let bearer = format!("Bearer {token}");
+    let mut clients = vec![
+        Client::shake(request(&server).with_header("Authorization", bearer.clone())).await.expect("by header"),
+        Client::shake(request(&server).with_header("authorization", bearer.replace("Bearer", "bearer")))
+            .await
+            .expect("by header"),
+        Client::connect(&server.socket_url(&token)).await,
+        Client::shake(request(&server).with_sub_protocol("chat").with_sub_protocol(format!("bearer.{token}")))
+            .await
+            .expect("by subprotocol"),
+    ];
+    let chosen: Vec<_> = clients.iter().map(|client| client.subprotocol.as_deref()).collect();
+    assert_eq!(chosen, [None, None, None, Some("chat")]);
+    for client in &mut clients {
+        assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": 1, "userId": 7})).await["type"], "ack");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_comes_in_without_a_token_of_ours() {
+    let server = Server::start().await;
+    let good = server.token_of(7);
+    let (head, signature) = good.rsplit_once('.').expect("three parts");
+    let payload = head.split_once('.').expect("two parts").1;
+    let issue = |claims: Value| server.token(claims);
+    for (what, url) in [
+        ("no token", server.websocket_url()),
+        ("an empty one", server.socket_url("")),
+        ("rubbish", server.socket_url("a.b.c")),
+        // {"alg":"none","typ":"JWT"}
+        ("alg none", server.socket_url(&format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{payload}."))),
+        // {"alg":"HS512","typ":"JWT"}
+        (
+            "another algorithm",
+            server.socket_url(&format!("eyJhbGciOiJIUzUxMiIsInR5cCI6IkpXVCJ9.{payload}.{signature}")),
+        ),
+        ("forged", server.socket_url(&format!("{head}.{}", signature.chars().rev().collect::<String>()))),
+        ("expired", server.socket_url(&issue(json!({"sub": "7", "rooms": "*", "exp": 1_700_000_000})))),
+        ("exp that is no number", server.socket_url(&issue(json!({"sub": "7", "rooms": "*", "exp": "never"})))),
+    ] {
+        assert_eq!(Client::refused(&url).await, 403, "{what}");
+    }
+    assert!(server.keys("ConnectionsTable").await.is_empty());
+    assert!(server.keys("ChatTable").await.is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_local_run_hands_out_tokens_and_says_why_it_does_not() {
+    let server = Server::start().await;
+    let ask = |body: &'static str| server.http().post(server.url("/local/token")).body(body).send();
+    let body = r#"{"userId":1,"username":"guang","nickName":"光","headPic":"https://example.com/g.png","email":"g@example.com","rooms":"*"}"#;
+    let token: Value = ask(body).await.expect("an answer").json().await.expect("JSON");
+    let mut client = Client::connect(&server.socket_url(token["token"].as_str().expect("a token"))).await;
+    assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": 1, "userId": 1})).await["type"], "ack");
+    for (body, said) in [
+        ("", "the body must be a JSON object"),
+        ("[]", "the body must be a JSON object"),
+        ("{}", "the token names no user"),
+        (r#"{"userId":1,"rooms":"1"}"#, "the token's rooms must be"),
+    ] {
+        let answer = ask(body).await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 400, "{body}");
+        let answer: Value = answer.json().await.expect("JSON");
+        assert!(answer["message"].as_str().is_some_and(|message| message.starts_with(said)), "{answer}");
+    }
+    server.stop().await;
+}

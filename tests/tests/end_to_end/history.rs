@@ -1,0 +1,149 @@
+//! The history: all of it, in order, page by page, and after a restart.
+
+use chat::{Content, Message, MessageKind, RoomId, UserId};
+use chat_aws::{App, now};
+use chat_tests::Server;
+use futures_util::{StreamExt, stream};
+use serde_json::json;
+
+async fn fill(app: &App, room: &str, count: usize) {
+    let room = RoomId::parse(room).expect("an id");
+    let store = |n: usize| {
+        let (app, room) = (app.clone(), room.clone());
+        async move {
+            let id = app.messages.next_id(&room).await.expect("an id");
+            let sender = UserId::parse(&(n % 7).to_string()).expect("an id");
+            let content = Content::parse(MessageKind::Text, &format!("message {n}")).expect("content");
+            let message = Message { id, room, sender, content, create_time: now(), client_message_id: None };
+            app.messages.store(message).await.expect("stored");
+        }
+    };
+    stream::iter(0..count).map(store).buffer_unordered(16).for_each(|()| async {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_messages_are_paged_both_ways_without_repeat_or_hole() {
+    let server = Server::start().await;
+    fill(&server.app(), "1", 1_000).await;
+    let all: Vec<u64> = (1..=1_000).collect();
+    for limit in [100, 37, 50] {
+        let mut backward: Vec<Vec<u64>> = Vec::new();
+        let mut query = Some(format!("chatroomId=1&limit={limit}"));
+        while let Some(next) = query {
+            let page = server.history(&next).await;
+            backward.insert(0, page.ids());
+            query = page.link("prev");
+        }
+        assert_eq!(backward.concat(), all, "newest to oldest, {limit} at a time");
+
+        let mut forward: Vec<u64> = Vec::new();
+        let mut query = Some(format!("chatroomId=1&limit={limit}&after=0"));
+        while let Some(next) = query {
+            let page = server.history(&next).await;
+            forward.extend(page.ids());
+            query = page.link("next");
+        }
+        assert_eq!(forward, all, "oldest to newest, {limit} at a time");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_lies_where_its_cursor_says() {
+    let server = Server::start().await;
+    fill(&server.app(), "1", 10).await;
+    for (query, ids) in [
+        ("limit=3", vec![8, 9, 10]),
+        ("limit=3&before=8", vec![5, 6, 7]),
+        ("limit=3&before=2", vec![1]),
+        ("limit=3&before=1", vec![]),
+        ("limit=3&before=0", vec![]),
+        ("limit=3&after=0", vec![1, 2, 3]),
+        ("limit=3&after=9", vec![10]),
+        ("limit=3&after=10", vec![]),
+        ("limit=3&after=9007199254740991", vec![]),
+        ("before=9007199254740991&limit=1", vec![10]),
+    ] {
+        let page = server.history(&format!("chatroomId=1&{query}")).await;
+        assert_eq!((page.status, page.ids()), (200, ids), "{query}");
+    }
+    assert_eq!(server.history("chatroomId=2").await.body, json!([]), "a room that nobody spoke in");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_makes_no_sense_is_answered_in_the_seeds_shape() {
+    let server = Server::start().await;
+    for (query, said) in [
+        ("", "chatroomId is missing"),
+        ("chatroomId=", "chatroomId must be a room id"),
+        ("chatroomId=1&limit=0", "limit must be a whole number from 1 to 100"),
+        ("chatroomId=1&limit=101", "limit must be a whole number from 1 to 100"),
+        ("chatroomId=1&limit=1.5", "limit must be a whole number from 1 to 100"),
+        ("chatroomId=1&before=x", "before must be a message id: a whole number from 0 to 9007199254740991"),
+        ("chatroomId=1&after=-1", "after must be a message id: a whole number from 0 to 9007199254740991"),
+        ("chatroomId=1&before=5&after=5", "before and after exclude each other"),
+        ("chatroomId=1&chatroomId=2", "chatroomId must be given once"),
+    ] {
+        let page = server.history(query).await;
+        let body = json!({"statusCode": 400, "message": said, "error": "Bad Request"});
+        assert_eq!((page.status, page.body), (400, body), "{query}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_reads_without_a_token_of_ours() {
+    let server = Server::start().await;
+    let url = server.url("/chat-history/list?chatroomId=1");
+    let plain = server.http().get(&url).send().await.expect("an answer");
+    assert_eq!(plain.status().as_u16(), 401);
+    let expired = server.token(json!({"sub": "1", "rooms": "*", "exp": 1_700_000_000}));
+    for token in ["", "rubbish", &expired, &format!("{}x", server.token_of(1))] {
+        assert_eq!(server.history_as(token, "chatroomId=1").await.status, 403, "{token}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_may_read_it() {
+    let server = Server::start_with_parameter("AllowedOrigins", "https://chat.example.com, https://example.org").await;
+    let url = server.url("/chat-history/list?chatroomId=1");
+    let ask = |origin: &'static str| {
+        let request = server.http().request(reqwest::Method::OPTIONS, &url).header("origin", origin);
+        request.header("access-control-request-method", "GET").header("access-control-request-headers", "authorization")
+    };
+    let allowed = ask("https://example.org").send().await.expect("an answer");
+    assert_eq!(allowed.status().as_u16(), 204);
+    assert_eq!(allowed.headers()["access-control-allow-origin"], "https://example.org");
+    assert_eq!(allowed.headers()["access-control-allow-headers"], "authorization");
+    let foreign = ask("https://evil.example").send().await.expect("an answer");
+    assert_eq!(foreign.headers().get("access-control-allow-origin"), None);
+
+    let read = server.http().get(&url).bearer_auth(server.token_of(1)).header("origin", "https://chat.example.com");
+    let read = read.send().await.expect("an answer");
+    assert_eq!(read.headers()["access-control-expose-headers"], "link");
+    assert_eq!(read.status().as_u16(), 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_history_survives_a_restart_and_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start_in(folder.path()).await;
+    let mut client = server.connect(1).await;
+    client.join(1).await;
+    client.say(1, "before").await;
+    server.stop().await;
+
+    let server = Server::start_in(folder.path()).await;
+    assert!(server.keys("ConnectionsTable").await.is_empty(), "no connection outlives its gateway");
+    let mut client = server.connect(1).await;
+    assert_eq!(client.join(1).await["lastId"], 1);
+    assert_eq!(client.say(1, "after").await["id"], 2);
+    let page = server.history("chatroomId=1").await;
+    let said: Vec<_> = page.body.as_array().expect("a list").iter().map(|item| item["content"].clone()).collect();
+    assert_eq!(said, ["before", "after"]);
+    assert_eq!(page.body[0]["sender"]["createTime"], page.body[1]["sender"]["createTime"]);
+    server.stop().await;
+}

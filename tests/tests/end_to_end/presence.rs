@@ -1,0 +1,123 @@
+//! Who is in a room: people, not devices; and nobody who is gone.
+
+use chat::{ConnectionId, Member, RoomId, UserId};
+use chat_aws::now;
+use chat_tests::Server;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_person_with_two_devices_comes_and_goes_once() {
+    let server = Server::start().await;
+    let mut watcher = server.connect(9).await;
+    watcher.join(1).await;
+    let (mut phone, mut laptop) = (server.connect(7).await, server.connect(7).await);
+    phone.join(1).await;
+    laptop.join(1).await;
+    phone.say(1, "from the phone").await;
+    assert_eq!(laptop.expect(json!({"type": "sendMessage"})).await["message"]["content"], "from the phone");
+
+    phone.ask(json!({"action": "leaveRoom", "chatroomId": 1})).await;
+    laptop.ask(json!({"action": "leaveRoom", "chatroomId": 1})).await;
+    let seen: Vec<_> = watcher.pushed().await.iter().map(|frame| frame["type"].clone()).collect();
+    assert_eq!(seen, ["joinRoom", "sendMessage", "leaveRoom"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_left_hears_nothing_and_leaving_twice_is_told_once() {
+    let server = Server::start().await;
+    let (mut stays, mut leaves) = (server.connect(1).await, server.connect(2).await);
+    stays.join(1).await;
+    leaves.join(1).await;
+    for _ in 0..2 {
+        let ack = leaves.ask(json!({"action": "leaveRoom", "chatroomId": 1})).await;
+        assert_eq!((&ack["type"], &ack["action"], &ack["chatroomId"]), (&json!("ack"), &json!("leaveRoom"), &json!(1)));
+    }
+    stays.say(1, "gone?").await;
+    assert!(leaves.pushed().await.is_empty());
+    let seen: Vec<_> = stays.pushed().await.iter().map(|frame| frame["type"].clone()).collect();
+    assert_eq!(seen, ["joinRoom", "leaveRoom", "sendMessage"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_leaves_all_its_rooms() {
+    let server = Server::start().await;
+    let (mut one, mut two) = (server.connect(1).await, server.connect(2).await);
+    one.join(1).await;
+    two.join(2).await;
+    let mut leaves = server.connect(7).await;
+    leaves.join(1).await;
+    leaves.join(2).await;
+    leaves.close().await;
+    assert_eq!(
+        one.expect(json!({"type": "leaveRoom"})).await,
+        json!({"type": "leaveRoom", "chatroomId": 1, "userId": 7})
+    );
+    assert_eq!(
+        two.expect(json!({"type": "leaveRoom"})).await,
+        json!({"type": "leaveRoom", "chatroomId": 2, "userId": 7})
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_without_a_close_is_noticed() {
+    let server = Server::start().await;
+    let (mut stays, mut vanishes) = (server.connect(1).await, server.connect(2).await);
+    stays.join(1).await;
+    vanishes.join(1).await;
+    vanishes.vanish();
+    assert_eq!(stays.expect(json!({"type": "leaveRoom"})).await["userId"], 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_connections_that_ended() {
+    let server = Server::start().await;
+    for user in 0..3 {
+        let mut client = server.connect(user).await;
+        for room in 0..10 {
+            client.join(room).await;
+        }
+        client.close().await;
+    }
+    let data = server.connect(9).await;
+    data.close().await;
+    // Stopping waits for the last $disconnect; this asks before it, so it has to wait itself.
+    while !server.keys("ConnectionsTable").await.is_empty() {}
+    server.stop().await;
+}
+
+/// `$disconnect` is best effort. When it never came, the next push finds out.
+#[tokio::test]
+async fn a_stale_member_is_removed_in_both_directions_and_the_room_is_told() {
+    let server = Server::start().await;
+    let app = server.app();
+    let (room, user) = (RoomId::parse("1").expect("an id"), UserId::parse("66").expect("an id"));
+    let ghost = Member { connection: ConnectionId::new("Z2hvc3QAAAAAAAA="), user, joined_at: now() };
+    app.connections.enter(&ghost, &room).await.expect("entered");
+    let mut client = server.connect(1).await;
+    // Its own join is the first push that meets the ghost.
+    client.ask(json!({"action": "joinRoom", "chatroomId": 1})).await;
+    assert_eq!(client.expect(json!({"type": "leaveRoom"})).await["userId"], 66);
+    client.say(1, "anyone?").await;
+    let left = server.keys("ConnectionsTable").await;
+    assert!(left.iter().all(|key| !key.contains(ghost.connection.as_str())), "{left:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stale_device_of_someone_who_is_still_there_goes_quietly() {
+    let server = Server::start().await;
+    let app = server.app();
+    let (room, user) = (RoomId::parse("1").expect("an id"), UserId::parse("7").expect("an id"));
+    let mut client = server.connect(7).await;
+    client.join(1).await;
+    let ghost = Member { connection: ConnectionId::new("Z2hvc3QAAAAAAAA="), user, joined_at: now() };
+    app.connections.enter(&ghost, &room).await.expect("entered");
+    client.say(1, "hi").await;
+    let seen: Vec<_> = client.pushed().await.iter().map(|frame| frame["type"].clone()).collect();
+    assert_eq!(seen, ["sendMessage"]);
+    server.stop().await;
+}

@@ -1,0 +1,157 @@
+//! Bad input gets a clear answer that names the field; the connection lives, and nothing is stored or pushed.
+
+use chat_tests::{Client, Server, text_message};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+fn with(mut request: Value, path: &str, value: Value) -> Value {
+    *request.pointer_mut(path).unwrap_or_else(|| panic!("no {path}")) = value;
+    request
+}
+
+fn without(mut request: Value, object: &str, field: &str) -> Value {
+    request.pointer_mut(object).and_then(Value::as_object_mut).expect("an object").remove(field);
+    request
+}
+
+#[tokio::test]
+async fn every_field_that_is_missing_or_wrong_is_named() {
+    let server = Server::start().await;
+    let (mut client, mut other) = (server.connect(1).await, server.connect(2).await);
+    other.join(1).await;
+    let join = json!({"action": "joinRoom", "chatroomId": 1, "userId": 1});
+    let send = json!({"action": "sendMessage", "chatroomId": 1, "sendUserId": 1, "clientMessageId": "a",
+        "message": {"type": "text", "content": "hi"}});
+    let image = with(send.clone(), "/message/type", json!("image"));
+    let mut cases = vec![
+        (without(join.clone(), "", "chatroomId"), "badRequest", "chatroomId"),
+        (json!({"action": "leaveRoom"}), "badRequest", "chatroomId"),
+        (without(send.clone(), "", "chatroomId"), "badRequest", "chatroomId"),
+        (without(send.clone(), "", "message"), "badRequest", "message"),
+        (without(send.clone(), "/message", "type"), "badRequest", "message.type"),
+        (without(send.clone(), "/message", "content"), "badRequest", "message.content"),
+        (with(join.clone(), "/userId", json!(2)), "notAllowed", "userId"),
+        (with(send.clone(), "/sendUserId", json!(2)), "notAllowed", "sendUserId"),
+        (with(send.clone(), "/message/content", json!("x".repeat(4_001))), "tooLarge", "message.content"),
+        (json!({"action": "dance"}), "unknownAction", "dance"),
+        (json!({"action": "$connect"}), "unknownAction", "$connect"),
+        (json!({"action": 5}), "badRequest", "action"),
+        (json!({"action": null}), "badRequest", "action"),
+        (json!({}), "badRequest", "action"),
+    ];
+    let no_ids =
+        [json!(-1), json!(1.5), json!(9_007_199_254_740_992_u64), json!(""), json!("x".repeat(256)), json!("a\u{0}")];
+    for no_id in no_ids.into_iter().chain([json!(true), json!([1]), json!({"id": 1})]) {
+        cases.push((with(join.clone(), "/chatroomId", no_id.clone()), "badRequest", "chatroomId"));
+        cases.push((with(send.clone(), "/chatroomId", no_id.clone()), "badRequest", "chatroomId"));
+        cases.push((with(join.clone(), "/userId", no_id.clone()), "badRequest", "userId"));
+        cases.push((with(send.clone(), "/sendUserId", no_id), "badRequest", "sendUserId"));
+    }
+    for no_text in [json!(""), json!("   "), json!("\n\t\u{3000}"), json!(5), json!(["hi"]), json!(false)] {
+        cases.push((with(send.clone(), "/message/content", no_text), "badRequest", "message.content"));
+    }
+    for no_url in ["cat.png", "ftp://example.com/a", "javascript:alert(1)", "data:image/png;base64,AA==", "http://"] {
+        cases.push((with(image.clone(), "/message/content", json!(no_url)), "badRequest", "message.content"));
+    }
+    let long_url = format!("https://example.com/{}", "a".repeat(2_029));
+    cases.push((with(image, "/message/content", json!(long_url)), "badRequest", "message.content"));
+    for no_kind in [json!("video"), json!(0), json!("Text"), json!({})] {
+        cases.push((with(send.clone(), "/message/type", no_kind), "badRequest", "message.type"));
+    }
+    for no_message in [json!("hi"), json!([]), json!(1)] {
+        cases.push((with(send.clone(), "/message", no_message), "badRequest", "message"));
+    }
+    for no_name in [json!(""), json!("a b"), json!("a#b"), json!("ä"), json!("x".repeat(65)), json!(5)] {
+        cases.push((with(send.clone(), "/clientMessageId", no_name), "badRequest", "clientMessageId"));
+    }
+    for (request, code, named) in cases {
+        let error = client.ask(request.clone()).await;
+        assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!(code)), "{request}: {error}");
+        assert!(error["message"].as_str().is_some_and(|said| said.contains(named)), "{request}: {error}");
+        let action = request["action"].as_str().map_or(json!(null), |action| json!(action));
+        assert_eq!(error.get("action").unwrap_or(&json!(null)), &action, "{request}: {error}");
+    }
+    assert!(client.pushed().await.is_empty());
+    assert!(other.pushed().await.is_empty(), "nothing of it was pushed");
+    assert_eq!(server.history("chatroomId=1").await.body, json!([]), "nothing of it was stored");
+    assert!(!server.keys("ChatTable").await.iter().any(|key| key.starts_with("ROOM#")), "nothing was even counted");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_json_object_is_answered_and_survived() {
+    let server = Server::start().await;
+    let mut client = server.connect(1).await;
+    let deep = "[".repeat(10_000);
+    for frame in [
+        "hello",
+        "",
+        "{",
+        "null",
+        "1",
+        "[]",
+        "\"joinRoom\"",
+        "[{\"action\":\"ping\"}]",
+        "{\"action\":\"\\ud800\"}",
+        &deep,
+    ] {
+        client.send_raw(Message::text(frame)).await;
+        let error = client.expect(json!({"type": "error"})).await;
+        assert_eq!(error["code"], "badRequest", "{frame}");
+    }
+    assert!(client.pushed().await.is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_id_that_cannot_be_echoed_is_named() {
+    let server = Server::start().await;
+    let mut client = server.connect(1).await;
+    for id in [json!({}), json!([1]), json!(true), json!(1.5), json!("x".repeat(129))] {
+        client.send(json!({"action": "joinRoom", "chatroomId": 1, "requestId": id})).await;
+        let error = client.expect(json!({"type": "error"})).await;
+        assert!(error["message"].as_str().is_some_and(|said| said.starts_with("requestId must be")), "{error}");
+        assert_eq!(error.get("requestId"), None);
+    }
+    client.send(json!({"action": "ping", "requestId": 5})).await;
+    assert_eq!(client.next().await, json!({"type": "pong", "requestId": 5}));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn only_granted_rooms_are_entered_written_and_read() {
+    let server = Server::start().await;
+    let token = server.token(json!({"userId": 1, "rooms": [1, "lobby"]}));
+    let mut client = Client::connect(&server.socket_url(&token)).await;
+    let mut other = server.connect(2).await;
+    other.join(2).await;
+    for room in [json!(1), json!("1"), json!("lobby")] {
+        assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": room})).await["type"], "ack");
+    }
+    for request in [json!({"action": "joinRoom", "chatroomId": 2}), text_message(2, "let me in")] {
+        let error = client.ask(request).await;
+        assert_eq!((&error["code"], &error["type"]), (&json!("notAllowed"), &json!("error")));
+    }
+    assert!(other.pushed().await.is_empty());
+    assert_eq!(server.history_as(&token, "chatroomId=1").await.status, 200);
+    let refused = server.history_as(&token, "chatroomId=2").await;
+    let message = "the token does not grant the room in chatroomId";
+    assert_eq!(
+        (refused.status, refused.body),
+        (403, json!({"statusCode": 403, "message": message, "error": "Forbidden"}))
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_without_rooms_gets_the_deployments_default() {
+    for (default_rooms, first, second) in [("", "error", "error"), ("1", "ack", "error"), ("*", "ack", "ack")] {
+        let server = Server::start_with_parameter("DefaultRooms", default_rooms).await;
+        let mut client = Client::connect(&server.socket_url(&server.token(json!({"sub": "7"})))).await;
+        for (room, expected) in [(1, first), (2, second)] {
+            let reply = client.ask(json!({"action": "joinRoom", "chatroomId": room})).await;
+            assert_eq!(reply["type"], expected, "default {default_rooms:?}, room {room}");
+        }
+        server.stop().await;
+    }
+}

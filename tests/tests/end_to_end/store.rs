@@ -1,0 +1,157 @@
+//! The stores against a real DynamoDB protocol: what is expired is not there, and what is conditional holds.
+
+use chat::{ConnectionId, Content, Member, Message, MessageKind, RoomId, UserId};
+use chat_aws::{App, now};
+use chat_tests::{Server, text_message};
+use serde_json::{Value, json};
+
+fn room(id: &str) -> RoomId {
+    RoomId::parse(id).expect("an id")
+}
+
+fn user(id: &str) -> UserId {
+    UserId::parse(id).expect("an id")
+}
+
+async fn message(app: &App, client_message_id: Option<&str>) -> Message {
+    Message {
+        id: app.messages.next_id(&room("1")).await.expect("an id"),
+        room: room("1"),
+        sender: user("7"),
+        content: Content::parse(MessageKind::Text, "hi").expect("content"),
+        create_time: now(),
+        client_message_id: client_message_id.map(|id| serde_json::from_value(json!(id)).expect("an id")),
+    }
+}
+
+/// Moves a row's expiry into the past, as if nobody had removed it yet.
+async fn expire(server: &Server, table: &str, partition: &str, sort: &str) {
+    let past = (now().seconds() - 1).to_string();
+    let update = json!({
+        "TableName": table,
+        "Key": {"PK": {"S": partition}, "SK": {"S": sort}},
+        "UpdateExpression": "SET expiresAt = :past",
+        "ConditionExpression": "attribute_exists(PK)",
+        "ExpressionAttributeValues": {":past": {"N": past}},
+    });
+    server.dynamodb("UpdateItem", update).await;
+}
+
+#[tokio::test]
+async fn rows_look_as_documented() {
+    let server = Server::start().await;
+    let mut client = server.connect(7).await;
+    client.join("lobby").await;
+    let mut request = text_message("lobby", "hi");
+    request["clientMessageId"] = json!("a-1");
+    client.ask(request).await;
+    let mut chat = server.keys("ChatTable").await;
+    chat.sort();
+    assert_eq!(chat, ["ROOM#lobby HEAD", "ROOM#lobby MSG#0000000000000001", "ROOM#lobby SENT#7#a-1", "USER#7 PROFILE"]);
+    let mut kinds: Vec<_> = server.keys("ConnectionsTable").await;
+    kinds.iter_mut().for_each(|key| {
+        *key = key.split(' ').map(|part| part.split('#').next().expect("a kind")).collect::<Vec<_>>().join(" ")
+    });
+    kinds.sort();
+    assert_eq!(kinds, ["CONN CONN", "CONN ROOM", "ROOM CONN", "USER CONN"]);
+
+    let scan = server.dynamodb("Scan", json!({"TableName": "ConnectionsTable"})).await;
+    let soon = now().seconds() + 2 * 3_600;
+    let expiries = scan["Items"].as_array().expect("items").iter().map(|item| &item["expiresAt"]["N"]);
+    for expiry in expiries {
+        let expiry: i64 = expiry.as_str().and_then(|text| text.parse().ok()).expect("a number");
+        assert!((soon..soon + 3_600).contains(&expiry), "{expiry} is not two hours from now, and a little");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn expired_rows_are_not_there() {
+    let server = Server::start().await;
+    let app = server.app_with(&[("MESSAGE_RETENTION_DAYS", "1")]);
+    for _ in 0..20 {
+        app.messages.store(message(&app, None).await).await.expect("stored");
+    }
+    for id in 1..=15 {
+        expire(&server, "ChatTable", "ROOM#1", &format!("MSG#{id:016}")).await;
+    }
+    // Twelve and more expired rows stand before the first that counts: the page is filled all the same.
+    let page = server.history("chatroomId=1&after=0&limit=3").await;
+    assert_eq!((page.ids(), page.link("next")), (vec![16, 17, 18], Some("chatroomId=1&limit=3&after=18".into())));
+    let page = server.history("chatroomId=1&limit=10").await;
+    assert_eq!((page.ids(), page.link("prev")), (vec![16, 17, 18, 19, 20], None));
+
+    let member = Member { connection: ConnectionId::new("c="), user: user("7"), joined_at: now() };
+    app.connections.enter(&member, &room("1")).await.expect("entered");
+    assert_eq!(app.connections.members(&room("1")).await.expect("members"), [member]);
+    expire(&server, "ConnectionsTable", "ROOM#1", "CONN#c=").await;
+    assert_eq!(app.connections.members(&room("1")).await.expect("members"), []);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_forgotten_send_may_be_sent_again() {
+    let server = Server::start().await;
+    let app = server.app();
+    let first = app.messages.store(message(&app, Some("a")).await).await.expect("stored");
+    let again = app.messages.store(message(&app, Some("a")).await).await.expect("stored");
+    assert_eq!((again.duplicate, again.message), (true, first.message));
+    // Its row is a day old, and DynamoDB has not come to remove it.
+    expire(&server, "ChatTable", "ROOM#1", "SENT#7#a").await;
+    let new = app.messages.store(message(&app, Some("a")).await).await.expect("stored");
+    assert_eq!((new.duplicate, new.message.id.get()), (false, 3));
+    server.stop().await;
+}
+
+/// The SDK repeats a call whose answer was lost; the message must not be taken for a retry of itself.
+#[tokio::test]
+async fn a_store_that_is_repeated_is_no_duplicate() {
+    let server = Server::start().await;
+    let app = server.app();
+    for client_message_id in [None, Some("a")] {
+        let message = message(&app, client_message_id).await;
+        for _ in 0..2 {
+            let stored = app.messages.store(message.clone()).await.expect("stored");
+            assert_eq!((stored.duplicate, &stored.message), (false, &message));
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ids_are_given_once() {
+    let server = Server::start().await;
+    let app = server.app();
+    let room = room("1");
+    let ids = futures_util::future::join_all((0..64).map(|_| app.messages.next_id(&room))).await;
+    let mut ids: Vec<_> = ids.into_iter().map(|id| id.expect("an id").get()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (1..=64).collect::<Vec<u64>>());
+    assert_eq!(app.messages.last_id(&room).await.expect("an id").get(), 64);
+    server.stop().await;
+}
+
+/// A join that comes after `$disconnect` finds its connection closed and leaves nothing behind.
+#[tokio::test]
+async fn a_join_after_the_end_is_undone() {
+    let server = Server::start().await;
+    let vars = chat_aws::Vars::from_iter(server.vars());
+    let invoke = |name: &'static str, event: Value| {
+        let build = chat_local::HANDLERS.iter().find(|(handler, _)| *handler == name).expect("a function").1;
+        let function = build(&vars).expect("a function");
+        async move { function.invoke_as("request", event).await.expect("an answer") }
+    };
+    let context = json!({"connectionId": "bGF0ZQAAAAAAAAA=", "connectedAt": now().millis(), "requestTimeEpoch": now().millis(),
+        "authorizer": {"userId": "7", "username": "7", "nickName": "7", "rooms": "*"}});
+    let event = json!({"requestContext": context, "isBase64Encoded": false});
+    let mut join = event.clone();
+    join["body"] = json!(r#"{"action":"joinRoom","chatroomId":1}"#);
+
+    assert_eq!(invoke("connect", event.clone()).await["statusCode"], 200);
+    assert_eq!(invoke("disconnect", event).await["statusCode"], 200);
+    let reply = invoke("join-room", join).await;
+    let reply: Value = serde_json::from_str(reply["body"].as_str().expect("a body")).expect("JSON");
+    assert_eq!((&reply["type"], &reply["code"]), (&json!("error"), &json!("gone")));
+    assert_eq!(server.keys("ConnectionsTable").await, Vec::<String>::new());
+    server.stop().await;
+}

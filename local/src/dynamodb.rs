@@ -21,6 +21,7 @@ pub struct DynamoDb {
 
 impl DynamoDb {
     /// Opens the tables, in the given folder or in memory, and serves them.
+    #[allow(clippy::disallowed_methods, reason = "the server and the sweep last as long as the run")]
     pub async fn start(listener: TcpListener, data: Option<&Path>, tables: &[TableSpec]) -> Result<Self> {
         let url = format!("http://{}", listener.local_addr()?);
         let database = match data {

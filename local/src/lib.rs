@@ -56,6 +56,7 @@ pub struct Local {
 
 impl Local {
     /// Starts everything. What can go wrong (a port in use, a broken template) is said in one line.
+    #[allow(clippy::disallowed_methods, reason = "the server lasts as long as the run")]
     pub async fn start(options: Options) -> Result<Self> {
         let tokens = Tokens::generate();
         let mut parameters = options.parameters;

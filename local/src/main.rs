@@ -49,6 +49,7 @@ async fn main() -> ExitCode {
     }
 }
 
+#[allow(clippy::print_stdout, reason = "the greeting is what somebody at a terminal waits for")]
 async fn run(arguments: Arguments) -> Result<()> {
     let template = match arguments.template {
         Some(template) => template,

@@ -25,6 +25,10 @@ pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(4_500);
 /// Attempts of one AWS call, the first included.
 pub const ATTEMPTS: u32 = 3;
 
+/// First wait before a repeated call, at most; it doubles each time. The SDK's own, a second, is a long silence in a
+/// chat; DynamoDB's other SDKs wait 25 to 50 ms.
+pub const RETRY_BACKOFF: Duration = Duration::from_millis(50);
+
 /// Attempts of a transaction that met another one on the same rows, and of what a batch left over.
 pub const CONFLICT_ATTEMPTS: u32 = 5;
 

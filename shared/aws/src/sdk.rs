@@ -3,7 +3,7 @@
 //! No `aws-config`, one connector for both clients, `ring` instead of aws-lc (which seeds itself from CPU jitter for
 //! tens of milliseconds at the first handshake), and five pinned roots instead of parsing the system's 140.
 
-use crate::limits::{ATTEMPTS, CONNECT_TIMEOUT, OPERATION_TIMEOUT, READ_TIMEOUT};
+use crate::limits::{ATTEMPTS, CONNECT_TIMEOUT, OPERATION_TIMEOUT, READ_TIMEOUT, RETRY_BACKOFF};
 use crate::{Fault, Vars};
 use aws_sdk_apigatewaymanagement as management;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -41,7 +41,7 @@ impl Clients {
             "environment",
         );
         let http = http_client(vars)?;
-        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(RETRY_BACKOFF);
         let timeouts = TimeoutConfig::builder().operation_timeout(OPERATION_TIMEOUT).build();
 
         let mut dynamodb = aws_sdk_dynamodb::Config::builder()

@@ -110,7 +110,7 @@ impl Connections {
         let request = self.client.delete_item().table_name(&self.table).return_values(ReturnValue::AllOld);
         let member = async {
             let request = request.set_key(Some(key(&room, &connection)));
-            request.send().await.map_err(Fault::doing("failed to remove a member"))
+            Box::pin(request.send()).await.map_err(Fault::doing("failed to remove a member"))
         };
         let (member, back) = future::join(member, self.delete(&connection, &room)).await;
         back?;
@@ -135,12 +135,13 @@ impl Connections {
 
     async fn put(&self, item: Item) -> Result<(), Fault> {
         let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        request.send().await.map(drop).map_err(Fault::doing("failed to write a connection's row"))
+        // Boxed, here and below: two of the SDK's futures side by side are too large to be moved about.
+        Box::pin(request.send()).await.map(drop).map_err(Fault::doing("failed to write a connection's row"))
     }
 
     async fn delete(&self, partition: &str, sort: &str) -> Result<(), Fault> {
         let request = self.client.delete_item().table_name(&self.table).set_key(Some(key(partition, sort)));
-        request.send().await.map(drop).map_err(Fault::doing("failed to delete a connection's row"))
+        Box::pin(request.send()).await.map(drop).map_err(Fault::doing("failed to delete a connection's row"))
     }
 }
 

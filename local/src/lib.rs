@@ -7,12 +7,14 @@
 mod dynamodb;
 mod functions;
 mod gateway;
+mod invoke;
 mod page;
 mod template;
 mod tokens;
 
 pub use functions::HANDLERS;
 pub use gateway::Limits;
+pub use invoke::{Endpoints, invoke};
 pub use template::{Template, WebSocketRoute};
 pub use tokens::Tokens;
 

@@ -1,22 +1,26 @@
 //! `cargo run`: the whole system on one machine.
 
 use anyhow::{Context, Result};
-use chat_local::{Limits, Local, Options};
-use clap::Parser;
+use chat_local::{Endpoints, Limits, Local, Options, invoke};
+use clap::{Parser, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tracing_subscriber::filter::LevelFilter;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 /// The chat room's functions, API Gateway and DynamoDB, all in this process and on loopback.
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Port of the page, the WebSocket API and the HTTP API (0: any free one)
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, global = true, default_value_t = 3000)]
     port: u16,
     /// Port of the DynamoDB endpoint (0: any free one)
-    #[arg(long, default_value_t = 8000)]
+    #[arg(long, global = true, default_value_t = 8000)]
     dynamodb_port: u16,
     /// Folder that messages are kept in [default: .local beside the template]
     #[arg(long, value_name = "DIR")]
@@ -32,6 +36,17 @@ struct Arguments {
     parameters: Vec<(String, String)>,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// Runs one function with one event, against the DynamoDB and the connections of a run that is up
+    Invoke {
+        /// The function, by the name of its folder, such as send-message
+        function: String,
+        /// The event, such as events/send-message.json
+        event: PathBuf,
+    },
+}
+
 fn parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("it must be NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
@@ -39,7 +54,10 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(LevelFilter::INFO).with_target(false).init();
+    // The embedded DynamoDB warns of every condition that fails, and conditions that fail are how a retry is known.
+    let levels = Targets::new().with_default(LevelFilter::INFO).with_target("dynoxide", LevelFilter::ERROR);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    tracing_subscriber::registry().with(lines.with_filter(levels)).init();
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -55,6 +73,15 @@ async fn run(arguments: Arguments) -> Result<()> {
         Some(template) => template,
         None => find_template()?,
     };
+    if let Some(Command::Invoke { function, event }) = arguments.command {
+        let endpoints = Endpoints {
+            dynamodb_url: format!("http://127.0.0.1:{}", arguments.dynamodb_port),
+            management_url: format!("http://127.0.0.1:{}/dev", arguments.port),
+        };
+        let reply = invoke(&template, &function, &event, &endpoints).await?;
+        println!("{}", serde_json::to_string_pretty(&reply)?);
+        return Ok(());
+    }
     let data = match (arguments.memory, arguments.data) {
         (true, _) => None,
         (false, Some(folder)) => Some(folder),
@@ -70,9 +97,21 @@ async fn run(arguments: Arguments) -> Result<()> {
     };
     let local = Local::start(options).await?;
     print!("{}", welcome(&local, data)?);
-    tokio::signal::ctrl_c().await.context("failed to wait for Ctrl-C")?;
-    println!("\nstopping");
-    local.stop().await
+    asked_to_stop().await?;
+    println!("\nclosing the room; once more to drop everything");
+    tokio::select! {
+        stopped = local.stop() => stopped,
+        again = asked_to_stop() => again,
+    }
+}
+
+/// Waits for Ctrl-C, or for the signal that a process manager sends.
+async fn asked_to_stop() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("failed to wait for a signal")?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.context("failed to wait for Ctrl-C"),
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 fn find_template() -> Result<PathBuf> {

@@ -1,9 +1,13 @@
 //! What the tests stand on: a whole system of their own on free ports, and clients that speak to it over sockets.
 
 mod client;
+mod lambda;
+mod recorder;
 mod server;
 
 pub use client::{Client, Closed, text_message};
+pub use lambda::Lambda;
+pub use recorder::Recorder;
 pub use server::{Page, Server};
 
 use std::time::Duration;

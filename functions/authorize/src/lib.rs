@@ -25,7 +25,7 @@ pub async fn handle(tokens: Tokens, event: AuthorizeEvent) -> Result<Verdict, Fa
         Err(reason) => return Ok(refuse(&reason, method_arn)),
     };
     match caller.to_context() {
-        Ok(_) => Ok(Verdict::Allow { caller, method_arn }),
+        Ok(context) => Ok(Verdict::Allow { user: caller.user().clone(), context, method_arn }),
         Err(reason) => Ok(refuse(&reason, method_arn)),
     }
 }

@@ -5,9 +5,9 @@ use aws_lambda_events::apigw::{
     ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayWebsocketProxyRequest,
     ApiGatewayWebsocketProxyRequestContext,
 };
-use chat::{Caller, ConnectionId, Request, Timestamp};
+use chat::{Caller, ConnectionId, Request, Timestamp, UserId};
 use lambda_http::RequestExt;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The connection that an event belongs to, and who opened it.
 #[derive(Debug, Clone)]
@@ -78,30 +78,32 @@ pub struct Accepted {
 /// What `authorize` decided.
 #[derive(Debug)]
 pub enum Verdict {
-    Allow { caller: Caller, method_arn: String },
-    Deny { method_arn: String },
+    /// `context` is what [`Caller::to_context`] made of the user.
+    Allow {
+        user: UserId,
+        context: Vec<(&'static str, String)>,
+        method_arn: String,
+    },
+    Deny {
+        method_arn: String,
+    },
 }
 
 impl Verdict {
     /// The authorizer result that both kinds of API take: an IAM policy and flat context strings.
-    pub(crate) fn into_policy(self) -> Result<Value, Fault> {
-        let policy = |principal: String, effect: &str, arn: String, context: Value| {
-            json!({
-                "principalId": principal,
-                "policyDocument": {
-                    "Version": "2012-10-17",
-                    "Statement": [{"Action": "execute-api:Invoke", "Effect": effect, "Resource": arn}],
-                },
-                "context": context,
-            })
+    pub(crate) fn into_policy(self) -> Value {
+        let (principal, effect, arn, context) = match self {
+            Self::Allow { user, context, method_arn } => (user.to_string(), "Allow", method_arn, context),
+            Self::Deny { method_arn } => ("anonymous".into(), "Deny", method_arn, Vec::new()),
         };
-        Ok(match self {
-            Self::Deny { method_arn } => policy("anonymous".into(), "Deny", method_arn, json!({})),
-            Self::Allow { caller, method_arn } => {
-                let context = caller.to_context().map_err(Fault::doing("failed to hand the caller on"))?;
-                let context = context.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text))).collect();
-                policy(caller.user().to_string(), "Allow", method_arn, Value::Object(context))
-            }
+        let context: Map<_, _> = context.into_iter().map(|(name, text)| (name.to_owned(), json!(text))).collect();
+        json!({
+            "principalId": principal,
+            "policyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [{"Action": "execute-api:Invoke", "Effect": effect, "Resource": arn}],
+            },
+            "context": context,
         })
     }
 }

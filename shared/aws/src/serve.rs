@@ -126,7 +126,7 @@ where
     Function::new(move |payload, context| {
         let state = state.clone();
         async move {
-            let result = async { Ok(handle(state, AuthorizeEvent::read(payload)?).await?.into_policy()?) };
+            let result = async { Ok(handle(state, AuthorizeEvent::read(payload)?).await?.into_policy()) };
             result.await.map_err(|failure: Failure| {
                 status(&failure, &context);
                 Error::from("failed to authorize")

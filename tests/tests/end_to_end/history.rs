@@ -1,6 +1,6 @@
 //! The history: all of it, in order, page by page, and after a restart.
 
-use chat::{Content, Message, MessageKind, RoomId, UserId};
+use chat::{Content, Cursor, HistoryRequest, Message, MessageKind, RoomId, UserId};
 use chat_aws::{App, now};
 use chat_tests::Server;
 use futures_util::{StreamExt, stream};
@@ -68,6 +68,34 @@ async fn a_page_lies_where_its_cursor_says() {
         assert_eq!((page.status, page.ids()), (200, ids), "{query}");
     }
     assert_eq!(server.history("chatroomId=2").await.body, json!([]), "a room that nobody spoke in");
+    server.stop().await;
+}
+
+/// The law of paging: whatever the limit and the cursor, a page is the slice next to the cursor, and `more` is true.
+#[tokio::test]
+async fn every_page_is_the_slice_next_to_its_cursor() {
+    const COUNT: usize = 9;
+    let server = Server::start().await;
+    let app = server.app();
+    fill(&app, "1", COUNT).await;
+    let all: Vec<u64> = (1..=COUNT as u64).collect();
+    for limit in 1..=COUNT + 1 {
+        for at in 0..=COUNT as u64 + 1 {
+            let before: Vec<u64> = all.iter().copied().filter(|id| *id < at).collect();
+            let after: Vec<u64> = all.iter().copied().filter(|id| *id > at).collect();
+            let id = chat::MessageId::new(at);
+            for (cursor, slice, more) in [
+                (Cursor::Newest, &all[COUNT.saturating_sub(limit)..], limit < COUNT),
+                (Cursor::Before(id), &before[before.len().saturating_sub(limit)..], limit < before.len()),
+                (Cursor::After(id), &after[..limit.min(after.len())], limit < after.len()),
+            ] {
+                let request = HistoryRequest { room: RoomId::parse("1").expect("an id"), cursor, limit };
+                let page = app.messages.page(&request).await.expect("a page");
+                let ids: Vec<_> = page.messages.iter().map(|message| message.id.get()).collect();
+                assert_eq!((ids.as_slice(), page.more), (slice, more), "{request:?}");
+            }
+        }
+    }
     server.stop().await;
 }
 

@@ -1,0 +1,99 @@
+use crate::PATIENCE;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::timeout;
+
+/// Lambda's side of the runtime API (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>): starts the
+/// real binary of a function and has it serve events.
+pub struct Lambda {
+    process: Child,
+    events: mpsc::Sender<Value>,
+    answers: mpsc::Receiver<(String, Value)>,
+}
+
+#[derive(Clone)]
+struct Runtime {
+    events: Arc<Mutex<mpsc::Receiver<Value>>>,
+    answers: mpsc::Sender<(String, Value)>,
+}
+
+impl Lambda {
+    /// Starts the binary with this environment and nothing else of ours.
+    pub async fn start(binary: &str, variables: BTreeMap<&'static str, String>) -> Self {
+        let (events, incoming) = mpsc::channel(1);
+        let (outgoing, answers) = mpsc::channel(1);
+        let runtime = Runtime { events: Arc::new(Mutex::new(incoming)), answers: outgoing };
+        let router = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/{kind}", post(answer))
+            .with_state(runtime);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let process = Command::new(binary)
+            .env_clear()
+            .envs(variables)
+            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "function")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary starts");
+        Self { process, events, answers }
+    }
+
+    /// Hands the function an event and waits for what it posts back: `response` or `error`, and the body.
+    pub async fn invoke(&mut self, event: Value) -> (String, Value) {
+        self.events.send(event).await.expect("a runtime");
+        timeout(PATIENCE, self.answers.recv()).await.expect("an answer in time").expect("an answer")
+    }
+
+    /// Waits for a function that ends by itself, and answers what it logged.
+    pub async fn end(mut self) -> (ExitStatus, String) {
+        let mut log = String::new();
+        let output = async {
+            self.process.stdout.take().expect("stdout").read_to_string(&mut log).await.expect("a log");
+            self.process.wait().await.expect("a status")
+        };
+        let status = timeout(PATIENCE, output).await.expect("an end in time");
+        (status, log)
+    }
+}
+
+async fn next(State(runtime): State<Runtime>) -> impl IntoResponse {
+    match runtime.events.lock().await.recv().await {
+        Some(event) => {
+            let headers = [
+                ("lambda-runtime-aws-request-id", "request-7"),
+                ("lambda-runtime-deadline-ms", "4102444800000"),
+                ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:function"),
+            ];
+            (headers, Json(event)).into_response()
+        }
+        None => StatusCode::GONE.into_response(),
+    }
+}
+
+async fn answer(State(runtime): State<Runtime>, Path((_, kind)): Path<(String, String)>, body: Bytes) -> StatusCode {
+    let body = serde_json::from_slice(&body).expect("JSON");
+    match runtime.answers.send((kind, body)).await {
+        Ok(()) => StatusCode::ACCEPTED,
+        Err(_) => StatusCode::GONE,
+    }
+}

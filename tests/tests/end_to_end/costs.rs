@@ -1,0 +1,56 @@
+//! What each action asks of DynamoDB: the calls, exactly, since they are what it costs.
+
+use chat_aws::Vars;
+use chat_local::HANDLERS;
+use chat_tests::{Recorder, Server, text_message};
+use serde_json::{Value, json};
+
+fn event(body: Value) -> Value {
+    let authorizer = json!({"userId": "7", "username": "7", "nickName": "7", "rooms": "*"});
+    let context =
+        json!({"connectionId": "YQAAAAAAAAAAAAA=", "connectedAt": 0, "requestTimeEpoch": 0, "authorizer": authorizer});
+    json!({"requestContext": context, "body": body.to_string(), "isBase64Encoded": false})
+}
+
+#[tokio::test]
+async fn every_action_makes_the_calls_it_needs_and_no_more() {
+    let server = Server::start().await;
+    let mut vars = server.vars();
+    let recorder = Recorder::before(&vars["AWS_ENDPOINT_URL_DYNAMODB"]).await;
+    vars.insert("AWS_ENDPOINT_URL_DYNAMODB", recorder.url().to_owned());
+    let vars = Vars::from_iter(vars);
+    // Two more are in the room, so that a push finds somebody.
+    let (mut one, mut two) = (server.connect(1).await, server.connect(2).await);
+    one.join(1).await;
+    two.join(1).await;
+    for _ in 0..150 {
+        one.say(1, "hi").await;
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/list-history.json");
+    let history: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("readable")).expect("JSON");
+    let mut long_history = history.clone();
+    long_history["rawQueryString"] = json!("chatroomId=1&limit=100");
+    let mut named = text_message(1, "hi");
+    named["clientMessageId"] = json!("a");
+    let join = json!({"action": "joinRoom", "chatroomId": 1});
+    let leave = json!({"action": "leaveRoom", "chatroomId": 1});
+    for (name, event, calls) in [
+        ("connect", event(json!({})), "PutItem PutItem UpdateItem"),
+        // The connection is not the gateway's, so its first push finds it gone and takes it out again.
+        ("join-room", event(join.clone()), "DeleteItem DeleteItem GetItem GetItem PutItem PutItem Query"),
+        ("send-message", event(text_message(1, "hi")), "PutItem Query UpdateItem"),
+        ("send-message", event(named.clone()), "Query TransactWriteItems UpdateItem"),
+        ("send-message", event(named), "GetItem Query TransactWriteItems UpdateItem"),
+        ("send-message", event(text_message(1, " ")), ""),
+        ("list-history", history, "BatchGetItem Query"),
+        ("list-history", long_history, "BatchGetItem Query"),
+        ("leave-room", event(leave), "DeleteItem DeleteItem"),
+        ("disconnect", event(json!({})), "DeleteItem DeleteItem Query"),
+        ("default", event(json!({"action": "ping"})), ""),
+    ] {
+        let build = HANDLERS.iter().find(|(handler, _)| *handler == name).expect("a function").1;
+        let answer = build(&vars).expect("a function").invoke_as("request", event).await.expect("an answer");
+        assert_eq!(recorder.take().join(" "), calls, "{name}: {answer}");
+    }
+    server.stop().await;
+}

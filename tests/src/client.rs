@@ -5,6 +5,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::{ClientRequestBuilder, IntoClientRequest};
 use tokio_tungstenite::tungstenite::http::{Response, Uri};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -126,9 +127,15 @@ impl Client {
         timeout(PATIENCE, end).await.expect("the server closes")
     }
 
-    pub async fn close(mut self) {
-        self.socket.close(None).await.expect("closed");
-        while let Some(Ok(_)) = self.socket.next().await {}
+    /// Says goodbye with this code, and answers with which one the server said it back.
+    pub async fn close_with(mut self, code: u16) -> Closed {
+        let frame = CloseFrame { code: code.into(), reason: "".into() };
+        self.socket.close(Some(frame)).await.expect("closed");
+        self.closed().await
+    }
+
+    pub async fn close(self) {
+        assert_eq!(self.close_with(1000).await, Closed(Some(1000)));
     }
 
     /// Is gone at once, without a word: the socket is reset.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// What waits to be written to a socket.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub struct Connection {
     /// What the authorizer said; every event of the connection carries it.
     pub authorizer: Value,
     outbox: mpsc::Sender<Outgoing>,
+    close: CancellationToken,
     activity: Mutex<(Instant, Timestamp)>,
 }
 
@@ -39,8 +41,9 @@ pub enum Refused {
 }
 
 impl Connection {
-    pub fn send(&self, outgoing: Outgoing) -> Result<(), Refused> {
-        self.outbox.try_send(outgoing).map_err(|error| match error {
+    /// Has a frame written, in the order of these calls.
+    pub fn send(&self, frame: String) -> Result<(), Refused> {
+        self.outbox.try_send(Outgoing::Frame(frame)).map_err(|error| match error {
             TrySendError::Full(_) => Refused::Full,
             TrySendError::Closed(_) => Refused::Gone,
         })?;
@@ -48,10 +51,19 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits for room in the outbox instead of giving up.
-    pub async fn send_last(&self, outgoing: Outgoing) {
+    /// Has the socket closed after what waits to be written.
+    pub async fn send_last(&self, code: u16) {
         // A socket that is gone needs no goodbye.
-        let _ = self.outbox.send(outgoing).await;
+        let _ = self.outbox.send(Outgoing::Close(code)).await;
+    }
+
+    /// Ends the connection from outside.
+    pub fn close(&self) {
+        self.close.cancel();
+    }
+
+    pub async fn told_to_close(&self) {
+        self.close.cancelled().await;
     }
 
     /// Notes a frame in either direction: it keeps the connection from idling.
@@ -85,7 +97,8 @@ impl Connections {
         let activity = Mutex::new((Instant::now(), now()));
         let Client { source_ip, user_agent, host } = client;
         let connected_at = now();
-        (Connection { id, connected_at, source_ip, user_agent, host, authorizer, outbox, activity }, outgoing)
+        let close = CancellationToken::new();
+        (Connection { id, connected_at, source_ip, user_agent, host, authorizer, outbox, close, activity }, outgoing)
     }
 
     pub fn add(&self, connection: Connection) -> Arc<Connection> {

@@ -1,7 +1,7 @@
 //! The management API: `POST`, `GET` and `DELETE /<stage>/@connections/<id>`.
 
 use super::Gateway;
-use super::connections::{Connection, Outgoing, Refused};
+use super::connections::{Connection, Refused};
 use super::limits::MESSAGE_BYTES_MAX;
 use axum::Json;
 use axum::body::Bytes;
@@ -22,10 +22,10 @@ pub async fn serve(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>, 
     match *request.method() {
         Method::POST => post(&connection, request).await,
         Method::GET => Json(describe(&connection)).into_response(),
-        Method::DELETE => match connection.send(Outgoing::Close(1000)) {
-            Ok(()) | Err(Refused::Full) => StatusCode::NO_CONTENT.into_response(),
-            Err(Refused::Gone) => gone(),
-        },
+        Method::DELETE => {
+            connection.close();
+            StatusCode::NO_CONTENT.into_response()
+        }
         _ => error(StatusCode::FORBIDDEN, "MissingAuthenticationTokenException", "Missing Authentication Token"),
     }
 }
@@ -48,7 +48,7 @@ async fn post(connection: &Connection, request: Request) -> Response {
     let Ok(frame) = String::from_utf8(body.into()) else {
         return error(StatusCode::BAD_REQUEST, "BadRequestException", "the payload is not UTF-8");
     };
-    match connection.send(Outgoing::Frame(frame)) {
+    match connection.send(frame) {
         Ok(()) => StatusCode::OK.into_response(),
         Err(Refused::Gone) => gone(),
         Err(Refused::Full) => {

@@ -164,20 +164,23 @@ impl Gateway {
                     Some(Err(Error::Protocol(_))) => break 1002,
                     Some(Err(_)) | None => break 1006,
                 },
-                written = &mut writer => {
-                    // The management API closed the connection, or the socket takes nothing any more.
-                    let (sink, code) = written.map_or((None, 1006), |(sink, code)| (Some(sink), code));
-                    return (code, sink.and_then(|sink| frames.reunite(sink).ok()));
-                }
+                // The socket takes nothing any more.
+                sink = &mut writer => return (1006, sink.ok().and_then(|sink| frames.reunite(sink).ok())),
+                () = connection.told_to_close() => break 1000,
                 () = sleep_until(end) => break 1001,
                 () = sleep_until(idle) => if connection.idle_since() + self.limits.idle <= Instant::now() { break 1001 },
                 () = self.closing.cancelled() => break 1001,
             }
         };
         self.connections.remove(&connection.id);
-        connection.send_last(Outgoing::Close(code)).await;
-        let written = writer.await.ok();
-        (code, written.and_then(|(sink, _)| frames.reunite(sink).ok()))
+        let goodbye = async {
+            connection.send_last(code).await;
+            (&mut writer).await.ok()
+        };
+        // A client that does not read has no use for a goodbye.
+        let sink = timeout(CLOSE_GRACE, goodbye).await.ok().flatten();
+        writer.abort();
+        (code, sink.and_then(|sink| frames.reunite(sink).ok()))
     }
 
     /// Hands a frame to its route. Nothing waits for it: frames of one connection are handled side by side.
@@ -203,7 +206,7 @@ impl Gateway {
             };
             if let Some(reply) = reply {
                 // A client that is gone, or does not read, misses its reply.
-                let _ = connection.send(Outgoing::Frame(reply));
+                let _ = connection.send(reply);
             }
         });
     }
@@ -230,7 +233,7 @@ fn subprotocol(answer: &Value) -> Option<HeaderValue> {
 async fn write(
     mut sink: SplitSink<Socket, Message>,
     mut outgoing: mpsc::Receiver<Outgoing>,
-) -> (SplitSink<Socket, Message>, u16) {
+) -> SplitSink<Socket, Message> {
     while let Some(next) = outgoing.recv().await {
         match next {
             Outgoing::Frame(text) => {
@@ -241,12 +244,14 @@ async fn write(
             Outgoing::Close(code) => {
                 let frame = CloseFrame { code: CloseCode::from(code), reason: reason(code).into() };
                 let sendable = CloseCode::from(code).is_allowed().then_some(frame);
+                // If it was the client that closed, its close is answered already and only has to be written out.
                 let _ = sink.send(Message::Close(sendable)).await;
-                return (sink, code);
+                let _ = sink.flush().await;
+                break;
             }
         }
     }
-    (sink, 1006)
+    sink
 }
 
 /// Reads what the client still sends until it hangs up, so that our goodbye is not lost in a reset; but not for ever.

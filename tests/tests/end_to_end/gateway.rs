@@ -73,6 +73,34 @@ async fn binary_and_broken_frames_close_the_connection() {
     server.stop().await;
 }
 
+/// Sends to a socket that nobody reads from until the gateway says that its buffer is full.
+#[tokio::test]
+async fn a_client_that_never_reads_is_a_429_and_can_still_be_ended() {
+    let server = Server::start().await;
+    let client = server.connect(1).await;
+    let id = only_connection(&server).await;
+    let full = loop {
+        let answer = post(&server, id.clone(), "x".repeat(100_000)).await;
+        if answer.0 != 200 {
+            break answer;
+        }
+    };
+    assert_eq!(full, (429, Some("LimitExceededException".into())));
+    assert_eq!(server.management(Method::DELETE, &id, String::new()).await.status().as_u16(), 204);
+    while !server.keys("ConnectionsTable").await.is_empty() {}
+    drop(client);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_goodbye_is_answered_with_its_own_code() {
+    let server = Server::start().await;
+    for code in [1000, 1001, 3000, 4999] {
+        assert_eq!(server.connect(1).await.close_with(code).await, Closed(Some(code)));
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_post_reaches_who_is_connected_and_nobody_else() {
     let server = Server::start().await;

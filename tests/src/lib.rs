@@ -7,7 +7,7 @@ mod server;
 
 pub use client::{Client, Closed, text_message};
 pub use lambda::Lambda;
-pub use recorder::Recorder;
+pub use recorder::{Call, Recorder};
 pub use server::{Page, Server};
 
 use std::time::Duration;

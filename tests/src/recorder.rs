@@ -2,20 +2,30 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
+
+/// One call of DynamoDB.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Call {
+    pub operation: String,
+    /// Every table that it named.
+    pub tables: BTreeSet<String>,
+}
 
 /// Stands between a function and DynamoDB, passes every call on and remembers what it was.
 pub struct Recorder {
     url: String,
-    calls: Arc<Mutex<Vec<String>>>,
+    calls: Arc<Mutex<Vec<Call>>>,
 }
 
 #[derive(Clone)]
 struct Passage {
     target: String,
     http: reqwest::Client,
-    calls: Arc<Mutex<Vec<String>>>,
+    calls: Arc<Mutex<Vec<Call>>>,
 }
 
 impl Recorder {
@@ -34,8 +44,8 @@ impl Recorder {
         &self.url
     }
 
-    /// The operations that were called since the last time, sorted: those of one step run side by side.
-    pub fn take(&self) -> Vec<String> {
+    /// The calls since the last time, sorted: those of one step run side by side.
+    pub fn take(&self) -> Vec<Call> {
         let mut calls = std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner));
         calls.sort();
         calls
@@ -45,7 +55,18 @@ impl Recorder {
 async fn pass_on(State(passage): State<Passage>, headers: HeaderMap, body: Bytes) -> (StatusCode, HeaderMap, Bytes) {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    passage.calls.lock().unwrap_or_else(PoisonError::into_inner).push(operation);
+    let request = serde_json::from_slice(&body).expect("JSON");
+    let call = Call { operation, tables: tables(&request) };
+    passage.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     let answer = passage.http.post(&passage.target).headers(headers).body(body).send().await.expect("an answer");
     (answer.status(), answer.headers().clone(), answer.bytes().await.expect("a body"))
+}
+
+fn tables(request: &Value) -> BTreeSet<String> {
+    let plain = request["TableName"].as_str().map(String::from);
+    let batch = request["RequestItems"].as_object().into_iter().flat_map(|items| items.keys().cloned());
+    let actions = request["TransactItems"].as_array().into_iter().flatten();
+    let actions = actions.flat_map(|action| action.as_object().into_iter().flat_map(|action| action.values()));
+    let transaction = actions.filter_map(|action| action["TableName"].as_str().map(String::from));
+    plain.into_iter().chain(batch).chain(transaction).collect()
 }

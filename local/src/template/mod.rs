@@ -91,9 +91,14 @@ pub struct TableSpec {
 const TIMEOUT_DEFAULT: u64 = 3;
 
 impl Template {
+    /// The template's text as JSON, with CloudFormation's short forms (`!Ref`) written out.
+    pub fn document(text: &str) -> Result<Value> {
+        yaml::parse(text)
+    }
+
     /// Reads a template with the given parameters.
     pub fn parse(text: &str, parameters: &BTreeMap<String, String>) -> Result<Self> {
-        let template = yaml::parse(text)?;
+        let template = Self::document(text)?;
         let resources = section(&template, "Resources").context("there are no Resources")?;
         let empty = Map::new();
         let declared = section(&template, "Parameters").unwrap_or(&empty);

@@ -50,7 +50,8 @@ async fn every_action_makes_the_calls_it_needs_and_no_more() {
     ] {
         let build = HANDLERS.iter().find(|(handler, _)| *handler == name).expect("a function").1;
         let answer = build(&vars).expect("a function").invoke_as("request", event).await.expect("an answer");
-        assert_eq!(recorder.take().join(" "), calls, "{name}: {answer}");
+        let made: Vec<_> = recorder.take().into_iter().map(|call| call.operation).collect();
+        assert_eq!(made.join(" "), calls, "{name}: {answer}");
     }
     server.stop().await;
 }

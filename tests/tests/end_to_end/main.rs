@@ -1,6 +1,7 @@
 //! The whole system over real sockets: every test has a gateway, a DynamoDB and ports of its own.
 
 mod content;
+mod contract;
 mod costs;
 mod events;
 mod faults;

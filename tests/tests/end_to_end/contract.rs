@@ -1,0 +1,171 @@
+//! The template, the folders, the samples and the code say the same: names, routes, and the rights that are used.
+
+use chat::{ConnectionId, Member, RoomId, UserId};
+use chat_aws::{Vars, now};
+use chat_local::{HANDLERS, Template};
+use chat_tests::{Recorder, Server, text_message};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+fn document() -> Value {
+    let text = std::fs::read_to_string(format!("{ROOT}/template.yaml")).expect("the template");
+    Template::document(&text).expect("parses")
+}
+
+/// `send-message` becomes `SendMessage`.
+fn pascal(name: &str) -> String {
+    let word = |word: &str| word[..1].to_uppercase() + &word[1..];
+    name.split('-').map(word).collect()
+}
+
+/// Logical id and properties of every function in the template.
+fn functions(document: &Value) -> BTreeMap<String, Value> {
+    let resources = document["Resources"].as_object().expect("resources");
+    let functions = resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
+    functions.map(|(id, resource)| (id.clone(), resource.clone())).collect()
+}
+
+#[test]
+fn folder_package_resource_and_code_have_one_name() {
+    let folders = std::fs::read_dir(format!("{ROOT}/functions")).expect("the functions");
+    let folders = folders.map(|folder| folder.expect("a folder").file_name().into_string().expect("a name"));
+    let folders: BTreeSet<_> = folders.collect();
+    let handlers: BTreeSet<_> = HANDLERS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(folders, handlers);
+    let declared = functions(&document());
+    let expected: BTreeSet<_> = folders.iter().map(|name| format!("{}Function", pascal(name))).collect();
+    assert_eq!(declared.keys().cloned().collect::<BTreeSet<_>>(), expected);
+    for name in &folders {
+        let function = &declared[&format!("{}Function", pascal(name))];
+        assert_eq!(function["Properties"]["CodeUri"], format!("functions/{name}"));
+        assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda", "{name}");
+        let manifest = std::fs::read_to_string(format!("{ROOT}/functions/{name}/Cargo.toml")).expect("a manifest");
+        assert_eq!(manifest.matches(&format!("\nname = \"{name}\"\n")).count(), 2, "{name}: package and binary");
+    }
+}
+
+#[test]
+fn routes_lead_to_the_functions_of_their_name() {
+    let document = document();
+    let routes = document["Resources"]["ChatApi"]["Properties"]["Routes"].as_object().expect("routes");
+    let mut routed = BTreeSet::new();
+    for (key, route) in routes {
+        let name = key.trim_start_matches('$');
+        let function = format!("{}{}Function", name[..1].to_uppercase(), &name[1..]);
+        assert_eq!(route["FunctionArn"], json!({"Fn::GetAtt": [function, "Arn"]}), "{key}");
+        routed.insert(function);
+    }
+    let answered = routes.iter().filter(|(_, route)| route["RouteResponseSelectionExpression"] == "$default").count();
+    let resources = document["Resources"].as_object().expect("resources").values();
+    let responses = resources.filter(|resource| resource["Type"] == "AWS::ApiGatewayV2::RouteResponse").count();
+    assert_eq!((answered, responses), (4, 4), "every route that replies has its route response");
+    // The rest is not reached by a route key: the authorizer, and the HTTP API's function.
+    let rest: BTreeSet<_> = functions(&document).into_keys().filter(|id| !routed.contains(id)).collect();
+    assert_eq!(rest, BTreeSet::from(["AuthorizeFunction".into(), "ListHistoryFunction".into()]));
+}
+
+/// What the template lets a function do: `action table`, or the management API's verb.
+fn granted(function: &Value) -> BTreeSet<String> {
+    let many = |value: &Value| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+    let mut granted = BTreeSet::new();
+    for policy in function["Properties"]["Policies"].as_array().into_iter().flatten() {
+        for statement in many(&policy["Statement"]) {
+            assert_eq!(statement["Effect"], "Allow");
+            let resource = match statement["Resource"]["Fn::GetAtt"][0].as_str() {
+                Some(table) => table.to_owned(),
+                None => {
+                    let arn = statement["Resource"]["Fn::Sub"].as_str().expect("an ARN");
+                    assert!(arn.contains(":${ChatApi}/${Stage}/"), "only this API and stage: {arn}");
+                    arn.split("/${Stage}/").nth(1).expect("a verb").to_owned()
+                }
+            };
+            for action in many(&statement["Action"]) {
+                granted.insert(format!("{} {resource}", action.as_str().expect("an action")));
+            }
+        }
+    }
+    granted
+}
+
+/// The right that a DynamoDB call takes. A transaction is checked for the actions in it; ours holds puts alone.
+fn right(operation: &str) -> String {
+    match operation {
+        "TransactWriteItems" => "dynamodb:PutItem".into(),
+        operation => format!("dynamodb:{operation}"),
+    }
+}
+
+/// Runs every function down every path that calls AWS, and compares what it called with what it may.
+#[tokio::test]
+async fn every_function_may_do_what_it_does_and_nothing_else() {
+    let server = Server::start().await;
+    let app = server.app();
+    let mut vars = server.vars();
+    vars.insert("TOKEN_SECRET", "sample-secret-for-the-events-folder-only".into());
+    let recorder = Recorder::before(&vars["AWS_ENDPOINT_URL_DYNAMODB"]).await;
+    vars.insert("AWS_ENDPOINT_URL_DYNAMODB", recorder.url().to_owned());
+    let vars = Vars::from_iter(vars);
+    let mut member = server.connect(1).await;
+    member.join(1).await;
+    let room = RoomId::parse("1").expect("an id");
+
+    let authorizer = json!({"userId": "7", "username": "7", "nickName": "7", "rooms": "*"});
+    let context =
+        json!({"connectionId": "YQAAAAAAAAAAAAA=", "connectedAt": 0, "requestTimeEpoch": 0, "authorizer": authorizer});
+    let event = |body: Value| json!({"requestContext": context, "body": body.to_string(), "isBase64Encoded": false});
+    let sample = |name: &str| -> Value {
+        serde_json::from_str(&std::fs::read_to_string(format!("{ROOT}/events/{name}.json")).expect("readable"))
+            .expect("JSON")
+    };
+    let mut named = text_message(1, "hi");
+    named["clientMessageId"] = json!("a");
+    let join = event(json!({"action": "joinRoom", "chatroomId": 1}));
+    let scenario = [
+        ("authorize", sample("authorize")),
+        ("default", sample("default-ping")),
+        ("join-room", join.clone()), // before its connection: it takes itself out again
+        ("connect", event(json!({}))),
+        ("join-room", join),
+        ("send-message", event(text_message(1, "hi"))),
+        ("send-message", event(named.clone())),
+        ("send-message", event(named)),
+        ("list-history", sample("list-history")),
+        ("leave-room", event(json!({"action": "leaveRoom", "chatroomId": 1}))),
+        ("disconnect", event(json!({}))),
+    ];
+    let mut used: BTreeMap<&str, BTreeSet<String>> =
+        HANDLERS.iter().map(|(name, _)| (*name, BTreeSet::new())).collect();
+    for (name, event) in scenario {
+        // Whatever was pushed before, there is a member whose connection is gone, and one to be told of a leave.
+        let ghost = Member {
+            connection: ConnectionId::new("Z2hvc3QAAAAAAAA="),
+            user: UserId::parse("66").expect("an id"),
+            joined_at: now(),
+        };
+        app.connections.enter(&ghost, &room).await.expect("entered");
+        let me = Member {
+            connection: ConnectionId::new("YQAAAAAAAAAAAAA="),
+            user: UserId::parse("7").expect("an id"),
+            joined_at: now(),
+        };
+        if ["leave-room", "disconnect"].contains(&name) {
+            app.connections.enter(&me, &room).await.expect("entered");
+        }
+        let build = HANDLERS.iter().find(|(handler, _)| *handler == name).expect("a function").1;
+        build(&vars).expect("a function").invoke_as("request", event).await.expect("an answer");
+        let rights = used.get_mut(name).expect("a function");
+        for call in recorder.take() {
+            rights.extend(call.tables.iter().map(|table| format!("{} {table}", right(&call.operation))));
+        }
+        if member.pushed().await.iter().any(|frame| frame["type"] != "error") {
+            rights.insert("execute-api:ManageConnections POST/@connections/*".into());
+        }
+    }
+    let declared = functions(&document());
+    for (name, used) in used {
+        assert_eq!(used, granted(&declared[&format!("{}Function", pascal(name))]), "{name}: used, granted");
+    }
+    server.stop().await;
+}

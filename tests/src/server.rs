@@ -1,10 +1,11 @@
-use crate::Client;
+use crate::{Client, PATIENCE};
 use chat_aws::{App, Vars};
 use chat_local::{Limits, Local, Options};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tokio::time::timeout;
 
 /// The project's template; tests run in their package's folder.
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
@@ -151,6 +152,12 @@ impl Server {
         let items = scan["Items"].as_array().expect("items");
         let key = |item: &Value, name: &str| item[name]["S"].as_str().expect("a key").to_owned();
         items.iter().map(|item| format!("{} {}", key(item, "PK"), key(item, "SK"))).collect()
+    }
+
+    /// Waits until nothing is left of any connection.
+    pub async fn forgets_connections(&self) {
+        let empty = async { while !self.keys("ConnectionsTable").await.is_empty() {} };
+        timeout(PATIENCE, empty).await.expect("rows of ended connections go away");
     }
 
     /// The environment that a function is given here.

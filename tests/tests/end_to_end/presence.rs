@@ -82,10 +82,7 @@ async fn nothing_is_left_of_connections_that_ended() {
         }
         client.close().await;
     }
-    let data = server.connect(9).await;
-    data.close().await;
-    // Stopping waits for the last $disconnect; this asks before it, so it has to wait itself.
-    while !server.keys("ConnectionsTable").await.is_empty() {}
+    server.forgets_connections().await;
     server.stop().await;
 }
 

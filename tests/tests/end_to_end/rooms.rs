@@ -1,9 +1,10 @@
 //! What a room is for: everyone in it gets everything, once, and nobody else does.
 
-use chat_tests::{Client, Server, text_message};
+use chat_tests::{Client, PATIENCE, Server, text_message};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use tokio::time::timeout;
 
 #[tokio::test]
 async fn the_payloads_of_the_course_work_as_they_are() {
@@ -194,7 +195,9 @@ async fn a_join_in_a_storm_of_sends_misses_nothing() {
         let server = &server;
         async move {
             let mut joiner = server.connect(1_000 + n).await;
-            while server.history(&format!("chatroomId=1&after={}&limit=1", n * 7)).await.ids().is_empty() {}
+            let so_far = format!("chatroomId=1&after={}&limit=1", n * 7);
+            let storm = async { while server.history(&so_far).await.ids().is_empty() {} };
+            timeout(PATIENCE, storm).await.expect("the storm comes so far");
             let request = json!({"action": "joinRoom", "chatroomId": 1});
             let last_id = joiner.ask(request).await["lastId"].as_u64().expect("lastId");
             (joiner, last_id)

@@ -54,6 +54,7 @@ pub fn sent(user: &UserId, id: &ClientMessageId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn keys_read_as_documented() {
@@ -67,17 +68,38 @@ mod tests {
     }
 
     #[test]
-    fn message_keys_sort_as_their_ids() {
-        let ids = [0, 1, 9, 10, 99, 1_000, SAFE_INTEGER_MAX - 1, SAFE_INTEGER_MAX].map(MessageId::new);
-        assert!(ids.map(message).is_sorted());
-    }
-
-    #[test]
     fn ranges_exclude_their_ends() {
         let id = MessageId::new;
         assert_eq!(messages_between(Some(id(5)), Some(id(7))), Some((message(id(6)), message(id(6)))));
         assert_eq!(messages_between(None, Some(id(0))), None);
         assert_eq!(messages_between(Some(id(SAFE_INTEGER_MAX)), None), None);
         assert_eq!(messages_between(None, None), Some((message(id(0)), message(id(SAFE_INTEGER_MAX)))));
+    }
+
+    proptest! {
+        #[test]
+        fn message_keys_sort_as_their_ids(a in 0..=SAFE_INTEGER_MAX, b in 0..=SAFE_INTEGER_MAX) {
+            prop_assert_eq!(message(MessageId::new(a)).cmp(&message(MessageId::new(b))), a.cmp(&b));
+        }
+
+        #[test]
+        fn different_sends_have_different_keys(
+            user_a in "[a#]{1,4}", user_b in "[a#]{1,4}", client_a in "[a_]{1,3}", client_b in "[a_]{1,3}",
+        ) {
+            let key = |user: &str, client: &str| {
+                let client: ClientMessageId = serde_json::from_value(client.into()).expect("an id");
+                sent(&UserId::parse(user).expect("an id"), &client)
+            };
+            let same = (&user_a, &client_a) == (&user_b, &client_b);
+            prop_assert_eq!(key(&user_a, &client_a) == key(&user_b, &client_b), same);
+        }
+
+        #[test]
+        fn no_key_is_longer_than_dynamodb_takes(user in "\\PC{1,255}", client in "[a-z]{1,64}") {
+            if let Some(user) = UserId::parse(&user) {
+                let client: ClientMessageId = serde_json::from_value(client.into()).expect("an id");
+                prop_assert!(sent(&user, &client).len() <= 1_024);
+            }
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! What the tests stand on: a whole system of their own on free ports, and clients that speak to it over sockets.
 
 mod client;
+mod function;
 mod lambda;
 mod recorder;
 mod server;
 
 pub use client::{Client, Closed, text_message};
+pub use function::{REQUEST_ID, frame, invoke, sample, websocket_event};
 pub use lambda::Lambda;
 pub use recorder::{Call, Recorder};
 pub use server::{Page, Server};

@@ -1,14 +1,9 @@
 //! The binary itself, as Lambda starts it. All functions are served by the same few lines; this one stands for them.
 
-use chat_tests::{Lambda, Server};
+use chat_tests::{Lambda, Server, frame, sample};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_send-message");
-
-fn sample(name: &str) -> Value {
-    let path = format!("{}/../../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).expect("readable")).expect("JSON")
-}
 
 #[tokio::test]
 async fn it_serves_one_event_after_another() {
@@ -17,7 +12,7 @@ async fn it_serves_one_event_after_another() {
     for (id, duplicate) in [(1, json!(null)), (1, json!(true))] {
         let (kind, answer) = lambda.invoke(sample("send-message")).await;
         assert_eq!((kind.as_str(), &answer["statusCode"]), ("response", &json!(200)), "{answer}");
-        let reply: Value = serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON");
+        let reply = frame(&answer);
         assert_eq!((&reply["type"], &reply["id"], &reply["duplicate"]), (&json!("ack"), &json!(id), &duplicate));
     }
     assert_eq!(server.history("chatroomId=1").await.ids(), [1]);

@@ -3,7 +3,7 @@
 use chat::{ConnectionId, Member, RoomId, UserId};
 use chat_aws::{Vars, now};
 use chat_local::{HANDLERS, Template};
-use chat_tests::{Recorder, Server, text_message};
+use chat_tests::{Recorder, Server, invoke, sample, text_message, websocket_event};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,29 +111,21 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     member.join(1).await;
     let room = RoomId::parse("1").expect("an id");
 
-    let authorizer = json!({"userId": "7", "username": "7", "nickName": "7", "rooms": "*"});
-    let context =
-        json!({"connectionId": "YQAAAAAAAAAAAAA=", "connectedAt": 0, "requestTimeEpoch": 0, "authorizer": authorizer});
-    let event = |body: Value| json!({"requestContext": context, "body": body.to_string(), "isBase64Encoded": false});
-    let sample = |name: &str| -> Value {
-        serde_json::from_str(&std::fs::read_to_string(format!("{ROOT}/events/{name}.json")).expect("readable"))
-            .expect("JSON")
-    };
     let mut named = text_message(1, "hi");
     named["clientMessageId"] = json!("a");
-    let join = event(json!({"action": "joinRoom", "chatroomId": 1}));
+    let join = websocket_event(&json!({"action": "joinRoom", "chatroomId": 1}));
     let scenario = [
         ("authorize", sample("authorize")),
         ("default", sample("default-ping")),
         ("join-room", join.clone()), // before its connection: it takes itself out again
-        ("connect", event(json!({}))),
+        ("connect", websocket_event(&json!({}))),
         ("join-room", join),
-        ("send-message", event(text_message(1, "hi"))),
-        ("send-message", event(named.clone())),
-        ("send-message", event(named)),
+        ("send-message", websocket_event(&text_message(1, "hi"))),
+        ("send-message", websocket_event(&named)),
+        ("send-message", websocket_event(&named)),
         ("list-history", sample("list-history")),
-        ("leave-room", event(json!({"action": "leaveRoom", "chatroomId": 1}))),
-        ("disconnect", event(json!({}))),
+        ("leave-room", websocket_event(&json!({"action": "leaveRoom", "chatroomId": 1}))),
+        ("disconnect", websocket_event(&json!({}))),
     ];
     let mut used: BTreeMap<&str, BTreeSet<String>> =
         HANDLERS.iter().map(|(name, _)| (*name, BTreeSet::new())).collect();
@@ -153,8 +145,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         if ["leave-room", "disconnect"].contains(&name) {
             app.connections.enter(&me, &room).await.expect("entered");
         }
-        let build = HANDLERS.iter().find(|(handler, _)| *handler == name).expect("a function").1;
-        build(&vars).expect("a function").invoke_as("request", event).await.expect("an answer");
+        invoke(name, &vars, event).await;
         let rights = used.get_mut(name).expect("a function");
         for call in recorder.take() {
             rights.extend(call.tables.iter().map(|table| format!("{} {table}", right(&call.operation))));

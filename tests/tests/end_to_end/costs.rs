@@ -1,16 +1,8 @@
 //! What each action asks of DynamoDB: the calls, exactly, since they are what it costs.
 
 use chat_aws::Vars;
-use chat_local::HANDLERS;
-use chat_tests::{Recorder, Server, text_message};
-use serde_json::{Value, json};
-
-fn event(body: Value) -> Value {
-    let authorizer = json!({"userId": "7", "username": "7", "nickName": "7", "rooms": "*"});
-    let context =
-        json!({"connectionId": "YQAAAAAAAAAAAAA=", "connectedAt": 0, "requestTimeEpoch": 0, "authorizer": authorizer});
-    json!({"requestContext": context, "body": body.to_string(), "isBase64Encoded": false})
-}
+use chat_tests::{Recorder, Server, invoke, sample, text_message, websocket_event};
+use serde_json::json;
 
 #[tokio::test]
 async fn every_action_makes_the_calls_it_needs_and_no_more() {
@@ -26,8 +18,7 @@ async fn every_action_makes_the_calls_it_needs_and_no_more() {
     for _ in 0..150 {
         one.say(1, "hi").await;
     }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/list-history.json");
-    let history: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("readable")).expect("JSON");
+    let history = sample("list-history");
     let mut long_history = history.clone();
     long_history["rawQueryString"] = json!("chatroomId=1&limit=100");
     let mut named = text_message(1, "hi");
@@ -35,21 +26,20 @@ async fn every_action_makes_the_calls_it_needs_and_no_more() {
     let join = json!({"action": "joinRoom", "chatroomId": 1});
     let leave = json!({"action": "leaveRoom", "chatroomId": 1});
     for (name, event, calls) in [
-        ("connect", event(json!({})), "PutItem PutItem UpdateItem"),
+        ("connect", websocket_event(&json!({})), "PutItem PutItem UpdateItem"),
         // The connection is not the gateway's, so its first push finds it gone and takes it out again.
-        ("join-room", event(join.clone()), "DeleteItem DeleteItem GetItem GetItem PutItem PutItem Query"),
-        ("send-message", event(text_message(1, "hi")), "PutItem Query UpdateItem"),
-        ("send-message", event(named.clone()), "Query TransactWriteItems UpdateItem"),
-        ("send-message", event(named), "GetItem Query TransactWriteItems UpdateItem"),
-        ("send-message", event(text_message(1, " ")), ""),
+        ("join-room", websocket_event(&join), "DeleteItem DeleteItem GetItem GetItem PutItem PutItem Query"),
+        ("send-message", websocket_event(&text_message(1, "hi")), "PutItem Query UpdateItem"),
+        ("send-message", websocket_event(&named), "Query TransactWriteItems UpdateItem"),
+        ("send-message", websocket_event(&named), "GetItem Query TransactWriteItems UpdateItem"),
+        ("send-message", websocket_event(&text_message(1, " ")), ""),
         ("list-history", history, "BatchGetItem Query"),
         ("list-history", long_history, "BatchGetItem Query"),
-        ("leave-room", event(leave), "DeleteItem DeleteItem"),
-        ("disconnect", event(json!({})), "DeleteItem DeleteItem Query"),
-        ("default", event(json!({"action": "ping"})), ""),
+        ("leave-room", websocket_event(&leave), "DeleteItem DeleteItem"),
+        ("disconnect", websocket_event(&json!({})), "DeleteItem DeleteItem Query"),
+        ("default", websocket_event(&json!({"action": "ping"})), ""),
     ] {
-        let build = HANDLERS.iter().find(|(handler, _)| *handler == name).expect("a function").1;
-        let answer = build(&vars).expect("a function").invoke_as("request", event).await.expect("an answer");
+        let answer = invoke(name, &vars, event).await;
         let made: Vec<_> = recorder.take().into_iter().map(|call| call.operation).collect();
         assert_eq!(made.join(" "), calls, "{name}: {answer}");
     }

@@ -2,10 +2,8 @@
 
 use chat_aws::Vars;
 use chat_local::HANDLERS;
-use chat_tests::Server;
-use serde_json::Value;
-use std::collections::BTreeMap;
-use std::path::Path;
+use chat_tests::{Server, invoke, sample};
+use std::collections::BTreeSet;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
 const SECRET: &str = "sample-secret-for-the-events-folder-only";
@@ -33,17 +31,11 @@ const ANSWERS: [(&str, &str); 19] = [
     ("disconnect", r#"{"statusCode":200}"#),
 ];
 
-/// Every event file, by its name without `.json`.
-fn samples() -> BTreeMap<String, Value> {
-    let files = std::fs::read_dir(Path::new(FOLDER)).expect("the events");
-    let paths =
-        files.map(|file| file.expect("a file").path()).filter(|path| path.extension().is_some_and(|end| end == "json"));
-    let sample = |path: std::path::PathBuf| {
-        let text = std::fs::read_to_string(&path).expect("readable");
-        let event = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        (path.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned(), event)
-    };
-    paths.map(sample).collect()
+/// The names of all event files, without `.json`.
+fn names() -> BTreeSet<String> {
+    let files = std::fs::read_dir(FOLDER).expect("the events").map(|file| file.expect("a file").file_name());
+    let names = files.map(|name| name.into_string().expect("a name"));
+    names.filter_map(|name| name.strip_suffix(".json").map(String::from)).collect()
 }
 
 /// The function that a sample is for: `<function>[-case]`.
@@ -60,14 +52,10 @@ async fn every_sample_goes_through_its_function() {
     let mut vars = server.vars();
     vars.insert("TOKEN_SECRET", SECRET.into());
     let vars = Vars::from_iter(vars);
-    let samples = samples();
-    let mut expected: Vec<_> = ANSWERS.iter().map(|(name, _)| *name).collect();
-    expected.sort_unstable();
-    assert_eq!(samples.keys().collect::<Vec<_>>(), expected, "a sample without an answer here, or the other way round");
+    let expected: BTreeSet<_> = ANSWERS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(names(), expected, "a sample without an answer here, or the other way round");
     for (name, piece) in ANSWERS {
-        let build = HANDLERS.iter().find(|(handler, _)| *handler == function_of(name)).expect("a function").1;
-        let function = build(&vars).expect("a function");
-        let answer = function.invoke_as("sample", samples[name].clone()).await.expect("an answer").to_string();
+        let answer = invoke(function_of(name), &vars, sample(name)).await.to_string();
         assert!(answer.contains(piece), "{name}: {answer}");
         assert!(!answer.contains("internal"), "{name}: {answer}");
     }
@@ -76,8 +64,8 @@ async fn every_sample_goes_through_its_function() {
 
 #[test]
 fn every_function_has_a_sample() {
-    let samples = samples();
+    let names = names();
     for (name, _) in HANDLERS {
-        assert!(samples.contains_key(name), "events/{name}.json is missing");
+        assert!(names.contains(name), "events/{name}.json is missing");
     }
 }

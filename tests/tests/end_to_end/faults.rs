@@ -3,7 +3,7 @@
 
 use chat_aws::Vars;
 use chat_local::HANDLERS;
-use chat_tests::{Server, text_message};
+use chat_tests::{REQUEST_ID, Server, frame, invoke, sample, text_message, websocket_event};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -42,34 +42,19 @@ impl MakeWriter<'_> for Log {
 }
 
 /// Runs one invocation with its log in hand. Debug lines are the SDK's own business and stay out, as on Lambda.
-async fn invoke(name: &str, vars: &Vars, event: Value) -> (Value, Vec<Value>) {
+async fn logged(name: &str, vars: &Vars, event: Value) -> (Value, Vec<Value>) {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(log.clone());
     let subscriber = subscriber.with_max_level(tracing::Level::INFO).finish();
-    let build = HANDLERS.iter().find(|(handler, _)| *handler == name).expect("a function").1;
-    let function = build(vars).expect("a function");
     let _guard = tracing::subscriber::set_default(subscriber);
-    let answer = function.invoke_as("request-7", event).await.expect("an answer");
-    (answer, log.lines())
-}
-
-fn websocket_event(body: Value) -> Value {
-    let authorizer = json!({"userId": "7", "username": "7", "nickName": "7", "rooms": "*"});
-    let context =
-        json!({"connectionId": "YQAAAAAAAAAAAAA=", "connectedAt": 0, "requestTimeEpoch": 0, "authorizer": authorizer});
-    json!({"requestContext": context, "body": body.to_string(), "isBase64Encoded": false})
-}
-
-fn history_event() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/list-history.json");
-    serde_json::from_str(&std::fs::read_to_string(path).expect("readable")).expect("JSON")
+    (invoke(name, vars, event).await, log.lines())
 }
 
 /// One line, of level ERROR, with the request id and the cause down to the socket.
 fn assert_logged_once(lines: &[Value]) {
     let errors: Vec<_> = lines.iter().filter(|line| line["level"] == "ERROR").collect();
     let [error] = errors.as_slice() else { panic!("not one error: {lines:?}") };
-    assert_eq!(error["requestId"], "request-7");
+    assert_eq!(error["requestId"], REQUEST_ID);
     assert!(error["timestamp"].is_string(), "{error}");
     let cause = error["cause"].as_str().expect("a cause");
     assert!(cause.starts_with("failed to ") && cause.contains("Connection refused"), "{cause}");
@@ -95,26 +80,26 @@ async fn without_dynamodb_a_client_is_told_and_the_log_says_why() {
     send["requestId"] = json!("mine");
     for (name, request) in [("join-room", room("joinRoom")), ("leave-room", room("leaveRoom")), ("send-message", send)]
     {
-        let (answer, lines) = invoke(name, &vars, websocket_event(request)).await;
-        let reply: Value = serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON");
+        let (answer, lines) = logged(name, &vars, websocket_event(&request)).await;
+        let reply = frame(&answer);
         assert_eq!(
             (&reply["type"], &reply["code"], &reply["requestId"]),
             (&json!("error"), &json!("internal"), &json!("mine"))
         );
-        assert!(reply["message"].as_str().is_some_and(|said| said.contains("request-7")), "{reply}");
+        assert!(reply["message"].as_str().is_some_and(|said| said.contains(REQUEST_ID)), "{reply}");
         assert_logged_once(&lines);
         assert_discreet(&answer, &lines);
     }
     for name in ["connect", "disconnect"] {
-        let (answer, lines) = invoke(name, &vars, websocket_event(json!(null))).await;
+        let (answer, lines) = logged(name, &vars, websocket_event(&json!(null))).await;
         assert_eq!(answer, json!({"statusCode": 500}));
         assert_logged_once(&lines);
     }
-    let (answer, lines) = invoke("list-history", &vars, history_event()).await;
+    let (answer, lines) = logged("list-history", &vars, sample("list-history")).await;
     assert_eq!(answer["statusCode"], 500);
-    let body: Value = serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON");
+    let body = frame(&answer);
     assert_eq!((&body["statusCode"], &body["error"]), (&json!(500), &json!("Internal Server Error")));
-    assert!(body["message"].as_str().is_some_and(|said| said.contains("request-7")), "{body}");
+    assert!(body["message"].as_str().is_some_and(|said| said.contains(REQUEST_ID)), "{body}");
     assert_logged_once(&lines);
     assert_discreet(&answer, &lines);
     server.stop().await;
@@ -129,15 +114,15 @@ async fn without_the_management_api_nothing_is_lost() {
     vars.insert("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", NOWHERE.into());
     let mut send = text_message(1, CONTENT);
     send["clientMessageId"] = json!("a");
-    let (answer, lines) = invoke("send-message", &Vars::from_iter(vars), websocket_event(send.clone())).await;
-    let reply: Value = serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON");
+    let (answer, lines) = logged("send-message", &Vars::from_iter(vars), websocket_event(&send)).await;
+    let reply = frame(&answer);
     assert_eq!(reply["code"], "internal");
     assert_logged_once(&lines);
     assert_discreet(&answer, &lines);
     assert_eq!(server.history("chatroomId=1").await.ids(), [1], "it was stored before it was pushed");
 
-    let (answer, lines) = invoke("send-message", &Vars::from_iter(server.vars()), websocket_event(send)).await;
-    let reply: Value = serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON");
+    let (answer, lines) = logged("send-message", &Vars::from_iter(server.vars()), websocket_event(&send)).await;
+    let reply = frame(&answer);
     assert_eq!((&reply["id"], &reply["duplicate"]), (&json!(1), &json!(true)));
     assert_eq!(client.expect(json!({"type": "sendMessage"})).await["message"]["content"], CONTENT);
     // The embedded DynamoDB logs the condition that failed, which is how a retry is known; the function has no fault.
@@ -149,10 +134,10 @@ async fn without_the_management_api_nothing_is_lost() {
 async fn an_event_without_an_authorizers_context_is_our_fault_and_serves_nobody() {
     let server = Server::start().await;
     let vars = Vars::from_iter(server.vars());
-    let mut event = websocket_event(text_message(1, CONTENT));
+    let mut event = websocket_event(&text_message(1, CONTENT));
     event["requestContext"].as_object_mut().expect("an object").remove("authorizer");
-    let (answer, lines) = invoke("send-message", &vars, event).await;
-    let reply: Value = serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON");
+    let (answer, lines) = logged("send-message", &vars, event).await;
+    let reply = frame(&answer);
     assert_eq!(reply["code"], "internal");
     let cause = lines[0]["cause"].as_str().expect("a cause");
     assert_eq!(cause, "failed to identify the caller: the authorizer's context lacks userId");

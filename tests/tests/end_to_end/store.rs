@@ -2,8 +2,8 @@
 
 use chat::{ConnectionId, Content, Member, Message, MessageKind, RoomId, UserId};
 use chat_aws::{App, now};
-use chat_tests::{Server, text_message};
-use serde_json::{Value, json};
+use chat_tests::{Server, frame, invoke, text_message, websocket_event};
+use serde_json::json;
 
 fn room(id: &str) -> RoomId {
     RoomId::parse(id).expect("an id")
@@ -136,21 +136,10 @@ async fn ids_are_given_once() {
 async fn a_join_after_the_end_is_undone() {
     let server = Server::start().await;
     let vars = chat_aws::Vars::from_iter(server.vars());
-    let invoke = |name: &'static str, event: Value| {
-        let build = chat_local::HANDLERS.iter().find(|(handler, _)| *handler == name).expect("a function").1;
-        let function = build(&vars).expect("a function");
-        async move { function.invoke_as("request", event).await.expect("an answer") }
-    };
-    let context = json!({"connectionId": "bGF0ZQAAAAAAAAA=", "connectedAt": now().millis(), "requestTimeEpoch": now().millis(),
-        "authorizer": {"userId": "7", "username": "7", "nickName": "7", "rooms": "*"}});
-    let event = json!({"requestContext": context, "isBase64Encoded": false});
-    let mut join = event.clone();
-    join["body"] = json!(r#"{"action":"joinRoom","chatroomId":1}"#);
-
-    assert_eq!(invoke("connect", event.clone()).await["statusCode"], 200);
-    assert_eq!(invoke("disconnect", event).await["statusCode"], 200);
-    let reply = invoke("join-room", join).await;
-    let reply: Value = serde_json::from_str(reply["body"].as_str().expect("a body")).expect("JSON");
+    let event = |action: &str| websocket_event(&json!({"action": action, "chatroomId": 1}));
+    assert_eq!(invoke("connect", &vars, event("")).await["statusCode"], 200);
+    assert_eq!(invoke("disconnect", &vars, event("")).await["statusCode"], 200);
+    let reply = frame(&invoke("join-room", &vars, event("joinRoom")).await);
     assert_eq!((&reply["type"], &reply["code"]), (&json!("error"), &json!("gone")));
     assert_eq!(server.keys("ConnectionsTable").await, Vec::<String>::new());
     server.stop().await;

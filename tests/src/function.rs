@@ -1,0 +1,32 @@
+use chat_aws::Vars;
+use chat_local::HANDLERS;
+use serde_json::{Value, json};
+
+/// The request id of every invocation by [`invoke`].
+pub const REQUEST_ID: &str = "request-7";
+
+/// Runs one function with one event, past the gateway.
+pub async fn invoke(name: &str, vars: &Vars, event: Value) -> Value {
+    let (_, build) = HANDLERS.iter().find(|(handler, _)| *handler == name).expect("a function");
+    build(vars).expect("a function that starts").invoke_as(REQUEST_ID, event).await.expect("an answer")
+}
+
+/// What a WebSocket function is sent of user 7, who may enter every room. The gateway has no connection of this id.
+pub fn websocket_event(body: &Value) -> Value {
+    let authorizer = json!({"userId": "7", "username": "7", "nickName": "7", "rooms": "*"});
+    let id = "YQAAAAAAAAAAAAA=";
+    let context = json!({"connectionId": id, "connectedAt": 0, "requestTimeEpoch": 0, "authorizer": authorizer});
+    json!({"requestContext": context, "body": body.to_string(), "isBase64Encoded": false})
+}
+
+/// A file of `events/`, by its name without `.json`.
+pub fn sample(name: &str) -> Value {
+    let path = format!("{}/../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The frame in a function's reply.
+pub fn frame(answer: &Value) -> Value {
+    serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON")
+}

@@ -1,7 +1,7 @@
 //! One invocation of one function, with an event from a file.
 
-use crate::Template;
 use crate::functions::{Functions, HANDLERS};
+use crate::{TOKEN_SECRET, Template};
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub struct Endpoints {
 pub async fn invoke(template: &Path, name: &str, event: &Path, endpoints: &Endpoints) -> Result<Value> {
     let read =
         |path: &Path| std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()));
-    let parameters = BTreeMap::from([("TokenSecret".into(), SAMPLE_SECRET.into())]);
+    let parameters = BTreeMap::from([(TOKEN_SECRET.into(), SAMPLE_SECRET.into())]);
     let mut specs = Template::parse(&read(template)?, &parameters)?.functions;
     specs.retain(|_, spec| spec.name == name);
     let names = HANDLERS.map(|(name, _)| name).join(", ");

@@ -30,6 +30,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// The template's parameter that tokens are signed with.
+const TOKEN_SECRET: &str = "TokenSecret";
+
 /// How to run.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -40,7 +43,7 @@ pub struct Options {
     /// Folder that the tables are kept in; none keeps them in memory.
     pub data: Option<PathBuf>,
     pub template: PathBuf,
-    /// Values for the template's parameters, beside the token secret, which is made at start.
+    /// Values for the template's parameters. Without a `TokenSecret` one is made for this run.
     pub parameters: BTreeMap<String, String>,
     pub limits: Limits,
 }
@@ -60,12 +63,15 @@ impl Local {
     /// Starts everything. What can go wrong (a port in use, a broken template) is said in one line.
     #[allow(clippy::disallowed_methods, reason = "the server lasts as long as the run")]
     pub async fn start(options: Options) -> Result<Self> {
-        let tokens = Tokens::generate();
         let mut parameters = options.parameters;
-        parameters.insert("TokenSecret".into(), tokens.secret().into());
+        let tokens = match parameters.get(TOKEN_SECRET) {
+            Some(secret) => Tokens::signed_with(secret),
+            None => Tokens::signed_with(&tokens::new_secret()),
+        };
+        parameters.insert(TOKEN_SECRET.into(), tokens.secret().into());
         let path = options.template.display();
         let text = std::fs::read_to_string(&options.template).with_context(|| format!("failed to read {path}"))?;
-        let template = Template::parse(&text, &parameters).with_context(|| format!("{path} is broken"))?;
+        let template = Template::parse(&text, &parameters).with_context(|| format!("{path} cannot be run"))?;
 
         let listener = listen(options.port, "--port").await?;
         let address = listener.local_addr()?;

@@ -1,4 +1,4 @@
-//! Tokens for the local run: a secret of its own at every start, and an endpoint that hands them out to whoever asks.
+//! Tokens for the local run, handed out to whoever asks.
 
 use anyhow::Result;
 use base64::Engine as _;
@@ -16,9 +16,14 @@ const LIFETIME_SECONDS: i64 = 12 * 3_600;
 #[derive(Clone)]
 pub struct Tokens(Arc<String>);
 
+/// A secret that nobody knows but this run.
+pub(crate) fn new_secret() -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+}
+
 impl Tokens {
-    pub(crate) fn generate() -> Self {
-        Self(Arc::new(BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())))
+    pub(crate) fn signed_with(secret: &str) -> Self {
+        Self(Arc::new(secret.to_owned()))
     }
 
     pub(crate) fn secret(&self) -> &str {

@@ -237,7 +237,7 @@ async fn what_cannot_start_says_so_in_one_line() {
     };
     for (options, said) in [
         (options(taken, template), format!("failed to listen on 127.0.0.1:{taken}; --port chooses another port")),
-        (options(0, broken), "broken.yaml is broken".into()),
+        (options(0, broken), "broken.yaml cannot be run".into()),
         (options(0, folder.path().join("none.yaml")), "none.yaml".into()),
     ] {
         let Err(error) = chat_local::Local::start(options).await else { panic!("it started") };

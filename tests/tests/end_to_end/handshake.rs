@@ -1,6 +1,6 @@
 //! Getting in: three ways to bring a token, and none without.
 
-use chat_tests::{Client, Server};
+use chat_tests::{Client, Server, sample};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 
@@ -57,6 +57,19 @@ async fn nobody_comes_in_without_a_token_of_ours() {
     }
     assert!(server.keys("ConnectionsTable").await.is_empty());
     assert!(server.keys("ChatTable").await.is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_application_may_sign_its_own_tokens() {
+    // Signed elsewhere with the samples' secret.
+    let token = sample("authorize-query")["queryStringParameters"]["token"].as_str().expect("a token").to_owned();
+    let stranger = Server::start().await;
+    assert_eq!(Client::refused(&stranger.socket_url(&token)).await, 403);
+    stranger.stop().await;
+    let server = Server::start_with_parameter("TokenSecret", "sample-secret-for-the-events-folder-only").await;
+    let mut client = Client::connect(&server.socket_url(&token)).await;
+    assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": 1, "userId": 1})).await["type"], "ack");
     server.stop().await;
 }
 

@@ -35,6 +35,8 @@ const PING_EVERY_MS = 5 * 60_000;
 const OVERTAKING_MS = 300;
 const RECONNECT_MAX_MS = 30_000;
 const REFILL_MAX_MS = 4_000;
+/** Longest message, in characters: the server's limit. */
+const CONTENT_MAX = 4_000;
 const SEND_TRIES = 5;
 const PAGE_SIZE = 50;
 const KINDS = /** @type {const} */ (["text", "image", "file"]);
@@ -131,9 +133,15 @@ export class ChatClient {
   send(roomId, kind, content) {
     const room = this.#rooms.get(String(roomId));
     if (!room) return Promise.reject(new ChatError("join the room first"));
+    // Refused here: a frame over API Gateway's 32 KB would cost the connection instead of an answer.
+    if ([...content].length > CONTENT_MAX) {
+      return Promise.reject(new ChatError(`longer than ${CONTENT_MAX} characters`, { code: "tooLarge" }));
+    }
     /** @type {Deferred<Message>} */
     const done = deferred();
-    room.outbox.push({ kind, content, clientMessageId: newId(), tries: 0, done });
+    // Half an emoji is no text: the server could not read the frame, and so not say to which request it belongs.
+    const text = content.replace(/\p{Surrogate}/gu, "\ufffd");
+    room.outbox.push({ kind, content: text, clientMessageId: newId(), tries: 0, done });
     void this.#sendNext(room);
     return done.promise;
   }

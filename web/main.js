@@ -42,7 +42,8 @@ entry.addEventListener("submit", async (event) => {
   try {
     // Fetched ahead, so that a refusal shows while the form is still there to correct.
     const token = await fetchToken(me);
-    if (!session) enter(me, roomInput.value.trim(), token);
+    const { webSocketPath } = await (await fetch("/local/endpoints")).json();
+    if (!session) enter(me, roomInput.value.trim(), token, webSocketPath);
   } catch (caught) {
     show(/** @type {Error} */ (caught).message, "error");
   }
@@ -103,11 +104,11 @@ log.addEventListener("scroll", () => {
   atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 48;
 });
 
-/** @param {Profile} me @param {string} roomId @param {string} token */
-function enter(me, roomId, token) {
+/** @param {Profile} me @param {string} roomId @param {string} token @param {string} webSocketPath */
+function enter(me, roomId, token, webSocketPath) {
   const { protocol, host, origin } = location;
   const client = new ChatClient({
-    socketUrl: `${protocol === "https:" ? "wss" : "ws"}://${host}/dev`,
+    socketUrl: `${protocol === "https:" ? "wss" : "ws"}://${host}${webSocketPath}`,
     historyUrl: `${origin}/chat-history/list`,
     me,
     getToken: async () => {

@@ -4,6 +4,7 @@ use crate::template::TableSpec;
 use anyhow::{Context, Result, anyhow};
 use dynoxide::Database;
 use serde_json::{Value, json};
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -17,6 +18,8 @@ pub struct DynamoDb {
     url: String,
     server: JoinHandle<Result<(), String>>,
     stop: CancellationToken,
+    /// Held as long as the tables are ours.
+    _lock: Option<File>,
 }
 
 impl DynamoDb {
@@ -24,11 +27,13 @@ impl DynamoDb {
     #[allow(clippy::disallowed_methods, reason = "the server and the sweep last as long as the run")]
     pub async fn start(listener: TcpListener, data: Option<&Path>, tables: &[TableSpec]) -> Result<Self> {
         let url = format!("http://{}", listener.local_addr()?);
+        let mut lock = None;
         let database = match data {
             None => Database::memory()?,
             Some(folder) => {
                 let failed = || format!("failed to keep tables in {}", folder.display());
                 std::fs::create_dir_all(folder).with_context(failed)?;
+                lock = Some(take(folder)?);
                 let file = folder.join("dynamodb.sqlite");
                 Database::new(file.to_str().context("the data folder's name is not Unicode")?).with_context(failed)?
             }
@@ -39,7 +44,7 @@ impl DynamoDb {
         let stop = CancellationToken::new();
         tokio::spawn(sweep(database.clone(), stop.clone()));
         let serve = dynoxide::server::serve_with_shutdown(listener, database, stop.clone().cancelled_owned());
-        Ok(Self { url, server: tokio::spawn(serve), stop })
+        Ok(Self { url, server: tokio::spawn(serve), stop, _lock: lock })
     }
 
     pub fn url(&self) -> &str {
@@ -48,8 +53,16 @@ impl DynamoDb {
 
     pub async fn stop(self) -> Result<()> {
         self.stop.cancel();
-        self.server.await?.map_err(|error| anyhow!(error))
+        crate::end(self.server).await.unwrap_or(Ok(())).map_err(|error| anyhow!(error))
     }
+}
+
+/// Takes a folder for this run alone: another one would empty the table of our connections.
+fn take(folder: &Path) -> Result<File> {
+    let lock = File::create(folder.join("lock")).with_context(|| format!("failed to lock {}", folder.display()))?;
+    let taken = || format!("{} is in use by another run; --data or --memory chooses another place", folder.display());
+    lock.try_lock().with_context(taken)?;
+    Ok(lock)
 }
 
 /// Creates a table that is not there yet. One that the template does not retain starts empty: it tells of connections

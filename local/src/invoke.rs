@@ -13,22 +13,32 @@ const SAMPLE_SECRET: &str = "sample-secret-for-the-events-folder-only";
 /// The request id that the log and an `internal` reply carry.
 const REQUEST_ID: &str = "local-invoke";
 
-/// The endpoints of a local run that is up.
-pub struct Endpoints {
-    pub dynamodb_url: String,
-    pub management_url: String,
+/// Where a local run is up.
+#[derive(Debug, Clone, Copy)]
+pub struct Running {
+    pub port: u16,
+    pub dynamodb_port: u16,
 }
 
 /// Runs a function in this process with the environment that the template gives it, and answers its reply.
-pub async fn invoke(template: &Path, name: &str, event: &Path, endpoints: &Endpoints) -> Result<Value> {
+pub async fn invoke(
+    template: &Path,
+    mut parameters: BTreeMap<String, String>,
+    name: &str,
+    event: &Path,
+    running: Running,
+) -> Result<Value> {
     let read =
         |path: &Path| std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()));
-    let parameters = BTreeMap::from([(TOKEN_SECRET.into(), SAMPLE_SECRET.into())]);
-    let mut specs = Template::parse(&read(template)?, &parameters)?.functions;
-    specs.retain(|_, spec| spec.name == name);
+    parameters.entry(TOKEN_SECRET.into()).or_insert_with(|| SAMPLE_SECRET.into());
+    let mut template = Template::parse(&read(template)?, &parameters)?;
+    template.functions.retain(|_, spec| spec.name == name);
     let names = HANDLERS.map(|(name, _)| name).join(", ");
-    let id = specs.keys().next().cloned().with_context(|| format!("there is no function {name}; there are {names}"))?;
+    let id = template.functions.keys().next().cloned();
+    let id = id.with_context(|| format!("there is no function {name}; there are {names}"))?;
     let event = serde_json::from_str(&read(event)?).with_context(|| format!("{} is not JSON", event.display()))?;
-    let functions = Functions::new(&specs, &endpoints.dynamodb_url, &endpoints.management_url)?;
+    let dynamodb_url = format!("http://127.0.0.1:{}", running.dynamodb_port);
+    let management_url = format!("http://127.0.0.1:{}/{}", running.port, template.websocket.stage);
+    let functions = Functions::new(&template.functions, &dynamodb_url, &management_url)?;
     functions.invoke(&id, REQUEST_ID, event).await.map_err(|_| anyhow!("the invocation failed, as logged above"))
 }

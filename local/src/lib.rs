@@ -14,7 +14,7 @@ mod tokens;
 
 pub use functions::HANDLERS;
 pub use gateway::Limits;
-pub use invoke::{Endpoints, invoke};
+pub use invoke::{Running, invoke};
 pub use template::{Template, WebSocketRoute};
 pub use tokens::Tokens;
 
@@ -26,12 +26,16 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The template's parameter that tokens are signed with.
 const TOKEN_SECRET: &str = "TokenSecret";
+
+/// How long a server may take to finish the requests that are under way when it is stopped.
+const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// How to run.
 #[derive(Debug, Clone)]
@@ -117,9 +121,16 @@ impl Local {
     pub async fn stop(self) -> Result<()> {
         self.gateway.close().await;
         self.stop_server.cancel();
-        self.server.await??;
+        end(self.server).await.unwrap_or(Ok(()))?;
         self.dynamodb.stop().await
     }
+}
+
+/// Waits for a server's end, but not for a client that keeps a request half sent.
+async fn end<T>(mut server: JoinHandle<T>) -> Option<T> {
+    let ended = tokio::time::timeout(STOP_GRACE, &mut server).await;
+    server.abort();
+    ended.ok()?.ok()
 }
 
 async fn listen(port: u16, option: &str) -> Result<TcpListener> {

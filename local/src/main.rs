@@ -1,7 +1,7 @@
 //! `cargo run`: the whole system on one machine.
 
 use anyhow::{Context, Result};
-use chat_local::{Endpoints, Limits, Local, Options, invoke};
+use chat_local::{Limits, Local, Options, Running, invoke};
 use clap::{Parser, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
@@ -29,10 +29,10 @@ struct Arguments {
     #[arg(long, conflicts_with = "data")]
     memory: bool,
     /// The SAM template to run [default: template.yaml here or in a folder above]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     template: Option<PathBuf>,
     /// A value for one of the template's parameters
-    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    #[arg(long = "parameter", global = true, value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
 }
 
@@ -74,11 +74,9 @@ async fn run(arguments: Arguments) -> Result<()> {
         None => find_template()?,
     };
     if let Some(Command::Invoke { function, event }) = arguments.command {
-        let endpoints = Endpoints {
-            dynamodb_url: format!("http://127.0.0.1:{}", arguments.dynamodb_port),
-            management_url: format!("http://127.0.0.1:{}/dev", arguments.port),
-        };
-        let reply = invoke(&template, &function, &event, &endpoints).await?;
+        let parameters = arguments.parameters.into_iter().collect();
+        let running = Running { port: arguments.port, dynamodb_port: arguments.dynamodb_port };
+        let reply = invoke(&template, parameters, &function, &event, running).await?;
         println!("{}", serde_json::to_string_pretty(&reply)?);
         return Ok(());
     }

@@ -115,16 +115,24 @@ impl Client {
 
     /// Waits for the server to end the connection.
     pub async fn closed(&mut self) -> Closed {
+        self.rest().await.1
+    }
+
+    /// Everything that still comes until the server ends the connection, and how it does.
+    pub async fn rest(&mut self) -> (Vec<Value>, Closed) {
+        let mut frames = std::mem::take(&mut self.seen);
         let end = async {
             loop {
                 match self.socket.next().await {
+                    Some(Ok(Message::Text(text))) => frames.push(serde_json::from_str(&text).expect("JSON")),
                     Some(Ok(Message::Close(frame))) => return Closed(frame.map(|frame| frame.code.into())),
                     Some(Ok(_)) => {}
                     Some(Err(_)) | None => return Closed(None),
                 }
             }
         };
-        timeout(PATIENCE, end).await.expect("the server closes")
+        let closed = timeout(PATIENCE, end).await.expect("the server closes");
+        (frames, closed)
     }
 
     /// Says goodbye with this code, and answers with which one the server said it back.

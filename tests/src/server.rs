@@ -53,6 +53,12 @@ impl Server {
         Self::run(Options { data: Some(data.to_owned()), ..options() }, None).await
     }
 
+    /// Why it does not start with its tables in this folder, if it does not.
+    pub async fn try_start_in(data: &Path) -> Result<(), String> {
+        let started = Local::start(Options { data: Some(data.to_owned()), ..options() }).await;
+        started.map(drop).map_err(|error| format!("{error:#}"))
+    }
+
     pub async fn start_with_limits(limits: Limits) -> Self {
         Self::run(Options { limits, ..options() }, None).await
     }

@@ -6,6 +6,7 @@ use chat::Caller;
 use chat_aws::apigw::{AuthorizeEvent, Verdict};
 use chat_aws::serve::{self, Function};
 use chat_aws::{Failure, Fault, Vars};
+use std::fmt::Display;
 use token::Tokens;
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
@@ -18,20 +19,20 @@ pub async fn handle(tokens: Tokens, event: AuthorizeEvent) -> Result<Verdict, Fa
     let Some(token) = event.token else { return Ok(Verdict::Deny { method_arn }) };
     let claims = match tokens.verify(&token) {
         Ok(claims) => claims,
-        Err(reason) => return Ok(refuse(&reason, method_arn)),
+        Err(reason) => return Ok(refuse(reason, method_arn)),
     };
     let caller = match Caller::from_claims(&claims, &tokens.default_rooms) {
         Ok(caller) => tokens.reduce(caller),
-        Err(reason) => return Ok(refuse(&reason, method_arn)),
+        Err(reason) => return Ok(refuse(reason, method_arn)),
     };
     match caller.to_context() {
         Ok(context) => Ok(Verdict::Allow { user: caller.user().clone(), context, method_arn }),
-        Err(reason) => Ok(refuse(&reason, method_arn)),
+        Err(reason) => Ok(refuse(reason, method_arn)),
     }
 }
 
-/// The reason is for our log, never for whoever tries tokens; none of these reasons repeats the token.
-fn refuse(reason: &dyn std::error::Error, method_arn: String) -> Verdict {
+/// The reason is for our log, never for whoever tries tokens, and repeats nothing that a token says.
+fn refuse(reason: impl Display, method_arn: String) -> Verdict {
     tracing::info!(%reason, "token refused");
     Verdict::Deny { method_arn }
 }

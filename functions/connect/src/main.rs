@@ -1,3 +1,3 @@
-fn main() -> Result<(), chat_aws::serve::Error> {
+fn main() -> std::process::ExitCode {
     chat_aws::serve::run(connect::function)
 }

@@ -14,8 +14,8 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 pub async fn handle(app: App, event: MessageEvent) -> Result<Reply, Failure> {
     let connection = event.connection;
     let caller = &connection.caller;
-    let RoomRequest { room, user } = RoomRequest::parse(&event.request)?;
-    caller.must_be(user.as_ref(), "userId")?;
+    let RoomRequest { room, claimed } = RoomRequest::parse(&event.request)?;
+    caller.must_be(&claimed)?;
     caller.may_enter(&room)?;
 
     let me = Member { connection: connection.id, user: caller.user().clone(), joined_at: now() };
@@ -26,7 +26,7 @@ pub async fn handle(app: App, event: MessageEvent) -> Result<Reply, Failure> {
         app.connections.is_open(&me.connection),
     );
     if !open? {
-        app.connections.leave(&me.connection, &room).await?;
+        app.undo_join(&me, &room, &caller.profile).await?;
         return Err(Rejection::ConnectionGone.into());
     }
     let (last_id, members) = (last_id?, members?);

@@ -12,8 +12,8 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 /// Needs no grant: whoever is in a room may leave it, and whoever is not changes nothing.
 pub async fn handle(app: App, event: MessageEvent) -> Result<Reply, Failure> {
     let caller = &event.connection.caller;
-    let RoomRequest { room, user } = RoomRequest::parse(&event.request)?;
-    caller.must_be(user.as_ref(), "userId")?;
+    let RoomRequest { room, claimed } = RoomRequest::parse(&event.request)?;
+    caller.must_be(&claimed)?;
     app.leave(&event.connection.id, caller.user(), &room).await?;
     Ok(Reply::left(room))
 }

@@ -13,8 +13,8 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 /// the id is taken, so that whoever is not among them learns of it by the `lastId` of the join.
 pub async fn handle(app: App, event: MessageEvent) -> Result<Reply, Failure> {
     let caller = &event.connection.caller;
-    let SendMessage { room, user, content, client_message_id } = SendMessage::parse(&event.request)?;
-    caller.must_be(user.as_ref(), "sendUserId")?;
+    let SendMessage { room, claimed, content, client_message_id } = SendMessage::parse(&event.request)?;
+    caller.must_be(&claimed)?;
     caller.may_enter(&room)?;
 
     let id = app.messages.next_id(&room).await?;

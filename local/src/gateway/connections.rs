@@ -51,6 +51,13 @@ impl Connection {
         Ok(())
     }
 
+    /// Has a reply written, as soon as there is room for it. Only a client that is gone misses it.
+    pub async fn reply(&self, frame: String) {
+        if self.outbox.send(Outgoing::Frame(frame)).await.is_ok() {
+            self.touch();
+        }
+    }
+
     /// Has the socket closed after what waits to be written.
     pub async fn send_last(&self, code: u16) {
         // A socket that is gone needs no goodbye.

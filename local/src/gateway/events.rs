@@ -2,13 +2,14 @@
 
 use super::connections::Connection;
 use crate::template::{ACCOUNT, REGION};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 use chat::Timestamp;
 use chat_aws::now;
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use url::form_urlencoded;
 
 /// The API ids of the local run; real ones are ten random characters.
@@ -28,7 +29,7 @@ pub fn new_request_id() -> String {
 fn headers(headers: &HeaderMap) -> (Value, Value) {
     let (mut single, mut multi) = (Map::new(), Map::new());
     for name in headers.keys() {
-        let values: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        let values: Vec<_> = headers.get_all(name).iter().map(text).collect();
         let name = canonical(name.as_str());
         single.insert(name.clone(), json!(values.last()));
         multi.insert(name, json!(values));
@@ -36,13 +37,19 @@ fn headers(headers: &HeaderMap) -> (Value, Value) {
     (Value::Object(single), Value::Object(multi))
 }
 
+/// A header's value as text, whatever bytes a client put into it.
+fn text(value: &HeaderValue) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.as_bytes())
+}
+
 /// Header names arrive in lower case here; WebSocket events spell them as browsers do.
 fn canonical(name: &str) -> String {
     let word = |word: &str| match word {
         "websocket" => "WebSocket".into(),
+        "" => String::new(),
         word => word[..1].to_uppercase() + &word[1..],
     };
-    name.split('-').filter(|part| !part.is_empty()).map(word).collect::<Vec<String>>().join("-")
+    name.split('-').map(word).collect::<Vec<String>>().join("-")
 }
 
 fn query(text: Option<&str>) -> Vec<(String, String)> {
@@ -164,8 +171,8 @@ pub struct HttpRequest<'a> {
 }
 
 impl HttpRequest<'_> {
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    fn header(&self, name: &str) -> Cow<'_, str> {
+        self.headers.get(name).map(text).unwrap_or_default()
     }
 
     pub fn method_arn(&self) -> String {
@@ -214,7 +221,7 @@ impl HttpRequest<'_> {
     /// The integration's event, payload format 2.0.
     pub fn event(&self, authorizer: &Value) -> Value {
         let all = |name| {
-            let values = self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+            let values = self.headers.get_all(name).iter().map(text);
             values.collect::<Vec<_>>().join(",")
         };
         let headers: Map<String, Value> =

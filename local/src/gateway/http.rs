@@ -6,6 +6,7 @@ use super::limits::INTEGRATION_TIMEOUT;
 use super::{Gateway, refuse};
 use crate::template::Cors;
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -94,14 +95,15 @@ fn integration_response(answer: &Value, request_id: &str) -> Response {
     } else {
         text.as_bytes().to_vec()
     };
-    let mut response = (status, body).into_response();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
     let single = answer["headers"].as_object().into_iter().flatten();
     let multi = answer["multiValueHeaders"].as_object().into_iter().flatten();
     for (name, value) in single.chain(multi) {
         let values = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
         for value in values.iter().filter_map(Value::as_str) {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                response.headers_mut().insert(name, value);
+                response.headers_mut().append(name, value);
             }
         }
     }
@@ -149,6 +151,11 @@ fn with_cors(cors: &Cors, request: &HeaderMap, mut response: Response) -> Respon
     response
 }
 
+/// `GET /local/endpoints`: where the page finds the WebSocket API on its own host.
+pub async fn endpoints(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
+    Json(json!({"webSocketPath": format!("/{}", gateway.stage())}))
+}
+
 /// `POST /local/token`: a token with the claims in the body. It exists only here.
 pub async fn token(State(gateway): State<Arc<Gateway>>, method: Method, headers: HeaderMap, body: String) -> Response {
     let cors = Cors {
@@ -160,7 +167,7 @@ pub async fn token(State(gateway): State<Arc<Gateway>>, method: Method, headers:
     let response = match method {
         Method::POST => issue(&gateway, &body),
         Method::OPTIONS => {
-            let mut request = Request::new(axum::body::Body::empty());
+            let mut request = Request::new(Body::empty());
             (*request.method_mut(), *request.headers_mut()) = (method, headers.clone());
             match preflight(&cors, &request) {
                 Some(response) => return response,

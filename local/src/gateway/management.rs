@@ -9,7 +9,6 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chat::Timestamp;
-use chat_aws::now;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -62,7 +61,7 @@ fn describe(connection: &Connection) -> serde_json::Value {
     json!({
         "connectedAt": text(connection.connected_at),
         "identity": {"sourceIp": connection.source_ip, "userAgent": connection.user_agent},
-        "lastActiveAt": text(connection.last_active_at().min(now())),
+        "lastActiveAt": text(connection.last_active_at()),
     })
 }
 

@@ -57,6 +57,7 @@ impl Gateway {
             .route(&format!("/{stage}"), get(websocket::handshake))
             .route(&format!("/{stage}/@connections/{{id}}"), any(management::serve))
             .route("/local/token", any(http::token))
+            .route("/local/endpoints", get(http::endpoints))
             .fallback(page::serve);
         for route in &self.template.http.routes {
             router = router.route(&route.path, any(http::serve));

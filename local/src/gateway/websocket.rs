@@ -205,8 +205,7 @@ impl Gateway {
                 }
             };
             if let Some(reply) = reply {
-                // A client that is gone, or does not read, misses its reply.
-                let _ = connection.send(reply);
+                connection.reply(reply).await;
             }
         });
     }

@@ -162,6 +162,10 @@ impl<'a> Reader<'a> {
             None => Vec::new(),
         };
         let stage = self.resolver.text(&api["StageName"])?;
+        let named = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if !(1..=128).contains(&stage.len()) || !stage.bytes().all(named) || stage == "local" {
+            bail!("{id}: {stage:?} cannot be a stage here");
+        }
         Ok(WebSocketApi { stage, authorizer, identity_headers, routes })
     }
 
@@ -205,20 +209,27 @@ impl<'a> Reader<'a> {
                 if event["Type"] == "HttpApi" {
                     let text = |name: &str| self.resolver.text(&event["Properties"][name]);
                     let (method, path) = (text("Method")?.to_uppercase(), text("Path")?);
-                    if method != "GET" {
-                        bail!("{function}: the local run serves GET routes, not {method} {path}");
+                    let plain = path.starts_with('/') && !path.contains(['{', '}', ':', '*']);
+                    if method != "GET" || !plain {
+                        bail!("{function}: the local run serves GET routes of plain paths, not {method} {path}");
+                    }
+                    if routes.iter().any(|route: &HttpRoute| route.path == path) {
+                        bail!("{function}: {path} leads to another function already");
                     }
                     routes.push(HttpRoute { method, path, function: function.clone() });
                 }
             }
         }
-        let cors = &api["CorsConfiguration"];
+        if !api["CorsConfiguration"].is_null() {
+            bail!("{id}: the local run reads CORS from the DefinitionBody, where SAM leaves it whole");
+        }
+        let cors = &api["DefinitionBody"]["x-amazon-apigateway-cors"];
         let cors = Cors {
-            allow_origins: self.texts(&cors["AllowOrigins"])?,
-            allow_methods: self.texts(&cors["AllowMethods"])?,
-            allow_headers: self.texts(&cors["AllowHeaders"])?,
-            expose_headers: self.texts(&cors["ExposeHeaders"])?,
-            max_age: cors["MaxAge"].as_u64(),
+            allow_origins: self.texts(&cors["allowOrigins"])?,
+            allow_methods: self.texts(&cors["allowMethods"])?,
+            allow_headers: self.texts(&cors["allowHeaders"])?,
+            expose_headers: self.texts(&cors["exposeHeaders"])?,
+            max_age: cors["maxAge"].as_u64(),
         };
         Ok(HttpApi { authorizer, identity_headers, cors, routes })
     }
@@ -311,7 +322,7 @@ mod tests {
         assert_eq!(route("$default"), Some(("DefaultFunction", true)));
         assert_eq!(template.websocket.authorizer.as_deref(), Some("AuthorizeFunction"));
         assert_eq!(template.http.routes[0].path, "/chat-history/list");
-        assert_eq!(template.http.cors.expose_headers, ["Link"]);
+        assert_eq!(template.http.cors.expose_headers, ["link"]);
         let send = &template.functions["SendMessageFunction"];
         assert_eq!((send.name.as_str(), send.variables["CHAT_TABLE"].as_str()), ("send-message", "ChatTable"));
         assert_eq!(send.timeout.as_secs(), chat_aws::SEND_TIMEOUT_SECONDS);
@@ -336,6 +347,9 @@ mod tests {
                 "there must be one AWS::Serverless::WebSocketApi",
             ),
             ("Resources:", "Sources:", "there are no Resources"),
+            ("Path: /chat-history/list", "Path: /{proxy+}", "the local run serves GET routes of plain paths"),
+            ("Path: /chat-history/list", "Path: chat-history", "the local run serves GET routes of plain paths"),
+            ("Default: dev", "Default: a/b", "\"a/b\" cannot be a stage here"),
         ] {
             let error = parse(&TEMPLATE.replacen(from, to, 1)).expect_err(said);
             assert!(format!("{error:#}").contains(said), "{error:#}");

@@ -72,7 +72,7 @@ impl<'a> Resolver<'a> {
             ("Fn::Sub", []) => self.substitute(argument.as_str().context("Fn::Sub takes a text")?),
             ("Fn::Split", [separator, text]) => {
                 let (separator, text) = (self.text(separator)?, self.text(text)?);
-                Ok(text.split(separator.as_str()).map(|part| json!(part.trim())).collect())
+                Ok(text.split(separator.as_str()).map(|part| json!(part)).collect())
             }
             ("Fn::If", [condition, yes, no]) => {
                 let condition = condition.as_str().context("Fn::If takes a condition's name")?;
@@ -174,7 +174,7 @@ mod tests {
             (json!({"Ref": "T"}), json!("T")),
             (json!({"Fn::Sub": "wss://${T}.x.${AWS::Region}/${Stage}"}), json!("wss://T.x.us-east-1/dev")),
             (json!({"Fn::GetAtt": ["F", "Arn"]}), json!("arn:aws:lambda:us-east-1:123456789012:function:F")),
-            (json!({"Fn::Split": [",", "a, b"]}), json!(["a", "b"])),
+            (json!({"Fn::Split": [",", "a, b"]}), json!(["a", " b"])),
             (json!({"Fn::If": ["Keeps", "yes", "no"]}), json!("yes")),
             (json!({"A": [{"Ref": "Days"}]}), json!({"A": [0]})),
         ] {

@@ -7,6 +7,7 @@ use aws_lambda_events::apigw::{
 };
 use chat::{Caller, ConnectionId, Request, Timestamp, UserId};
 use lambda_http::RequestExt;
+use lambda_http::http::HeaderMap;
 use serde_json::{Map, Value, json};
 
 /// The connection that an event belongs to, and who opened it.
@@ -121,9 +122,8 @@ pub(crate) fn connection(context: ApiGatewayWebsocketProxyRequestContext) -> Res
 impl ConnectEvent {
     pub(crate) fn read(payload: Value) -> Result<Self, Failure> {
         let event = websocket(payload)?;
-        let offered = event.headers.get_all("sec-websocket-protocol").into_iter();
-        let subprotocols = offered.filter_map(|value| value.to_str().ok()).flat_map(subprotocols).map(String::from);
-        Ok(Self { subprotocols: subprotocols.collect(), connection: connection(event.request_context)? })
+        let subprotocols = subprotocols(&event.headers, &event.multi_value_headers);
+        Ok(Self { subprotocols, connection: connection(event.request_context)? })
     }
 }
 
@@ -145,9 +145,8 @@ impl AuthorizeEvent {
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
         };
         let from_subprotocol = || {
-            let offered = event.headers.get_all("sec-websocket-protocol").into_iter();
-            let mut offered = offered.filter_map(|value| value.to_str().ok()).flat_map(subprotocols);
-            offered.find_map(|offer| offer.strip_prefix("bearer.").map(String::from))
+            let offered = subprotocols(&event.headers, &event.multi_value_headers);
+            offered.iter().find_map(|offer| offer.strip_prefix("bearer.").map(String::from))
         };
         let from_query = || event.query_string_parameters.first("token").map(String::from);
         Ok(Self {
@@ -157,8 +156,14 @@ impl AuthorizeEvent {
     }
 }
 
-fn subprotocols(header: &str) -> impl Iterator<Item = &str> {
-    header.split(',').map(str::trim).filter(|offer| !offer.is_empty())
+/// What a client offers, in its order. The list may be spread over several headers (RFC 6455, section 11.3.4), of which
+/// `headers` holds one; the HTTP API's authorizer sends no `multiValueHeaders`.
+fn subprotocols(headers: &HeaderMap, multi_value_headers: &HeaderMap) -> Vec<String> {
+    const NAME: &str = "sec-websocket-protocol";
+    let all = if multi_value_headers.contains_key(NAME) { multi_value_headers } else { headers };
+    let lines = all.get_all(NAME).into_iter().filter_map(|value| value.to_str().ok());
+    let offers = lines.flat_map(|line| line.split(',').map(str::trim));
+    offers.filter(|offer| !offer.is_empty()).map(String::from).collect()
 }
 
 fn unreadable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {

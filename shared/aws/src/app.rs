@@ -3,7 +3,7 @@ use crate::push::Pusher;
 use crate::sdk::Clients;
 use crate::store::{Connections, Messages, Users};
 use crate::{Fault, Vars, telemetry};
-use chat::{ConnectionId, Member, Push, RoomId, UserId, departs};
+use chat::{ConnectionId, Member, Profile, Push, RoomId, UserId, departs};
 use futures_util::{StreamExt, future, stream};
 use std::collections::{BTreeSet, HashSet};
 
@@ -51,10 +51,14 @@ impl App {
             let gone: HashSet<_> = posted.gone.into_iter().collect();
             let (lost, kept) = members.into_iter().partition(|member| gone.contains(&member.connection));
             members = kept;
-            for user in self.remove(room, lost).await {
-                if departs(&user, &members) {
-                    frames.push(encode(&Push::left(room, &user))?);
-                }
+            let users = self.remove(room, lost).await;
+            if users.is_empty() {
+                continue;
+            }
+            // Read again: whoever lost a connection may have come back on another one since.
+            members = self.connections.members(room).await?;
+            for user in users.iter().filter(|user| departs(user, &members)) {
+                frames.push(encode(&Push::left(room, user))?);
             }
         }
         Ok(())
@@ -72,11 +76,23 @@ impl App {
         Ok(())
     }
 
-    /// Takes members out of a room for good. It is housekeeping: what fails here is found again at the next push.
+    /// Takes a member out whose connection ended while it joined. Another device of the user may have kept silent because
+    /// it saw this one before itself; then this one announces them both.
+    pub async fn undo_join(&self, member: &Member, room: &RoomId, user: &Profile) -> Result<(), Fault> {
+        self.connections.leave(&member.connection, room).await?;
+        let members = self.connections.members(room).await?;
+        if !departs(&member.user, &members) {
+            self.deliver(room, members, &Push::joined(room, user)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes members out of a room for good, and answers the users of those that nobody else took out meanwhile. It is
+    /// housekeeping: what fails here is found again at the next push.
     async fn remove(&self, room: &RoomId, lost: Vec<Member>) -> BTreeSet<UserId> {
         let leaves = lost.into_iter().map(|member| async move {
             let left = self.connections.leave(&member.connection, room).await;
-            left.inspect_err(telemetry::survived).ok().map(|_| member.user)
+            left.inspect_err(telemetry::survived).unwrap_or(false).then_some(member.user)
         });
         stream::iter(leaves).buffer_unordered(ROOMS_IN_FLIGHT).filter_map(future::ready).collect().await
     }

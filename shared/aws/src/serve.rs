@@ -9,6 +9,7 @@ use lambda_http::{Adapter, Service, service_fn};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use std::pin::Pin;
+use std::process::ExitCode;
 
 /// Lambda's own error: the invocation failed, and API Gateway says so in its words.
 pub type Error = lambda_runtime::Error;
@@ -41,13 +42,23 @@ impl Function {
 /// Serves a function on Lambda until the process is ended.
 ///
 /// One thread: a function handles one event at a time, and a runtime of many threads takes twice the CPU per call.
-pub fn run(function: impl FnOnce(&Vars) -> Result<Function, Fault>) -> Result<(), Error> {
+pub fn run(function: impl FnOnce(&Vars) -> Result<Function, Fault>) -> ExitCode {
     let vars = Vars::from_env();
     telemetry::init(&vars);
-    let function = function(&vars).inspect_err(|fault| telemetry::fault(fault, "cold start"))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let invoke = |event: LambdaEvent<Value>| function.invoke(event.payload, event.context);
-    runtime.block_on(lambda_runtime::run(service_fn(invoke)))
+    let serve = || {
+        let function = function(&vars)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let invoke = |event: LambdaEvent<Value>| function.invoke(event.payload, event.context);
+        let runtime = runtime.map_err(Fault::doing("failed to start"))?;
+        runtime.block_on(lambda_runtime::run(service_fn(invoke))).map_err(Fault::doing("failed to serve"))
+    };
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            telemetry::fault(&fault, "none");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// A route of the WebSocket API: a frame in, a reply out.
@@ -123,14 +134,11 @@ where
     S: Clone + Send + Sync + 'static,
     F: Future<Output = Result<Verdict, Failure>> + Send,
 {
-    Function::new(move |payload, context| {
+    Function::new(move |payload, _| {
         let state = state.clone();
         async move {
-            let result = async { Ok(handle(state, AuthorizeEvent::read(payload)?).await?.into_policy()) };
-            result.await.map_err(|failure: Failure| {
-                status(&failure, &context);
-                Error::from("failed to authorize")
-            })
+            // The runtime logs what it is returned, so the cause goes there and not into a line of ours.
+            handle(state, AuthorizeEvent::read(payload).map_err(cause)?).await.map(Verdict::into_policy).map_err(cause)
         }
     })
 }
@@ -179,6 +187,13 @@ fn http_failure(failure: &Failure, request_id: &str) -> Result<Response<String>,
         }
     };
     Ok(json_response(status, &body)?)
+}
+
+fn cause(failure: Failure) -> Error {
+    match failure {
+        Failure::Rejected(rejection) => Error::from(rejection),
+        Failure::Fault(fault) => Error::from(fault.chain().to_string()),
+    }
 }
 
 fn status(failure: &Failure, context: &Context) -> u16 {

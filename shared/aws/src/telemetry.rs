@@ -8,6 +8,8 @@ use tracing_subscriber::filter::LevelFilter;
 /// Lambda takes a line without `timestamp` and `level` at its top for INFO, and a WARN filter would drop it.
 pub fn init(vars: &Vars) {
     let level = vars.optional("AWS_LAMBDA_LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    // At TRACE the Lambda runtime prints whole events, with the tokens and messages in them.
+    let level = level.min(LevelFilter::DEBUG);
     tracing_subscriber::fmt().json().flatten_event(true).with_max_level(level).with_target(false).init();
 }
 

@@ -1,7 +1,7 @@
 //! Who is calling, and what the token lets them enter.
 
 use crate::limits::CONTEXT_BYTES_MAX;
-use crate::{Rejection, RoomId, Timestamp, UserId};
+use crate::{Claimed, Rejection, RoomId, Timestamp, UserId};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
@@ -93,10 +93,10 @@ impl Caller {
     }
 
     /// Refuses a user id in a body that is not the caller's own.
-    pub fn must_be(&self, user: Option<&UserId>, field: &'static str) -> Result<(), Rejection> {
-        match user {
-            Some(user) if user != self.user() => Err(Rejection::NotCaller { field }),
-            _ => Ok(()),
+    pub fn must_be(&self, claimed: &Claimed) -> Result<(), Rejection> {
+        match claimed.0.iter().find(|(_, user)| user != self.user()) {
+            Some((field, _)) => Err(Rejection::NotCaller { field }),
+            None => Ok(()),
         }
     }
 
@@ -171,9 +171,12 @@ mod tests {
     #[test]
     fn nobody_speaks_for_someone_else() {
         let caller = caller(Grant::All);
-        assert!(caller.must_be(None, "userId").is_ok());
-        assert!(caller.must_be(UserId::parse("7").as_ref(), "userId").is_ok());
-        let other = caller.must_be(UserId::parse("8").as_ref(), "sendUserId");
+        let claimed = |ids: &[(&'static str, &str)]| {
+            Claimed(ids.iter().map(|(field, id)| (*field, UserId::parse(id).expect("an id"))).collect())
+        };
+        assert!(caller.must_be(&claimed(&[])).is_ok());
+        assert!(caller.must_be(&claimed(&[("userId", "7"), ("sendUserId", "7")])).is_ok());
+        let other = caller.must_be(&claimed(&[("userId", "7"), ("sendUserId", "8")]));
         assert_eq!(other, Err(Rejection::NotCaller { field: "sendUserId" }));
     }
 

@@ -24,5 +24,5 @@ pub use ids::{ClientMessageId, ConnectionId, MessageId, RoomId, UserId};
 pub use member::{Member, departs};
 pub use message::{Content, Message, MessageKind};
 pub use rejection::Rejection;
-pub use request::{Request, RoomRequest, SendMessage};
+pub use request::{Claimed, Request, RoomRequest, SendMessage};
 pub use timestamp::Timestamp;

@@ -52,17 +52,31 @@ fn is_request_id(value: &Value) -> bool {
     }
 }
 
+/// Who a body says that it comes from, by the names of the fields that say so. It is checked, and never believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed(pub(crate) Vec<(&'static str, UserId)>);
+
+impl Claimed {
+    fn parse(fields: &Map<String, Value>) -> Result<Self, Rejection> {
+        let mut claimed = Vec::new();
+        for field in ["userId", "sendUserId"] {
+            claimed.extend(optional(fields, field, UserId::from_json)?.map(|user| (field, user)));
+        }
+        Ok(Self(claimed))
+    }
+}
+
 /// `joinRoom` and `leaveRoom`: enter or leave a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomRequest {
     pub room: RoomId,
-    pub user: Option<UserId>,
+    pub claimed: Claimed,
 }
 
 impl RoomRequest {
     pub fn parse(request: &Request) -> Result<Self, Rejection> {
         request.check()?;
-        Ok(Self { room: room(request)?, user: optional(&request.fields, "userId", UserId::from_json)? })
+        Ok(Self { room: room(request)?, claimed: Claimed::parse(&request.fields)? })
     }
 }
 
@@ -70,7 +84,7 @@ impl RoomRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendMessage {
     pub room: RoomId,
-    pub user: Option<UserId>,
+    pub claimed: Claimed,
     pub content: Content,
     pub client_message_id: Option<ClientMessageId>,
 }
@@ -79,7 +93,7 @@ impl SendMessage {
     pub fn parse(request: &Request) -> Result<Self, Rejection> {
         request.check()?;
         let room = room(request)?;
-        let user = optional(&request.fields, "sendUserId", UserId::from_json)?;
+        let claimed = Claimed::parse(&request.fields)?;
         let client_message_id = optional(&request.fields, "clientMessageId", ClientMessageId::from_json)?;
         let Value::Object(message) = required(&request.fields, "message", "message")? else {
             return Err(Invalid::expected("an object with type and content").in_field("message"));
@@ -87,7 +101,7 @@ impl SendMessage {
         let kind = string(message, "type", "message.type")?;
         let kind = MessageKind::parse(kind).map_err(|invalid| invalid.in_field("message.type"))?;
         let content = Content::parse(kind, string(message, "content", "message.content")?)?;
-        Ok(Self { room, user, content, client_message_id })
+        Ok(Self { room, claimed, content, client_message_id })
     }
 }
 

@@ -27,8 +27,9 @@ async fn every_action_makes_the_calls_it_needs_and_no_more() {
     let leave = json!({"action": "leaveRoom", "chatroomId": 1});
     for (name, event, calls) in [
         ("connect", websocket_event(&json!({})), "PutItem PutItem UpdateItem"),
-        // The connection is not the gateway's, so its first push finds it gone and takes it out again.
-        ("join-room", websocket_event(&join), "DeleteItem DeleteItem GetItem GetItem PutItem PutItem Query"),
+        // The connection is not the gateway's, so its first push finds it gone, takes it out again and looks
+        // who is left.
+        ("join-room", websocket_event(&join), "DeleteItem DeleteItem GetItem GetItem PutItem PutItem Query Query"),
         ("send-message", websocket_event(&text_message(1, "hi")), "PutItem Query UpdateItem"),
         ("send-message", websocket_event(&named), "Query TransactWriteItems UpdateItem"),
         ("send-message", websocket_event(&named), "GetItem Query TransactWriteItems UpdateItem"),

@@ -5,6 +5,7 @@ use chat_tests::{Client, Closed, Server, text_message};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -153,19 +154,24 @@ async fn a_silent_connection_is_cut_and_a_spoken_to_one_is_not() {
 }
 
 #[tokio::test]
-async fn no_connection_lives_for_ever() {
+async fn no_connection_lives_for_ever_however_much_is_said() {
     let limits = Limits { lifetime: Duration::from_millis(300), ..Limits::default() };
     let server = Server::start_with_limits(limits).await;
-    let mut client = server.connect(1).await;
+    let (mut speaks, mut listens) = (server.connect(1).await, server.connect(2).await);
+    speaks.join(1).await;
+    listens.join(1).await;
     let talk = async {
         loop {
-            client.send_into_the_void(Message::text("{\"action\":\"ping\"}")).await;
-            if let Closed(Some(code)) = client.closed().await {
-                break code;
-            }
+            speaks.send_into_the_void(Message::text(text_message(1, "on and on").to_string())).await;
+            tokio::task::yield_now().await;
         }
     };
-    assert_eq!(talk.await, 1001);
+    let (heard, closed) = tokio::select! {
+        () = talk => unreachable!(),
+        rest = listens.rest() => rest,
+    };
+    assert_eq!(closed, Closed(Some(1001)));
+    assert!(heard.len() > 1, "it was spoken to until the end");
     server.stop().await;
 }
 
@@ -177,9 +183,44 @@ async fn a_route_without_a_route_response_does_not_reply() {
     client.join(1).await;
     client.send(text_message(1, "hi")).await;
     client.expect(json!({"type": "sendMessage"})).await;
-    // The function has ended before the connection has: stopping waits for it.
-    assert!(!client.pushed().await.iter().any(|frame| frame["type"] == "ack"));
+    // Stopping waits for the function, so a reply would be there by the end.
+    let ((), (frames, _)) = tokio::join!(server.stop(), client.rest());
+    assert_eq!(frames, Vec::<Value>::new());
+}
+
+/// More replies than the gateway keeps for a slow reader.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_reply_is_lost_however_late_it_is_read() {
+    const ASKED: usize = 3_000;
+    let server = Server::start().await;
+    let mut client = server.connect(1).await;
+    for n in 0..ASKED {
+        client.send(json!({"action": "ping", "requestId": n})).await;
+    }
+    let mut answered = std::collections::BTreeSet::new();
+    while answered.len() < ASKED {
+        answered.insert(client.next().await["requestId"].as_u64().expect("a request's id"));
+    }
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_does_not_keep_the_gateway_from_ending() {
+    let server = Server::start().await;
+    let address = server.url("").strip_prefix("http://").expect("an address").to_owned();
+    let mut half = tokio::net::TcpStream::connect(&address).await.expect("connected");
+    half.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").await.expect("written");
+    tokio::time::timeout(chat_tests::PATIENCE, server.stop()).await.expect("it ends");
+}
+
+#[tokio::test]
+async fn two_runs_do_not_share_a_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start_in(folder.path()).await;
+    let error = Server::try_start_in(folder.path()).await.expect_err("the folder is taken");
+    assert!(error.contains("is in use by another run"), "{error}");
+    server.stop().await;
+    Server::start_in(folder.path()).await.stop().await;
 }
 
 #[tokio::test]

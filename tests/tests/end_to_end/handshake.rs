@@ -2,7 +2,8 @@
 
 use chat_tests::{Client, Server, sample};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::tungstenite::client::{ClientRequestBuilder, IntoClientRequest};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 fn request(server: &Server) -> ClientRequestBuilder {
     ClientRequestBuilder::new(server.websocket_url().parse().expect("a URL"))
@@ -28,6 +29,25 @@ async fn a_token_may_come_in_three_places() {
     for client in &mut clients {
         assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": 1, "userId": 7})).await["type"], "ack");
     }
+    server.stop().await;
+}
+
+/// RFC 6455 lets a client spread its subprotocols over several headers.
+#[tokio::test]
+async fn subprotocols_may_come_in_several_headers_and_headers_in_any_bytes() {
+    let server = Server::start().await;
+    let token = server.token_of(7);
+    let mut handshake = server.websocket_url().into_client_request().expect("a request");
+    for line in ["chat".to_owned(), format!("bearer.{token}")] {
+        handshake.headers_mut().append("sec-websocket-protocol", line.parse().expect("a header"));
+    }
+    handshake.headers_mut().insert("user-agent", HeaderValue::from_bytes("café".as_bytes()).expect("a header"));
+    handshake.headers_mut().insert("cookie", HeaderValue::from_bytes(b"a=\xff").expect("a header"));
+    let client = Client::shake(handshake).await.expect("connected");
+    assert_eq!(client.subprotocol.as_deref(), Some("chat"));
+    let mut unreadable = server.websocket_url().into_client_request().expect("a request");
+    unreadable.headers_mut().insert("authorization", HeaderValue::from_bytes(b"Bearer \xff").expect("a header"));
+    assert_eq!(Client::refusal(unreadable).await.status().as_u16(), 403);
     server.stop().await;
 }
 

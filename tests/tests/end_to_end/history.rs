@@ -135,7 +135,7 @@ async fn nobody_reads_without_a_token_of_ours() {
 
 #[tokio::test]
 async fn pages_of_other_origins_may_read_it() {
-    let server = Server::start_with_parameter("AllowedOrigins", "https://chat.example.com, https://example.org").await;
+    let server = Server::start_with_parameter("AllowedOrigins", "https://chat.example.com,https://example.org").await;
     let url = server.url("/chat-history/list?chatroomId=1");
     let ask = |origin: &'static str| {
         let request = server.http().request(reqwest::Method::OPTIONS, &url).header("origin", origin);

@@ -1,8 +1,9 @@
 //! Who is in a room: people, not devices; and nobody who is gone.
 
-use chat::{ConnectionId, Member, RoomId, UserId};
+use chat::{ConnectionId, Member, Profile, Push, RoomId, UserId};
 use chat_aws::now;
 use chat_tests::Server;
+use futures_util::future::join_all;
 use serde_json::json;
 
 #[tokio::test]
@@ -116,5 +117,69 @@ async fn a_stale_device_of_someone_who_is_still_there_goes_quietly() {
     client.say(1, "hi").await;
     let seen: Vec<_> = client.pushed().await.iter().map(|frame| frame["type"].clone()).collect();
     assert_eq!(seen, ["sendMessage"]);
+    server.stop().await;
+}
+
+/// Several sends meet the same dead connection; the room hears once that its user left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_member_is_told_of_once() {
+    let server = Server::start().await;
+    let app = server.app();
+    let (room, user) = (RoomId::parse("1").expect("an id"), UserId::parse("66").expect("an id"));
+    let mut senders = join_all((0..4).map(|user| server.connect(user))).await;
+    for sender in &mut senders {
+        sender.join(1).await;
+    }
+    let ghost = Member { connection: ConnectionId::new("Z2hvc3QAAAAAAAA="), user, joined_at: now() };
+    app.connections.enter(&ghost, &room).await.expect("entered");
+    join_all(senders.iter_mut().map(|sender| sender.say(1, "hi"))).await;
+    for sender in &mut senders {
+        let left = sender.pushed().await.iter().filter(|frame| frame["type"] == "leaveRoom").count();
+        assert_eq!(left, 1);
+    }
+    server.stop().await;
+}
+
+/// A network that dropped and came back: the old connection is found dead by a send that read the members before the
+/// new one was there.
+#[tokio::test]
+async fn who_came_back_meanwhile_is_not_told_to_have_left() {
+    let server = Server::start().await;
+    let app = server.app();
+    let (room, user) = (RoomId::parse("1").expect("an id"), UserId::parse("7").expect("an id"));
+    let mut watcher = server.connect(9).await;
+    watcher.join(1).await;
+    let ghost = Member { connection: ConnectionId::new("Z2hvc3QAAAAAAAA="), user: user.clone(), joined_at: now() };
+    app.connections.enter(&ghost, &room).await.expect("entered");
+    let before = app.connections.members(&room).await.expect("members");
+    let mut back = server.connect(7).await;
+    back.join(1).await;
+    app.deliver(&room, before, &Push::left(&room, &UserId::parse("1000").expect("an id"))).await.expect("delivered");
+    let left: Vec<_> = watcher
+        .pushed()
+        .await
+        .iter()
+        .filter(|frame| frame["type"] == "leaveRoom")
+        .map(|frame| frame["userId"].clone())
+        .collect();
+    assert_eq!(left, [json!(1000)], "and not 7");
+    server.stop().await;
+}
+
+/// A device whose connection ends while it joins, seen by another one that therefore kept silent.
+#[tokio::test]
+async fn a_join_that_is_undone_announces_the_device_that_kept_silent_for_it() {
+    let server = Server::start().await;
+    let app = server.app();
+    let (room, user) = (RoomId::parse("1").expect("an id"), UserId::parse("7").expect("an id"));
+    let mut watcher = server.connect(9).await;
+    watcher.join(1).await;
+    let closing = Member { connection: ConnectionId::new("Y2xvc2luZwAAAAA="), user: user.clone(), joined_at: now() };
+    app.connections.enter(&closing, &room).await.expect("entered");
+    let mut silent = server.connect(7).await;
+    silent.join(1).await;
+    assert!(watcher.pushed().await.is_empty(), "it is not the first device");
+    app.undo_join(&closing, &room, &Profile::unknown(user)).await.expect("undone");
+    assert_eq!(watcher.expect(json!({"type": "joinRoom"})).await["userId"], 7);
     server.stop().await;
 }

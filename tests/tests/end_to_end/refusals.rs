@@ -32,6 +32,13 @@ async fn every_field_that_is_missing_or_wrong_is_named() {
         (without(send.clone(), "/message", "content"), "badRequest", "message.content"),
         (with(join.clone(), "/userId", json!(2)), "notAllowed", "userId"),
         (with(send.clone(), "/sendUserId", json!(2)), "notAllowed", "sendUserId"),
+        (
+            json!({"action": "sendMessage", "chatroomId": 1, "userId": 2, "message": {"type": "text", "content": "hi"}}),
+            "notAllowed",
+            "userId",
+        ),
+        (json!({"action": "joinRoom", "chatroomId": 1, "sendUserId": 2}), "notAllowed", "sendUserId"),
+        (json!({"action": "leaveRoom", "chatroomId": 1, "userId": 2}), "notAllowed", "userId"),
         (with(send.clone(), "/message/content", json!("x".repeat(4_001))), "tooLarge", "message.content"),
         (json!({"action": "dance"}), "unknownAction", "dance"),
         (json!({"action": "$connect"}), "unknownAction", "$connect"),

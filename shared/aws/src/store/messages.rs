@@ -184,7 +184,8 @@ impl Messages {
                 .expression_attribute_values(":last", text(&last))
                 .expression_attribute_values(":now", now_in_seconds())
                 .scan_index_forward(after.is_some())
-                .limit(i32::try_from(wanted - rows.len()).unwrap_or(i32::MAX))
+                // A first answer that came short stood among expired rows; then as much as an answer holds is read.
+                .set_limit(start.is_none().then(|| i32::try_from(wanted).unwrap_or(i32::MAX)))
                 .set_exclusive_start_key(start)
                 .send()
                 .await

@@ -6,7 +6,6 @@ use clap::{Parser, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
@@ -105,11 +104,22 @@ async fn run(arguments: Arguments) -> Result<()> {
 
 /// Waits for Ctrl-C, or for the signal that a process manager sends.
 async fn asked_to_stop() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("failed to wait for a signal")?;
     tokio::select! {
         pressed = tokio::signal::ctrl_c() => pressed.context("failed to wait for Ctrl-C"),
-        _ = terminate.recv() => Ok(()),
+        terminated = terminated() => terminated.context("failed to wait for a signal"),
     }
+}
+
+#[cfg(unix)]
+async fn terminated() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    signal(SignalKind::terminate())?.recv().await;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn terminated() -> std::io::Result<()> {
+    std::future::pending().await
 }
 
 fn find_template() -> Result<PathBuf> {

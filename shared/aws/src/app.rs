@@ -56,7 +56,13 @@ impl App {
                 continue;
             }
             // Read again: whoever lost a connection may have come back on another one since.
-            members = self.connections.members(room).await?;
+            members = match self.connections.members(room).await {
+                Ok(members) => members,
+                Err(fault) => {
+                    telemetry::survived(&fault);
+                    return Ok(());
+                }
+            };
             for user in users.iter().filter(|user| departs(user, &members)) {
                 frames.push(encode(&Push::left(room, user))?);
             }

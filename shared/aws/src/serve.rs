@@ -55,7 +55,7 @@ pub fn run(function: impl FnOnce(&Vars) -> Result<Function, Fault>) -> ExitCode 
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            telemetry::fault(&fault, "none");
+            telemetry::fatal(&fault);
             ExitCode::FAILURE
         }
     }

@@ -18,6 +18,11 @@ pub(crate) fn fault(fault: &Fault, request_id: &str) {
     tracing::error!(requestId = request_id, cause = %fault.chain(), "request failed");
 }
 
+/// Logs a fault that ends the function itself.
+pub(crate) fn fatal(fault: &Fault) {
+    tracing::error!(cause = %fault.chain(), "function failed");
+}
+
 /// Logs a fault that a request got over.
 pub(crate) fn survived(fault: &Fault) {
     tracing::warn!(cause = %fault.chain(), "part of a request failed");

@@ -69,8 +69,8 @@ impl Local {
     pub async fn start(options: Options) -> Result<Self> {
         let mut parameters = options.parameters;
         let tokens = match parameters.get(TOKEN_SECRET) {
-            Some(secret) => Tokens::signed_with(secret),
-            None => Tokens::signed_with(&tokens::new_secret()),
+            Some(secret) => Tokens::signed_with(secret)?,
+            None => Tokens::signed_with(&tokens::new_secret())?,
         };
         parameters.insert(TOKEN_SECRET.into(), tokens.secret().into());
         let path = options.template.display();

@@ -1,11 +1,12 @@
 //! `cargo run`: the whole system on one machine.
 
 use anyhow::{Context, Result};
-use chat_local::{Limits, Local, Options, Running, invoke};
+use chat_local::{Limits, Local, Options, Running, Tokens, invoke};
 use clap::{Parser, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
@@ -44,6 +45,21 @@ enum Command {
         /// The event, such as events/send-message.json
         event: PathBuf,
     },
+    /// Signs a token with a deployment's secret, as an application would
+    Token {
+        /// Who it is: a number or a string
+        #[arg(long)]
+        user: String,
+        /// What it grants: * or ids with commas [default: the deployment's DefaultRooms]
+        #[arg(long)]
+        rooms: Option<String>,
+        /// A file that holds the secret
+        #[arg(long, value_name = "FILE")]
+        secret_file: PathBuf,
+        /// How long it is good for
+        #[arg(long, default_value_t = 12)]
+        hours: u32,
+    },
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {
@@ -68,6 +84,14 @@ async fn main() -> ExitCode {
 
 #[allow(clippy::print_stdout, reason = "the greeting is what somebody at a terminal waits for")]
 async fn run(arguments: Arguments) -> Result<()> {
+    if let Some(Command::Token { user, rooms, secret_file, hours }) = arguments.command {
+        let failed = || format!("failed to read {}", secret_file.display());
+        let secret = std::fs::read_to_string(&secret_file).with_context(failed)?;
+        // An editor ends a file with a line break that nobody takes for a part of the secret.
+        let tokens = Tokens::signed_with(secret.trim_end_matches(['\r', '\n']))?;
+        println!("{}", tokens.for_user(&user, rooms.as_deref(), Duration::from_secs(u64::from(hours) * 3_600))?);
+        return Ok(());
+    }
     let template = match arguments.template {
         Some(template) => template,
         None => find_template()?,

@@ -1,6 +1,7 @@
 //! Tokens for the local run, handed out to whoever asks.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use authorize::SECRET_BYTES_MIN;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chat::{Caller, Grant};
@@ -8,9 +9,10 @@ use chat_aws::now;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// How long a token is good for, in seconds: a working day.
-const LIFETIME_SECONDS: i64 = 12 * 3_600;
+/// How long a token is good for unless its claims say: a working day.
+const LIFETIME: Duration = Duration::from_secs(12 * 3_600);
 
 /// Signs tokens as an application would, with the secret that `authorize` is given.
 #[derive(Clone)]
@@ -22,19 +24,32 @@ pub(crate) fn new_secret() -> String {
 }
 
 impl Tokens {
-    pub(crate) fn signed_with(secret: &str) -> Self {
-        Self(Arc::new(secret.to_owned()))
+    /// With a secret that `authorize` takes: 32 bytes or more.
+    pub fn signed_with(secret: &str) -> Result<Self> {
+        let enough = secret.len() >= SECRET_BYTES_MIN;
+        enough.then(|| Self(Arc::new(secret.to_owned()))).context("the token secret is shorter than 32 bytes")
     }
 
     pub(crate) fn secret(&self) -> &str {
         &self.0
     }
 
+    /// A token of a user who may enter some rooms: `*`, ids with commas, or what the deployment grants by default.
+    pub fn for_user(&self, user: &str, rooms: Option<&str>, lifetime: Duration) -> Result<String> {
+        let mut claims =
+            Map::from_iter([("sub".into(), json!(user)), ("exp".into(), json!(now().after(lifetime).seconds()))]);
+        if let Some(rooms) = rooms {
+            let ids = || rooms.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
+            claims.insert("rooms".into(), if rooms == "*" { json!("*") } else { ids() });
+        }
+        self.issue(claims)
+    }
+
     /// A token with these claims and, unless they name one, an expiry. Claims that `authorize` would not take are
     /// refused here already, where someone reads the reason.
     pub fn issue(&self, mut claims: Map<String, Value>) -> Result<String> {
         Caller::from_claims(&claims, &Grant::All)?;
-        claims.entry("exp").or_insert_with(|| json!(now().seconds() + LIFETIME_SECONDS));
+        claims.entry("exp").or_insert_with(|| json!(now().after(LIFETIME).seconds()));
         let key = EncodingKey::from_secret(self.0.as_bytes());
         Ok(encode(&Header::default(), &claims, &key)?)
     }

@@ -7,6 +7,7 @@ use chat_aws::apigw::{AuthorizeEvent, Verdict};
 use chat_aws::serve::{self, Function};
 use chat_aws::{Failure, Fault, Vars};
 use std::fmt::Display;
+pub use token::SECRET_BYTES_MIN;
 use token::Tokens;
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {

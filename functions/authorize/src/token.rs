@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// Shortest secret, in bytes: RFC 7518, section 3.2, wants at least the size of the hash for HS256.
-const SECRET_BYTES_MIN: usize = 32;
+pub const SECRET_BYTES_MIN: usize = 32;
 
 /// How far the issuer's clock may be from ours, in seconds.
 const CLOCK_SKEW_SECONDS: u64 = 5;

@@ -1,7 +1,9 @@
 //! Getting in: three ways to bring a token, and none without.
 
+use chat_local::Tokens;
 use chat_tests::{Client, Server, sample};
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio_tungstenite::tungstenite::client::{ClientRequestBuilder, IntoClientRequest};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
@@ -90,6 +92,20 @@ async fn an_application_may_sign_its_own_tokens() {
     let server = Server::start_with_parameter("TokenSecret", "sample-secret-for-the-events-folder-only").await;
     let mut client = Client::connect(&server.socket_url(&token)).await;
     assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": 1, "userId": 1})).await["type"], "ack");
+
+    let tokens = Tokens::signed_with("sample-secret-for-the-events-folder-only").expect("long enough");
+    let hour = Duration::from_secs(3_600);
+    for (rooms, first, second) in
+        [(Some("*"), "ack", "ack"), (Some("1, lobby"), "ack", "error"), (None, "error", "error")]
+    {
+        let token = tokens.for_user("7", rooms, hour).expect("a token");
+        let mut client = Client::connect(&server.socket_url(&token)).await;
+        for (room, expected) in [(1, first), (2, second)] {
+            let reply = client.ask(json!({"action": "joinRoom", "chatroomId": room, "userId": 7})).await;
+            assert_eq!(reply["type"], expected, "{rooms:?}, room {room}");
+        }
+    }
+    assert!(Tokens::signed_with("short").is_err());
     server.stop().await;
 }
 

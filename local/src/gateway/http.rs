@@ -1,11 +1,10 @@
-//! The HTTP API: CORS, the authorizer, the integration; and the endpoint that hands out tokens here.
+//! The HTTP API: CORS, the authorizer, the integration.
 
 use super::authorizer::{Judged, judge};
 use super::events::{HttpRequest, new_request_id};
 use super::limits::INTEGRATION_TIMEOUT;
 use super::{Gateway, refuse};
 use crate::template::Cors;
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
@@ -13,8 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use chat::http_refusal;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -25,7 +23,7 @@ pub async fn serve(
     request: Request,
 ) -> Response {
     let cors = &gateway.template.http.cors;
-    if let Some(preflight) = preflight(cors, &request) {
+    if let Some(preflight) = preflight(cors, request.method(), request.headers()) {
         return preflight;
     }
     let (request, _) = request.into_parts();
@@ -114,9 +112,9 @@ fn integration_response(answer: &Value, request_id: &str) -> Response {
 }
 
 /// An HTTP API answers preflights by itself, before authorizer and route.
-fn preflight(cors: &Cors, request: &Request) -> Option<Response> {
-    let asks = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if request.method() != Method::OPTIONS || !asks {
+pub fn preflight(cors: &Cors, method: &Method, request: &HeaderMap) -> Option<Response> {
+    let asks = request.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if method != Method::OPTIONS || !asks {
         return None;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
@@ -131,11 +129,11 @@ fn preflight(cors: &Cors, request: &Request) -> Option<Response> {
     if let Some(seconds) = cors.max_age {
         set(header::ACCESS_CONTROL_MAX_AGE, seconds.to_string());
     }
-    Some(with_cors(cors, request.headers(), response))
+    Some(with_cors(cors, request, response))
 }
 
 /// Lets a page of an allowed origin read the answer; others get it without these headers, and their browser hides it.
-fn with_cors(cors: &Cors, request: &HeaderMap, mut response: Response) -> Response {
+pub fn with_cors(cors: &Cors, request: &HeaderMap, mut response: Response) -> Response {
     let Some(origin) = request.get(header::ORIGIN) else { return response };
     let any = cors.allow_origins.iter().any(|allowed| allowed == "*");
     if !any && !cors.allow_origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) {
@@ -145,48 +143,9 @@ fn with_cors(cors: &Cors, request: &HeaderMap, mut response: Response) -> Respon
     headers
         .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, if any { HeaderValue::from_static("*") } else { origin.clone() });
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-    if let Ok(exposed) = HeaderValue::try_from(cors.expose_headers.join(",").to_lowercase()) {
+    let exposed = HeaderValue::try_from(cors.expose_headers.join(",").to_lowercase());
+    if let Some(exposed) = exposed.ok().filter(|exposed| !exposed.is_empty()) {
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
     response
-}
-
-/// `GET /local/endpoints`: where the page finds the WebSocket API on its own host.
-pub async fn endpoints(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
-    Json(json!({"webSocketPath": format!("/{}", gateway.stage())}))
-}
-
-/// `POST /local/token`: a token with the claims in the body. It exists only here.
-pub async fn token(State(gateway): State<Arc<Gateway>>, method: Method, headers: HeaderMap, body: String) -> Response {
-    let cors = Cors {
-        allow_origins: gateway.template.http.cors.allow_origins.clone(),
-        allow_methods: vec!["POST".into()],
-        allow_headers: vec!["content-type".into()],
-        ..Cors::default()
-    };
-    let response = match method {
-        Method::POST => issue(&gateway, &body),
-        Method::OPTIONS => {
-            let mut request = Request::new(Body::empty());
-            (*request.method_mut(), *request.headers_mut()) = (method, headers.clone());
-            match preflight(&cors, &request) {
-                Some(response) => return response,
-                None => StatusCode::NO_CONTENT.into_response(),
-            }
-        }
-        _ => refuse(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
-    };
-    with_cors(&cors, &headers, response)
-}
-
-fn issue(gateway: &Gateway, body: &str) -> Response {
-    let bad =
-        |message: &str| (StatusCode::BAD_REQUEST, Json(http_refusal(400, "Bad Request", message))).into_response();
-    let Ok(claims) = serde_json::from_str::<Map<String, Value>>(body) else {
-        return bad("the body must be a JSON object of claims, such as {\"userId\":1,\"rooms\":\"*\"}");
-    };
-    match gateway.tokens.issue(claims) {
-        Ok(token) => Json(json!({"token": token})).into_response(),
-        Err(error) => bad(&error.to_string()),
-    }
 }

@@ -5,6 +5,7 @@ mod connections;
 mod events;
 mod http;
 mod limits;
+mod local_only;
 mod management;
 mod websocket;
 
@@ -56,8 +57,8 @@ impl Gateway {
         let mut router = Router::new()
             .route(&format!("/{stage}"), get(websocket::handshake))
             .route(&format!("/{stage}/@connections/{{id}}"), any(management::serve))
-            .route("/local/token", any(http::token))
-            .route("/local/endpoints", get(http::endpoints))
+            .route("/local/token", any(local_only::token))
+            .route("/local/endpoints", get(local_only::endpoints))
             .fallback(page::serve);
         for route in &self.template.http.routes {
             router = router.route(&route.path, any(http::serve));

@@ -128,5 +128,16 @@ async fn the_local_run_hands_out_tokens_and_says_why_it_does_not() {
         let answer: Value = answer.json().await.expect("JSON");
         assert!(answer["message"].as_str().is_some_and(|message| message.starts_with(said)), "{answer}");
     }
+    for (origin, readable) in
+        [("http://localhost:5173", true), ("http://127.0.0.1:8080", true), ("https://evil.example", false)]
+    {
+        let url = server.url("/local/token");
+        let preflight =
+            server.http().request(reqwest::Method::OPTIONS, &url).header("access-control-request-method", "POST");
+        for request in [preflight, server.http().post(&url).body(body)] {
+            let answer = request.header("origin", origin).send().await.expect("an answer");
+            assert_eq!(answer.headers().contains_key("access-control-allow-origin"), readable, "{origin}");
+        }
+    }
     server.stop().await;
 }

@@ -15,7 +15,7 @@ mod tokens;
 pub use functions::HANDLERS;
 pub use gateway::Limits;
 pub use invoke::{Running, invoke};
-pub use template::{Template, WebSocketRoute};
+pub use template::Template;
 pub use tokens::Tokens;
 
 use anyhow::{Context, Result};

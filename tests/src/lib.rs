@@ -2,12 +2,14 @@
 
 mod client;
 mod function;
+mod ids;
 mod lambda;
 mod recorder;
 mod server;
 
 pub use client::{Client, Closed, text_message};
 pub use function::{REQUEST_ID, frame, invoke, sample, websocket_event};
+pub use ids::{ghost, room, user};
 pub use lambda::Lambda;
 pub use recorder::{Call, Recorder};
 pub use server::{Page, Server};

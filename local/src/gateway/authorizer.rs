@@ -1,11 +1,46 @@
-//! What an authorizer's answer means: a policy that allows this very call, with a context of flat values, or nothing.
+//! The authorizer's part: a policy that allows this very call, with a context of flat values, or nothing.
 
 use super::limits::CONTEXT_BYTES_MAX;
+use super::{Gateway, events};
+use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
+
+/// What an API says of its authorizer.
+pub struct Authorizer<'a> {
+    /// Logical id.
+    pub function: &'a str,
+    /// Headers without which nobody is asked.
+    pub identity_headers: &'a [String],
+}
+
+impl Gateway {
+    /// Has a call judged. Answers the context that later events carry, or the status that the client is refused with.
+    pub(super) async fn authorize(
+        &self,
+        authorizer: &Authorizer<'_>,
+        headers: &HeaderMap,
+        event: Value,
+        method_arn: &str,
+    ) -> Result<Map<String, Value>, StatusCode> {
+        if authorizer.identity_headers.iter().any(|name| !headers.contains_key(name.as_str())) {
+            return Err(StatusCode::UNAUTHORIZED);
+        }
+        let answer = self.functions.invoke(authorizer.function, &events::new_request_id(), event).await;
+        match answer.map(|answer| judge(&answer, method_arn)) {
+            Ok(Judged::Allowed(context)) => Ok(context),
+            Ok(Judged::Denied) => Err(StatusCode::FORBIDDEN),
+            Ok(Judged::Broken(reason)) => {
+                tracing::error!(reason, "the authorizer's answer was not taken");
+                Err(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+            Err(_) => Err(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+}
 
 /// How a call was judged.
 #[derive(Debug, PartialEq)]
-pub enum Judged {
+enum Judged {
     /// Let through, with what later events carry as `requestContext.authorizer`.
     Allowed(Map<String, Value>),
     Denied,
@@ -14,7 +49,7 @@ pub enum Judged {
 }
 
 /// Reads an authorizer's policy as API Gateway does: a Deny that matches wins, nothing that matches is a Deny.
-pub fn judge(answer: &Value, method_arn: &str) -> Judged {
+fn judge(answer: &Value, method_arn: &str) -> Judged {
     let Some(principal) = answer["principalId"].as_str() else { return Judged::Broken("principalId is missing") };
     let Some(statements) = answer["policyDocument"]["Statement"].as_array() else {
         return Judged::Broken("policyDocument.Statement is missing");

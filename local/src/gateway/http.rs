@@ -1,6 +1,6 @@
 //! The HTTP API: CORS, the authorizer, the integration.
 
-use super::authorizer::{Judged, judge};
+use super::authorizer::Authorizer;
 use super::events::{HttpRequest, new_request_id};
 use super::limits::INTEGRATION_TIMEOUT;
 use super::{Gateway, refuse};
@@ -52,23 +52,16 @@ impl Gateway {
             request_id: request_id.clone(),
         };
         let mut context = Value::Null;
-        if let Some(authorizer) = &api.authorizer {
-            if api.identity_headers.iter().any(|name| !request.headers.contains_key(name.as_str())) {
-                return refuse(StatusCode::UNAUTHORIZED, "Unauthorized");
+        if let Some(function) = &api.authorizer {
+            let authorizer = Authorizer { function, identity_headers: &api.identity_headers };
+            let event = http.authorize(&api.identity_headers);
+            match self.authorize(&authorizer, &request.headers, event, &http.method_arn()).await {
+                Ok(mut allowed) => {
+                    allowed.remove("principalId");
+                    context = Value::Object(allowed);
+                }
+                Err(status) => return refuse(status, status.canonical_reason().unwrap_or_default()),
             }
-            let answer = self.functions.invoke(authorizer, &request_id, http.authorize(&api.identity_headers)).await;
-            context = match answer.map(|answer| judge(&answer, &http.method_arn())) {
-                Ok(Judged::Allowed(mut context)) => {
-                    context.remove("principalId");
-                    Value::Object(context)
-                }
-                Ok(Judged::Denied) => return refuse(StatusCode::FORBIDDEN, "Forbidden"),
-                Ok(Judged::Broken(reason)) => {
-                    tracing::error!(reason, "the authorizer's answer was not taken");
-                    return refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
-                }
-                Err(_) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
-            };
         }
         let invocation = self.functions.invoke(&route.function, &request_id, http.event(&context));
         match tokio::time::timeout(INTEGRATION_TIMEOUT, invocation).await {

@@ -8,7 +8,6 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chat::Timestamp;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -35,12 +34,8 @@ fn is_signed(headers: &HeaderMap) -> bool {
     authorization.is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 ")) && headers.contains_key("x-amz-date")
 }
 
-async fn post(connection: &Connection, request: Request) -> Response {
-    let request = {
-        let mut request = request;
-        DefaultBodyLimit::apply(DefaultBodyLimit::max(MESSAGE_BYTES_MAX), &mut request);
-        request
-    };
+async fn post(connection: &Connection, mut request: Request) -> Response {
+    DefaultBodyLimit::max(MESSAGE_BYTES_MAX).apply(&mut request);
     let Ok(body) = Bytes::from_request(request, &()).await else {
         return error(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeException", "the payload is larger than 128 KB");
     };
@@ -57,11 +52,10 @@ async fn post(connection: &Connection, request: Request) -> Response {
 }
 
 fn describe(connection: &Connection) -> serde_json::Value {
-    let text = |at: Timestamp| at.to_string();
     json!({
-        "connectedAt": text(connection.connected_at),
+        "connectedAt": connection.connected_at,
         "identity": {"sourceIp": connection.source_ip, "userAgent": connection.user_agent},
-        "lastActiveAt": text(connection.last_active_at()),
+        "lastActiveAt": connection.last_active_at(),
     })
 }
 

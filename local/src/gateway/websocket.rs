@@ -1,6 +1,6 @@
 //! The WebSocket API: the handshake, then frames in both directions until either side ends it.
 
-use super::authorizer::{Judged, judge};
+use super::authorizer::Authorizer;
 use super::connections::{Client, Connection, Connections, Outgoing};
 use super::limits::{CLOSE_GRACE, FRAME_BYTES_MAX, INTEGRATION_TIMEOUT, MESSAGE_BYTES_MAX, STOP_CLOSE_GRACE};
 use super::{Gateway, events, refuse};
@@ -20,6 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
@@ -61,24 +62,16 @@ impl Gateway {
         let (mut connection, outgoing) = Connections::prepare(id, client(headers, peer), Value::Null);
 
         let api = &self.template.websocket;
-        if let Some(authorizer) = &api.authorizer {
-            if api.identity_headers.iter().any(|name| !headers.contains_key(name.as_str())) {
-                return refuse(StatusCode::UNAUTHORIZED, "Unauthorized");
-            }
+        if let Some(function) = &api.authorizer {
+            let authorizer = Authorizer { function, identity_headers: &api.identity_headers };
             let asked = Instant::now();
             let event = events::authorize_handshake(&connection, self.stage(), headers, query);
-            let answer = self.functions.invoke(authorizer, &events::new_request_id(), event).await;
-            match answer.map(|answer| judge(&answer, &events::connect_arn(self.stage()))) {
-                Ok(Judged::Allowed(mut context)) => {
+            match self.authorize(&authorizer, headers, event, &events::connect_arn(self.stage())).await {
+                Ok(mut context) => {
                     context.insert("integrationLatency".into(), json!(asked.elapsed().as_millis()));
                     connection.authorizer = Value::Object(context);
                 }
-                Ok(Judged::Denied) => return refuse(StatusCode::FORBIDDEN, "Forbidden"),
-                Ok(Judged::Broken(reason)) => {
-                    tracing::error!(reason, "the authorizer's answer was not taken");
-                    return refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
-                }
-                Err(_) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+                Err(status) => return refuse(status, status.canonical_reason().unwrap_or_default()),
             }
         }
         if let Some(route) = api.routes.get("$connect") {
@@ -160,7 +153,7 @@ impl Gateway {
                     Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                     Some(Err(Error::Capacity(_))) => break 1009,
                     Some(Err(Error::Utf8(_))) => break 1007,
-                    Some(Err(Error::Protocol(error))) if error.to_string().contains("closing handshake") => break 1006,
+                    Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => break 1006,
                     Some(Err(Error::Protocol(_))) => break 1002,
                     Some(Err(_)) | None => break 1006,
                 },

@@ -13,7 +13,7 @@ pub struct App {
     pub connections: Connections,
     pub messages: Messages,
     pub users: Users,
-    pub pusher: Pusher,
+    pusher: Pusher,
 }
 
 impl App {

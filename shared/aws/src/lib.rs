@@ -18,6 +18,5 @@ pub use app::App;
 pub use clock::now;
 pub use fault::{Failure, Fault};
 pub use limits::{ROOMS_IN_FLIGHT, SEND_TIMEOUT_SECONDS};
-pub use push::Pusher;
 pub use store::{Connections, Messages, Stored, Users};
 pub use vars::Vars;

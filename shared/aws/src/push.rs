@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 
 /// Posts frames to connections.
 #[derive(Clone)]
-pub struct Pusher {
+pub(crate) struct Pusher {
     client: Client,
 }
 

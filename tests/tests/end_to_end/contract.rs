@@ -1,9 +1,9 @@
 //! The template, the folders, the samples and the code say the same: names, routes, and the rights that are used.
 
-use chat::{ConnectionId, Member, RoomId, UserId};
-use chat_aws::{Vars, now};
+use chat::{ConnectionId, Member};
+use chat_aws::Vars;
 use chat_local::{HANDLERS, Template};
-use chat_tests::{Recorder, Server, invoke, sample, text_message, websocket_event};
+use chat_tests::{Recorder, Server, ghost, invoke, room, sample, text_message, websocket_event};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -109,7 +109,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     let vars = Vars::from_iter(vars);
     let mut member = server.connect(1).await;
     member.join(1).await;
-    let room = RoomId::parse("1").expect("an id");
+    let room = room("1");
 
     let mut named = text_message(1, "hi");
     named["clientMessageId"] = json!("a");
@@ -131,18 +131,10 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         HANDLERS.iter().map(|(name, _)| (*name, BTreeSet::new())).collect();
     for (name, event) in scenario {
         // Whatever was pushed before, there is a member whose connection is gone, and one to be told of a leave.
-        let ghost = Member {
-            connection: ConnectionId::new("Z2hvc3QAAAAAAAA="),
-            user: UserId::parse("66").expect("an id"),
-            joined_at: now(),
-        };
-        app.connections.enter(&ghost, &room).await.expect("entered");
-        let me = Member {
-            connection: ConnectionId::new("YQAAAAAAAAAAAAA="),
-            user: UserId::parse("7").expect("an id"),
-            joined_at: now(),
-        };
+        app.connections.enter(&ghost("66"), &room).await.expect("entered");
         if ["leave-room", "disconnect"].contains(&name) {
+            // The connection of the events, user 7's, is taken out by every push before.
+            let me = Member { connection: ConnectionId::new("YQAAAAAAAAAAAAA="), ..ghost("7") };
             app.connections.enter(&me, &room).await.expect("entered");
         }
         invoke(name, &vars, event).await;

@@ -1,18 +1,18 @@
 //! The history: all of it, in order, page by page, and after a restart.
 
-use chat::{Content, Cursor, HistoryRequest, Message, MessageKind, RoomId, UserId};
+use chat::{Content, Cursor, HistoryRequest, Message, MessageKind};
 use chat_aws::{App, now};
-use chat_tests::Server;
+use chat_tests::{Server, room, user};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 async fn fill(app: &App, room: &str, count: usize) {
-    let room = RoomId::parse(room).expect("an id");
+    let room = chat_tests::room(room);
     let store = |n: usize| {
         let (app, room) = (app.clone(), room.clone());
         async move {
             let id = app.messages.next_id(&room).await.expect("an id");
-            let sender = UserId::parse(&(n % 7).to_string()).expect("an id");
+            let sender = user(&(n % 7).to_string());
             let content = Content::parse(MessageKind::Text, &format!("message {n}")).expect("content");
             let message = Message { id, room, sender, content, create_time: now(), client_message_id: None };
             app.messages.store(message).await.expect("stored");
@@ -89,7 +89,7 @@ async fn every_page_is_the_slice_next_to_its_cursor() {
                 (Cursor::Before(id), &before[before.len().saturating_sub(limit)..], limit < before.len()),
                 (Cursor::After(id), &after[..limit.min(after.len())], limit < after.len()),
             ] {
-                let request = HistoryRequest { room: RoomId::parse("1").expect("an id"), cursor, limit };
+                let request = HistoryRequest { room: room("1"), cursor, limit };
                 let page = app.messages.page(&request).await.expect("a page");
                 let ids: Vec<_> = page.messages.iter().map(|message| message.id.get()).collect();
                 assert_eq!((ids.as_slice(), page.more), (slice, more), "{request:?}");

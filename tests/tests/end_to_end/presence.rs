@@ -1,8 +1,7 @@
 //! Who is in a room: people, not devices; and nobody who is gone.
 
-use chat::{ConnectionId, Member, Profile, Push, RoomId, UserId};
-use chat_aws::now;
-use chat_tests::Server;
+use chat::{Profile, Push};
+use chat_tests::{Server, ghost, room, user};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -92,8 +91,7 @@ async fn nothing_is_left_of_connections_that_ended() {
 async fn a_stale_member_is_removed_in_both_directions_and_the_room_is_told() {
     let server = Server::start().await;
     let app = server.app();
-    let (room, user) = (RoomId::parse("1").expect("an id"), UserId::parse("66").expect("an id"));
-    let ghost = Member { connection: ConnectionId::new("Z2hvc3QAAAAAAAA="), user, joined_at: now() };
+    let (room, ghost) = (room("1"), ghost("66"));
     app.connections.enter(&ghost, &room).await.expect("entered");
     let mut client = server.connect(1).await;
     // Its own join is the first push that meets the ghost.
@@ -109,10 +107,9 @@ async fn a_stale_member_is_removed_in_both_directions_and_the_room_is_told() {
 async fn a_stale_device_of_someone_who_is_still_there_goes_quietly() {
     let server = Server::start().await;
     let app = server.app();
-    let (room, user) = (RoomId::parse("1").expect("an id"), UserId::parse("7").expect("an id"));
+    let (room, ghost) = (room("1"), ghost("7"));
     let mut client = server.connect(7).await;
     client.join(1).await;
-    let ghost = Member { connection: ConnectionId::new("Z2hvc3QAAAAAAAA="), user, joined_at: now() };
     app.connections.enter(&ghost, &room).await.expect("entered");
     client.say(1, "hi").await;
     let seen: Vec<_> = client.pushed().await.iter().map(|frame| frame["type"].clone()).collect();
@@ -125,12 +122,11 @@ async fn a_stale_device_of_someone_who_is_still_there_goes_quietly() {
 async fn a_stale_member_is_told_of_once() {
     let server = Server::start().await;
     let app = server.app();
-    let (room, user) = (RoomId::parse("1").expect("an id"), UserId::parse("66").expect("an id"));
+    let (room, ghost) = (room("1"), ghost("66"));
     let mut senders = join_all((0..4).map(|user| server.connect(user))).await;
     for sender in &mut senders {
         sender.join(1).await;
     }
-    let ghost = Member { connection: ConnectionId::new("Z2hvc3QAAAAAAAA="), user, joined_at: now() };
     app.connections.enter(&ghost, &room).await.expect("entered");
     join_all(senders.iter_mut().map(|sender| sender.say(1, "hi"))).await;
     for sender in &mut senders {
@@ -146,15 +142,14 @@ async fn a_stale_member_is_told_of_once() {
 async fn who_came_back_meanwhile_is_not_told_to_have_left() {
     let server = Server::start().await;
     let app = server.app();
-    let (room, user) = (RoomId::parse("1").expect("an id"), UserId::parse("7").expect("an id"));
+    let (room, ghost) = (room("1"), ghost("7"));
     let mut watcher = server.connect(9).await;
     watcher.join(1).await;
-    let ghost = Member { connection: ConnectionId::new("Z2hvc3QAAAAAAAA="), user: user.clone(), joined_at: now() };
     app.connections.enter(&ghost, &room).await.expect("entered");
     let before = app.connections.members(&room).await.expect("members");
     let mut back = server.connect(7).await;
     back.join(1).await;
-    app.deliver(&room, before, &Push::left(&room, &UserId::parse("1000").expect("an id"))).await.expect("delivered");
+    app.deliver(&room, before, &Push::left(&room, &user("1000"))).await.expect("delivered");
     let left: Vec<_> = watcher
         .pushed()
         .await
@@ -171,15 +166,14 @@ async fn who_came_back_meanwhile_is_not_told_to_have_left() {
 async fn a_join_that_is_undone_announces_the_device_that_kept_silent_for_it() {
     let server = Server::start().await;
     let app = server.app();
-    let (room, user) = (RoomId::parse("1").expect("an id"), UserId::parse("7").expect("an id"));
+    let (room, ghost) = (room("1"), ghost("7"));
     let mut watcher = server.connect(9).await;
     watcher.join(1).await;
-    let closing = Member { connection: ConnectionId::new("Y2xvc2luZwAAAAA="), user: user.clone(), joined_at: now() };
-    app.connections.enter(&closing, &room).await.expect("entered");
+    app.connections.enter(&ghost, &room).await.expect("entered");
     let mut silent = server.connect(7).await;
     silent.join(1).await;
     assert!(watcher.pushed().await.is_empty(), "it is not the first device");
-    app.undo_join(&closing, &room, &Profile::unknown(user)).await.expect("undone");
+    app.undo_join(&ghost, &room, &Profile::unknown(ghost.user.clone())).await.expect("undone");
     assert_eq!(watcher.expect(json!({"type": "joinRoom"})).await["userId"], 7);
     server.stop().await;
 }

@@ -1,17 +1,9 @@
 //! The stores against a real DynamoDB protocol: what is expired is not there, and what is conditional holds.
 
-use chat::{ConnectionId, Content, Member, Message, MessageKind, RoomId, UserId};
+use chat::{Content, Message, MessageKind};
 use chat_aws::{App, now};
-use chat_tests::{Server, frame, invoke, text_message, websocket_event};
+use chat_tests::{Server, frame, ghost, invoke, room, text_message, user, websocket_event};
 use serde_json::json;
-
-fn room(id: &str) -> RoomId {
-    RoomId::parse(id).expect("an id")
-}
-
-fn user(id: &str) -> UserId {
-    UserId::parse(id).expect("an id")
-}
 
 async fn message(app: &App, client_message_id: Option<&str>) -> Message {
     Message {
@@ -81,10 +73,10 @@ async fn expired_rows_are_not_there() {
     let page = server.history("chatroomId=1&limit=10").await;
     assert_eq!((page.ids(), page.link("prev")), (vec![16, 17, 18, 19, 20], None));
 
-    let member = Member { connection: ConnectionId::new("c="), user: user("7"), joined_at: now() };
+    let member = ghost("7");
     app.connections.enter(&member, &room("1")).await.expect("entered");
-    assert_eq!(app.connections.members(&room("1")).await.expect("members"), [member]);
-    expire(&server, "ConnectionsTable", "ROOM#1", "CONN#c=").await;
+    assert_eq!(app.connections.members(&room("1")).await.expect("members"), std::slice::from_ref(&member));
+    expire(&server, "ConnectionsTable", "ROOM#1", &format!("CONN#{}", member.connection)).await;
     assert_eq!(app.connections.members(&room("1")).await.expect("members"), []);
     server.stop().await;
 }

@@ -148,9 +148,12 @@ impl Client {
 
     /// Is gone at once, without a word: the socket is reset.
     pub fn vanish(self) {
-        if let MaybeTlsStream::Plain(stream) = self.socket.get_ref() {
-            stream.set_zero_linger().expect("a socket");
-        }
+        let stream = match self.socket.get_ref() {
+            MaybeTlsStream::Plain(stream) => stream,
+            MaybeTlsStream::Rustls(stream) => stream.get_ref().0,
+            _ => unreachable!("no other TLS is built in"),
+        };
+        stream.set_zero_linger().expect("a socket");
     }
 
     async fn receive(&mut self) -> Value {

@@ -1,5 +1,15 @@
 use chat::{ConnectionId, Member, RoomId, UserId};
 use chat_aws::now;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A room or a user that nobody was given before, in this run or another: whole numbers go up to 2^53 - 1.
+pub fn fresh() -> u64 {
+    // The standard library seeds its hashers at random; 52 bits leave as many again to count on.
+    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(()) >> 12));
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 pub fn room(id: &str) -> RoomId {
     RoomId::parse(id).expect("an id")

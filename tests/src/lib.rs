@@ -1,6 +1,8 @@
-//! What the tests stand on: a whole system of their own on free ports, and clients that speak to it over sockets.
+//! What the tests stand on: a deployment as its users have it, a local run with its inside, and clients that speak to
+//! either over sockets.
 
 mod client;
+mod deployment;
 mod function;
 mod ids;
 mod lambda;
@@ -8,11 +10,12 @@ mod recorder;
 mod server;
 
 pub use client::{Client, Closed, text_message};
+pub use deployment::{Deployment, Page};
 pub use function::{REQUEST_ID, frame, invoke, sample, websocket_event};
-pub use ids::{ghost, room, user};
+pub use ids::{fresh, ghost, room, user};
 pub use lambda::Lambda;
 pub use recorder::{Call, Recorder};
-pub use server::{Page, Server};
+pub use server::Server;
 
 use std::time::Duration;
 

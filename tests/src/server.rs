@@ -1,44 +1,29 @@
-use crate::{Client, PATIENCE};
+use crate::{Deployment, PATIENCE};
 use chat_aws::{App, Vars};
 use chat_local::{Limits, Local, Options};
-use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use tokio::time::timeout;
 
 /// The project's template; tests run in their package's folder.
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
 
-/// A system of the test's own.
+/// A local run of the test's own, with everything inside it in reach.
 pub struct Server {
-    local: Local,
-    http: reqwest::Client,
+    pub(crate) deployment: Deployment,
+    dynamodb_url: String,
+    management_url: String,
     /// Keeps an altered template on disk as long as the server needs it.
     _template: Option<tempfile::TempDir>,
 }
 
-/// An answer of the history endpoint.
-#[derive(Debug)]
-pub struct Page {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Value,
-}
+impl Deref for Server {
+    type Target = Deployment;
 
-impl Page {
-    /// The ids of the page's messages, in its order.
-    pub fn ids(&self) -> Vec<u64> {
-        let items = self.body.as_array().unwrap_or_else(|| panic!("no list of messages: {:?}", self.body));
-        items.iter().map(|item| item["id"].as_u64().expect("an id")).collect()
-    }
-
-    /// Where the `Link` header leads for a relation: a query string.
-    pub fn link(&self, rel: &str) -> Option<String> {
-        let header = self.headers.get("link")?.to_str().expect("ASCII");
-        let entry = header.split(", ").find(|entry| entry.ends_with(&format!("; rel=\"{rel}\"")))?;
-        let target = entry.split_once('>').expect("a target").0;
-        Some(target.strip_prefix("<?").expect("a query-only reference").to_owned())
+    fn deref(&self) -> &Deployment {
+        &self.deployment
     }
 }
 
@@ -83,66 +68,28 @@ impl Server {
 
     async fn run(options: Options, template: Option<tempfile::TempDir>) -> Self {
         let local = Local::start(options).await.expect("the local run starts");
-        Self { local, http: reqwest::Client::new(), _template: template }
+        Self {
+            dynamodb_url: local.dynamodb_url().to_owned(),
+            management_url: local.management_url(),
+            deployment: Deployment::of(local),
+            _template: template,
+        }
     }
 
     pub async fn stop(self) {
-        self.local.stop().await.expect("the local run stops");
-    }
-
-    /// A token with these claims.
-    pub fn token(&self, claims: Value) -> String {
-        self.local.tokens().issue(claims.as_object().expect("claims").clone()).expect("a token")
-    }
-
-    /// A token of a user who may enter every room.
-    pub fn token_of(&self, user: impl Into<Value>) -> String {
-        self.token(json!({"userId": user.into(), "rooms": "*"}))
-    }
-
-    /// A connection of a user who may enter every room.
-    pub async fn connect(&self, user: impl Into<Value>) -> Client {
-        Client::connect(&self.socket_url(&self.token_of(user))).await
-    }
-
-    pub fn websocket_url(&self) -> String {
-        self.local.websocket_url()
-    }
-
-    pub fn socket_url(&self, token: &str) -> String {
-        format!("{}?token={token}", self.websocket_url())
-    }
-
-    pub fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.local.http_url())
-    }
-
-    pub fn http(&self) -> &reqwest::Client {
-        &self.http
-    }
-
-    /// A page of history, read by a user who may read every room.
-    pub async fn history(&self, query: &str) -> Page {
-        self.history_as(&self.token_of(1), query).await
-    }
-
-    pub async fn history_as(&self, token: &str, query: &str) -> Page {
-        let request = self.http.get(self.url(&format!("/chat-history/list?{query}"))).bearer_auth(token);
-        let response = request.send().await.expect("an answer");
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Page { status, headers, body: response.json().await.expect("JSON") }
+        self.deployment.stop().await;
     }
 
     /// A call of the management API, signed well enough for the gateway.
     pub async fn management(&self, method: reqwest::Method, connection: &str, body: String) -> reqwest::Response {
         let id = connection.replace('=', "%3D");
-        let request = self.http.request(method, format!("{}/@connections/{id}", self.local.management_url()));
+        let request = self.http().request(method, format!("{}/@connections/{id}", self.management_url));
         signed(request).body(body).send().await.expect("an answer")
     }
 
     /// A call of DynamoDB itself, past the stores.
     pub async fn dynamodb(&self, operation: &str, body: Value) -> Value {
-        let request = self.http.post(self.local.dynamodb_url());
+        let request = self.http().post(&self.dynamodb_url);
         let request = signed(request).header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
         let request = request.header("content-type", "application/x-amz-json-1.0").body(body.to_string());
         let response = request.send().await.expect("an answer");
@@ -172,8 +119,8 @@ impl Server {
             ("AWS_REGION", "us-east-1".into()),
             ("AWS_ACCESS_KEY_ID", "local-access-key".into()),
             ("AWS_SECRET_ACCESS_KEY", "local-secret-key".into()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", self.local.dynamodb_url().to_owned()),
-            ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", self.local.management_url()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb_url.clone()),
+            ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", self.management_url.clone()),
             ("CONNECTIONS_TABLE", "ConnectionsTable".into()),
             ("CHAT_TABLE", "ChatTable".into()),
         ])

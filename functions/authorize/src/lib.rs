@@ -1,13 +1,14 @@
 //! `authorize`: the authorizer of both APIs. A token in, an identity for the life of the connection out.
 
+mod keys;
 mod token;
 
 use chat::Caller;
 use chat_aws::apigw::{AuthorizeEvent, Verdict};
 use chat_aws::serve::{self, Function};
 use chat_aws::{Failure, Fault, Vars};
+pub use keys::SECRET_BYTES_MIN;
 use std::fmt::Display;
-pub use token::SECRET_BYTES_MIN;
 use token::Tokens;
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {

@@ -1,5 +1,6 @@
 //! What `template.yaml` says about routes, authorizers, functions, environment and tables.
 
+mod parameters;
 mod resolve;
 mod yaml;
 
@@ -101,9 +102,10 @@ impl Template {
         let template = Self::document(text)?;
         let resources = section(&template, "Resources").context("there are no Resources")?;
         let empty = Map::new();
-        let declared = section(&template, "Parameters").unwrap_or(&empty);
-        let conditions = section(&template, "Conditions").unwrap_or(&empty);
-        let resolver = Resolver::new(declared, parameters, conditions, resources)?;
+        let optional = |name: &str| section(&template, name).unwrap_or(&empty);
+        let parameters = parameters::values(optional("Parameters"), parameters)?;
+        let resolver = Resolver::new(parameters, optional("Conditions"), resources);
+        resolver.check(optional("Rules"))?;
         let reader = Reader { resolver, globals: &template["Globals"]["Function"], resources };
         Ok(Self {
             websocket: reader.websocket_api()?,
@@ -331,6 +333,57 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_out_of_range_is_refused_with_a_sentence() {
+        let secret = "x".repeat(32);
+        let jwks = ("TokenJwks", "{}");
+        for (given, said) in [
+            (vec![], "Set TokenSecret or TokenJwks, or nobody could ever connect"),
+            (vec![jwks], "TokenJwks needs TokenIssuer, or any tenant of the provider could give out tokens"),
+            (
+                vec![jwks, ("TokenIssuer", "https://id.example.com")],
+                "TokenJwks needs TokenAudience, or tokens for other applications would do here",
+            ),
+            (vec![("TokenSecret", &secret[1..])], "parameter TokenSecret must be at least 32 bytes"),
+            (vec![("Stage", "a/b")], "parameter Stage must be 1 to 128 letters, digits, _ and -"),
+            (
+                vec![("DefaultRooms", "1,,2")],
+                "parameter DefaultRooms must be empty, *, or ids with commas between them",
+            ),
+            (
+                vec![("MessageRetentionDays", "-1")],
+                "parameter MessageRetentionDays must be a number of days, 0 to 36500",
+            ),
+            (
+                vec![("MessageRetentionDays", "ever")],
+                "parameter MessageRetentionDays must be a number of days, 0 to 36500",
+            ),
+            (
+                vec![("RequestsPerSecond", "0")],
+                "parameter RequestsPerSecond must be a number from 1 to 10000, API Gateway's own limit",
+            ),
+            (vec![("AlarmEmail", "me")], "parameter AlarmEmail must be one e-mail address"),
+            (vec![("AllowedOrigins", "a, b")], "parameter AllowedOrigins must be * or origins such as"),
+            (vec![("LogLevel", "TRACE")], r#"parameter LogLevel must fit AllowedValues ["DEBUG","INFO","WARN"]"#),
+            (vec![("Secret", "x")], "parameter Secret does not exist"),
+        ] {
+            let given = given.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let error = Template::parse(TEMPLATE, &given).expect_err(said).to_string();
+            assert!(error.starts_with(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_or_a_providers_keys_will_do() {
+        let provider = [("TokenJwks", "{}"), ("TokenIssuer", "https://id.example.com"), ("TokenAudience", "chat")];
+        let own = [("TokenSecret", "x".repeat(32))];
+        let provider = provider.map(|(name, value)| (name, value.to_owned()));
+        for given in [&provider[..], &own[..]] {
+            let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            Template::parse(TEMPLATE, &given).expect("understood");
+        }
+    }
+
+    #[test]
     fn a_route_without_a_route_response_does_not_reply() {
         let mute = TEMPLATE.replace("RouteId: !Ref ChatApiSendmessageRoute", "RouteId: !Ref SomeOtherRoute");
         assert!(!parse(&mute).expect("parses").websocket.routes["sendMessage"].replies);
@@ -349,7 +402,7 @@ mod tests {
             ("Resources:", "Sources:", "there are no Resources"),
             ("Path: /chat-history/list", "Path: /{proxy+}", "the local run serves GET routes of plain paths"),
             ("Path: /chat-history/list", "Path: chat-history", "the local run serves GET routes of plain paths"),
-            ("Default: dev", "Default: a/b", "\"a/b\" cannot be a stage here"),
+            ("Default: dev", "Default: local", "\"local\" cannot be a stage here"),
         ] {
             let error = parse(&TEMPLATE.replacen(from, to, 1)).expect_err(said);
             assert!(format!("{error:#}").contains(said), "{error:#}");

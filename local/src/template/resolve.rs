@@ -16,22 +16,28 @@ pub struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    /// Parameters take the given value, else their default.
     pub fn new(
-        declared: &Map<String, Value>,
-        given: &BTreeMap<String, String>,
+        parameters: BTreeMap<String, Value>,
         conditions: &'a Map<String, Value>,
         resources: &'a Map<String, Value>,
-    ) -> Result<Self> {
-        let mut parameters = BTreeMap::new();
-        for (name, declaration) in declared {
-            let value = given.get(name).map(|value| json!(value)).or_else(|| declaration.get("Default").cloned());
-            parameters.insert(name.clone(), value.with_context(|| format!("parameter {name} has no value"))?);
+    ) -> Self {
+        Self { parameters, conditions, resources }
+    }
+
+    /// Checks what the template asserts of its parameters, and answers the assertion that does not hold in its words.
+    pub fn check(&self, rules: &Map<String, Value>) -> Result<()> {
+        for (name, rule) in rules {
+            let applies = match rule.get("RuleCondition") {
+                Some(condition) => self.holds(condition).with_context(|| format!("rule {name}"))?,
+                None => true,
+            };
+            for assertion in rule["Assertions"].as_array().filter(|_| applies).into_iter().flatten() {
+                if !self.holds(&assertion["Assert"]).with_context(|| format!("rule {name}"))? {
+                    bail!("{}", assertion["AssertDescription"].as_str().unwrap_or(name));
+                }
+            }
         }
-        match given.keys().find(|name| !declared.contains_key(*name)) {
-            Some(unknown) => bail!("parameter {unknown} does not exist"),
-            None => Ok(Self { parameters, conditions, resources }),
-        }
+        Ok(())
     }
 
     /// The value with every function in it replaced by what it stands for.
@@ -160,11 +166,11 @@ mod tests {
 
     fn resolve(value: Value) -> Result<Value> {
         let object = |value: Value| value.as_object().expect("an object").clone();
-        let declared = object(json!({"Stage": {"Default": "dev"}, "Days": {"Default": 0}}));
+        let parameters = BTreeMap::from([("Stage".into(), json!("dev")), ("Days".into(), json!(0))]);
         let conditions = object(json!({"Keeps": {"Fn::Equals": [{"Ref": "Days"}, "0"]}}));
         let resources =
             object(json!({"F": {"Type": "AWS::Serverless::Function"}, "T": {"Type": "AWS::DynamoDB::Table"}}));
-        Resolver::new(&declared, &BTreeMap::new(), &conditions, &resources)?.resolve(&value)
+        Resolver::new(parameters, &conditions, &resources).resolve(&value)
     }
 
     #[test]

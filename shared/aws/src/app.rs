@@ -41,11 +41,12 @@ impl App {
         while let Some(frame) = frames.pop() {
             let mut posted = self.pusher.post(&members, &frame).await;
             delivered += posted.delivered;
+            let failed = posted.failed.len();
             if let Some(fault) = posted.failed.pop() {
+                telemetry::pushes_failed(failed, members.len());
                 if delivered == 0 && posted.gone.is_empty() {
                     return Err(fault);
                 }
-                tracing::warn!(failed = posted.failed.len() + 1, of = members.len(), "some members were not reached");
                 telemetry::survived(&fault);
             }
             let gone: HashSet<_> = posted.gone.into_iter().collect();

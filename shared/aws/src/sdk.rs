@@ -51,7 +51,9 @@ impl Clients {
             .http_client(http.clone())
             .retry_config(retries.clone())
             .timeout_config(timeouts.clone());
-        dynamodb.set_endpoint_url(vars.optional("AWS_ENDPOINT_URL_DYNAMODB").map(String::from));
+        // The service's own variable goes before the one for all, as in every AWS SDK.
+        let endpoint = vars.optional("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| vars.optional("AWS_ENDPOINT_URL"));
+        dynamodb.set_endpoint_url(endpoint.map(String::from));
 
         let management = management::Config::builder()
             .behavior_version(BehaviorVersion::latest())

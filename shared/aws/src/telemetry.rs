@@ -27,3 +27,8 @@ pub(crate) fn fatal(fault: &Fault) {
 pub(crate) fn survived(fault: &Fault) {
     tracing::warn!(cause = %fault.chain(), "part of a request failed");
 }
+
+/// Logs how many members a push did not reach. The template sums `failedPushes` for an alarm.
+pub(crate) fn pushes_failed(failed: usize, of: usize) {
+    tracing::warn!(failedPushes = failed, of, "some members were not reached");
+}

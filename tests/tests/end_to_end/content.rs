@@ -1,13 +1,14 @@
 //! What is said arrives as it was said.
 
-use chat_tests::{Server, text_message};
+use chat_tests::{Deployment, fresh, text_message};
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn text_is_kept_byte_for_byte() {
-    let server = Server::start().await;
-    let mut client = server.connect(1).await;
-    client.join(1).await;
+    let deployment = Deployment::start().await;
+    let room = fresh();
+    let mut client = deployment.connect(fresh()).await;
+    client.join(room).await;
     let longest = "光".repeat(4_000);
     let texts = [
         "hi",
@@ -20,30 +21,31 @@ async fn text_is_kept_byte_for_byte() {
         longest.as_str(),
     ];
     for text in texts {
-        client.say(1, text).await;
+        client.say(room, text).await;
         assert_eq!(client.expect(json!({"type": "sendMessage"})).await["message"]["content"], text);
     }
-    let page = server.history("chatroomId=1").await;
+    let page = deployment.history(&format!("chatroomId={room}")).await;
     let kept: Vec<_> = page.body.as_array().expect("a list").iter().map(|item| item["content"].clone()).collect();
     assert_eq!(kept, texts);
-    server.stop().await;
+    deployment.stop().await;
 }
 
 #[tokio::test]
 async fn images_and_files_keep_their_kind() {
-    let server = Server::start().await;
-    let mut client = server.connect(1).await;
-    client.join(1).await;
+    let deployment = Deployment::start().await;
+    let room = fresh();
+    let mut client = deployment.connect(fresh()).await;
+    client.join(room).await;
     let url = "https://example.com/猫 .png".replace(' ', "%20");
     for (kind, number) in [("text", 0), ("image", 1), ("file", 2)] {
-        let mut request = text_message(1, &url);
+        let mut request = text_message(room, &url);
         request["message"]["type"] = json!(kind);
         let ack = client.ask(request).await;
         assert_eq!(client.expect(json!({"type": "sendMessage"})).await["message"]["type"], kind);
-        let page = server.history("chatroomId=1&limit=1").await;
+        let page = deployment.history(&format!("chatroomId={room}&limit=1")).await;
         let expected: (&Value, &Value) = (&json!(number), &ack["createTime"]);
         assert_eq!((&page.body[0]["type"], &page.body[0]["createTime"]), expected);
         assert_eq!(page.body[0]["content"], url);
     }
-    server.stop().await;
+    deployment.stop().await;
 }

@@ -1,143 +1,84 @@
 //! Getting in: three ways to bring a token, and none without.
 
-use chat_local::Tokens;
-use chat_tests::{Client, Server, sample};
-use serde_json::{Value, json};
-use std::time::Duration;
+use chat_tests::{Client, Deployment, fresh};
+use serde_json::json;
 use tokio_tungstenite::tungstenite::client::{ClientRequestBuilder, IntoClientRequest};
-use tokio_tungstenite::tungstenite::http::HeaderValue;
 
-fn request(server: &Server) -> ClientRequestBuilder {
-    ClientRequestBuilder::new(server.websocket_url().parse().expect("a URL"))
+fn request(deployment: &Deployment) -> ClientRequestBuilder {
+    ClientRequestBuilder::new(deployment.websocket_url().parse().expect("a URL"))
 }
 
 #[tokio::test]
-async fn a_token_may_come_in_three_places() {
-    let server = Server::start().await;
-    let token = server.token_of(7);
+async fn a_token_may_come_in_a_header_or_in_the_query_string() {
+    let deployment = Deployment::start().await;
+    let (room, user) = (fresh(), fresh());
+    let token = deployment.token_of(user);
     let bearer = format!("Bearer {token}");
     let mut clients = vec![
-        Client::shake(request(&server).with_header("Authorization", bearer.clone())).await.expect("by header"),
-        Client::shake(request(&server).with_header("authorization", bearer.replace("Bearer", "bearer")))
+        Client::shake(request(&deployment).with_header("Authorization", bearer.clone())).await.expect("by header"),
+        Client::shake(request(&deployment).with_header("authorization", bearer.replace("Bearer", "bearer")))
             .await
             .expect("by header"),
-        Client::connect(&server.socket_url(&token)).await,
-        Client::shake(request(&server).with_sub_protocol("chat").with_sub_protocol(format!("bearer.{token}")))
-            .await
-            .expect("by subprotocol"),
+        Client::connect(&deployment.socket_url(&token)).await,
     ];
-    let chosen: Vec<_> = clients.iter().map(|client| client.subprotocol.as_deref()).collect();
-    assert_eq!(chosen, [None, None, None, Some("chat")]);
     for client in &mut clients {
-        assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": 1, "userId": 7})).await["type"], "ack");
+        assert_eq!(client.subprotocol, None);
+        assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": room, "userId": user})).await["type"], "ack");
     }
-    server.stop().await;
+    deployment.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_may_come_as_a_subprotocol() {
+    let deployment = Deployment::start().await;
+    let (room, user) = (fresh(), fresh());
+    let bearer = format!("bearer.{}", deployment.token_of(user));
+    let handshake = request(&deployment).with_sub_protocol("chat").with_sub_protocol(bearer);
+    let mut client = Client::shake(handshake).await.expect("connected");
+    assert_eq!(client.subprotocol.as_deref(), Some("chat"));
+    assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": room, "userId": user})).await["type"], "ack");
+    deployment.stop().await;
 }
 
 /// RFC 6455 lets a client spread its subprotocols over several headers.
 #[tokio::test]
-async fn subprotocols_may_come_in_several_headers_and_headers_in_any_bytes() {
-    let server = Server::start().await;
-    let token = server.token_of(7);
-    let mut handshake = server.websocket_url().into_client_request().expect("a request");
+async fn subprotocols_may_come_in_several_headers() {
+    let deployment = Deployment::start().await;
+    let token = deployment.token_of(fresh());
+    let mut handshake = deployment.websocket_url().into_client_request().expect("a request");
     for line in ["chat".to_owned(), format!("bearer.{token}")] {
         handshake.headers_mut().append("sec-websocket-protocol", line.parse().expect("a header"));
     }
-    handshake.headers_mut().insert("user-agent", HeaderValue::from_bytes("café".as_bytes()).expect("a header"));
-    handshake.headers_mut().insert("cookie", HeaderValue::from_bytes(b"a=\xff").expect("a header"));
     let client = Client::shake(handshake).await.expect("connected");
     assert_eq!(client.subprotocol.as_deref(), Some("chat"));
-    let mut unreadable = server.websocket_url().into_client_request().expect("a request");
-    unreadable.headers_mut().insert("authorization", HeaderValue::from_bytes(b"Bearer \xff").expect("a header"));
-    assert_eq!(Client::refusal(unreadable).await.status().as_u16(), 403);
-    server.stop().await;
+    deployment.stop().await;
 }
 
 #[tokio::test]
 async fn nobody_comes_in_without_a_token_of_ours() {
-    let server = Server::start().await;
-    let good = server.token_of(7);
+    let deployment = Deployment::start().await;
+    let user = fresh();
+    let good = deployment.token_of(user);
     let (head, signature) = good.rsplit_once('.').expect("three parts");
     let payload = head.split_once('.').expect("two parts").1;
-    let issue = |claims: Value| server.token(claims);
+    let expired = deployment.token(json!({"sub": user, "rooms": "*", "exp": 1_700_000_000}));
+    let endless = deployment.token(json!({"sub": user, "rooms": "*", "exp": "never"}));
     for (what, url) in [
-        ("no token", server.websocket_url()),
-        ("an empty one", server.socket_url("")),
-        ("rubbish", server.socket_url("a.b.c")),
+        ("no token", deployment.websocket_url().to_owned()),
+        ("an empty one", deployment.socket_url("")),
+        ("rubbish", deployment.socket_url("a.b.c")),
         // {"alg":"none","typ":"JWT"}
-        ("alg none", server.socket_url(&format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{payload}."))),
+        ("alg none", deployment.socket_url(&format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{payload}."))),
         // {"alg":"HS512","typ":"JWT"}
         (
             "another algorithm",
-            server.socket_url(&format!("eyJhbGciOiJIUzUxMiIsInR5cCI6IkpXVCJ9.{payload}.{signature}")),
+            deployment.socket_url(&format!("eyJhbGciOiJIUzUxMiIsInR5cCI6IkpXVCJ9.{payload}.{signature}")),
         ),
-        ("forged", server.socket_url(&format!("{head}.{}", signature.chars().rev().collect::<String>()))),
-        ("expired", server.socket_url(&issue(json!({"sub": "7", "rooms": "*", "exp": 1_700_000_000})))),
-        ("exp that is no number", server.socket_url(&issue(json!({"sub": "7", "rooms": "*", "exp": "never"})))),
+        ("forged", deployment.socket_url(&format!("{head}.{}", signature.chars().rev().collect::<String>()))),
+        ("expired", deployment.socket_url(&expired)),
+        ("exp that is no number", deployment.socket_url(&endless)),
     ] {
         assert_eq!(Client::refused(&url).await, 403, "{what}");
     }
-    assert!(server.keys("ConnectionsTable").await.is_empty());
-    assert!(server.keys("ChatTable").await.is_empty());
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn an_application_may_sign_its_own_tokens() {
-    // Signed elsewhere with the samples' secret.
-    let token = sample("authorize-query")["queryStringParameters"]["token"].as_str().expect("a token").to_owned();
-    let stranger = Server::start().await;
-    assert_eq!(Client::refused(&stranger.socket_url(&token)).await, 403);
-    stranger.stop().await;
-    let server = Server::start_with_parameter("TokenSecret", "sample-secret-for-the-events-folder-only").await;
-    let mut client = Client::connect(&server.socket_url(&token)).await;
-    assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": 1, "userId": 1})).await["type"], "ack");
-
-    let tokens = Tokens::signed_with("sample-secret-for-the-events-folder-only").expect("long enough");
-    let hour = Duration::from_secs(3_600);
-    for (rooms, first, second) in
-        [(Some("*"), "ack", "ack"), (Some("1, lobby"), "ack", "error"), (None, "error", "error")]
-    {
-        let token = tokens.for_user("7", rooms, hour).expect("a token");
-        let mut client = Client::connect(&server.socket_url(&token)).await;
-        for (room, expected) in [(1, first), (2, second)] {
-            let reply = client.ask(json!({"action": "joinRoom", "chatroomId": room, "userId": 7})).await;
-            assert_eq!(reply["type"], expected, "{rooms:?}, room {room}");
-        }
-    }
-    assert!(Tokens::signed_with("short").is_err());
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn the_local_run_hands_out_tokens_and_says_why_it_does_not() {
-    let server = Server::start().await;
-    let ask = |body: &'static str| server.http().post(server.url("/local/token")).body(body).send();
-    let body = r#"{"userId":1,"username":"guang","nickName":"光","headPic":"https://example.com/g.png","email":"g@example.com","rooms":"*"}"#;
-    let token: Value = ask(body).await.expect("an answer").json().await.expect("JSON");
-    let mut client = Client::connect(&server.socket_url(token["token"].as_str().expect("a token"))).await;
-    assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": 1, "userId": 1})).await["type"], "ack");
-    for (body, said) in [
-        ("", "the body must be a JSON object"),
-        ("[]", "the body must be a JSON object"),
-        ("{}", "the token names no user"),
-        (r#"{"userId":1,"rooms":"1"}"#, "the token's rooms must be"),
-    ] {
-        let answer = ask(body).await.expect("an answer");
-        assert_eq!(answer.status().as_u16(), 400, "{body}");
-        let answer: Value = answer.json().await.expect("JSON");
-        assert!(answer["message"].as_str().is_some_and(|message| message.starts_with(said)), "{answer}");
-    }
-    for (origin, readable) in
-        [("http://localhost:5173", true), ("http://127.0.0.1:8080", true), ("https://evil.example", false)]
-    {
-        let url = server.url("/local/token");
-        let preflight =
-            server.http().request(reqwest::Method::OPTIONS, &url).header("access-control-request-method", "POST");
-        for request in [preflight, server.http().post(&url).body(body)] {
-            let answer = request.header("origin", origin).send().await.expect("an answer");
-            assert_eq!(answer.headers().contains_key("access-control-allow-origin"), readable, "{origin}");
-        }
-    }
-    server.stop().await;
+    deployment.stop().await;
 }

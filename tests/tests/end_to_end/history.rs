@@ -1,57 +1,41 @@
-//! The history: all of it, in order, page by page, and after a restart.
+//! The history: all of it, in order, page by page, for those who may read it.
 
-use chat::{Content, Cursor, HistoryRequest, Message, MessageKind};
-use chat_aws::{App, now};
-use chat_tests::{Server, room, user};
-use futures_util::{StreamExt, stream};
+use chat_tests::{Deployment, fresh};
+use futures_util::future::join_all;
 use serde_json::json;
 
-async fn fill(app: &App, room: &str, count: usize) {
-    let room = chat_tests::room(room);
-    let store = |n: usize| {
-        let (app, room) = (app.clone(), room.clone());
-        async move {
-            let id = app.messages.next_id(&room).await.expect("an id");
-            let sender = user(&(n % 7).to_string());
-            let content = Content::parse(MessageKind::Text, &format!("message {n}")).expect("content");
-            let message = Message { id, room, sender, content, create_time: now(), client_message_id: None };
-            app.messages.store(message).await.expect("stored");
-        }
-    };
-    stream::iter(0..count).map(store).buffer_unordered(16).for_each(|()| async {}).await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_messages_are_paged_both_ways_without_repeat_or_hole() {
-    let server = Server::start().await;
-    fill(&server.app(), "1", 1_000).await;
-    let all: Vec<u64> = (1..=1_000).collect();
+async fn what_several_people_said_is_paged_both_ways_without_repeat_or_hole() {
+    const SENDERS: u64 = 5;
+    const SENDS: u64 = 50;
+    let deployment = Deployment::start().await;
+    let room = fresh();
+    let senders = join_all((0..SENDERS).map(|_| deployment.connect(fresh()))).await;
+    join_all(senders.into_iter().map(|mut sender| async move {
+        for n in 0..SENDS {
+            sender.say(room, &format!("message {n}")).await;
+        }
+    }))
+    .await;
+    let all: Vec<u64> = (1..=SENDERS * SENDS).collect();
     for limit in [100, 37, 50] {
-        let mut backward: Vec<Vec<u64>> = Vec::new();
-        let mut query = Some(format!("chatroomId=1&limit={limit}"));
-        while let Some(next) = query {
-            let page = server.history(&next).await;
-            backward.insert(0, page.ids());
-            query = page.link("prev");
-        }
+        let mut backward = deployment.history_along("prev", &format!("chatroomId={room}&limit={limit}")).await;
+        backward.reverse();
         assert_eq!(backward.concat(), all, "newest to oldest, {limit} at a time");
-
-        let mut forward: Vec<u64> = Vec::new();
-        let mut query = Some(format!("chatroomId=1&limit={limit}&after=0"));
-        while let Some(next) = query {
-            let page = server.history(&next).await;
-            forward.extend(page.ids());
-            query = page.link("next");
-        }
-        assert_eq!(forward, all, "oldest to newest, {limit} at a time");
+        let forward = deployment.history_along("next", &format!("chatroomId={room}&limit={limit}&after=0")).await;
+        assert_eq!(forward.concat(), all, "oldest to newest, {limit} at a time");
     }
-    server.stop().await;
+    deployment.stop().await;
 }
 
 #[tokio::test]
 async fn a_page_lies_where_its_cursor_says() {
-    let server = Server::start().await;
-    fill(&server.app(), "1", 10).await;
+    let deployment = Deployment::start().await;
+    let room = fresh();
+    let mut client = deployment.connect(fresh()).await;
+    for n in 0..10 {
+        client.say(room, &format!("message {n}")).await;
+    }
     for (query, ids) in [
         ("limit=3", vec![8, 9, 10]),
         ("limit=3&before=8", vec![5, 6, 7]),
@@ -64,114 +48,46 @@ async fn a_page_lies_where_its_cursor_says() {
         ("limit=3&after=9007199254740991", vec![]),
         ("before=9007199254740991&limit=1", vec![10]),
     ] {
-        let page = server.history(&format!("chatroomId=1&{query}")).await;
+        let page = deployment.history(&format!("chatroomId={room}&{query}")).await;
         assert_eq!((page.status, page.ids()), (200, ids), "{query}");
     }
-    assert_eq!(server.history("chatroomId=2").await.body, json!([]), "a room that nobody spoke in");
-    server.stop().await;
-}
-
-/// The law of paging: whatever the limit and the cursor, a page is the slice next to the cursor, and `more` is true.
-#[tokio::test]
-async fn every_page_is_the_slice_next_to_its_cursor() {
-    const COUNT: usize = 9;
-    let server = Server::start().await;
-    let app = server.app();
-    fill(&app, "1", COUNT).await;
-    let all: Vec<u64> = (1..=COUNT as u64).collect();
-    for limit in 1..=COUNT + 1 {
-        for at in 0..=COUNT as u64 + 1 {
-            let before: Vec<u64> = all.iter().copied().filter(|id| *id < at).collect();
-            let after: Vec<u64> = all.iter().copied().filter(|id| *id > at).collect();
-            let id = chat::MessageId::new(at);
-            for (cursor, slice, more) in [
-                (Cursor::Newest, &all[COUNT.saturating_sub(limit)..], limit < COUNT),
-                (Cursor::Before(id), &before[before.len().saturating_sub(limit)..], limit < before.len()),
-                (Cursor::After(id), &after[..limit.min(after.len())], limit < after.len()),
-            ] {
-                let request = HistoryRequest { room: room("1"), cursor, limit };
-                let page = app.messages.page(&request).await.expect("a page");
-                let ids: Vec<_> = page.messages.iter().map(|message| message.id.get()).collect();
-                assert_eq!((ids.as_slice(), page.more), (slice, more), "{request:?}");
-            }
-        }
-    }
-    server.stop().await;
+    let silent = deployment.history(&format!("chatroomId={}", fresh())).await;
+    assert_eq!(silent.body, json!([]), "a room that nobody spoke in");
+    deployment.stop().await;
 }
 
 #[tokio::test]
 async fn a_request_that_makes_no_sense_is_answered_in_the_seeds_shape() {
-    let server = Server::start().await;
+    let deployment = Deployment::start().await;
+    let room = format!("chatroomId={}", fresh());
     for (query, said) in [
-        ("", "chatroomId is missing"),
-        ("chatroomId=", "chatroomId must be a room id"),
-        ("chatroomId=1&limit=0", "limit must be a whole number from 1 to 100"),
-        ("chatroomId=1&limit=101", "limit must be a whole number from 1 to 100"),
-        ("chatroomId=1&limit=1.5", "limit must be a whole number from 1 to 100"),
-        ("chatroomId=1&before=x", "before must be a message id: a whole number from 0 to 9007199254740991"),
-        ("chatroomId=1&after=-1", "after must be a message id: a whole number from 0 to 9007199254740991"),
-        ("chatroomId=1&before=5&after=5", "before and after exclude each other"),
-        ("chatroomId=1&chatroomId=2", "chatroomId must be given once"),
+        (String::new(), "chatroomId is missing"),
+        ("chatroomId=".into(), "chatroomId must be a room id"),
+        (format!("{room}&limit=0"), "limit must be a whole number from 1 to 100"),
+        (format!("{room}&limit=101"), "limit must be a whole number from 1 to 100"),
+        (format!("{room}&limit=1.5"), "limit must be a whole number from 1 to 100"),
+        (format!("{room}&before=x"), "before must be a message id: a whole number from 0 to 9007199254740991"),
+        (format!("{room}&after=-1"), "after must be a message id: a whole number from 0 to 9007199254740991"),
+        (format!("{room}&before=5&after=5"), "before and after exclude each other"),
+        (format!("{room}&{room}"), "chatroomId must be given once"),
     ] {
-        let page = server.history(query).await;
+        let page = deployment.history(&query).await;
         let body = json!({"statusCode": 400, "message": said, "error": "Bad Request"});
         assert_eq!((page.status, page.body), (400, body), "{query}");
     }
-    server.stop().await;
+    deployment.stop().await;
 }
 
 #[tokio::test]
 async fn nobody_reads_without_a_token_of_ours() {
-    let server = Server::start().await;
-    let url = server.url("/chat-history/list?chatroomId=1");
-    let plain = server.http().get(&url).send().await.expect("an answer");
-    assert_eq!(plain.status().as_u16(), 401);
-    let expired = server.token(json!({"sub": "1", "rooms": "*", "exp": 1_700_000_000}));
-    for token in ["", "rubbish", &expired, &format!("{}x", server.token_of(1))] {
-        assert_eq!(server.history_as(token, "chatroomId=1").await.status, 403, "{token}");
+    let deployment = Deployment::start().await;
+    let query = format!("chatroomId={}", fresh());
+    let plain = deployment.http().get(deployment.url(&format!("/chat-history/list?{query}")));
+    assert_eq!(plain.send().await.expect("an answer").status().as_u16(), 401);
+    let user = fresh();
+    let expired = deployment.token(json!({"sub": user, "rooms": "*", "exp": 1_700_000_000}));
+    for token in ["", "rubbish", &expired, &format!("{}x", deployment.token_of(user))] {
+        assert_eq!(deployment.history_as(token, &query).await.status, 403, "{token}");
     }
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn pages_of_other_origins_may_read_it() {
-    let server = Server::start_with_parameter("AllowedOrigins", "https://chat.example.com,https://example.org").await;
-    let url = server.url("/chat-history/list?chatroomId=1");
-    let ask = |origin: &'static str| {
-        let request = server.http().request(reqwest::Method::OPTIONS, &url).header("origin", origin);
-        request.header("access-control-request-method", "GET").header("access-control-request-headers", "authorization")
-    };
-    let allowed = ask("https://example.org").send().await.expect("an answer");
-    assert_eq!(allowed.status().as_u16(), 204);
-    assert_eq!(allowed.headers()["access-control-allow-origin"], "https://example.org");
-    assert_eq!(allowed.headers()["access-control-allow-headers"], "authorization");
-    let foreign = ask("https://evil.example").send().await.expect("an answer");
-    assert_eq!(foreign.headers().get("access-control-allow-origin"), None);
-
-    let read = server.http().get(&url).bearer_auth(server.token_of(1)).header("origin", "https://chat.example.com");
-    let read = read.send().await.expect("an answer");
-    assert_eq!(read.headers()["access-control-expose-headers"], "link");
-    assert_eq!(read.status().as_u16(), 200);
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn the_history_survives_a_restart_and_goes_on() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start_in(folder.path()).await;
-    let mut client = server.connect(1).await;
-    client.join(1).await;
-    client.say(1, "before").await;
-    server.stop().await;
-
-    let server = Server::start_in(folder.path()).await;
-    assert!(server.keys("ConnectionsTable").await.is_empty(), "no connection outlives its gateway");
-    let mut client = server.connect(1).await;
-    assert_eq!(client.join(1).await["lastId"], 1);
-    assert_eq!(client.say(1, "after").await["id"], 2);
-    let page = server.history("chatroomId=1").await;
-    let said: Vec<_> = page.body.as_array().expect("a list").iter().map(|item| item["content"].clone()).collect();
-    assert_eq!(said, ["before", "after"]);
-    assert_eq!(page.body[0]["sender"]["createTime"], page.body[1]["sender"]["createTime"]);
-    server.stop().await;
+    deployment.stop().await;
 }

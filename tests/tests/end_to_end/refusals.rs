@@ -1,6 +1,6 @@
 //! Bad input gets a clear answer that names the field; the connection lives, and nothing is stored or pushed.
 
-use chat_tests::{Client, Server, text_message};
+use chat_tests::{Client, Deployment, fresh, text_message};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -16,12 +16,15 @@ fn without(mut request: Value, object: &str, field: &str) -> Value {
 
 #[tokio::test]
 async fn every_field_that_is_missing_or_wrong_is_named() {
-    let server = Server::start().await;
-    let (mut client, mut other) = (server.connect(1).await, server.connect(2).await);
-    other.join(1).await;
-    let join = json!({"action": "joinRoom", "chatroomId": 1, "userId": 1});
-    let send = json!({"action": "sendMessage", "chatroomId": 1, "sendUserId": 1, "clientMessageId": "a",
+    let deployment = Deployment::start().await;
+    let (room, user, stranger) = (fresh(), fresh(), fresh());
+    let (mut client, mut other) = (deployment.connect(user).await, deployment.connect(stranger).await);
+    other.join(room).await;
+    let join = json!({"action": "joinRoom", "chatroomId": room, "userId": user});
+    let send = json!({"action": "sendMessage", "chatroomId": room, "sendUserId": user, "clientMessageId": "a",
         "message": {"type": "text", "content": "hi"}});
+    let mut foreign = text_message(room, "hi");
+    foreign["userId"] = json!(stranger);
     let image = with(send.clone(), "/message/type", json!("image"));
     let mut cases = vec![
         (without(join.clone(), "", "chatroomId"), "badRequest", "chatroomId"),
@@ -30,18 +33,13 @@ async fn every_field_that_is_missing_or_wrong_is_named() {
         (without(send.clone(), "", "message"), "badRequest", "message"),
         (without(send.clone(), "/message", "type"), "badRequest", "message.type"),
         (without(send.clone(), "/message", "content"), "badRequest", "message.content"),
-        (with(join.clone(), "/userId", json!(2)), "notAllowed", "userId"),
-        (with(send.clone(), "/sendUserId", json!(2)), "notAllowed", "sendUserId"),
-        (
-            json!({"action": "sendMessage", "chatroomId": 1, "userId": 2, "message": {"type": "text", "content": "hi"}}),
-            "notAllowed",
-            "userId",
-        ),
-        (json!({"action": "joinRoom", "chatroomId": 1, "sendUserId": 2}), "notAllowed", "sendUserId"),
-        (json!({"action": "leaveRoom", "chatroomId": 1, "userId": 2}), "notAllowed", "userId"),
+        (with(join.clone(), "/userId", json!(stranger)), "notAllowed", "userId"),
+        (with(send.clone(), "/sendUserId", json!(stranger)), "notAllowed", "sendUserId"),
+        (foreign, "notAllowed", "userId"),
+        (json!({"action": "joinRoom", "chatroomId": room, "sendUserId": stranger}), "notAllowed", "sendUserId"),
+        (json!({"action": "leaveRoom", "chatroomId": room, "userId": stranger}), "notAllowed", "userId"),
         (with(send.clone(), "/message/content", json!("x".repeat(4_001))), "tooLarge", "message.content"),
         (json!({"action": "dance"}), "unknownAction", "dance"),
-        (json!({"action": "$connect"}), "unknownAction", "$connect"),
         (json!({"action": 5}), "badRequest", "action"),
         (json!({"action": null}), "badRequest", "action"),
         (json!({}), "badRequest", "action"),
@@ -80,85 +78,87 @@ async fn every_field_that_is_missing_or_wrong_is_named() {
     }
     assert!(client.pushed().await.is_empty());
     assert!(other.pushed().await.is_empty(), "nothing of it was pushed");
-    assert_eq!(server.history("chatroomId=1").await.body, json!([]), "nothing of it was stored");
-    assert!(!server.keys("ChatTable").await.iter().any(|key| key.starts_with("ROOM#")), "nothing was even counted");
-    server.stop().await;
+    let page = deployment.history(&format!("chatroomId={room}")).await;
+    assert_eq!(page.body, json!([]), "nothing of it was stored");
+    assert_eq!(client.join(room).await["lastId"], 0, "nothing of it was even counted");
+    deployment.stop().await;
 }
 
 #[tokio::test]
 async fn what_is_no_json_object_is_answered_and_survived() {
-    let server = Server::start().await;
-    let mut client = server.connect(1).await;
-    let deep = "[".repeat(10_000);
-    for frame in [
-        "hello",
-        "",
-        "{",
-        "null",
-        "1",
-        "[]",
-        "\"joinRoom\"",
-        "[{\"action\":\"ping\"}]",
-        "{\"action\":\"\\ud800\"}",
-        &deep,
-    ] {
+    let deployment = Deployment::start().await;
+    let mut client = deployment.connect(fresh()).await;
+    for frame in
+        ["hello", "", "{", "null", "1", "[]", "\"joinRoom\"", "[{\"action\":\"ping\"}]", "{\"action\":\"\\ud800\"}"]
+    {
         client.send_raw(Message::text(frame)).await;
         let error = client.expect(json!({"type": "error"})).await;
         assert_eq!(error["code"], "badRequest", "{frame}");
     }
     assert!(client.pushed().await.is_empty());
-    server.stop().await;
+    deployment.stop().await;
+}
+
+#[tokio::test]
+async fn json_that_is_nested_deeply_is_answered_and_survived() {
+    let deployment = Deployment::start().await;
+    let mut client = deployment.connect(fresh()).await;
+    client.send_raw(Message::text("[".repeat(10_000))).await;
+    assert_eq!(client.expect(json!({"type": "error"})).await["code"], "badRequest");
+    assert!(client.pushed().await.is_empty());
+    deployment.stop().await;
+}
+
+#[tokio::test]
+async fn the_gateways_own_routes_are_no_actions() {
+    let deployment = Deployment::start().await;
+    let mut client = deployment.connect(fresh()).await;
+    for action in ["$connect", "$disconnect", "$default"] {
+        let error = client.ask(json!({"action": action})).await;
+        assert_eq!((&error["code"], &error["action"]), (&json!("unknownAction"), &json!(action)));
+    }
+    assert!(client.pushed().await.is_empty());
+    deployment.stop().await;
 }
 
 #[tokio::test]
 async fn a_request_id_that_cannot_be_echoed_is_named() {
-    let server = Server::start().await;
-    let mut client = server.connect(1).await;
+    let deployment = Deployment::start().await;
+    let room = fresh();
+    let mut client = deployment.connect(fresh()).await;
     for id in [json!({}), json!([1]), json!(true), json!(1.5), json!("x".repeat(129))] {
-        client.send(json!({"action": "joinRoom", "chatroomId": 1, "requestId": id})).await;
+        client.send(json!({"action": "joinRoom", "chatroomId": room, "requestId": id})).await;
         let error = client.expect(json!({"type": "error"})).await;
         assert!(error["message"].as_str().is_some_and(|said| said.starts_with("requestId must be")), "{error}");
         assert_eq!(error.get("requestId"), None);
     }
     client.send(json!({"action": "ping", "requestId": 5})).await;
     assert_eq!(client.next().await, json!({"type": "pong", "requestId": 5}));
-    server.stop().await;
+    deployment.stop().await;
 }
 
 #[tokio::test]
 async fn only_granted_rooms_are_entered_written_and_read() {
-    let server = Server::start().await;
-    let token = server.token(json!({"userId": 1, "rooms": [1, "lobby"]}));
-    let mut client = Client::connect(&server.socket_url(&token)).await;
-    let mut other = server.connect(2).await;
-    other.join(2).await;
-    for room in [json!(1), json!("1"), json!("lobby")] {
-        assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": room})).await["type"], "ack");
+    let deployment = Deployment::start().await;
+    let (room, lobby, other_room) = (fresh(), format!("lobby-{}", fresh()), fresh());
+    let token = deployment.token(json!({"userId": fresh(), "rooms": [room, lobby]}));
+    let mut client = Client::connect(&deployment.socket_url(&token)).await;
+    let mut other = deployment.connect(fresh()).await;
+    other.join(other_room).await;
+    for granted in [json!(room), json!(room.to_string()), json!(lobby)] {
+        assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": granted})).await["type"], "ack");
     }
-    for request in [json!({"action": "joinRoom", "chatroomId": 2}), text_message(2, "let me in")] {
+    for request in [json!({"action": "joinRoom", "chatroomId": other_room}), text_message(other_room, "let me in")] {
         let error = client.ask(request).await;
         assert_eq!((&error["code"], &error["type"]), (&json!("notAllowed"), &json!("error")));
     }
     assert!(other.pushed().await.is_empty());
-    assert_eq!(server.history_as(&token, "chatroomId=1").await.status, 200);
-    let refused = server.history_as(&token, "chatroomId=2").await;
+    assert_eq!(deployment.history_as(&token, &format!("chatroomId={room}")).await.status, 200);
+    let refused = deployment.history_as(&token, &format!("chatroomId={other_room}")).await;
     let message = "the token does not grant the room in chatroomId";
     assert_eq!(
         (refused.status, refused.body),
         (403, json!({"statusCode": 403, "message": message, "error": "Forbidden"}))
     );
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_token_without_rooms_gets_the_deployments_default() {
-    for (default_rooms, first, second) in [("", "error", "error"), ("1", "ack", "error"), ("*", "ack", "ack")] {
-        let server = Server::start_with_parameter("DefaultRooms", default_rooms).await;
-        let mut client = Client::connect(&server.socket_url(&server.token(json!({"sub": "7"})))).await;
-        for (room, expected) in [(1, first), (2, second)] {
-            let reply = client.ask(json!({"action": "joinRoom", "chatroomId": room})).await;
-            assert_eq!(reply["type"], expected, "default {default_rooms:?}, room {room}");
-        }
-        server.stop().await;
-    }
+    deployment.stop().await;
 }

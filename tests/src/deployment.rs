@@ -1,0 +1,140 @@
+use crate::{Client, Server, fresh};
+use chat_aws::Vars;
+use chat_local::{Local, Tokens};
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+
+/// A deployment as its users have it, wherever it runs: two addresses, and the secret that it takes tokens of.
+pub struct Deployment {
+    websocket_url: String,
+    http_url: String,
+    tokens: Tokens,
+    http: reqwest::Client,
+    /// The local run, which ends with its test.
+    local: Option<Local>,
+}
+
+/// An answer of the history endpoint.
+#[derive(Debug)]
+pub struct Page {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Page {
+    /// The ids of the page's messages, in its order.
+    pub fn ids(&self) -> Vec<u64> {
+        let items = self.body.as_array().unwrap_or_else(|| panic!("no list of messages: {:?}", self.body));
+        items.iter().map(|item| item["id"].as_u64().expect("an id")).collect()
+    }
+
+    /// Where the `Link` header leads for a relation: a query string.
+    pub fn link(&self, rel: &str) -> Option<String> {
+        let header = self.headers.get("link")?.to_str().expect("ASCII");
+        let entry = header.split(", ").find(|entry| entry.ends_with(&format!("; rel=\"{rel}\"")))?;
+        let target = entry.split_once('>').expect("a target").0;
+        Some(target.strip_prefix("<?").expect("a query-only reference").to_owned())
+    }
+}
+
+impl Deployment {
+    /// What `CHAT_TARGET` names: a local run of the test's own, or a deployment that is up already.
+    pub async fn start() -> Self {
+        let vars = Vars::from_env();
+        match vars.optional("CHAT_TARGET").unwrap_or("local") {
+            "local" => Server::start().await.deployment,
+            target @ ("ministack" | "aws") => Self::given(target, &vars),
+            other => panic!("CHAT_TARGET is {other:?}; it must be local, ministack or aws"),
+        }
+    }
+
+    /// One that is up already, as the environment describes it.
+    fn given(target: &str, vars: &Vars) -> Self {
+        let given = |name: &str| {
+            let value =
+                vars.optional(name).unwrap_or_else(|| panic!("CHAT_TARGET={target} needs {name}, which is not set"));
+            value.to_owned()
+        };
+        let tokens = Tokens::signed_with(&given("CHAT_TOKEN_SECRET"));
+        Self {
+            websocket_url: given("CHAT_WEBSOCKET_URL"),
+            http_url: given("CHAT_HTTP_URL"),
+            tokens: tokens.unwrap_or_else(|error| panic!("CHAT_TOKEN_SECRET cannot sign: {error}")),
+            http: reqwest::Client::new(),
+            local: None,
+        }
+    }
+
+    pub(crate) fn of(local: Local) -> Self {
+        Self {
+            websocket_url: local.websocket_url(),
+            http_url: local.http_url(),
+            tokens: local.tokens().clone(),
+            http: reqwest::Client::new(),
+            local: Some(local),
+        }
+    }
+
+    /// Ends it if it is this test's own.
+    pub async fn stop(self) {
+        if let Some(local) = self.local {
+            local.stop().await.expect("the local run stops");
+        }
+    }
+
+    /// A token with these claims.
+    pub fn token(&self, claims: Value) -> String {
+        self.tokens.issue(claims.as_object().expect("claims").clone()).expect("a token")
+    }
+
+    /// A token of a user who may enter every room.
+    pub fn token_of(&self, user: impl Into<Value>) -> String {
+        self.token(json!({"userId": user.into(), "rooms": "*"}))
+    }
+
+    /// A connection of a user who may enter every room.
+    pub async fn connect(&self, user: impl Into<Value>) -> Client {
+        Client::connect(&self.socket_url(&self.token_of(user))).await
+    }
+
+    pub fn websocket_url(&self) -> &str {
+        &self.websocket_url
+    }
+
+    pub fn socket_url(&self, token: &str) -> String {
+        format!("{}?token={token}", self.websocket_url)
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.http_url)
+    }
+
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// A page of history, read by a user who may read every room.
+    pub async fn history(&self, query: &str) -> Page {
+        self.history_as(&self.token_of(fresh()), query).await
+    }
+
+    pub async fn history_as(&self, token: &str, query: &str) -> Page {
+        let request = self.http.get(self.url(&format!("/chat-history/list?{query}"))).bearer_auth(token);
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Page { status, headers, body: response.json().await.expect("JSON") }
+    }
+
+    /// The ids on a page of history, and on each page that the links of a relation lead on to.
+    pub async fn history_along(&self, rel: &str, query: &str) -> Vec<Vec<u64>> {
+        let mut pages = Vec::new();
+        let mut query = Some(query.to_owned());
+        while let Some(next) = query {
+            let page = self.history(&next).await;
+            pages.push(page.ids());
+            query = page.link(rel);
+        }
+        pages
+    }
+}

@@ -1,0 +1,93 @@
+//! Getting in: whose tokens are taken, where the local run's come from, and what a refusal leaves.
+
+use chat_local::Tokens;
+use chat_tests::{Client, Server, sample};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+
+#[tokio::test]
+async fn headers_may_hold_any_bytes() {
+    let server = Server::start().await;
+    let mut handshake = server.socket_url(&server.token_of(7)).into_client_request().expect("a request");
+    handshake.headers_mut().insert("user-agent", HeaderValue::from_bytes("café".as_bytes()).expect("a header"));
+    handshake.headers_mut().insert("cookie", HeaderValue::from_bytes(b"a=\xff").expect("a header"));
+    Client::shake(handshake).await.expect("connected");
+    let mut unreadable = server.websocket_url().into_client_request().expect("a request");
+    unreadable.headers_mut().insert("authorization", HeaderValue::from_bytes(b"Bearer \xff").expect("a header"));
+    assert_eq!(Client::refusal(unreadable).await.status().as_u16(), 403);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_refused_leaves_nothing_behind() {
+    let server = Server::start().await;
+    let expired = server.token(json!({"sub": "7", "rooms": "*", "exp": 1_700_000_000}));
+    for url in [server.websocket_url().to_owned(), server.socket_url("a.b.c"), server.socket_url(&expired)] {
+        Client::refused(&url).await;
+    }
+    assert!(server.keys("ConnectionsTable").await.is_empty());
+    assert!(server.keys("ChatTable").await.is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_application_may_sign_its_own_tokens() {
+    // Signed elsewhere with the samples' secret.
+    let token = sample("authorize-query")["queryStringParameters"]["token"].as_str().expect("a token").to_owned();
+    let stranger = Server::start().await;
+    assert_eq!(Client::refused(&stranger.socket_url(&token)).await, 403);
+    stranger.stop().await;
+    let server = Server::start_with_parameter("TokenSecret", "sample-secret-for-the-events-folder-only").await;
+    let mut client = Client::connect(&server.socket_url(&token)).await;
+    assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": 1, "userId": 1})).await["type"], "ack");
+
+    let tokens = Tokens::signed_with("sample-secret-for-the-events-folder-only").expect("long enough");
+    let hour = Duration::from_secs(3_600);
+    for (rooms, first, second) in
+        [(Some("*"), "ack", "ack"), (Some("1, lobby"), "ack", "error"), (None, "error", "error")]
+    {
+        let token = tokens.for_user("7", rooms, hour).expect("a token");
+        let mut client = Client::connect(&server.socket_url(&token)).await;
+        for (room, expected) in [(1, first), (2, second)] {
+            let reply = client.ask(json!({"action": "joinRoom", "chatroomId": room, "userId": 7})).await;
+            assert_eq!(reply["type"], expected, "{rooms:?}, room {room}");
+        }
+    }
+    assert!(Tokens::signed_with("short").is_err());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_local_run_hands_out_tokens_and_says_why_it_does_not() {
+    let server = Server::start().await;
+    let ask = |body: &'static str| server.http().post(server.url("/local/token")).body(body).send();
+    let body = r#"{"userId":1,"username":"guang","nickName":"光","headPic":"https://example.com/g.png","email":"g@example.com","rooms":"*"}"#;
+    let token: Value = ask(body).await.expect("an answer").json().await.expect("JSON");
+    let mut client = Client::connect(&server.socket_url(token["token"].as_str().expect("a token"))).await;
+    assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": 1, "userId": 1})).await["type"], "ack");
+    for (body, said) in [
+        ("", "the body must be a JSON object"),
+        ("[]", "the body must be a JSON object"),
+        ("{}", "the token names no user"),
+        (r#"{"userId":1,"rooms":"1"}"#, "the token's rooms must be"),
+    ] {
+        let answer = ask(body).await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 400, "{body}");
+        let answer: Value = answer.json().await.expect("JSON");
+        assert!(answer["message"].as_str().is_some_and(|message| message.starts_with(said)), "{answer}");
+    }
+    for (origin, readable) in
+        [("http://localhost:5173", true), ("http://127.0.0.1:8080", true), ("https://evil.example", false)]
+    {
+        let url = server.url("/local/token");
+        let preflight =
+            server.http().request(reqwest::Method::OPTIONS, &url).header("access-control-request-method", "POST");
+        for request in [preflight, server.http().post(&url).body(body)] {
+            let answer = request.header("origin", origin).send().await.expect("an answer");
+            assert_eq!(answer.headers().contains_key("access-control-allow-origin"), readable, "{origin}");
+        }
+    }
+    server.stop().await;
+}

@@ -1,0 +1,14 @@
+//! What needs the inside of a local run: its tables, its functions, its limits, an altered template. Every test has a
+//! gateway, a DynamoDB and ports of its own.
+
+mod contract;
+mod costs;
+mod events;
+mod faults;
+mod gateway;
+mod handshake;
+mod history;
+mod presence;
+mod refusals;
+mod rooms;
+mod store;

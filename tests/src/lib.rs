@@ -1,6 +1,7 @@
 //! What the tests stand on: a deployment as its users have it, a local run with its inside, and clients that speak to
 //! either over sockets.
 
+mod cargo_lambda;
 mod client;
 mod deployment;
 mod function;
@@ -9,6 +10,7 @@ mod lambda;
 mod recorder;
 mod server;
 
+pub use cargo_lambda::CargoLambda;
 pub use client::{Client, Closed, text_message};
 pub use deployment::{Deployment, Page};
 pub use function::{REQUEST_ID, frame, invoke, sample, websocket_event};

@@ -1,12 +1,14 @@
-//! Every sample event goes through its function, and answers what the samples' README says.
+//! Every sample event goes through its function with the variables of `.env.example`, and answers what the samples'
+//! README says: in this process, or with `CHAT_INVOKE=cargo-lambda` as the README says it is done with cargo-lambda.
 
 use chat_aws::Vars;
 use chat_local::HANDLERS;
-use chat_tests::{Server, invoke, sample};
+use chat_tests::{CargoLambda, Server, invoke, sample};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
-const SECRET: &str = "sample-secret-for-the-events-folder-only";
+const ENV_EXAMPLE: &str = include_str!("../../../.env.example");
 
 /// The samples in the order of a conversation, each with a piece of its answer.
 const ANSWERS: [(&str, &str); 19] = [
@@ -46,20 +48,61 @@ fn function_of(sample: &str) -> &'static str {
     name
 }
 
+/// `.env.example`, with the addresses of a run that is not on the default ports.
+fn env_file(server: &Server) -> String {
+    let vars = server.vars();
+    let mut text = ENV_EXAMPLE.to_owned();
+    for (variable, default) in [
+        ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:8000"),
+        ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://127.0.0.1:3000/dev"),
+    ] {
+        let line = format!("{variable}={default}\n");
+        assert!(text.contains(&line), "{line}");
+        text = text.replace(&line, &format!("{variable}={}\n", vars[variable]));
+    }
+    text
+}
+
+fn assert_answers(name: &str, piece: &str, answer: &Value) {
+    let answer = answer.to_string();
+    assert!(answer.contains(piece), "{name}: {answer}");
+    assert!(!answer.contains("internal"), "{name}: {answer}");
+}
+
 #[tokio::test]
 async fn every_sample_goes_through_its_function() {
     let server = Server::start().await;
-    let mut vars = server.vars();
-    vars.insert("TOKEN_SECRET", SECRET.into());
-    let vars = Vars::from_iter(vars);
-    let expected: BTreeSet<_> = ANSWERS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(names(), expected, "a sample without an answer here, or the other way round");
-    for (name, piece) in ANSWERS {
-        let answer = invoke(function_of(name), &vars, sample(name)).await.to_string();
-        assert!(answer.contains(piece), "{name}: {answer}");
-        assert!(!answer.contains("internal"), "{name}: {answer}");
+    let env = env_file(&server);
+    match Vars::from_env().optional("CHAT_INVOKE") {
+        None => {
+            let lines = env.lines().filter(|line| !line.starts_with('#'));
+            let vars: Vars = lines.map(|line| line.split_once('=').expect("NAME=VALUE")).collect();
+            for (name, piece) in ANSWERS {
+                assert_answers(name, piece, &invoke(function_of(name), &vars, sample(name)).await);
+            }
+        }
+        Some("cargo-lambda") => {
+            let folder = tempfile::tempdir().expect("a folder");
+            let file = folder.path().join(".env");
+            std::fs::write(&file, env).expect("written");
+            // The samples of one function follow one another.
+            for group in ANSWERS.chunk_by(|one, other| function_of(one.0) == function_of(other.0)) {
+                let function = CargoLambda::watch(function_of(group[0].0), &file).await;
+                for (name, piece) in group {
+                    assert_answers(name, piece, &function.invoke(name).await);
+                }
+                function.stop().await;
+            }
+        }
+        Some(other) => panic!("CHAT_INVOKE is {other:?}; it can be cargo-lambda"),
     }
     server.stop().await;
+}
+
+#[test]
+fn every_sample_has_its_answer_here() {
+    let expected: BTreeSet<_> = ANSWERS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(names(), expected);
 }
 
 #[test]

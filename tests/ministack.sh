@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Deploys the built template with its binaries to MiniStack, an AWS emulator, and runs the end-to-end tests there.
+#
+#   tests/ministack.sh              builds for this machine, deploys, tests, stops
+#
+# Needs Rust, and Python 3.11 or later for the tools that .ci/tools installs. Everything is on loopback.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# What MiniStack gets wrong, and so says nothing about us. Each is tried on the local gateway all the same.
+skips=(
+    gateway::a_frame_over_32_kb_closes_with_1009             # takes frames of any size
+    gateway::a_message_over_128_kb_closes_with_1009          # and messages
+    gateway::binary_and_broken_frames_close_the_connection   # and binary frames
+    handshake::a_token_may_come_as_a_subprotocol             # answers no subprotocol, whatever $connect returns
+    handshake::subprotocols_may_come_in_several_headers      # the same
+    refusals::the_gateways_own_routes_are_no_actions         # runs $connect for a frame that says so
+    refusals::json_that_is_nested_deeply_is_answered         # closes the connection
+)
+
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/chat/target}"
+ministack="$(.ci/tools ministack)/ministack"
+PATH="$(.ci/tools sam):$PATH"
+export SAM_CLI_TELEMETRY=0 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1
+built="$CARGO_TARGET_DIR/sam"
+work="$(mktemp -d)"
+case "$(uname -m)" in aarch64 | arm64) architecture=arm64 ;; *) architecture=x86_64 ;; esac
+
+stop() {
+    status=$?
+    if [ -n "${pid:-}" ]; then
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    fi
+    if [ "$status" != 0 ] && [ -f "$work/ministack.log" ]; then tail -n 60 "$work/ministack.log" >&2; fi
+    rm -rf "$work"
+}
+trap stop EXIT
+
+echo "-- building for $architecture"
+sam build --parameter-overrides "Architecture=$architecture" --build-dir "$built" >"$work/build.log" 2>&1 ||
+    { cat "$work/build.log" >&2; exit 1; }
+
+port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+export AWS_ENDPOINT_URL="http://127.0.0.1:$port"
+BIND_HOST=127.0.0.1 GATEWAY_PORT="$port" LAMBDA_EXECUTOR=local IOT_MTLS_ENABLED=0 \
+    "$ministack" >"$work/ministack.log" 2>&1 &
+pid=$!
+for _ in $(seq 300); do
+    kill -0 "$pid" 2>/dev/null || { echo "MiniStack ended" >&2; exit 1; }
+    curl --silent --fail --output /dev/null "$AWS_ENDPOINT_URL/_ministack/health" && break
+    sleep 0.1
+done
+echo "-- MiniStack is up on port $port"
+
+python3 tests/ministack/adapt.py "$built/template.yaml" "$built/ministack.json" "$AWS_ENDPOINT_URL"
+
+deploy() {
+    sam deploy --template-file "$built/ministack.json" --stack-name "$1" --resolve-s3 --capabilities CAPABILITY_IAM \
+        --no-confirm-changeset --no-progressbar --parameter-overrides "Architecture=$architecture" "${@:2}" \
+        >"$work/deploy.log" 2>&1
+}
+
+# What must not deploy, and what is said then.
+refused() {
+    if deploy refused "${@:2}"; then echo "deployed, though it should be refused: ${*:2}" >&2; exit 1; fi
+    grep --quiet --fixed-strings "$1" "$work/deploy.log" || { cat "$work/deploy.log" >&2; exit 1; }
+    echo "refused, as it should be: $1"
+}
+refused "Set TokenSecret or TokenJwks"
+refused "TokenJwks needs TokenIssuer" TokenJwks=keys
+refused "must be at least 32 bytes" TokenSecret=short
+refused "must be a number of days, 0 to 36500" TokenSecret=00000000000000000000000000000000 MessageRetentionDays=40000
+
+secret="$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
+deploy chat "TokenSecret=$secret" || { cat "$work/deploy.log" >&2; exit 1; }
+output() {
+    python3 -c 'import json, sys; print(next(o["OutputValue"] for o in json.load(sys.stdin) if o["OutputKey"] == sys.argv[1]))' \
+        "$1" <"$work/outputs.json"
+}
+sam list stack-outputs --stack-name chat --output json >"$work/outputs.json" 2>"$work/list.log"
+# wss://<api>.execute-api.<region>.amazonaws.com/<stage>: MiniStack serves the same under a path of its own.
+websocket="$(output WebSocketUrl)" http="$(output HttpUrl)"
+here="127.0.0.1:$port/_aws/execute-api"
+websocket_id="${websocket#wss://}" http_id="${http#https://}"
+export CHAT_TOKEN_SECRET="$secret"
+export CHAT_WEBSOCKET_URL="ws://$here/${websocket_id%%.*}/${websocket##*/}"
+export CHAT_HTTP_URL="http://$here/${http_id%%.*}"
+echo "-- deployed: $CHAT_WEBSOCKET_URL $CHAT_HTTP_URL"
+
+# The endpoint of AWS is for the functions, which run inside MiniStack.
+unset AWS_ENDPOINT_URL
+CHAT_TARGET=ministack cargo test --workspace --locked --test end_to_end -- "${skips[@]/#/--skip=}"
+# The way to a real account, walked.
+CHAT_TARGET=aws cargo test --workspace --locked --test end_to_end -- rooms:: "${skips[@]/#/--skip=}"

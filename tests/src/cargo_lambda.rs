@@ -1,0 +1,73 @@
+use crate::PATIENCE;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Stdio;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// The project's folder; tests run in their package's.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// A function under `cargo lambda watch`, started as the README says.
+pub struct CargoLambda {
+    function: String,
+    port: String,
+    /// Its end takes the function with it, which then finds no runtime API.
+    watch: Child,
+}
+
+impl CargoLambda {
+    /// Starts it with the variables of a file; the function is built with the first event.
+    pub async fn watch(function: &str, env_file: &Path) -> Self {
+        let port = free_port().await;
+        let watch = Command::new("cargo")
+            .args(["lambda", "watch", "--package", function, "--ignore-changes"])
+            .args(["--invoke-address", "127.0.0.1", "--invoke-port", &port, "--env-file"])
+            .arg(env_file)
+            .current_dir(ROOT)
+            // It ends with the terminal that it reads from.
+            .process_group(0)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("cargo lambda starts");
+        let mut started = Self { function: function.into(), port, watch };
+        timeout(PATIENCE, started.listens()).await.expect("cargo lambda watch listens");
+        started
+    }
+
+    async fn listens(&mut self) {
+        while TcpStream::connect(format!("127.0.0.1:{}", self.port)).await.is_err() {
+            let ended = self.watch.try_wait().expect("a process");
+            assert!(ended.is_none(), "cargo lambda watch ended: {ended:?}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Sends it a file of `events/`, by its name without `.json`, and answers what it prints.
+    pub async fn invoke(&self, sample: &str) -> Value {
+        let output = Command::new("cargo")
+            .args(["lambda", "invoke", "--invoke-address", "127.0.0.1", "--invoke-port", &self.port, &self.function])
+            .args(["--data-file", &format!("events/{sample}.json")])
+            .current_dir(ROOT)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .expect("cargo lambda starts");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{sample}: {said}{complaint}");
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{sample}: {error}: {said}{complaint}"))
+    }
+
+    pub async fn stop(mut self) {
+        self.watch.kill().await.expect("ended");
+    }
+}
+
+async fn free_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    listener.local_addr().expect("an address").port().to_string()
+}

@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
     pub operation: String,
-    /// Every table that it named.
-    pub tables: BTreeSet<String>,
+    /// Every table that it named, and in it the kind of every partition key: `ChatTable ROOM#*`.
+    pub partitions: BTreeSet<String>,
 }
 
 /// Stands between a function and DynamoDB, passes every call on and remembers what it was.
@@ -56,17 +56,32 @@ async fn pass_on(State(passage): State<Passage>, headers: HeaderMap, body: Bytes
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
     let request = serde_json::from_slice(&body).expect("JSON");
-    let call = Call { operation, tables: tables(&request) };
+    let call = Call { operation, partitions: partitions(&request) };
     passage.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     let answer = passage.http.post(&passage.target).headers(headers).body(body).send().await.expect("an answer");
     (answer.status(), answer.headers().clone(), answer.bytes().await.expect("a body"))
 }
 
-fn tables(request: &Value) -> BTreeSet<String> {
-    let plain = request["TableName"].as_str().map(String::from);
-    let batch = request["RequestItems"].as_object().into_iter().flat_map(|items| items.keys().cloned());
+fn partitions(request: &Value) -> BTreeSet<String> {
+    let batch = request["RequestItems"].as_object().into_iter().flatten();
+    let batch = batch.flat_map(|(table, items)| {
+        let keys = items["Keys"].as_array().into_iter().flatten();
+        keys.map(move |key| (table.as_str(), &key["PK"]))
+    });
     let actions = request["TransactItems"].as_array().into_iter().flatten();
-    let actions = actions.flat_map(|action| action.as_object().into_iter().flat_map(|action| action.values()));
-    let transaction = actions.filter_map(|action| action["TableName"].as_str().map(String::from));
-    plain.into_iter().chain(batch).chain(transaction).collect()
+    let actions = actions.flat_map(|action| action.as_object().expect("an action").values());
+    let single = actions.chain([request]).filter_map(|call| Some((call["TableName"].as_str()?, partition_key(call))));
+    batch.chain(single).map(|(table, key)| format!("{table} {}", kind(key))).collect()
+}
+
+/// The partition key of a call for one row or one partition.
+fn partition_key(call: &Value) -> &Value {
+    let places = [&call["Item"]["PK"], &call["Key"]["PK"], &call["ExpressionAttributeValues"][":pk"]];
+    places.into_iter().find(|place| !place.is_null()).unwrap_or_else(|| panic!("no partition key: {call}"))
+}
+
+/// `ROOM#*` for the key of any room.
+fn kind(key: &Value) -> String {
+    let key = key["S"].as_str().expect("a text");
+    format!("{}#*", key.split_once('#').expect("a kind of key").0)
 }

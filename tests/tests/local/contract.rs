@@ -66,7 +66,52 @@ fn routes_lead_to_the_functions_of_their_name() {
     assert_eq!(rest, BTreeSet::from(["AuthorizeFunction".into(), "ListHistoryFunction".into()]));
 }
 
-/// What the template lets a function do: `action table`, or the management API's verb.
+/// An alarm or a widget that names seven of eight functions would be quiet about the eighth.
+#[test]
+fn alarms_and_dashboard_are_for_every_function() {
+    let document = document();
+    let resources = &document["Resources"];
+    let functions: BTreeSet<_> = functions(&document).into_keys().collect();
+    for alarm in ["FunctionErrorsAlarm", "FunctionThrottlesAlarm"] {
+        let metrics = resources[alarm]["Properties"]["Metrics"].as_array().expect("metrics");
+        let watched = metrics.iter().filter_map(|metric| {
+            metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Ref"].as_str().map(String::from)
+        });
+        assert_eq!(watched.collect::<BTreeSet<_>>(), functions, "{alarm}");
+    }
+    let dashboard = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str().expect("a text");
+    serde_json::from_str::<Value>(dashboard).expect("the dashboard is JSON");
+    for function in &functions {
+        assert_eq!(dashboard.matches(&format!("${{{function}}}")).count(), 3, "{function}: time, errors, at once");
+    }
+    let alarms = resources.as_object().expect("resources").iter();
+    for (alarm, _) in alarms.filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm") {
+        assert!(dashboard.contains(&format!("${{{alarm}.Arn}}")), "{alarm}");
+    }
+}
+
+/// The log lines that the filters count are asserted where they are written, in `faults`.
+#[test]
+fn faults_and_failed_pushes_are_counted_from_the_log() {
+    let document = document();
+    let filter = |name: &str| document["Resources"][name]["Properties"].clone();
+    assert_eq!(filter("FaultsFilter")["FilterPattern"], r#"{ $.level = "ERROR" }"#);
+    let pushes = filter("FailedPushesFilter");
+    assert_eq!(pushes["FilterPattern"], "{ $.failedPushes > 0 }");
+    assert_eq!(pushes["MetricTransformations"][0]["MetricValue"], "$.failedPushes");
+    for (filter, alarm) in [("FaultsFilter", "FaultsAlarm"), ("FailedPushesFilter", "FailedPushesAlarm")] {
+        let counted = &document["Resources"][filter]["Properties"]["MetricTransformations"][0];
+        let alarm = &document["Resources"][alarm]["Properties"];
+        assert_eq!(
+            (&counted["MetricNamespace"], &counted["MetricName"]),
+            (&alarm["Namespace"], &alarm["MetricName"]),
+            "{filter}"
+        );
+    }
+}
+
+/// What the template lets a function do: `action table` with the kinds of partition keys if they are limited, or the
+/// management API's verb.
 fn granted(function: &Value) -> BTreeSet<String> {
     let many = |value: &Value| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
     let mut granted = BTreeSet::new();
@@ -81,8 +126,14 @@ fn granted(function: &Value) -> BTreeSet<String> {
                     arn.split("/${Stage}/").nth(1).expect("a verb").to_owned()
                 }
             };
+            let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+            let kinds = keys.as_array().map_or_else(
+                || vec![String::new()],
+                |kinds| kinds.iter().map(|kind| format!(" {}", kind.as_str().expect("a kind of key"))).collect(),
+            );
             for action in many(&statement["Action"]) {
-                granted.insert(format!("{} {resource}", action.as_str().expect("an action")));
+                let action = action.as_str().expect("an action");
+                granted.extend(kinds.iter().map(|kind| format!("{action} {resource}{kind}")));
             }
         }
     }
@@ -140,7 +191,10 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         invoke(name, &vars, event).await;
         let rights = used.get_mut(name).expect("a function");
         for call in recorder.take() {
-            rights.extend(call.tables.iter().map(|table| format!("{} {table}", right(&call.operation))));
+            // Which rows of what was said, and no others; connections are everybody's.
+            let limited =
+                |row: &String| row.strip_prefix("ConnectionsTable").map_or(row.clone(), |_| "ConnectionsTable".into());
+            rights.extend(call.partitions.iter().map(|row| format!("{} {}", right(&call.operation), limited(row))));
         }
         if member.pushed().await.iter().any(|frame| frame["type"] != "error") {
             rights.insert("execute-api:ManageConnections POST/@connections/*".into());

@@ -118,6 +118,7 @@ async fn without_the_management_api_nothing_is_lost() {
     let reply = frame(&answer);
     assert_eq!(reply["code"], "internal");
     assert_logged_once(&lines);
+    assert!(lines.iter().any(|line| line["failedPushes"] == 1), "the line that an alarm counts: {lines:?}");
     assert_discreet(&answer, &lines);
     assert_eq!(server.history("chatroomId=1").await.ids(), [1], "it was stored before it was pushed");
 

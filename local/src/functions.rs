@@ -1,13 +1,16 @@
 //! The functions of the template, each built as on Lambda: from its own environment variables.
 
+use crate::interference::{Interference, Plan};
 use crate::template::{FunctionSpec, REGION};
 use anyhow::{Context, Result, anyhow};
 use chat_aws::serve::Function;
 use chat_aws::{Fault, Vars};
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Builds a function from its environment.
@@ -25,21 +28,32 @@ pub const HANDLERS: [(&str, Build); 8] = [
     ("send-message", send_message::function),
 ];
 
-pub(crate) struct Functions(BTreeMap<String, Running>);
+pub(crate) struct Functions {
+    running: BTreeMap<String, Running>,
+    interference: Option<Arc<dyn Interference>>,
+}
 
 struct Running {
+    name: &'static str,
+    build: Build,
+    vars: BTreeMap<String, String>,
     function: Function,
     timeout: Duration,
 }
 
-/// An invocation that gave no answer: an error, a panic, or the time-out.
+/// An invocation that gave no answer: an error, a panic, the time-out, or a death.
 #[derive(Debug)]
 pub(crate) struct InvocationFailed;
 
 impl Functions {
     /// Builds the functions that the template declares, with the endpoints of this run in their environment.
-    pub fn new(specs: &BTreeMap<String, FunctionSpec>, dynamodb_url: &str, management_url: &str) -> Result<Self> {
-        let mut functions = BTreeMap::new();
+    pub fn new(
+        specs: &BTreeMap<String, FunctionSpec>,
+        dynamodb_url: &str,
+        management_url: &str,
+        interference: Option<Arc<dyn Interference>>,
+    ) -> Result<Self> {
+        let mut running = BTreeMap::new();
         for (id, spec) in specs {
             let here = [
                 ("AWS_REGION", REGION),
@@ -48,36 +62,57 @@ impl Functions {
                 ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url),
                 ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", management_url),
             ];
-            let declared = spec.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            let vars: Vars = declared.chain(here).collect();
-            let (_, build) = HANDLERS
-                .iter()
-                .find(|(name, _)| *name == spec.name)
-                .with_context(|| format!("{id}: there is no function {}", spec.name))?;
-            let function = build(&vars).map_err(|fault| anyhow!("{id}: {}", fault.chain()))?;
-            functions.insert(id.clone(), Running { function, timeout: spec.timeout });
+            let mut vars = spec.variables.clone();
+            vars.extend(here.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            let found = HANDLERS.iter().find(|(name, _)| *name == spec.name);
+            let (name, build) = *found.with_context(|| format!("{id}: there is no function {}", spec.name))?;
+            let function = build(&vars.clone().into_iter().collect());
+            let function = function.map_err(|fault| anyhow!("{id}: {}", fault.chain()))?;
+            running.insert(id.clone(), Running { name, build, vars, function, timeout: spec.timeout });
         }
-        Ok(Self(functions))
+        Ok(Self { running, interference })
     }
 
     /// Invokes a function as Lambda would: its time-out ends it, and neither error nor panic reaches the caller.
     pub async fn invoke(&self, id: &str, request_id: &str, event: Value) -> Result<Value, InvocationFailed> {
-        let running = self.0.get(id).ok_or(InvocationFailed)?;
-        let invocation = AssertUnwindSafe(running.function.invoke_as(request_id, event)).catch_unwind();
-        match tokio::time::timeout(running.timeout, invocation).await {
-            Ok(Ok(Ok(answer))) => Ok(answer),
-            Ok(Ok(Err(error))) => {
-                tracing::error!(function = id, requestId = request_id, %error, "invocation failed");
-                Err(InvocationFailed)
+        let running = self.running.get(id).ok_or(InvocationFailed)?;
+        match &self.interference {
+            None => running.invoke(&running.function, request_id, event).await,
+            Some(interference) => {
+                let plan = interference.plan(running.name, &event);
+                running.invoke_as_planned(plan, request_id, event).await
             }
-            Ok(Err(_)) => {
-                tracing::error!(function = id, requestId = request_id, "invocation panicked");
-                Err(InvocationFailed)
-            }
-            Err(_) => {
-                tracing::error!(function = id, requestId = request_id, "invocation timed out");
-                Err(InvocationFailed)
-            }
+        }
+    }
+}
+
+impl Running {
+    async fn invoke(&self, function: &Function, request_id: &str, event: Value) -> Result<Value, InvocationFailed> {
+        let invocation = AssertUnwindSafe(function.invoke_as(request_id, event)).catch_unwind();
+        let failed = match tokio::time::timeout(self.timeout, invocation).await {
+            Ok(Ok(Ok(answer))) => return Ok(answer),
+            Ok(Ok(Err(error))) => format!("invocation failed: {error}"),
+            Ok(Err(_)) => "invocation panicked".into(),
+            Err(_) => "invocation timed out".into(),
+        };
+        tracing::error!(function = self.name, requestId = request_id, "{failed}");
+        Err(InvocationFailed)
+    }
+
+    async fn invoke_as_planned(&self, plan: Plan, request_id: &str, event: Value) -> Result<Value, InvocationFailed> {
+        plan.start.await;
+        let rebuilt;
+        let function = if plan.vars.is_empty() {
+            &self.function
+        } else {
+            let vars = self.vars.clone().into_iter().chain(plan.vars).collect();
+            rebuilt = (self.build)(&vars).map_err(|_| InvocationFailed)?;
+            &rebuilt
+        };
+        let deliveries = (0..plan.deliveries).map(|_| self.invoke(function, request_id, event.clone()));
+        tokio::select! {
+            answers = join_all(deliveries) => answers.into_iter().next().unwrap_or(Err(InvocationFailed)),
+            () = plan.killed => Err(InvocationFailed),
         }
     }
 }

@@ -39,6 +39,6 @@ pub async fn invoke(
     let event = serde_json::from_str(&read(event)?).with_context(|| format!("{} is not JSON", event.display()))?;
     let dynamodb_url = format!("http://127.0.0.1:{}", running.dynamodb_port);
     let management_url = format!("http://127.0.0.1:{}/{}", running.port, template.websocket.stage);
-    let functions = Functions::new(&template.functions, &dynamodb_url, &management_url)?;
+    let functions = Functions::new(&template.functions, &dynamodb_url, &management_url, None)?;
     functions.invoke(&id, REQUEST_ID, event).await.map_err(|_| anyhow!("the invocation failed, as logged above"))
 }

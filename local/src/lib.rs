@@ -7,6 +7,7 @@
 mod dynamodb;
 mod functions;
 mod gateway;
+mod interference;
 mod invoke;
 mod page;
 mod template;
@@ -14,6 +15,7 @@ mod tokens;
 
 pub use functions::HANDLERS;
 pub use gateway::Limits;
+pub use interference::{Interference, Plan};
 pub use invoke::{Running, invoke};
 pub use template::Template;
 pub use tokens::Tokens;
@@ -50,6 +52,8 @@ pub struct Options {
     /// Values for the template's parameters. Without a `TokenSecret` one is made for this run.
     pub parameters: BTreeMap<String, String>,
     pub limits: Limits,
+    /// What makes invocations go wrong, in tests.
+    pub interference: Option<Arc<dyn Interference>>,
 }
 
 /// A running system. Dropping it without [`Local::stop`] leaves its tasks to the end of the process.
@@ -82,7 +86,7 @@ impl Local {
         let dynamodb = listen(options.dynamodb_port, "--dynamodb-port").await?;
         let dynamodb = DynamoDb::start(dynamodb, options.data.as_deref(), &template.tables).await?;
         let management = format!("http://{address}/{}", template.websocket.stage);
-        let functions = Functions::new(&template.functions, dynamodb.url(), &management)?;
+        let functions = Functions::new(&template.functions, dynamodb.url(), &management, options.interference)?;
 
         let stage = template.websocket.stage.clone();
         let gateway = Gateway::new(template, functions, tokens.clone(), options.limits);

@@ -115,6 +115,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         template,
         parameters: arguments.parameters.into_iter().collect(),
         limits: Limits::default(),
+        interference: None,
     };
     let local = Local::start(options).await?;
     print!("{}", welcome(&local, data)?);

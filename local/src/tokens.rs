@@ -30,7 +30,7 @@ impl Tokens {
         enough.then(|| Self(Arc::new(secret.to_owned()))).context("the token secret is shorter than 32 bytes")
     }
 
-    pub(crate) fn secret(&self) -> &str {
+    pub fn secret(&self) -> &str {
         &self.0
     }
 

@@ -56,14 +56,13 @@ impl Deployment {
                 vars.optional(name).unwrap_or_else(|| panic!("CHAT_TARGET={target} needs {name}, which is not set"));
             value.to_owned()
         };
-        let tokens = Tokens::signed_with(&given("CHAT_TOKEN_SECRET"));
-        Self {
-            websocket_url: given("CHAT_WEBSOCKET_URL"),
-            http_url: given("CHAT_HTTP_URL"),
-            tokens: tokens.unwrap_or_else(|error| panic!("CHAT_TOKEN_SECRET cannot sign: {error}")),
-            http: reqwest::Client::new(),
-            local: None,
-        }
+        Self::at(given("CHAT_WEBSOCKET_URL"), given("CHAT_HTTP_URL"), &given("CHAT_TOKEN_SECRET"))
+    }
+
+    /// One that is up already and takes tokens that are signed with this secret.
+    pub fn at(websocket_url: String, http_url: String, secret: &str) -> Self {
+        let tokens = Tokens::signed_with(secret).unwrap_or_else(|error| panic!("the secret cannot sign: {error}"));
+        Self { websocket_url, http_url, tokens, http: reqwest::Client::new(), local: None }
     }
 
     pub(crate) fn of(local: Local) -> Self {
@@ -81,6 +80,11 @@ impl Deployment {
         if let Some(local) = self.local {
             local.stop().await.expect("the local run stops");
         }
+    }
+
+    /// What its tokens are signed with.
+    pub fn secret(&self) -> &str {
+        self.tokens.secret()
     }
 
     /// A token with these claims.

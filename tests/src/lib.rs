@@ -2,22 +2,33 @@
 //! either over sockets.
 
 mod cargo_lambda;
+mod chaos;
+pub mod checker;
 mod client;
 mod deployment;
+mod device;
 mod function;
 mod ids;
 mod lambda;
+mod mutation;
 mod recorder;
 mod server;
+mod trial;
+mod workload;
 
 pub use cargo_lambda::CargoLambda;
+pub use chaos::{Chaos, Direction, Director, Fault, Refusal, Weather};
 pub use client::{Client, Closed, text_message};
 pub use deployment::{Deployment, Page};
+pub use device::{Device, Record};
 pub use function::{REQUEST_ID, frame, invoke, sample, websocket_event};
 pub use ids::{fresh, ghost, room, user};
 pub use lambda::Lambda;
+pub use mutation::{Mistake, Mutation};
 pub use recorder::{Call, Recorder};
 pub use server::Server;
+pub use trial::Trial;
+pub use workload::{Outcome, Workload};
 
 use std::time::Duration;
 

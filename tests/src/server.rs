@@ -1,10 +1,11 @@
-use crate::{Deployment, PATIENCE};
+use crate::{Chaos, Deployment, PATIENCE};
 use chat_aws::{App, Vars};
-use chat_local::{Limits, Local, Options};
+use chat_local::{Interference, Limits, Local, Options};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::time::timeout;
 
 /// The project's template; tests run in their package's folder.
@@ -64,6 +65,14 @@ impl Server {
         let template = folder.path().join("template.yaml");
         std::fs::write(&template, text).expect("written");
         Self::run(Options { template, ..options() }, Some(folder)).await
+    }
+
+    /// In memory, with every invocation at the mercy of `chaos`.
+    pub async fn start_in_chaos(chaos: &Chaos, limits: Limits) -> Self {
+        let interference: Arc<dyn Interference> = Arc::new(chaos.clone());
+        let server = Self::run(Options { limits, interference: Some(interference), ..options() }, None).await;
+        chaos.aim(&server.dynamodb_url, &server.management_url);
+        server
     }
 
     async fn run(options: Options, template: Option<tempfile::TempDir>) -> Self {
@@ -152,5 +161,6 @@ fn options() -> Options {
         template: PathBuf::from(TEMPLATE),
         parameters: BTreeMap::new(),
         limits: Limits::default(),
+        interference: None,
     }
 }

@@ -238,6 +238,7 @@ async fn what_cannot_start_says_so_in_one_line() {
         template,
         parameters: Default::default(),
         limits: Limits::default(),
+        interference: None,
     };
     for (options, said) in [
         (options(taken, template), format!("failed to listen on 127.0.0.1:{taken}; --port chooses another port")),

@@ -1,0 +1,287 @@
+//! A thousand people who are connected, and a gateway whose memory must not grow for it.
+
+use anyhow::{Context, Result, bail};
+use chat_tests::{Deployment, Server, fresh};
+use clap::Args;
+use futures_util::{SinkExt, StreamExt};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::{interval, sleep};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+
+/// How long an ack or a last push may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often memory is read.
+const READING_EVERY: Duration = Duration::from_secs(15);
+
+#[derive(Args)]
+pub struct Load {
+    /// Clients that are connected at once
+    #[arg(long, default_value_t = 1_000)]
+    clients: usize,
+    #[arg(long, default_value_t = 50)]
+    rooms: usize,
+    /// Seconds that it goes on, after everybody is there
+    #[arg(long, default_value_t = 180)]
+    seconds: u64,
+    /// Messages per second, of all together
+    #[arg(long, default_value_t = 50)]
+    rate: u64,
+    /// Of a hundred clients, those that vanish now and then without a word, and come back
+    #[arg(long, default_value_t = 20)]
+    restless: u32,
+}
+
+/// A local run whose data is on disk; prints where it is, and ends with its standard input.
+pub async fn serve() -> Result<()> {
+    let data = tempfile::tempdir().context("failed to make a folder")?;
+    let server = Server::start_in(data.path()).await;
+    println!("{}", json!({"websocket": server.websocket_url(), "http": server.url(""), "secret": server.secret()}));
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while lines.next_line().await?.is_some() {}
+    server.stop().await;
+    Ok(())
+}
+
+/// What all clients tell.
+#[derive(Default)]
+struct Tally {
+    connected: AtomicUsize,
+    comings: AtomicUsize,
+    sent: AtomicUsize,
+    acked: AtomicUsize,
+    delivered: AtomicUsize,
+    failed: AtomicUsize,
+    /// Acknowledged ids by room.
+    ids: Vec<Mutex<BTreeSet<u64>>>,
+    over: AtomicBool,
+}
+
+impl Load {
+    pub async fn run(self) -> Result<()> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("serve")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("failed to start the local run")?;
+        let stdout = child.stdout.take().context("no output")?;
+        let line = BufReader::new(stdout).lines().next_line().await?.context("the local run ended")?;
+        let about: Value = serde_json::from_str(&line)?;
+        let text = |name: &str| about[name].as_str().unwrap_or_default().to_owned();
+        let deployment = Arc::new(Deployment::at(text("websocket"), text("http"), &text("secret")));
+        let rooms: Vec<u64> = (0..self.rooms).map(|_| fresh()).collect();
+        let tally = Arc::new(Tally { ids: rooms.iter().map(|_| Mutex::default()).collect(), ..Tally::default() });
+
+        let started = Instant::now();
+        let mut clients = Vec::new();
+        for number in 0..self.clients {
+            let client = Client {
+                deployment: Arc::clone(&deployment),
+                tally: Arc::clone(&tally),
+                room: rooms[number % rooms.len()],
+                index: number % rooms.len(),
+                dice: StdRng::seed_from_u64(number as u64),
+                every: Duration::from_secs_f64(self.clients as f64 / self.rate as f64),
+                restless: (number as u32 * 37) % 100 < self.restless,
+            };
+            #[allow(clippy::disallowed_methods, reason = "joined below")]
+            clients.push(tokio::spawn(client.live()));
+        }
+        while tally.connected.load(Ordering::Relaxed) < self.clients {
+            if started.elapsed() > PATIENCE {
+                bail!("only {} clients got in", tally.connected.load(Ordering::Relaxed));
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        println!("{} clients in {} rooms, in after {:.1} s", self.clients, self.rooms, started.elapsed().as_secs_f64());
+        println!("seconds  memory  connected  sent  acked  delivered");
+        let readings = self.watch(&child, &tally).await?;
+        tally.over.store(true, Ordering::Relaxed);
+
+        let mut missed = 0;
+        for client in clients {
+            missed += client.await??;
+        }
+        let (sent, acked) = (tally.sent.load(Ordering::Relaxed), tally.acked.load(Ordering::Relaxed));
+        let (delivered, failed) = (tally.delivered.load(Ordering::Relaxed), tally.failed.load(Ordering::Relaxed));
+        println!(
+            "{} comings back, {failed} sends not acknowledged, {missed} deliveries missed",
+            tally.comings.load(Ordering::Relaxed)
+        );
+        drop(child.stdin.take());
+        tokio::time::timeout(PATIENCE, child.wait())
+            .await
+            .context("the local run does not end: a connection is stuck")??;
+        println!("the local run ended by itself: no connection is stuck");
+
+        // The first reading is of a process that has just made its buffers.
+        let (early, late) = (readings[readings.len() / 4], readings[readings.len() - 1]);
+        let growth = late as f64 / early as f64;
+        println!("memory {early} kB after a quarter of the time, {late} kB at the end: {growth:.2} times");
+        if missed > 0 || failed > 0 || acked != sent || delivered == 0 {
+            bail!("not everything arrived");
+        }
+        if growth > 1.25 {
+            bail!("the local run grows");
+        }
+        Ok(())
+    }
+
+    /// Reads the local run's memory, in kB, until the time is over.
+    async fn watch(&self, child: &Child, tally: &Tally) -> Result<Vec<u64>> {
+        let status = format!("/proc/{}/status", child.id().context("the local run ended")?);
+        let (started, mut readings) = (Instant::now(), Vec::new());
+        let mut ticks = interval(READING_EVERY);
+        while started.elapsed().as_secs() <= self.seconds {
+            ticks.tick().await;
+            let status = std::fs::read_to_string(&status).context("memory is read from /proc, which is Linux's")?;
+            let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+            let kilobytes = resident.and_then(|text| text.split_whitespace().next()?.parse().ok());
+            let kilobytes: u64 = kilobytes.context("no VmRSS")?;
+            readings.push(kilobytes);
+            let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+            println!(
+                "{:>7} {kilobytes:>7} {:>10} {:>5} {:>6} {:>10}",
+                started.elapsed().as_secs(),
+                count(&tally.connected),
+                count(&tally.sent),
+                count(&tally.acked),
+                count(&tally.delivered)
+            );
+        }
+        Ok(readings)
+    }
+}
+
+struct Client {
+    deployment: Arc<Deployment>,
+    tally: Arc<Tally>,
+    room: u64,
+    index: usize,
+    dice: StdRng,
+    /// Between two sends.
+    every: Duration,
+    restless: bool,
+}
+
+/// How a connection ended.
+enum End {
+    Over,
+    Vanished,
+}
+
+impl Client {
+    /// Lives until it is over. Answers how many messages it should have been pushed, and was not.
+    async fn live(mut self) -> Result<usize> {
+        let token = self.deployment.token_of(fresh());
+        let mut missed = 0;
+        loop {
+            let (end, lacking) = self.connection(&token).await?;
+            missed += lacking;
+            match end {
+                End::Over => return Ok(missed),
+                End::Vanished => {
+                    self.tally.comings.fetch_add(1, Ordering::Relaxed);
+                    sleep(Duration::from_millis(self.dice.random_range(100..3_000))).await;
+                }
+            }
+        }
+    }
+
+    async fn connection(&mut self, token: &str) -> Result<(End, usize)> {
+        let (socket, _) = connect_async(self.deployment.socket_url(token)).await.context("failed to connect")?;
+        let (mut sink, mut frames) = socket.split();
+        let join = json!({"action": "joinRoom", "chatroomId": self.room, "requestId": "join"});
+        sink.send(Message::text(join.to_string())).await?;
+        let mut pushed = BTreeSet::new();
+        let mut since = None;
+        let first = Duration::from_secs_f64(self.dice.random_range(0.0..self.every.as_secs_f64()));
+        let mut sends = tokio::time::interval_at(tokio::time::Instant::now() + first, self.every);
+        let life = match self.restless {
+            true => Duration::from_secs(self.dice.random_range(5..60)),
+            false => Duration::from_secs(24 * 3_600),
+        };
+        let end = sleep(life);
+        tokio::pin!(end);
+        let mut look = interval(Duration::from_millis(200));
+        let mut waiting = 0_usize;
+        let mut over_since: Option<Instant> = None;
+        let ended = loop {
+            tokio::select! {
+                frame = frames.next() => {
+                    let Some(Ok(Message::Text(text))) = frame else { bail!("the server ended a connection: {frame:?}") };
+                    let frame: Value = serde_json::from_str(&text)?;
+                    match (frame["type"].as_str(), frame["requestId"].as_str()) {
+                        (Some("sendMessage"), _) => {
+                            self.tally.delivered.fetch_add(1, Ordering::Relaxed);
+                            pushed.insert(frame["message"]["id"].as_u64().context("an id")?);
+                        }
+                        (Some("ack"), Some("join")) => {
+                            since = frame["lastId"].as_u64();
+                            self.tally.connected.fetch_add(1, Ordering::Relaxed);
+                        }
+                        (Some("ack"), Some("send")) => {
+                            waiting -= 1;
+                            self.tally.acked.fetch_add(1, Ordering::Relaxed);
+                            let mut ids = self.tally.ids[self.index].lock().unwrap_or_else(PoisonError::into_inner);
+                            ids.insert(frame["id"].as_u64().context("an id")?);
+                        }
+                        (Some("joinRoom" | "leaveRoom"), _) => {}
+                        _ => {
+                            waiting = waiting.saturating_sub(1);
+                            self.tally.failed.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                }
+                _ = sends.tick(), if since.is_some() && over_since.is_none() => {
+                    let message = json!({"type": "text", "content": "hello from a crowd"});
+                    let send = json!({"action": "sendMessage", "chatroomId": self.room, "message": message, "requestId": "send"});
+                    self.tally.sent.fetch_add(1, Ordering::Relaxed);
+                    waiting += 1;
+                    sink.send(Message::text(send.to_string())).await?;
+                }
+                _ = look.tick() => {
+                    if self.tally.over.load(Ordering::Relaxed) && over_since.is_none() {
+                        over_since = Some(Instant::now());
+                    }
+                    // Everybody's last acks are in once nobody waits for one; pushes came before them.
+                    let all_acked = self.tally.acked.load(Ordering::Relaxed) + self.tally.failed.load(Ordering::Relaxed)
+                        >= self.tally.sent.load(Ordering::Relaxed);
+                    if over_since.is_some_and(|since| since.elapsed() > PATIENCE || (all_acked && since.elapsed() > Duration::from_secs(2))) {
+                        break End::Over;
+                    }
+                }
+                // Only what was acknowledged before can be counted on, so nothing may be under way.
+                () = &mut end, if waiting == 0 && over_since.is_none() => break End::Vanished,
+            }
+        };
+        let since = since.unwrap_or(u64::MAX);
+        let newest = pushed.last().copied().unwrap_or(since);
+        let ids = self.tally.ids[self.index].lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // One that vanishes may miss what was on its way to it; what is older than its newest it must have had.
+        let until = if matches!(ended, End::Over) { u64::MAX } else { newest.saturating_sub(50) };
+        let missed =
+            ids.range(since.saturating_add(1)..).take_while(|id| **id < until).filter(|id| !pushed.contains(id));
+        let missed = missed.count();
+        match ended {
+            End::Over => sink.send(Message::Close(None)).await?,
+            End::Vanished => {
+                self.tally.connected.fetch_sub(1, Ordering::Relaxed);
+                drop(sink);
+            }
+        }
+        Ok((ended, missed))
+    }
+}

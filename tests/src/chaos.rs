@@ -1,0 +1,378 @@
+//! Faults at the wire: between each invocation and AWS stands a proxy that turns calls away, loses answers, holds them
+//! up, or kills the function. The functions know nothing of it.
+
+use crate::mutation::Mutation;
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use chat_local::{Interference, Plan};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+
+/// How long a call is held up: longer than any call takes, shorter than a function gives up.
+const DELAY: Duration = Duration::from_millis(250);
+
+/// Largest body that passes; a history page of 100 long messages is 1.2 MB.
+const BODY_BYTES_MAX: usize = 8 << 20;
+
+/// Invocations whose calls are remembered.
+const REMEMBERED: u64 = 10_000;
+
+/// How a call is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// 500
+    Failed,
+    /// 503
+    Unavailable,
+    /// DynamoDB's 400 or the management API's 429
+    Throttled,
+}
+
+/// What happens to one AWS call of an invocation, with all the attempts that the SDK makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// The first attempt is turned away and not applied.
+    RefusedOnce(Refusal),
+    /// Every attempt is.
+    Refused(Refusal),
+    /// The first attempt is applied and answered with a 500.
+    AnswerLostOnce,
+    /// Every attempt is.
+    AnswerLost,
+    Delayed,
+    /// The function dies, and the call was not applied.
+    KilledBefore,
+    /// The function dies, and the call was applied.
+    KilledAfter,
+}
+
+impl Fault {
+    pub const ALL: [Self; 11] = [
+        Self::RefusedOnce(Refusal::Failed),
+        Self::RefusedOnce(Refusal::Unavailable),
+        Self::RefusedOnce(Refusal::Throttled),
+        Self::Refused(Refusal::Failed),
+        Self::Refused(Refusal::Unavailable),
+        Self::Refused(Refusal::Throttled),
+        Self::AnswerLostOnce,
+        Self::AnswerLost,
+        Self::Delayed,
+        Self::KilledBefore,
+        Self::KilledAfter,
+    ];
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// What is to become of one invocation.
+#[derive(Default)]
+pub struct Direction {
+    /// Which of its calls, from 0 in the order in which they come, meets which fault.
+    pub fault: Option<(usize, Fault)>,
+    /// The event is lost, as API Gateway may lose a `$disconnect`.
+    pub lost: bool,
+    /// The event is delivered twice, at the same time.
+    pub twice: bool,
+    /// What it waits for before it starts.
+    pub start: Option<BoxFuture<'static, ()>>,
+}
+
+/// Asked for every invocation: the function, its event, and the number that [`Chaos::calls`] knows it by.
+pub type Director = Box<dyn Fn(&str, &Value, u64) -> Direction + Send + Sync>;
+
+/// What happens to every call of a kind for a while, whatever invocation it is of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Weather {
+    /// DynamoDB throttles.
+    pub tables_throttled: bool,
+    /// The management API throttles.
+    pub pushes_throttled: bool,
+    /// The management API fails.
+    pub pushes_failing: bool,
+}
+
+/// The proxy, and what it does to whom.
+#[derive(Clone)]
+pub struct Chaos(Arc<Inner>);
+
+struct Inner {
+    url: String,
+    http: reqwest::Client,
+    /// DynamoDB and the management API; known when the local run is up.
+    targets: OnceLock<(String, String)>,
+    director: Director,
+    mutation: Option<Mutation>,
+    weather: Mutex<Weather>,
+    next: AtomicU64,
+    invocations: Mutex<HashMap<u64, Invocation>>,
+}
+
+impl fmt::Debug for Chaos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Chaos").field(&self.0.url).finish()
+    }
+}
+
+#[derive(Default)]
+struct Invocation {
+    /// Its calls so far: what the SDK knows each by, through all attempts, and what it does.
+    calls: Vec<(String, String)>,
+    fault: Option<(usize, Fault)>,
+    kill: Arc<Notify>,
+    /// Is true once the function has answered or is dead.
+    ended: watch::Sender<bool>,
+}
+
+/// Tells the end of an invocation: it goes with the plan.
+struct End(watch::Sender<bool>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Chaos {
+    /// Starts the proxy, with who decides about invocations.
+    pub async fn start(director: Director, mutation: Option<Mutation>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let chaos = Self(Arc::new(Inner {
+            url,
+            http: reqwest::Client::new(),
+            targets: OnceLock::new(),
+            director,
+            mutation,
+            weather: Mutex::default(),
+            next: AtomicU64::new(0),
+            invocations: Mutex::default(),
+        }));
+        let router = Router::new().fallback(serve).with_state(chaos.clone());
+        #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        chaos
+    }
+
+    /// Where the calls go in the end.
+    pub fn aim(&self, dynamodb_url: &str, management_url: &str) {
+        self.0.targets.set((dynamodb_url.into(), management_url.into())).expect("aimed once");
+    }
+
+    pub fn set_weather(&self, weather: Weather) {
+        *lock(&self.0.weather) = weather;
+    }
+
+    /// What an invocation called, in the order in which it began to.
+    pub fn calls(&self, invocation: u64) -> Vec<String> {
+        let invocations = lock(&self.0.invocations);
+        let calls = invocations.get(&invocation).map(|invocation| invocation.calls.as_slice()).unwrap_or_default();
+        calls.iter().map(|(_, operation)| operation.clone()).collect()
+    }
+
+    /// Ends an invocation's function where it is.
+    pub(crate) fn kill(&self, number: u64) {
+        if let Some(invocation) = lock(&self.0.invocations).get(&number) {
+            invocation.kill.notify_one();
+        }
+    }
+
+    /// Waits until an invocation has answered or is dead.
+    pub async fn ended(&self, number: u64) {
+        let ended = lock(&self.0.invocations).get(&number).map(|invocation| invocation.ended.subscribe());
+        if let Some(mut ended) = ended {
+            // The sender is kept as long as the invocation is remembered.
+            let _ = ended.wait_for(|ended| *ended).await;
+        }
+    }
+
+    fn begin(&self, fault: Option<(usize, Fault)>, number: u64) -> (Arc<Notify>, End) {
+        let invocation = Invocation { fault, ..Invocation::default() };
+        let begun = (Arc::clone(&invocation.kill), End(invocation.ended.clone()));
+        let mut invocations = lock(&self.0.invocations);
+        invocations.insert(number, invocation);
+        // Long runs have many invocations, and none that old is under way.
+        invocations.remove(&number.wrapping_sub(REMEMBERED));
+        begun
+    }
+
+    /// Notes an attempt of a call, and answers what happens to it.
+    fn meet(&self, number: u64, sdk_id: &str, operation: &str) -> (Option<Fault>, bool, Arc<Notify>) {
+        let mut invocations = lock(&self.0.invocations);
+        let invocation = invocations.entry(number).or_default();
+        let known = invocation.calls.iter().position(|(id, _)| id == sdk_id);
+        let at = known.unwrap_or_else(|| {
+            invocation.calls.push((sdk_id.into(), operation.into()));
+            invocation.calls.len() - 1
+        });
+        let fault = invocation.fault.filter(|(call, _)| *call == at).map(|(_, fault)| fault);
+        (fault, known.is_none(), Arc::clone(&invocation.kill))
+    }
+}
+
+impl Interference for Chaos {
+    fn plan(&self, function: &str, event: &Value) -> Plan {
+        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
+        let direction = (self.0.director)(function, event, number);
+        let (kill, end) = self.begin(direction.fault, number);
+        let url = |service: &str| format!("{}/{number}/{service}", self.0.url);
+        Plan {
+            deliveries: usize::from(!direction.lost) + usize::from(direction.twice),
+            start: direction.start.unwrap_or_else(|| async {}.boxed()),
+            vars: vec![
+                ("AWS_ENDPOINT_URL_DYNAMODB".into(), url("dynamodb")),
+                ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".into(), url("management")),
+            ],
+            killed: async move {
+                let _end = end;
+                kill.notified().await;
+            }
+            .boxed(),
+        }
+    }
+}
+
+/// One attempt of one call, `/<invocation>/<service>/…`.
+async fn serve(State(chaos): State<Chaos>, request: Request) -> Response {
+    let path = request.uri().path_and_query().map(|path| path.as_str().to_owned()).unwrap_or_default();
+    let mut parts = path.trim_start_matches('/').splitn(3, '/');
+    let number: u64 = parts.next().and_then(|number| number.parse().ok()).expect("an invocation");
+    let pushes = parts.next() == Some("management");
+    let (dynamodb, management) = chaos.0.targets.get().expect("aimed before it is used");
+    let url = match parts.next() {
+        Some(rest) if pushes => format!("{management}/{rest}"),
+        _ => dynamodb.clone(),
+    };
+    let (head, body) = request.into_parts();
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let operation = if pushes {
+        format!("{} @connections", head.method)
+    } else {
+        header("x-amz-target").rsplit('.').next().unwrap_or_default().to_owned()
+    };
+    let (fault, first, kill) = chaos.meet(number, header("amz-sdk-invocation-id"), &operation);
+    let body = to_bytes(body, BODY_BYTES_MAX).await.expect("a body");
+    let call = Call { number, pushes, operation, method: head.method, url, headers: head.headers, body };
+
+    let weather = *lock(&chaos.0.weather);
+    if pushes && weather.pushes_failing {
+        return refusal(pushes, Refusal::Failed);
+    }
+    if if pushes { weather.pushes_throttled } else { weather.tables_throttled } {
+        return refusal(pushes, Refusal::Throttled);
+    }
+    match fault {
+        Some(Fault::RefusedOnce(how)) if first => refusal(pushes, how),
+        Some(Fault::Refused(how)) => refusal(pushes, how),
+        Some(Fault::AnswerLostOnce) if first => {
+            chaos.apply(call).await;
+            refusal(pushes, Refusal::Failed)
+        }
+        Some(Fault::AnswerLost) => {
+            chaos.apply(call).await;
+            refusal(pushes, Refusal::Failed)
+        }
+        Some(Fault::Delayed) if first => {
+            tokio::time::sleep(DELAY).await;
+            chaos.apply(call).await
+        }
+        Some(Fault::KilledBefore) => {
+            kill.notify_one();
+            std::future::pending().await
+        }
+        Some(Fault::KilledAfter) => {
+            chaos.apply(call).await;
+            kill.notify_one();
+            std::future::pending().await
+        }
+        _ => chaos.apply(call).await,
+    }
+}
+
+/// A call on its way.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub number: u64,
+    pub pushes: bool,
+    pub operation: String,
+    pub method: Method,
+    pub url: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Call {
+    /// The request, if it is one of DynamoDB.
+    pub fn json(&self) -> Value {
+        if self.pushes { Value::Null } else { serde_json::from_slice(&self.body).expect("JSON") }
+    }
+
+    /// The same call with another request in it.
+    pub fn asking(&self, operation: &str, request: &Value) -> Self {
+        let mut call = self.clone();
+        let target = format!("DynamoDB_20120810.{operation}").parse().expect("a header");
+        call.headers.insert("x-amz-target", target);
+        call.operation = operation.into();
+        call.body = request.to_string().into();
+        call
+    }
+}
+
+impl Chaos {
+    async fn apply(&self, call: Call) -> Response {
+        let (status, headers, body) = match &self.0.mutation {
+            Some(mutation) => mutation.apply(self, call).await,
+            None => self.pass_on(call).await,
+        };
+        let mut response = (status, Body::from(body)).into_response();
+        *response.headers_mut() = headers;
+        response
+    }
+
+    pub(crate) async fn pass_on(&self, call: Call) -> (StatusCode, HeaderMap, Bytes) {
+        let mut headers = call.headers;
+        headers.remove("host");
+        headers.remove("content-length");
+        let request = self.0.http.request(call.method, &call.url).headers(headers).body(call.body);
+        match request.send().await {
+            Ok(answer) => {
+                let (status, mut headers) = (answer.status(), answer.headers().clone());
+                // The body is whole here; its length is set anew.
+                headers.remove("transfer-encoding");
+                headers.remove("content-length");
+                (status, headers, answer.bytes().await.unwrap_or_default())
+            }
+            // The local run is on its way out.
+            Err(_) => (StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), Bytes::new()),
+        }
+    }
+}
+
+fn refusal(pushes: bool, how: Refusal) -> Response {
+    let (status, kind) = match (how, pushes) {
+        (Refusal::Failed, _) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
+        (Refusal::Unavailable, _) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+        (Refusal::Throttled, true) => (StatusCode::TOO_MANY_REQUESTS, "LimitExceededException"),
+        (Refusal::Throttled, false) => (StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException"),
+    };
+    let body = json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": "a fault of the test"});
+    (status, [("x-amzn-errortype", kind)], axum::Json(body)).into_response()
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,461 @@
+//! A client that does its part, as the README says, whatever happens to it, and writes down what it sees.
+
+use crate::chaos::lock;
+use crate::checker::{Ack, Room, Seen, Send, User, View};
+use crate::{Server, text_message};
+use chat_aws::SEND_TIMEOUT_SECONDS;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// How long a client waits for a reply before it takes its connection for dead: longer than a function may take.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// How long a client waits before it tries again.
+const BACKOFF: Duration = Duration::from_millis(20);
+
+/// How long a client waits for a push that another one overtook.
+const GAP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Attempts at one thing, after which something is wrong for good.
+const ATTEMPTS: usize = 400;
+
+/// What all devices of a run tell.
+#[derive(Default)]
+pub struct Record {
+    pub sends: Vec<Send>,
+    pub acks: Vec<Ack>,
+    /// What was asked and answered, for whoever reads of a violation.
+    pub trace: Vec<String>,
+}
+
+/// A device of a user.
+pub struct Device {
+    pub name: String,
+    pub user: User,
+    server: Arc<Server>,
+    record: Arc<Mutex<Record>>,
+    token: String,
+    line: Option<Line>,
+    rooms: BTreeMap<Room, Knowledge>,
+    /// Pushed by rooms whose join is not answered yet.
+    early: Vec<Seen>,
+    /// Rooms with something missing, and since when.
+    gaps: BTreeMap<Room, Instant>,
+    /// Rooms that it wants to be in, and joins again after a reconnect.
+    joined: BTreeSet<Room>,
+    requests: u64,
+    sends: u64,
+    last_send: Value,
+    /// How often it connected.
+    pub connects: u64,
+}
+
+struct Line {
+    sink: SplitSink<Socket, Message>,
+    frames: SplitStream<Socket>,
+}
+
+/// What a device knows of a room.
+#[derive(Default)]
+struct Knowledge {
+    since: u64,
+    messages: BTreeMap<u64, Seen>,
+    /// Seen again, and not as before.
+    conflicts: Vec<Seen>,
+    pushed: BTreeSet<u64>,
+    /// When each message was first seen.
+    first_seen: BTreeMap<u64, Instant>,
+    /// Everything up to here is known, or a hole for good.
+    complete: u64,
+}
+
+impl Knowledge {
+    fn newest(&self) -> u64 {
+        self.messages.last_key_value().map_or(self.complete, |(id, _)| self.complete.max(*id))
+    }
+
+    fn take_in(&mut self, seen: Seen) {
+        let id = seen.id;
+        if id <= self.since {
+            return;
+        }
+        match self.messages.get(&id) {
+            Some(before) if *before != seen => self.conflicts.push(seen),
+            Some(_) => {}
+            None => {
+                self.messages.insert(id, seen);
+                self.first_seen.insert(id, Instant::now());
+            }
+        }
+        self.close_up();
+    }
+
+    fn close_up(&mut self) {
+        while self.messages.contains_key(&(self.complete + 1)) {
+            self.complete += 1;
+        }
+    }
+
+    /// A hole before a message that is older than a send can take is final; a fresher one is asked for again.
+    fn pass_over_holes(&mut self) {
+        while let Some((id, seen)) = self.first_seen.range(self.complete + 1..).next() {
+            if seen.elapsed() < Duration::from_secs(SEND_TIMEOUT_SECONDS) {
+                break;
+            }
+            self.complete = *id;
+            self.close_up();
+        }
+        // What is complete is not asked for again.
+        self.first_seen = self.first_seen.split_off(&(self.complete + 1));
+    }
+}
+
+/// The connection ended.
+struct Lost;
+
+impl Device {
+    /// A device that is not connected yet, of a user who may enter these rooms, or all.
+    pub fn new(
+        server: &Arc<Server>,
+        record: &Arc<Mutex<Record>>,
+        name: String,
+        user: User,
+        rooms: Option<&BTreeSet<Room>>,
+    ) -> Self {
+        let rooms = rooms.map_or_else(|| json!("*"), |rooms| json!(rooms));
+        Self {
+            token: server.token(json!({"userId": user, "rooms": rooms})),
+            name,
+            user,
+            server: Arc::clone(server),
+            record: Arc::clone(record),
+            line: None,
+            rooms: BTreeMap::new(),
+            early: Vec::new(),
+            gaps: BTreeMap::new(),
+            joined: BTreeSet::new(),
+            requests: 0,
+            sends: 0,
+            last_send: Value::Null,
+            connects: 0,
+        }
+    }
+
+    /// Connects, unless it is connected, and joins its rooms again, until it is in all of them.
+    pub async fn connect(&mut self) {
+        if self.line.is_some() {
+            return;
+        }
+        for _ in 0..ATTEMPTS {
+            if self.line.is_none() {
+                let Ok((socket, _)) = connect_async(self.server.socket_url(&self.token)).await else {
+                    sleep(BACKOFF).await;
+                    continue;
+                };
+                let (sink, frames) = socket.split();
+                self.line = Some(Line { sink, frames });
+                self.connects += 1;
+            }
+            let mut back = true;
+            for room in self.joined.clone() {
+                back = back && self.try_join(room).await.is_ok();
+            }
+            if back {
+                return;
+            }
+        }
+        panic!("{} does not get in", self.name);
+    }
+
+    /// Enters a room, and learns what it missed there since it first did.
+    pub async fn join(&mut self, room: Room) {
+        self.joined.insert(room);
+        for _ in 0..ATTEMPTS {
+            if self.line.is_none() {
+                // That joins as well.
+                return self.connect().await;
+            }
+            if self.try_join(room).await.is_ok() {
+                return;
+            }
+        }
+        panic!("{} does not get into {room}", self.name);
+    }
+
+    /// Once: whether it is in, or has to connect again.
+    async fn try_join(&mut self, room: Room) -> Result<(), Lost> {
+        for _ in 0..ATTEMPTS {
+            let reply = self.ask(json!({"action": "joinRoom", "chatroomId": room})).await?;
+            match (reply["type"].as_str(), reply["code"].as_str()) {
+                (Some("ack"), _) => {
+                    let last_id = reply["lastId"].as_u64().expect("lastId");
+                    let begin = || Knowledge { since: last_id, complete: last_id, ..Knowledge::default() };
+                    self.rooms.entry(room).or_insert_with(begin);
+                    let (here, early) = std::mem::take(&mut self.early).into_iter().partition(|seen| seen.room == room);
+                    self.early = early;
+                    let here: Vec<Seen> = here;
+                    here.into_iter().for_each(|seen| self.take_push(seen));
+                    self.catch_up(room, last_id).await;
+                    return Ok(());
+                }
+                (_, Some("gone")) => {
+                    self.line = None;
+                    return Err(Lost);
+                }
+                _ => sleep(BACKOFF).await,
+            }
+        }
+        panic!("{} does not get into {room}", self.name);
+    }
+
+    /// Leaves a room, and is told so.
+    pub async fn leave(&mut self, room: Room) {
+        self.joined.remove(&room);
+        for _ in 0..ATTEMPTS {
+            if self.line.is_none() {
+                // A new connection is in no room that it did not join.
+                return self.connect().await;
+            }
+            match self.ask(json!({"action": "leaveRoom", "chatroomId": room})).await {
+                Ok(reply) if reply["type"] == "ack" => return,
+                Ok(_) => sleep(BACKOFF).await,
+                Err(Lost) => {}
+            }
+        }
+        panic!("{} does not get out of {room}", self.name);
+    }
+
+    /// A text like no other, which begins with its `clientMessageId`.
+    fn new_text(&mut self, room: Room) -> (String, String) {
+        self.sends += 1;
+        let key = format!("{}-{}", self.name, self.sends);
+        let content = format!("{key} says hello to {room}");
+        let send = Send { room, user: self.user, key: key.clone(), content: content.clone() };
+        lock(&self.record).sends.push(send);
+        (key, content)
+    }
+
+    /// Sends a text under a `clientMessageId` of its own, again and again until it is acknowledged. Answers its id.
+    pub async fn send(&mut self, room: Room) -> u64 {
+        let (key, content) = self.new_text(room);
+        self.last_send = text_message(room, &content);
+        self.last_send["clientMessageId"] = json!(key);
+        self.send_again().await
+    }
+
+    /// Sends a text and is cut off before the reply; then sends it again, until it is acknowledged.
+    pub async fn send_cut(&mut self, room: Room) -> u64 {
+        let (key, content) = self.new_text(room);
+        self.last_send = text_message(room, &content);
+        self.last_send["clientMessageId"] = json!(key);
+        if let Some(line) = &mut self.line {
+            // The frame may be written or not, when the socket goes.
+            let _ = line.sink.send(Message::text(self.last_send.to_string())).await;
+            self.cut();
+        }
+        self.send_again().await
+    }
+
+    /// Sends the last text again, as a client does that is not sure of its ack.
+    pub async fn send_again(&mut self) -> u64 {
+        let request = self.last_send.clone();
+        for _ in 0..ATTEMPTS {
+            if self.line.is_none() {
+                self.connect().await;
+            }
+            match self.ask(request.clone()).await {
+                Ok(reply) if reply["type"] == "ack" => {
+                    let id = reply["id"].as_u64().expect("an id");
+                    let room = request["chatroomId"].as_u64().expect("a room");
+                    let key = request["clientMessageId"].as_str().expect("a text").to_owned();
+                    lock(&self.record).acks.push(Ack { room, user: self.user, key, id });
+                    return id;
+                }
+                Ok(_) => sleep(BACKOFF).await,
+                Err(Lost) => {}
+            }
+        }
+        panic!("never acknowledged: {request}");
+    }
+
+    /// Sends a text once, without a `clientMessageId`: it may be lost, and is not if it is acknowledged.
+    pub async fn send_unnamed(&mut self, room: Room) {
+        let (key, content) = self.new_text(room);
+        if let Ok(reply) = self.ask(text_message(room, &content)).await
+            && let Some(id) = reply["id"].as_u64()
+        {
+            lock(&self.record).acks.push(Ack { room, user: self.user, key, id });
+        }
+    }
+
+    /// Sends once what it may not, and answers the code that it is refused with.
+    pub async fn trespass(&mut self, room: Room) -> Option<String> {
+        if self.line.is_none() {
+            self.connect().await;
+        }
+        let reply = self.ask(text_message(room, "let me in")).await.ok()?;
+        reply["code"].as_str().map(String::from)
+    }
+
+    /// Takes in what was pushed meanwhile: it asks for a `pong`, which comes after what was pushed before.
+    pub async fn listen(&mut self) {
+        if self.line.is_some() {
+            // A connection that ends here is opened again when it is needed.
+            let _ = self.ask(json!({"action": "ping"})).await;
+        }
+    }
+
+    /// Is gone at once, without a word.
+    pub fn cut(&mut self) {
+        if let Some(line) = self.line.take()
+            && let Ok(socket) = line.sink.reunite(line.frames)
+            && let MaybeTlsStream::Plain(stream) = socket.get_ref()
+        {
+            stream.set_zero_linger().expect("a socket");
+        }
+    }
+
+    /// Says goodbye.
+    pub async fn close(&mut self) {
+        if let Some(mut line) = self.line.take() {
+            // Whether the server hears it is the server's business.
+            let _ = line.sink.send(Message::Close(None)).await;
+            let rest = async { while let Some(Ok(_)) = line.frames.next().await {} };
+            let _ = timeout(REPLY_TIMEOUT, rest).await;
+        }
+    }
+
+    /// Rooms that it is or was in.
+    pub fn known_rooms(&self) -> Vec<Room> {
+        self.rooms.keys().copied().collect()
+    }
+
+    /// Knows everything in its rooms up to these ids: what was not pushed, the history has.
+    pub async fn settle(&mut self, newest: &BTreeMap<Room, u64>) {
+        self.connect().await;
+        self.listen().await;
+        for room in self.known_rooms() {
+            self.catch_up(room, newest[&room]).await;
+        }
+    }
+
+    /// What it knows of each room up to these ids.
+    pub fn views(&self, newest: &BTreeMap<Room, u64>) -> Vec<View> {
+        let view = |(room, known): (&Room, &Knowledge)| View {
+            device: self.name.clone(),
+            user: self.user,
+            room: *room,
+            since: known.since,
+            until: newest[room],
+            messages: known.messages.values().chain(&known.conflicts).cloned().collect(),
+            pushed: known.pushed.clone(),
+        };
+        self.rooms.iter().map(view).collect()
+    }
+
+    /// One request, and its reply. What is pushed meanwhile is taken in.
+    async fn ask(&mut self, mut request: Value) -> Result<Value, Lost> {
+        self.requests += 1;
+        let id = self.requests;
+        request["requestId"] = json!(id);
+        let reply = timeout(REPLY_TIMEOUT, self.converse(&request, id)).await.unwrap_or(Err(Lost));
+        let said = reply.as_ref().map_or_else(|Lost| "lost".into(), Value::to_string);
+        let line = format!("{}: {request} -> {said}", self.name);
+        lock(&self.record).trace.push(line);
+        if reply.is_err() {
+            self.line = None;
+        }
+        self.close_gaps().await;
+        reply
+    }
+
+    async fn converse(&mut self, request: &Value, id: u64) -> Result<Value, Lost> {
+        let line = self.line.as_mut().ok_or(Lost)?;
+        line.sink.send(Message::text(request.to_string())).await.map_err(|_| Lost)?;
+        loop {
+            let line = self.line.as_mut().ok_or(Lost)?;
+            let frame = match line.frames.next().await {
+                Some(Ok(Message::Text(text))) => serde_json::from_str::<Value>(&text).expect("JSON"),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Lost),
+                Some(Ok(_)) => continue,
+            };
+            // API Gateway's own words for a function that failed name no request of ours.
+            if frame["requestId"] == json!(id) || frame["message"] == "Internal server error" {
+                return Ok(frame);
+            }
+            if frame["type"] == "sendMessage" {
+                self.take_push(seen(&frame["message"]));
+            }
+        }
+    }
+
+    /// Takes in what was pushed, and notes where something lies between it and what is known.
+    fn take_push(&mut self, seen: Seen) {
+        let (room, id) = (seen.room, seen.id);
+        // A device is pushed to before the reply to its join tells it where it begins.
+        let Some(known) = self.rooms.get_mut(&room) else { return self.early.push(seen) };
+        known.pushed.insert(id);
+        let newest = known.newest();
+        known.take_in(seen);
+        if id > newest + 1 {
+            self.gaps.entry(room).or_insert_with(Instant::now);
+        }
+    }
+
+    /// Asks for what lies in gaps, not at once: a push that was overtaken comes by itself.
+    async fn close_gaps(&mut self) {
+        let due = self.gaps.iter().filter(|(_, since)| since.elapsed() > GAP_PATIENCE);
+        for room in due.map(|(room, _)| *room).collect::<Vec<_>>() {
+            self.gaps.remove(&room);
+            let newest = self.rooms[&room].newest();
+            self.catch_up(room, newest).await;
+        }
+    }
+
+    /// Reads the history from where this device's knowledge is complete up to an id.
+    async fn catch_up(&mut self, room: Room, until: u64) {
+        let mut after = self.rooms[&room].complete;
+        while after < until {
+            let page = self.history(room, after).await;
+            let Some(newest) = page.last().map(|seen| seen.id) else { break };
+            let known = self.rooms.get_mut(&room).expect("a room");
+            page.into_iter().for_each(|seen| known.take_in(seen));
+            after = newest;
+        }
+        self.rooms.get_mut(&room).expect("a room").pass_over_holes();
+    }
+
+    async fn history(&self, room: Room, after: u64) -> Vec<Seen> {
+        for _ in 0..ATTEMPTS {
+            let page = self.server.history_as(&self.token, &format!("chatroomId={room}&after={after}&limit=100")).await;
+            if page.status == 200 {
+                return page.body.as_array().expect("a list").iter().map(seen).collect();
+            }
+            sleep(BACKOFF).await;
+        }
+        panic!("{} never gets the history of {room}", self.name);
+    }
+}
+
+/// A message of a push or of the history.
+pub(crate) fn seen(message: &Value) -> Seen {
+    let content = message["content"].as_str().expect("a text").to_owned();
+    Seen {
+        id: message["id"].as_u64().expect("an id"),
+        room: message["chatroomId"].as_u64().expect("a room"),
+        user: message["senderId"].as_u64().expect("a user"),
+        // The history does not tell it; a device's texts begin with it.
+        key: content.split_once(' ').map(|(key, _)| key.into()),
+        content,
+    }
+}

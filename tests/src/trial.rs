@@ -1,0 +1,131 @@
+//! A local run in which things go wrong, the devices that live through it, and what is left when the dust has settled.
+
+use crate::chaos::{Chaos, Director, lock};
+use crate::checker::{History, Leftover, Room, Seen, User};
+use crate::device::{Device, Record, seen};
+use crate::mutation::Mutation;
+use crate::{Server, fresh};
+use chat_local::Limits;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How often the table of connections is looked at while the last `$disconnect`s run.
+const POLL: Duration = Duration::from_millis(20);
+
+/// How long the last `$disconnect`s may take.
+const DUST: Duration = Duration::from_secs(10);
+
+/// One run of the system with its proxy.
+#[derive(Clone)]
+pub struct Trial {
+    pub server: Arc<Server>,
+    pub chaos: Chaos,
+    pub record: Arc<Mutex<Record>>,
+}
+
+impl Trial {
+    pub async fn start(director: Director, mutation: Option<Mutation>, limits: Limits) -> Self {
+        let chaos = Chaos::start(director, mutation).await;
+        let server = Arc::new(Server::start_in_chaos(&chaos, limits).await);
+        Self { server, chaos, record: Arc::default() }
+    }
+
+    /// A device that is not connected yet, of a user who may enter these rooms, or all.
+    pub fn device(&self, name: impl Into<String>, user: User, rooms: Option<&BTreeSet<Room>>) -> Device {
+        Device::new(&self.server, &self.record, name.into(), user, rooms)
+    }
+
+    /// Ends a calm run: everybody comes back, somebody speaks once more in every room, everybody catches up, and all
+    /// go. Answers what they saw and what is left.
+    pub async fn settle(&self, mut devices: Vec<Device>, grants: BTreeMap<User, BTreeSet<Room>>) -> History {
+        join_all(devices.iter_mut().map(Device::connect)).await;
+        let mut newest = BTreeMap::new();
+        for device in &mut devices {
+            for room in device.known_rooms() {
+                if let std::collections::btree_map::Entry::Vacant(entry) = newest.entry(room) {
+                    entry.insert(device.send(room).await);
+                }
+            }
+        }
+        join_all(devices.iter_mut().map(|device| device.settle(&newest))).await;
+        let views = devices.iter().flat_map(|device| device.views(&newest)).collect();
+        let mut stored = BTreeMap::new();
+        for room in newest.keys() {
+            stored.insert(*room, self.history(*room).await);
+        }
+        let (sends, acks) = {
+            let record = lock(&self.record);
+            (record.sends.clone(), record.acks.clone())
+        };
+        join_all(devices.iter_mut().map(Device::close)).await;
+        let leftovers = self.sweep(newest.keys().copied().collect()).await;
+        History { sends, acks, views, stored, grants, leftovers }
+    }
+
+    /// The whole history of a room, oldest first.
+    async fn history(&self, room: Room) -> Vec<Seen> {
+        let mut messages: Vec<Seen> = Vec::new();
+        let mut query = Some(format!("chatroomId={room}&after=0&limit=100"));
+        while let Some(next) = query {
+            let page = self.server.history(&next).await;
+            messages.extend(page.body.as_array().expect("a list").iter().map(seen));
+            query = page.link("next");
+        }
+        messages
+    }
+
+    /// Says something in every room, which takes out members that are gone, and answers what is left of connections
+    /// when nobody is connected any more.
+    async fn sweep(&self, rooms: BTreeSet<Room>) -> Vec<Leftover> {
+        let mut sweeper = self.device("sweeper", fresh(), None);
+        sweeper.connect().await;
+        for room in &rooms {
+            sweeper.send(*room).await;
+        }
+        sweeper.close().await;
+        // `$disconnect` is asynchronous: until it has run, there are rows.
+        let patience = Instant::now() + DUST;
+        loop {
+            let leftovers = self.leftovers(&rooms).await;
+            let members = leftovers.iter().any(|leftover| leftover.member);
+            if !members || Instant::now() > patience {
+                return leftovers;
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// Rows of connections; those of members in these rooms alone, since others may be in use.
+    async fn leftovers(&self, rooms: &BTreeSet<Room>) -> Vec<Leftover> {
+        let mut leftovers = Vec::new();
+        let mut start = Value::Null;
+        loop {
+            let mut scan = json!({"TableName": "ConnectionsTable", "ConsistentRead": true});
+            if !start.is_null() {
+                scan["ExclusiveStartKey"] = start;
+            }
+            let mut page = self.server.dynamodb("Scan", scan).await;
+            for item in page["Items"].as_array().expect("items") {
+                let key = |name: &str| item[name]["S"].as_str().expect("a key").to_owned();
+                let (partition, sort) = (key("PK"), key("SK"));
+                let room = partition.strip_prefix("ROOM#");
+                let member = room.is_some_and(|room| room.parse().is_ok_and(|room| rooms.contains(&room)));
+                let expires = item["expiresAt"]["N"].is_string();
+                leftovers.push(Leftover { row: format!("{partition} {sort}"), member, expires });
+            }
+            start = page["LastEvaluatedKey"].take();
+            if start.is_null() {
+                return leftovers;
+            }
+        }
+    }
+
+    pub async fn stop(self) {
+        let server = Arc::into_inner(self.server).expect("no device is left");
+        server.stop().await;
+    }
+}

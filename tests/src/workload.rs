@@ -1,0 +1,295 @@
+//! Seeded workloads: people in rooms who send, come, go, and are cut off, under faults or under none.
+
+use crate::chaos::{Chaos, Direction, Director, Fault, Weather, lock};
+use crate::checker::{Delivery, History, Room, User, Violation};
+use crate::mutation::{Mistake, Mutation};
+use crate::trial::Trial;
+use crate::{Device, fresh};
+use chat_local::Limits;
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// Calls of an invocation that may meet a fault; the longest path of a function is about as long.
+const CALLS: usize = 12;
+
+/// How many of a hundred invocations meet a fault of a call, how many `$disconnect`s are lost, how many events come
+/// twice, and how many frames wait for later ones.
+const FAULTS: u32 = 10;
+const LOST: u32 = 20;
+const TWICE: u32 = 2;
+const LATE: u32 = 5;
+
+/// The cut that every connection meets in the end, here after seconds instead of two hours.
+const LIFETIME: Duration = Duration::from_secs(8);
+
+/// How often a device that has no more to do reads what it is pushed.
+const LISTEN_EVERY: Duration = Duration::from_millis(250);
+
+/// How often a newcomer looks whether it is its turn.
+const NEWS_EVERY: Duration = Duration::from_millis(2);
+
+/// What is to happen.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// Decides what the devices do and what goes wrong. When things happen is the machine's.
+    pub seed: u64,
+    pub rooms: usize,
+    pub users: usize,
+    /// Of each user.
+    pub devices: usize,
+    /// Devices that come one after the other while the others talk, enter every room, and listen.
+    pub newcomers: usize,
+    /// To be sent and acknowledged, by all together.
+    pub messages: usize,
+    /// Whether invocations meet faults, and devices are cut off and leave. If not, every push must arrive.
+    pub hostile: bool,
+    /// What the functions do wrong, if they do.
+    pub mistake: Option<Mistake>,
+}
+
+/// What became of it.
+pub struct Outcome {
+    pub history: History,
+    pub violations: Vec<Violation>,
+    /// What was asked and answered.
+    pub trace: Vec<String>,
+    /// How many invocations met what.
+    pub faults: BTreeMap<String, usize>,
+    /// How often each function was invoked.
+    pub invocations: BTreeMap<String, usize>,
+    pub connects: u64,
+    pub elapsed: Duration,
+}
+
+/// Faults by the dice, until all is to be calm.
+struct Dice {
+    seed: u64,
+    hostile: AtomicBool,
+    met: Mutex<BTreeMap<String, usize>>,
+    invocations: Mutex<BTreeMap<String, usize>>,
+}
+
+impl Dice {
+    fn director(dice: &Arc<Self>) -> Director {
+        let dice = Arc::clone(dice);
+        Box::new(move |function, _: &Value, number| dice.direct(function, number))
+    }
+
+    fn direct(&self, function: &str, number: u64) -> Direction {
+        *lock(&self.invocations).entry(function.to_owned()).or_default() += 1;
+        if !self.hostile.load(Ordering::Relaxed) {
+            return Direction::default();
+        }
+        let mut dice = StdRng::seed_from_u64(self.seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut direction = Direction::default();
+        let mut chance = |percent: u32| dice.random_ratio(percent, 100);
+        let (fault, lost, twice, late) = (chance(FAULTS), chance(LOST), chance(TWICE), chance(LATE));
+        let note = |what: String| *lock(&self.met).entry(what).or_default() += 1;
+        if fault {
+            let fault = *Fault::ALL.choose(&mut dice).expect("faults");
+            direction.fault = Some((dice.random_range(0..CALLS), fault));
+            note(fault.to_string());
+        }
+        if lost && function == "disconnect" {
+            direction.lost = true;
+            note("$disconnect lost".into());
+        }
+        if twice {
+            direction.twice = true;
+            note("delivered twice".into());
+        }
+        if late {
+            let wait = Duration::from_millis(dice.random_range(1..40));
+            direction.start = Some(sleep(wait).boxed());
+            note("started late".into());
+        }
+        direction
+    }
+}
+
+impl Workload {
+    /// Runs it to the end, and checks what was seen.
+    pub async fn run(&self) -> Outcome {
+        let started = Instant::now();
+        let dice = Arc::new(Dice {
+            seed: self.seed,
+            hostile: AtomicBool::new(self.hostile),
+            met: Mutex::default(),
+            invocations: Mutex::default(),
+        });
+        let limits =
+            Limits { lifetime: if self.hostile { LIFETIME } else { Limits::default().lifetime }, ..Limits::default() };
+        let trial = Trial::start(Dice::director(&dice), self.mistake.map(Mutation::new), limits).await;
+        let rooms: Vec<Room> = (0..self.rooms).map(|_| fresh()).collect();
+        let users: Vec<User> = (0..self.users).map(|_| fresh()).collect();
+        // The last user may enter half of the rooms.
+        let half: BTreeSet<Room> = rooms[..rooms.len().div_ceil(2)].iter().copied().collect();
+        let grants = BTreeMap::from([(users[users.len() - 1], half)]);
+
+        let budget = Arc::new(AtomicUsize::new(0));
+        let living = Arc::new(AtomicUsize::new(self.users * self.devices));
+        let mut lives = Vec::new();
+        let residents = users.iter().flat_map(|user| std::iter::repeat_n(*user, self.devices)).map(|user| (user, None));
+        let newcomers = (0..self.newcomers).map(|n| (fresh(), Some(self.messages * (n + 1) / (self.newcomers + 1))));
+        for (number, (user, comes_after)) in residents.chain(newcomers).enumerate() {
+            let granted = grants.get(&user);
+            let life = Life {
+                comes_after,
+                device: trial.device(format!("d{number}"), user, granted),
+                rooms: granted.map_or_else(|| rooms.clone(), |granted| granted.iter().copied().collect()),
+                forbidden: granted.map_or_else(Vec::new, |granted| {
+                    rooms.iter().copied().filter(|room| !granted.contains(room)).collect()
+                }),
+                dice: StdRng::seed_from_u64(self.seed.wrapping_add(number as u64 + 1)),
+                budget: Arc::clone(&budget),
+                living: Arc::clone(&living),
+                messages: self.messages,
+                hostile: self.hostile,
+            };
+            #[allow(clippy::disallowed_methods, reason = "joined below")]
+            lives.push(tokio::spawn(life.live()));
+        }
+        #[allow(clippy::disallowed_methods, reason = "ended below")]
+        let weather = self.hostile.then(|| tokio::spawn(weather(trial.chaos.clone(), self.seed)));
+        let devices = join_all(lives).await.into_iter().map(|life| life.expect("a life without panic")).collect();
+        dice.hostile.store(false, Ordering::Relaxed);
+        if let Some(weather) = weather {
+            weather.abort();
+        }
+        trial.chaos.set_weather(Weather::default());
+
+        let connects = |devices: &Vec<Device>| devices.iter().map(|device| device.connects).sum();
+        let connects = connects(&devices);
+        let history = trial.settle(devices, grants).await;
+        let violations = history.check(if self.hostile { Delivery::Lossy } else { Delivery::Reliable });
+        let trace = std::mem::take(&mut lock(&trial.record).trace);
+        let faults = lock(&dice.met).clone();
+        let invocations = lock(&dice.invocations).clone();
+        trial.stop().await;
+        Outcome { history, violations, trace, faults, invocations, connects, elapsed: started.elapsed() }
+    }
+}
+
+/// DynamoDB throttles for a while, or the management API does, or fails.
+async fn weather(chaos: Chaos, seed: u64) {
+    let mut dice = StdRng::seed_from_u64(!seed);
+    loop {
+        sleep(Duration::from_millis(dice.random_range(1_000..3_000))).await;
+        let bad = match dice.random_range(0..3) {
+            0 => Weather { tables_throttled: true, ..Weather::default() },
+            1 => Weather { pushes_throttled: true, ..Weather::default() },
+            _ => Weather { pushes_failing: true, ..Weather::default() },
+        };
+        chaos.set_weather(bad);
+        sleep(Duration::from_millis(dice.random_range(100..1_500))).await;
+        chaos.set_weather(Weather::default());
+    }
+}
+
+/// What one device does.
+struct Life {
+    device: Device,
+    /// Messages after which a newcomer comes.
+    comes_after: Option<usize>,
+    rooms: Vec<Room>,
+    forbidden: Vec<Room>,
+    dice: StdRng,
+    /// Messages that were begun, by all.
+    budget: Arc<AtomicUsize>,
+    /// Devices that still have something to do.
+    living: Arc<AtomicUsize>,
+    messages: usize,
+    hostile: bool,
+}
+
+/// One of those that still have something to do; also one that fails is no longer.
+struct Living(Arc<AtomicUsize>);
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Life {
+    async fn live(mut self) -> Device {
+        if let Some(messages) = self.comes_after {
+            while self.budget.load(Ordering::Relaxed) < messages {
+                sleep(NEWS_EVERY).await;
+            }
+            for room in &self.rooms {
+                self.device.join(*room).await;
+            }
+        } else {
+            let _living = Living(Arc::clone(&self.living));
+            self.reside().await;
+        }
+        // A socket that nobody reads fills up.
+        while self.living.load(Ordering::Relaxed) > 0 {
+            self.device.listen().await;
+            sleep(LISTEN_EVERY).await;
+        }
+        self.device
+    }
+
+    /// Talks, comes and goes until everything is said.
+    async fn reside(&mut self) {
+        let first = *self.rooms.choose(&mut self.dice).expect("a room");
+        self.device.join(first).await;
+        let mut inside = BTreeSet::from([first]);
+        loop {
+            match self.dice.random_range(0..100) {
+                0..6 => {
+                    let room = *self.rooms.choose(&mut self.dice).expect("a room");
+                    self.device.join(room).await;
+                    inside.insert(room);
+                }
+                6..9 if self.hostile && inside.len() > 1 => {
+                    let room = inside.pop_first().expect("a room");
+                    self.device.leave(room).await;
+                }
+                9..12 if self.hostile => self.device.cut(),
+                12..14 if self.hostile => self.device.close().await,
+                14..16 => {
+                    if let Some(room) = self.forbidden.choose(&mut self.dice) {
+                        let code = self.device.trespass(*room).await;
+                        assert!(code.is_none_or(|code| code == "notAllowed"), "let in where it may not be");
+                    }
+                }
+                16..22 => self.device.listen().await,
+                _ => {
+                    if self.budget.fetch_add(1, Ordering::Relaxed) >= self.messages {
+                        break;
+                    }
+                    let inside: Vec<Room> = inside.iter().copied().collect();
+                    let room = *inside.choose(&mut self.dice).expect("a room");
+                    if self.hostile && self.dice.random_ratio(1, 10) {
+                        self.device.send_cut(room).await;
+                    } else {
+                        self.device.send(room).await;
+                    }
+                    if self.dice.random_ratio(1, 10) {
+                        self.device.send_again().await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Outcome {
+    /// What was violated, and the last of what led there; a run of the same seed does the same.
+    pub fn report(&self, workload: &Workload) -> String {
+        let violations: Vec<_> = self.violations.iter().map(ToString::to_string).collect();
+        format!("{workload:?}\n{}\n\nfaults: {:?}\n\n{}", violations.join("\n"), self.faults, self.trace.join("\n"))
+    }
+}

@@ -1,0 +1,220 @@
+//! Every function, every AWS call that it makes, every fault: enumerated from what the functions do, so that a new call
+//! is covered without a list to edit.
+
+use chat_tests::checker::{Delivery, Room};
+use chat_tests::{Device, Direction, Fault, Trial, fresh, ghost};
+use futures_util::{FutureExt, StreamExt, stream};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use tokio::sync::Notify;
+
+/// Cases that run at the same time.
+const AT_ONCE: usize = 16;
+
+/// Something that a user does, which one invocation of one function answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Act {
+    Connect,
+    Join,
+    Send,
+    SendUnnamed,
+    Leave,
+    Disconnect,
+    History,
+}
+
+impl Act {
+    const ALL: [Self; 7] =
+        [Self::Connect, Self::Join, Self::Send, Self::SendUnnamed, Self::Leave, Self::Disconnect, Self::History];
+
+    fn function(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Join => "join-room",
+            Self::Send | Self::SendUnnamed => "send-message",
+            Self::Leave => "leave-room",
+            Self::Disconnect => "disconnect",
+            Self::History => "list-history",
+        }
+    }
+}
+
+/// What befalls that invocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    None,
+    /// One of its calls, from 0.
+    Call(usize, Fault),
+    Twice,
+    /// Only a `$disconnect` is ever lost.
+    Lost,
+}
+
+/// Who is in for what: the next invocation of a function by a user.
+type Armed = Arc<Mutex<HashMap<(String, u64), Trouble>>>;
+/// The invocations that were.
+type Met = Arc<Mutex<HashMap<u64, u64>>>;
+
+/// The user that an event is of, as the authorizer found it.
+fn user_of(event: &Value) -> Option<u64> {
+    let authorizer = &event["requestContext"]["authorizer"];
+    let user = authorizer["userId"].as_str().or_else(|| authorizer["lambda"]["userId"].as_str())?;
+    user.parse().ok()
+}
+
+struct Bench {
+    trial: Trial,
+    armed: Armed,
+    met: Met,
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let (armed, met) = (Armed::default(), Met::default());
+        let (in_for, was) = (Arc::clone(&armed), Arc::clone(&met));
+        let director = move |function: &str, event: &Value, number: u64| {
+            let Some(user) = user_of(event) else { return Direction::default() };
+            let Some(trouble) = in_for.lock().expect("a list").remove(&(function.to_owned(), user)) else {
+                return Direction::default();
+            };
+            was.lock().expect("a list").insert(user, number);
+            match trouble {
+                Trouble::None => Direction::default(),
+                Trouble::Call(call, fault) => Direction { fault: Some((call, fault)), ..Direction::default() },
+                Trouble::Twice => Direction { twice: true, ..Direction::default() },
+                Trouble::Lost => Direction { lost: true, ..Direction::default() },
+            }
+        };
+        let trial = Trial::start(Box::new(director), None, chat_local::Limits::default()).await;
+        Self { trial, armed, met }
+    }
+
+    /// One case in a room of its own. Answers the calls that the invocation made.
+    async fn case(&self, act: Act, trouble: Trouble) -> Vec<String> {
+        let (room, witness_user, user) = (fresh(), fresh(), fresh());
+        let case = Trial { record: Arc::default(), ..self.trial.clone() };
+        let mut witness = case.device(format!("w{witness_user}"), witness_user, None);
+        let mut actor = case.device(format!("a{user}"), user, None);
+        witness.connect().await;
+        witness.join(room).await;
+        if act != Act::Connect {
+            actor.connect().await;
+        }
+        if !matches!(act, Act::Connect | Act::Join) {
+            actor.join(room).await;
+        }
+        if act == Act::History {
+            // What is said in its absence it reads when it is back.
+            actor.cut();
+            witness.send(room).await;
+            witness.send(room).await;
+        }
+        // A member whose connection is no more, so that the push meets a 410 and cleans up.
+        let ghost = ghost(&fresh().to_string());
+        case.server.app().connections.enter(&ghost, &chat_tests::room(&room.to_string())).await.expect("entered");
+
+        self.armed.lock().expect("a list").insert((act.function().into(), user), trouble);
+        match act {
+            Act::Connect | Act::History => actor.connect().await,
+            Act::Join => actor.join(room).await,
+            Act::Send => drop(actor.send(room).await),
+            Act::SendUnnamed => actor.send_unnamed(room).await,
+            Act::Leave => actor.leave(room).await,
+            Act::Disconnect => {
+                actor.close().await;
+                let number = self.met(user).await;
+                self.trial.chaos.ended(number).await;
+            }
+        }
+        let number = self.met(user).await;
+        let history = case.settle(vec![witness, rejoined(actor, room).await], BTreeMap::new()).await;
+        let violations: Vec<_> = history.check(Delivery::Lossy).iter().map(ToString::to_string).collect();
+        let trace = case.record.lock().expect("a trace").trace.join("\n");
+        assert!(violations.is_empty(), "{act:?}, {trouble:?}:\n{}\n{trace}", violations.join("\n"));
+        self.trial.chaos.calls(number)
+    }
+
+    /// The number of the invocation that was armed for a user, once it began.
+    async fn met(&self, user: u64) -> u64 {
+        let met = async {
+            loop {
+                if let Some(number) = self.met.lock().expect("a list").get(&user) {
+                    return *number;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(chat_tests::PATIENCE, met).await.expect("the invocation begins")
+    }
+}
+
+async fn rejoined(mut device: Device, room: Room) -> Device {
+    device.connect().await;
+    device.join(room).await;
+    device
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::print_stdout, reason = "the table of what was tried is what it is read for")]
+async fn every_fault_at_every_call_of_every_function() {
+    let bench = Bench::start().await;
+    let mut cases = Vec::new();
+    let mut calls_of = BTreeMap::new();
+    for act in Act::ALL {
+        let calls = bench.case(act, Trouble::None).await;
+        assert!(!calls.is_empty(), "{act:?} calls nobody");
+        cases.extend((0..calls.len()).flat_map(|call| Fault::ALL.map(|fault| (act, Trouble::Call(call, fault)))));
+        // Without a `clientMessageId` nothing tells that two events are one; API Gateway itself repeats none.
+        if act != Act::SendUnnamed {
+            cases.push((act, Trouble::Twice));
+        }
+        calls_of.insert(act, calls);
+    }
+    cases.push((Act::Disconnect, Trouble::Lost));
+    let run = |(act, trouble): (Act, Trouble)| {
+        let bench = &bench;
+        async move { drop(bench.case(act, trouble).await) }
+    };
+    stream::iter(cases.iter().copied()).map(run).buffer_unordered(AT_ONCE).collect::<()>().await;
+
+    println!("{:13} {:12} {:>4} {:19} faults tried", "act", "function", "call", "");
+    for (act, calls) in &calls_of {
+        for (number, operation) in calls.iter().enumerate() {
+            let of =
+                |case: &&(Act, Trouble)| case.0 == *act && matches!(case.1, Trouble::Call(call, _) if call == number);
+            let (name, function, tried) = (format!("{act:?}"), act.function(), cases.iter().filter(of).count());
+            println!("{name:13} {function:12} {number:>4} {operation:19} {tried}");
+        }
+    }
+    println!("every fault: {}", Fault::ALL.map(|fault| fault.to_string()).join(", "));
+    println!("{} cases, among them each event delivered twice, and a $disconnect lost", cases.len());
+    bench.trial.stop().await;
+}
+
+/// Frames of one connection are handled side by side, so a later one may be done before an earlier one has begun.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_may_be_handled_in_the_opposite_order() {
+    let later_is_done = Arc::new(Notify::new());
+    let wait = Arc::clone(&later_is_done);
+    let first = Mutex::new(true);
+    let director = move |function: &str, _: &Value, _: u64| {
+        if function == "join-room" && std::mem::take(&mut *first.lock().expect("a flag")) {
+            let wait = Arc::clone(&wait);
+            return Direction { start: Some(async move { wait.notified().await }.boxed()), ..Direction::default() };
+        }
+        Direction::default()
+    };
+    let trial = Trial::start(Box::new(director), None, chat_local::Limits::default()).await;
+    let room = fresh();
+    let mut client = trial.server.connect(fresh()).await;
+    client.send(serde_json::json!({"action": "joinRoom", "chatroomId": room, "requestId": "join"})).await;
+    // Sent after the join, and acknowledged before it.
+    assert_eq!(client.say(room, "early").await["id"], 1);
+    later_is_done.notify_one();
+    let joined = client.expect(serde_json::json!({"requestId": "join"})).await;
+    assert_eq!(joined["lastId"], 1, "whoever joined after it finds it in the history");
+    assert_eq!(trial.server.history(&format!("chatroomId={room}")).await.ids(), [1]);
+    client.close().await;
+    trial.stop().await;
+}

@@ -1,0 +1,6 @@
+//! Nothing is lost: every fault at every AWS call of every function, random faults under load, and a checker that is
+//! shown to notice mistakes.
+
+mod exhaustive;
+mod mistakes;
+mod random;

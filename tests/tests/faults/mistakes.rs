@@ -1,0 +1,30 @@
+//! The checker is no rubber stamp: each mistake that the functions could make is made for them, and noticed.
+
+use chat_tests::{Mistake, Workload};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::print_stdout, reason = "what was noticed of each is what it is read for")]
+async fn every_mistake_is_noticed() {
+    for mistake in Mistake::ALL {
+        // A race may be missed once; with these seeds all are found at the first or the second.
+        let mut noticed = None;
+        for seed in 1..=5 {
+            let workload = Workload {
+                seed,
+                rooms: 3,
+                users: 5,
+                devices: 2,
+                newcomers: 10,
+                messages: 100,
+                hostile: false,
+                mistake: Some(mistake),
+            };
+            noticed = workload.run().await.violations.first().map(ToString::to_string);
+            if noticed.is_some() {
+                break;
+            }
+        }
+        let noticed = noticed.unwrap_or_else(|| panic!("{mistake:?} goes unnoticed"));
+        println!("{mistake:?}: {noticed}");
+    }
+}

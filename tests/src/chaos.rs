@@ -11,7 +11,7 @@ use chat_local::{Interference, Plan};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -90,12 +90,14 @@ pub struct Direction {
     pub twice: bool,
     /// What it waits for before it starts.
     pub start: Option<BoxFuture<'static, ()>>,
+    /// Its calls are noted, even if none is to meet a fault.
+    pub watched: bool,
 }
 
 /// Asked for every invocation: the function, its event, and the number that [`Chaos::calls`] knows it by.
 pub type Director = Box<dyn Fn(&str, &Value, u64) -> Direction + Send + Sync>;
 
-/// What happens to every call of a kind for a while, whatever invocation it is of.
+/// What happens for a while to every call of a kind, of whatever invocation begins then.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Weather {
     /// DynamoDB throttles.
@@ -118,6 +120,8 @@ struct Inner {
     director: Director,
     mutation: Option<Mutation>,
     weather: Mutex<Weather>,
+    /// How many calls met each fault.
+    struck: Mutex<BTreeMap<Fault, usize>>,
     next: AtomicU64,
     invocations: Mutex<HashMap<u64, Invocation>>,
 }
@@ -159,6 +163,7 @@ impl Chaos {
             director,
             mutation,
             weather: Mutex::default(),
+            struck: Mutex::default(),
             next: AtomicU64::new(0),
             invocations: Mutex::default(),
         }));
@@ -175,6 +180,11 @@ impl Chaos {
 
     pub fn set_weather(&self, weather: Weather) {
         *lock(&self.0.weather) = weather;
+    }
+
+    /// How many calls met each fault so far.
+    pub fn struck(&self) -> BTreeMap<Fault, usize> {
+        lock(&self.0.struck).clone()
     }
 
     /// What an invocation called, in the order in which it began to.
@@ -220,6 +230,9 @@ impl Chaos {
             invocation.calls.len() - 1
         });
         let fault = invocation.fault.filter(|(call, _)| *call == at).map(|(_, fault)| fault);
+        if let Some(fault) = fault.filter(|_| known.is_none()) {
+            *lock(&self.0.struck).entry(fault).or_default() += 1;
+        }
         (fault, known.is_none(), Arc::clone(&invocation.kill))
     }
 }
@@ -230,13 +243,19 @@ impl Interference for Chaos {
         let direction = (self.0.director)(function, event, number);
         let (kill, end) = self.begin(direction.fault, number);
         let url = |service: &str| format!("{}/{number}/{service}", self.0.url);
-        Plan {
-            deliveries: usize::from(!direction.lost) + usize::from(direction.twice),
-            start: direction.start.unwrap_or_else(|| async {}.boxed()),
-            vars: vec![
+        // Whom nothing can happen to needs no proxy, and long runs are many times faster without.
+        let calm = *lock(&self.0.weather) == Weather::default() && self.0.mutation.is_none();
+        let vars = match direction.fault {
+            None if calm && !direction.watched => Vec::new(),
+            _ => vec![
                 ("AWS_ENDPOINT_URL_DYNAMODB".into(), url("dynamodb")),
                 ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".into(), url("management")),
             ],
+        };
+        Plan {
+            deliveries: usize::from(!direction.lost) + usize::from(direction.twice),
+            start: direction.start.unwrap_or_else(|| async {}.boxed()),
+            vars,
             killed: async move {
                 let _end = end;
                 kill.notified().await;

@@ -62,7 +62,7 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// What was asked and answered.
     pub trace: Vec<String>,
-    /// How many invocations met what.
+    /// How many calls and events met what.
     pub faults: BTreeMap<String, usize>,
     /// How often each function was invoked.
     pub invocations: BTreeMap<String, usize>,
@@ -95,9 +95,7 @@ impl Dice {
         let (fault, lost, twice, late) = (chance(FAULTS), chance(LOST), chance(TWICE), chance(LATE));
         let note = |what: String| *lock(&self.met).entry(what).or_default() += 1;
         if fault {
-            let fault = *Fault::ALL.choose(&mut dice).expect("faults");
-            direction.fault = Some((dice.random_range(0..CALLS), fault));
-            note(fault.to_string());
+            direction.fault = Some((dice.random_range(0..CALLS), *Fault::ALL.choose(&mut dice).expect("faults")));
         }
         if lost && function == "disconnect" {
             direction.lost = true;
@@ -172,7 +170,8 @@ impl Workload {
         let history = trial.settle(devices, grants).await;
         let violations = history.check(if self.hostile { Delivery::Lossy } else { Delivery::Reliable });
         let trace = std::mem::take(&mut lock(&trial.record).trace);
-        let faults = lock(&dice.met).clone();
+        let mut faults = lock(&dice.met).clone();
+        faults.extend(trial.chaos.struck().into_iter().map(|(fault, count)| (fault.to_string(), count)));
         let invocations = lock(&dice.invocations).clone();
         trial.stop().await;
         Outcome { history, violations, trace, faults, invocations, connects, elapsed: started.elapsed() }
@@ -287,7 +286,7 @@ impl Life {
 }
 
 impl Outcome {
-    /// What was violated, and the last of what led there; a run of the same seed does the same.
+    /// What was violated, and all that led there. A run of the same seed plans the same; its timing is the machine's.
     pub fn report(&self, workload: &Workload) -> String {
         let violations: Vec<_> = self.violations.iter().map(ToString::to_string).collect();
         format!("{workload:?}\n{}\n\nfaults: {:?}\n\n{}", violations.join("\n"), self.faults, self.trace.join("\n"))

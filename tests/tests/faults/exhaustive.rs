@@ -80,7 +80,7 @@ impl Bench {
             };
             was.lock().expect("a list").insert(user, number);
             match trouble {
-                Trouble::None => Direction::default(),
+                Trouble::None => Direction { watched: true, ..Direction::default() },
                 Trouble::Call(call, fault) => Direction { fault: Some((call, fault)), ..Direction::default() },
                 Trouble::Twice => Direction { twice: true, ..Direction::default() },
                 Trouble::Lost => Direction { lost: true, ..Direction::default() },

@@ -349,7 +349,7 @@ impl Device {
         }
     }
 
-    /// What it knows of each room up to these ids.
+    /// What it knows of each room up to these ids, and what it was pushed of rooms where it never was.
     pub fn views(&self, newest: &BTreeMap<Room, u64>) -> Vec<View> {
         let view = |(room, known): (&Room, &Knowledge)| View {
             device: self.name.clone(),
@@ -360,7 +360,17 @@ impl Device {
             messages: known.messages.values().chain(&known.conflicts).cloned().collect(),
             pushed: known.pushed.clone(),
         };
-        self.rooms.iter().map(view).collect()
+        // It asks for nothing there; that it saw anything may be wrong.
+        let elsewhere = self.early.iter().map(|seen| View {
+            device: self.name.clone(),
+            user: self.user,
+            room: seen.room,
+            since: 0,
+            until: 0,
+            messages: vec![seen.clone()],
+            pushed: BTreeSet::from([seen.id]),
+        });
+        self.rooms.iter().map(view).chain(elsewhere).collect()
     }
 
     /// One request, and its reply. What is pushed meanwhile is taken in.

@@ -6,11 +6,14 @@ use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// Between what is done too early and the rest: long enough for something to come between.
 const RACE: Duration = Duration::from_millis(30);
+
+/// How long a join waits for somebody to speak.
+const SILENCE: Duration = Duration::from_secs(1);
 
 type Answer = (StatusCode, HeaderMap, Bytes);
 
@@ -143,8 +146,16 @@ impl Mutation {
             // The table of the head is another than that of the members.
             let get = json!({"TableName": "ChatTable", "Key": key, "ConsistentRead": true});
             let early = chaos.pass_on(call.asking("GetItem", &get)).await;
+            // Until somebody speaks meanwhile, or nobody does.
+            let read = |answer: &Answer| serde_json::from_slice::<Value>(&answer.2).unwrap_or_default();
+            let waited = Instant::now();
+            while waited.elapsed() < SILENCE {
+                if read(&chaos.pass_on(call.asking("GetItem", &get)).await) != read(&early) {
+                    break;
+                }
+                sleep(RACE).await;
+            }
             lock(&self.early).insert(number, early);
-            sleep(RACE).await;
         }
         if call.operation == "GetItem"
             && text(&request["Key"]["SK"]) == "HEAD"

@@ -1,6 +1,21 @@
 //! The checker is no rubber stamp: each mistake that the functions could make is made for them, and noticed.
 
+use chat_tests::checker::Violation;
 use chat_tests::{Mistake, Workload};
+
+/// What a mistake must be noticed by; anything else may have other reasons.
+fn shows(mistake: Mistake, violation: &Violation) -> bool {
+    use Violation::*;
+    match mistake {
+        Mistake::PushBeforeStore => matches!(violation, AckedDifferently { .. } | NeverStored { .. }),
+        Mistake::RetryRowForgotten => matches!(violation, AckedDifferently { .. } | StoredTwice { .. }),
+        Mistake::MembersReadBeforeCounting | Mistake::LastIdReadBeforeJoining => matches!(violation, NotPushed { .. }),
+        Mistake::IdsGivenTwice => matches!(violation, IdShared { .. }),
+        Mistake::PushedToAnotherRoom => matches!(violation, ViewForbidden { .. }),
+        Mistake::MembersNeverRemoved => matches!(violation, MemberLeft { .. }),
+        Mistake::StoreForgotten => matches!(violation, Lost { .. } | AckedDifferently { .. }),
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[allow(clippy::print_stdout, reason = "what was noticed of each is what it is read for")]
@@ -19,7 +34,8 @@ async fn every_mistake_is_noticed() {
                 hostile: false,
                 mistake: Some(mistake),
             };
-            noticed = workload.run().await.violations.first().map(ToString::to_string);
+            let violations = workload.run().await.violations;
+            noticed = violations.iter().find(|violation| shows(mistake, violation)).map(ToString::to_string);
             if noticed.is_some() {
                 break;
             }

@@ -33,4 +33,4 @@ pub use workload::{Outcome, Workload};
 use std::time::Duration;
 
 /// How long a test waits for what must come. Nothing passes by waiting this long.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);

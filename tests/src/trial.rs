@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 const POLL: Duration = Duration::from_millis(20);
 
 /// How long the last `$disconnect`s may take.
-const DUST: Duration = Duration::from_secs(10);
+const DUST: Duration = Duration::from_secs(20);
 
 /// One run of the system with its proxy.
 #[derive(Clone)]

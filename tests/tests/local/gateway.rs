@@ -118,7 +118,7 @@ async fn a_silent_connection_is_cut_and_a_spoken_to_one_is_not() {
 
 #[tokio::test]
 async fn no_connection_lives_for_ever_however_much_is_said() {
-    let limits = Limits { lifetime: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits { lifetime: Duration::from_millis(1_500), ..Limits::default() };
     let server = Server::start_with_limits(limits).await;
     let (mut speaks, mut listens) = (server.connect(1).await, server.connect(2).await);
     speaks.join(1).await;

@@ -1,0 +1,101 @@
+//! What was done and seen, as plain data.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+pub type Room = u64;
+pub type User = u64;
+
+/// One text as a client meant it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Send {
+    pub room: Room,
+    pub user: User,
+    /// Its `clientMessageId`, unique per user and room. Of two sends with one key, the first counts.
+    pub key: String,
+    pub content: String,
+}
+
+/// An ack of a send. One send may have many, since clients retry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ack {
+    pub room: Room,
+    pub user: User,
+    pub key: String,
+    /// The id that the send was given.
+    pub id: u64,
+}
+
+/// A message as somebody saw it, by a push or in the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub id: u64,
+    pub room: Room,
+    pub user: User,
+    /// `None` if whoever saw it was not told: it is then compared with no other.
+    pub key: Option<String>,
+    pub content: String,
+}
+
+/// What one device knows of one room for as long as it was a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    pub device: String,
+    pub user: User,
+    pub room: Room,
+    /// It must know everything after this: the `lastId` of its first join, or 0 if it read the whole history.
+    pub since: u64,
+    /// It must know everything up to and with this: the newest id at the end.
+    pub until: u64,
+    /// Pushed plus caught up, in the order in which the device would show them. Those outside of `since` and `until`
+    /// may be among them, in any order.
+    pub messages: Vec<Seen>,
+    /// Ids that reached it by a push.
+    pub pushed: BTreeSet<u64>,
+}
+
+/// A row in the table of connections, of a connection that is no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    pub row: String,
+    /// Whether pushes would go to it.
+    pub member: bool,
+    pub expires: bool,
+}
+
+/// All that was done and seen.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    pub sends: Vec<Send>,
+    pub acks: Vec<Ack>,
+    pub views: Vec<View>,
+    /// Each room's history as the history endpoint gave it at the end, whole, oldest first.
+    pub stored: BTreeMap<Room, Vec<Seen>>,
+    /// Rooms that a user may enter; a user without an entry may enter all.
+    pub grants: BTreeMap<User, BTreeSet<Room>>,
+    /// What was left in the table of connections after the dust settled.
+    pub leftovers: Vec<Leftover>,
+}
+
+impl fmt::Display for Send {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { room, user, key, content } = self;
+        write!(f, "{content:?} (user {user}, room {room}, key {key})")
+    }
+}
+
+impl Seen {
+    /// Without its place.
+    pub(super) fn words(&self) -> String {
+        let key = self.key.as_deref().unwrap_or("unknown");
+        format!("{:?} (user {}, key {key})", self.content, self.user)
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, room, user, key, content } = self;
+        let key = key.as_deref().unwrap_or("unknown");
+        write!(f, "message {id} {content:?} (user {user}, room {room}, key {key})")
+    }
+}

@@ -1,0 +1,136 @@
+//! What can be wrong, and the sentence that says so.
+
+use super::history::{Room, Seen, Send, User};
+use std::collections::HashMap;
+use std::fmt;
+use std::mem::{Discriminant, discriminant};
+
+/// Most violations of one rule that are told: whoever repairs the first few runs it again.
+pub const VIOLATIONS_PER_RULE_MAX: usize = 20;
+
+/// Who saw a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Witness {
+    /// The room's history, at the end.
+    History,
+    Device(String),
+}
+
+/// A promise that was not kept. `Display` says it in a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Violation {
+    /// A send was acked, and the history has nothing under its id.
+    Lost { send: Send, ids: Vec<u64> },
+    /// A send was acked, and the history has something else under its id.
+    Altered { send: Send, stored: Seen },
+    /// One send is in the history under several ids. `first` is the oldest of them.
+    StoredTwice { first: Seen, ids: Vec<u64> },
+    /// The acks of one send, by its key, carry several ids.
+    AckedDifferently { room: Room, user: User, key: String, ids: Vec<u64> },
+    /// An ack of a key that nobody sent.
+    AckOfNothing { room: Room, user: User, key: String, ids: Vec<u64> },
+    /// One id was acked to several sends.
+    IdShared { room: Room, id: u64, sends: Vec<Send> },
+    /// Two neighbours in a history whose ids do not increase; they may be the same.
+    HistoryDisordered { room: Room, before: u64, after: u64 },
+    /// Two neighbours in a view whose ids do not increase.
+    ViewDisordered { device: String, room: Room, before: u64, after: u64 },
+    /// A device shows one id more than once.
+    SeenTwice { device: String, room: Room, id: u64 },
+    /// A hole in a view: the history has the message, the device does not.
+    Missed { device: String, stored: Seen },
+    /// A device and the history disagree about a message.
+    SeenDifferently { device: String, seen: Seen, stored: Seen },
+    /// A device saw a message that somebody sent, but the history does not have its id.
+    NeverStored { device: String, seen: Seen },
+    /// A message that no client meant.
+    NobodySent { witness: Witness, seen: Seen },
+    /// A message that says it is of another room than the one where it was seen.
+    ForeignRoom { witness: Witness, room: Room, seen: Seen },
+    /// A device was a member of a room that its user may not enter.
+    ViewForbidden { device: String, user: User, room: Room },
+    /// A message in a room that its sender may not enter.
+    MessageForbidden { witness: Witness, seen: Seen },
+    /// A connection that is no more would still be pushed to.
+    MemberLeft { row: String },
+    /// A row of a connection that is no more stays for ever.
+    NeverExpires { row: String },
+    /// Only with [`Delivery::Reliable`]: a message that a member was not pushed.
+    NotPushed { device: String, room: Room, id: u64 },
+}
+
+/// The violations so far.
+#[derive(Default)]
+pub(super) struct Report {
+    pub violations: Vec<Violation>,
+    counts: HashMap<Discriminant<Violation>, usize>,
+}
+
+impl Report {
+    pub fn add(&mut self, violation: Violation) {
+        let count = self.counts.entry(discriminant(&violation)).or_default();
+        *count += 1;
+        if *count <= VIOLATIONS_PER_RULE_MAX {
+            self.violations.push(violation);
+        }
+    }
+}
+
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::History => f.write_str("the history"),
+            Self::Device(device) => f.write_str(device),
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost { send, ids } => {
+                write!(f, "{send} was acked as {}, but is not in the history", list(ids))
+            }
+            Self::Altered { send, stored } => {
+                write!(f, "{send} was acked as {}, but the history has {}", stored.id, stored.words())
+            }
+            Self::StoredTwice { first, ids } => write!(f, "the history has {first} several times, as {}", list(ids)),
+            Self::AckedDifferently { room, user, key, ids } => {
+                write!(f, "key {key} of user {user} in room {room} was acked as {}", list(ids))
+            }
+            Self::AckOfNothing { room, user, key, ids } => {
+                write!(f, "key {key} of user {user} in room {room} was acked as {}, but never sent", list(ids))
+            }
+            Self::IdShared { room, id, sends } => {
+                write!(f, "id {id} in room {room} was acked to {}", list(sends))
+            }
+            Self::HistoryDisordered { room, before, after } => {
+                write!(f, "the history of room {room} has {after} right after {before}")
+            }
+            Self::ViewDisordered { device, room, before, after } => {
+                write!(f, "{device} shows {after} after {before} in room {room}")
+            }
+            Self::SeenTwice { device, room, id } => write!(f, "{device} shows {id} in room {room} again"),
+            Self::Missed { device, stored } => write!(f, "{device} misses {stored}"),
+            Self::SeenDifferently { device, seen, stored } => {
+                write!(f, "{device} saw {seen}, but the history has {}", stored.words())
+            }
+            Self::NeverStored { device, seen } => write!(f, "{device} saw {seen}, but the history has no such id"),
+            Self::NobodySent { witness, seen } => write!(f, "{witness} has {seen}, but nobody sent it"),
+            Self::ForeignRoom { witness, room, seen } => write!(f, "{witness} has {seen} in room {room}"),
+            Self::ViewForbidden { device, user, room } => {
+                write!(f, "{device} was in room {room}, which user {user} may not enter")
+            }
+            Self::MessageForbidden { witness, seen } => {
+                write!(f, "{witness} has {seen}, whose sender may not enter the room")
+            }
+            Self::MemberLeft { row } => write!(f, "row {row} is a member of a room, but its connection is no more"),
+            Self::NeverExpires { row } => write!(f, "row {row} never expires, but its connection is no more"),
+            Self::NotPushed { device, room, id } => write!(f, "{device} was not pushed {id} in room {room}"),
+        }
+    }
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(" and ")
+}

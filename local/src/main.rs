@@ -28,6 +28,12 @@ struct Arguments {
     /// Keep nothing when it ends
     #[arg(long, conflicts_with = "data")]
     memory: bool,
+    /// Cut each connection after so many seconds, to see how a client takes it
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().lifetime.as_secs())]
+    connection_lifetime: u64,
+    /// Cut a connection that is silent for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().idle.as_secs())]
+    idle_timeout: u64,
     /// The SAM template to run [default: template.yaml here or in a folder above]
     #[arg(long, global = true, value_name = "FILE")]
     template: Option<PathBuf>,
@@ -114,7 +120,10 @@ async fn run(arguments: Arguments) -> Result<()> {
         data: data.clone(),
         template,
         parameters: arguments.parameters.into_iter().collect(),
-        limits: Limits::default(),
+        limits: Limits {
+            idle: Duration::from_secs(arguments.idle_timeout),
+            lifetime: Duration::from_secs(arguments.connection_lifetime),
+        },
         interference: None,
     };
     let local = Local::start(options).await?;

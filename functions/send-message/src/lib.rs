@@ -3,7 +3,7 @@
 use chat::{Message, Push, Reply, SendMessage};
 use chat_aws::apigw::MessageEvent;
 use chat_aws::serve::{self, Function};
-use chat_aws::{App, Failure, Fault, Vars, now};
+use chat_aws::{App, Failure, Fault, Stored, Vars, now};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     Ok(serve::message(App::new(vars)?, handle))
@@ -21,8 +21,8 @@ pub async fn handle(app: App, event: MessageEvent) -> Result<Reply, Failure> {
     let sender = caller.user().clone();
     let message = Message { id, room: room.clone(), sender, content, create_time: now(), client_message_id };
     let (stored, members) = tokio::join!(app.messages.store(message), app.connections.members(&room));
-    let stored = stored?;
+    let Stored { message, unused } = stored?;
 
-    app.deliver(&room, members?, &Push::sent(&stored.message, &caller.profile)).await?;
-    Ok(Reply::sent(&stored.message, stored.duplicate))
+    app.deliver(&room, members?, &Push::sent(&message, &caller.profile, unused)).await?;
+    Ok(Reply::sent(&message, unused))
 }

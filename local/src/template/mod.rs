@@ -324,7 +324,7 @@ mod tests {
         assert_eq!(route("$default"), Some(("DefaultFunction", true)));
         assert_eq!(template.websocket.authorizer.as_deref(), Some("AuthorizeFunction"));
         assert_eq!(template.http.routes[0].path, "/chat-history/list");
-        assert_eq!(template.http.cors.expose_headers, ["link"]);
+        assert_eq!(template.http.cors.expose_headers, ["link", "date"]);
         let send = &template.functions["SendMessageFunction"];
         assert_eq!((send.name.as_str(), send.variables["CHAT_TABLE"].as_str()), ("send-message", "ChatTable"));
         assert_eq!(send.timeout.as_secs(), chat_aws::SEND_TIMEOUT_SECONDS);

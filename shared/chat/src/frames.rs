@@ -9,9 +9,22 @@ use serde_json::Value;
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Push<'a> {
-    JoinRoom { chatroom_id: &'a RoomId, user_id: &'a UserId, user: &'a Profile },
-    LeaveRoom { chatroom_id: &'a RoomId, user_id: &'a UserId },
-    SendMessage { chatroom_id: &'a RoomId, user_id: &'a UserId, message: PushedMessage<'a> },
+    JoinRoom {
+        chatroom_id: &'a RoomId,
+        user_id: &'a UserId,
+        user: &'a Profile,
+    },
+    LeaveRoom {
+        chatroom_id: &'a RoomId,
+        user_id: &'a UserId,
+    },
+    SendMessage {
+        chatroom_id: &'a RoomId,
+        user_id: &'a UserId,
+        message: PushedMessage<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unused_id: Option<MessageId>,
+    },
 }
 
 /// A message as a push carries it.
@@ -39,7 +52,9 @@ impl<'a> Push<'a> {
         Self::LeaveRoom { chatroom_id: room, user_id: user }
     }
 
-    pub fn sent(message: &'a Message, sender: &'a Profile) -> Self {
+    /// A message that is stored. If this push repeats an earlier one, `unused` is the id that was counted for it: members who
+    /// are told need not wait for a message under it.
+    pub fn sent(message: &'a Message, sender: &'a Profile, unused: Option<MessageId>) -> Self {
         let pushed = PushedMessage {
             id: message.id,
             kind: message.content.kind(),
@@ -50,7 +65,7 @@ impl<'a> Push<'a> {
             client_message_id: message.client_message_id.as_ref(),
             sender,
         };
-        Self::SendMessage { chatroom_id: &message.room, user_id: &message.sender, message: pushed }
+        Self::SendMessage { chatroom_id: &message.room, user_id: &message.sender, message: pushed, unused_id: unused }
     }
 }
 
@@ -75,6 +90,8 @@ pub struct Reply {
     #[serde(skip_serializing_if = "Option::is_none")]
     duplicate: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    unused_id: Option<MessageId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
@@ -94,12 +111,13 @@ impl Reply {
         Self::ack(room)
     }
 
-    /// The message is stored; `duplicate` if an earlier send with the same `clientMessageId` stored it.
-    pub fn sent(message: &Message, duplicate: bool) -> Self {
+    /// The message is stored; by an earlier send with the same `clientMessageId` if the id counted for this one is `unused`.
+    pub fn sent(message: &Message, unused: Option<MessageId>) -> Self {
         Self {
             id: Some(message.id),
             create_time: Some(message.create_time),
-            duplicate: duplicate.then_some(true),
+            duplicate: unused.map(|_| true),
+            unused_id: unused,
             ..Self::ack(message.room.clone())
         }
     }
@@ -161,7 +179,7 @@ mod tests {
         let message = message();
         let sender = Profile::unknown(message.sender.clone());
         assert_eq!(
-            wire(Push::sent(&message, &sender)),
+            wire(Push::sent(&message, &sender, None)),
             json!({"type": "sendMessage", "chatroomId": 1, "userId": 7, "message": {
                 "id": 42, "type": "text", "content": "hi", "chatroomId": 1, "senderId": 7,
                 "createTime": "2025-03-12T02:22:45.123Z",
@@ -185,9 +203,9 @@ mod tests {
     fn a_reply_carries_the_action_and_the_request_id_as_sent() {
         let request = Request::parse(r#"{"action":"sendMessage","requestId":5}"#).expect("a request");
         assert_eq!(
-            wire(Reply::sent(&message(), true).answering(&request)),
+            wire(Reply::sent(&message(), Some(MessageId::new(43))).answering(&request)),
             json!({"type": "ack", "action": "sendMessage", "requestId": 5, "chatroomId": 1, "id": 42,
-                "createTime": "2025-03-12T02:22:45.123Z", "duplicate": true})
+                "createTime": "2025-03-12T02:22:45.123Z", "duplicate": true, "unusedId": 43})
         );
         assert_eq!(wire(Reply::pong().answering(&request)), json!({"type": "pong", "requestId": 5}));
     }

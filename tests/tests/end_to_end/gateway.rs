@@ -77,6 +77,6 @@ async fn pages_of_any_origin_may_read_the_history() {
     let read = read.header("origin", "https://example.org").send().await.expect("an answer");
     assert_eq!(read.status().as_u16(), 200);
     assert_eq!(read.headers()["access-control-allow-origin"], "*");
-    assert_eq!(read.headers()["access-control-expose-headers"], "link");
+    assert_eq!(read.headers()["access-control-expose-headers"], "link,date");
     deployment.stop().await;
 }

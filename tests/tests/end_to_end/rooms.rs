@@ -132,6 +132,11 @@ async fn a_retry_is_the_same_message() {
     assert_eq!(ids, [&first["id"], &first["id"]], "a retry is pushed again, under the same id");
     assert_eq!(pushed[0]["message"]["clientMessageId"], request["clientMessageId"]);
 
+    // The number that the retry was given is told, so that nobody waits for a message under it.
+    let unused = json!(first["id"].as_u64().map(|id| id + 1));
+    assert_eq!((&second["unusedId"], &pushed[1]["unusedId"]), (&unused, &unused));
+    assert_eq!((first.get("unusedId"), pushed[0].get("unusedId")), (None, None));
+
     // The same words of someone else, or in another room, are another message.
     assert!(other.ask(request.clone()).await.get("duplicate").is_none());
     request["chatroomId"] = json!(other_room);

@@ -80,7 +80,7 @@ async fn pages_of_the_chosen_origins_may_read_it_and_no_others() {
 
     let read = server.http().get(&url).bearer_auth(server.token_of(1)).header("origin", "https://chat.example.com");
     let read = read.send().await.expect("an answer");
-    assert_eq!(read.headers()["access-control-expose-headers"], "link");
+    assert_eq!(read.headers()["access-control-expose-headers"], "link,date");
     assert_eq!(read.status().as_u16(), 200);
     server.stop().await;
 }

@@ -30,8 +30,8 @@ pub struct Messages {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     pub message: Message,
-    /// An earlier send with the same `clientMessageId` had stored it; `message` is that one.
-    pub duplicate: bool,
+    /// An earlier send with the same `clientMessageId` had stored it: `message` is that one, and this id is for ever unused.
+    pub unused: Option<MessageId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -105,15 +105,15 @@ impl Messages {
         let Some(client_message_id) = &message.client_message_id else {
             let request = self.client.put_item().table_name(&self.table).set_item(Some(self.row(&message)?));
             request.send().await.map_err(Fault::doing("failed to store a message"))?;
-            return Ok(Stored { message, duplicate: false });
+            return Ok(Stored { message, unused: None });
         };
         match self.store_once(&message, client_message_id).await? {
             // The SDK repeats a call whose answer was lost, and so may meet its own row.
             Some(earlier) if earlier != message.id => {
-                let message = self.message(&message.room, earlier).await?;
-                Ok(Stored { message, duplicate: true })
+                let unused = Some(message.id);
+                Ok(Stored { message: self.message(&message.room, earlier).await?, unused })
             }
-            _ => Ok(Stored { message, duplicate: false }),
+            _ => Ok(Stored { message, unused: None }),
         }
     }
 

@@ -1,482 +1,882 @@
 // @ts-check
 /**
- * The chat protocol over one WebSocket: rooms, sends that outlive a lost connection, a history without gaps.
- * It knows no DOM; `main.js` shows its use.
+ * Rooms in a browser (or in Node) over connections that come and go: every message once, in order, none missing.
+ *
+ * A `ChatClient` keeps one connection, and replaces it before the server cuts it. A `ChatRoom` keeps one room's order:
+ * ids go 1, 2, 3, …, so what is missing is seen, and fetched from the history. `index.html` shows the use.
  */
 
-/** @typedef {number | string} Id */
+/** @typedef {number | string} Id A string of digits that a number holds exactly is that number. */
 /** @typedef {"text" | "image" | "file"} Kind */
-/** @typedef {{ id: Id, username?: string, nickName?: string, email?: string, headPic?: string, createTime?: string }} Profile */
-/** @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, clientMessageId?: string, sender?: Profile }} Message */
-/** @typedef {{ type: "joinRoom" | "leaveRoom", chatroomId: Id, userId: Id, user?: Profile }} Presence */
-/** @typedef {{ state: "connecting" | "online" | "offline", reason?: string, retryInMs?: number }} Status */
+/** @typedef {{ id: Id, username: string, nickName: string, headPic: string | null, email?: string, createTime?: string }} Profile */
 /**
- * @typedef {object} Handlers
- * @property {(message: Message, next: Message | undefined) => void} message Each message once, with the one it stands before.
- * @property {(presence: Presence) => void} presence
- * @property {(roomId: Id, hasOlder: boolean) => void} history A page of older messages has been given to `message`.
- * @property {(status: Status) => void} status
- * @property {(error: ChatError) => void} error What no promise tells; with the action `joinRoom` the room is lost.
+ * `clientMessageId` is there on what was pushed, not on what came from the history.
+ * @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, sender: Profile, clientMessageId?: string }} Message
  */
+/** @typedef {{ id: number, createTime: string, clientMessageId: string }} Sent */
+/** @typedef {{ messages: Message[], hasOlder: boolean }} Page Oldest first. */
+/** @typedef {{ userId: Id, user?: Profile }} Presence `user` is known of those who join. */
+/** @typedef {{ code: string, reason: string, willRetry: boolean, retryInMs?: number }} Disconnected `code` is a `ChatError`'s. */
+/** @typedef {{ connecting: null, connected: null, disconnected: Disconnected, error: ChatError }} ClientEvents */
+/** @typedef {{ message: Message, joined: Presence, left: Presence, error: ChatError }} RoomEvents */
 /**
- * `me` is whom the token names; `getToken` is called for each connection, and when the history answers 401.
- * @typedef {{ socketUrl: string, historyUrl: string, me: Profile, getToken: () => Promise<string>, on: Handlers }} Options
+ * @typedef {object} ChatOptions
+ * @property {string} url The WebSocket API: `wss://….amazonaws.com/dev`.
+ * @property {string} historyUrl The history: `https://….amazonaws.com/chat-history/list`.
+ * @property {() => string | Promise<string>} getToken
+ *   Asked before each connection, and when the history takes the token no more. It may throw: that is tried again, unless it
+ *   is a `ChatError` that is not `retryable`.
+ * @property {number} [pingIntervalMs] After how long a silence a ping goes out; 5 minutes.
+ * @property {number} [lifetimeMs] How long the server lets a connection live; 2 hours. Before that another one takes over.
+ * @property {number} [timeoutMs] Longest wait for any answer; 15 seconds.
+ * @property {typeof globalThis.WebSocket} [WebSocket] Where there is no global one, such as `ws` in Node 20.
  */
-/** @typedef {{ kind: Kind, content: string, clientMessageId: string, tries: number, done: Deferred<Message> }} Send */
-/** @template T @typedef {{ promise: Promise<T>, resolve: (value: T) => void, reject: (error: ChatError) => void }} Deferred */
+/** @typedef {Required<Omit<ChatOptions, "WebSocket">>} Settings */
+/** @template Detail @typedef {{ on(event: CustomEvent<Detail>): void }["on"] | EventListenerObject} Listener */
+/** @template T @typedef {{ promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void }} Deferred */
+/** @typedef {{ type: Kind, content: string, clientMessageId: string, tries: number, triedAt?: number, done: Deferred<Sent> }} Send */
 
-/** The server's time-out for a send: an id given out longer ago than this is stored or never will be. */
-const SEND_TIMEOUT_MS = 10_000;
-/** Longer than the server's time-out, so that silence means a dead connection or a dead function. */
-const REPLY_WITHIN_MS = 15_000;
-/** API Gateway cuts a connection that is idle for 10 minutes. */
-const PING_EVERY_MS = 5 * 60_000;
+/** API Gateway cuts a connection that is silent for 10 minutes. */
+const PING_INTERVAL_MS = 5 * 60_000;
+/** API Gateway cuts every connection after 2 hours. */
+const LIFETIME_MS = 2 * 3_600_000;
+/** Longer than any function may take. */
+const TIMEOUT_MS = 15_000;
+/** The time-out of `send-message`: an id that was given out longer ago is stored by now, or never will be. */
+const FINAL_AFTER_MS = 10_000;
 /** Pushes may overtake each other by this much; asking at once would cost a request per member. */
 const OVERTAKING_MS = 300;
 const RECONNECT_MAX_MS = 30_000;
-const REFILL_MAX_MS = 4_000;
-/** Longest message, in characters: the server's limit. */
+const REPEAT_MAX_MS = 4_000;
+/** A connection that lived this long was a good one: the next starts without a long wait. */
+const STABLE_MS = 10_000;
+/** The server knows a `clientMessageId` for 24 hours; after that a retry would be a second message. */
+const RETRY_WINDOW_MS = 23 * 3_600_000;
+/** The server's limit, in characters. A frame over 32 KB would cost the connection instead of an answer. */
 const CONTENT_MAX = 4_000;
-const SEND_TRIES = 5;
-const PAGE_SIZE = 50;
+/** Refused this often with the server's own fault, a send is given up, so that those behind it can go. */
+const SEND_TRIES = 6;
+/** Unsent messages in a room. */
+const OUTBOX_MAX = 100;
+/** Messages that wait for one before them; what comes beyond is fetched when its turn is there. */
+const HELD_MAX = 1_000;
+/** Users whose last coming or going is remembered. */
+const PRESENT_MAX = 1_000;
+/** The server's largest page. */
+const PAGE_MAX = 100;
+/** The history's numbers for kinds. */
 const KINDS = /** @type {const} */ (["text", "image", "file"]);
 
 export class ChatError extends Error {
-  /** @param {string} message @param {{ code?: string, action?: string, retryable?: boolean }} [about] */
-  constructor(message, { code, action, retryable = false } = {}) {
-    super(message);
+  /**
+   * @param {string} code The server's (`badRequest`, `tooLarge`, `notAllowed`, `internal`, …) or one of: `connectionLost`,
+   *   `disconnected`, `refused`, `left`, `queueFull`, `unknown`, `token`, `unreachable`, `badFrame`, `badResponse`.
+   * @param {string} message
+   * @param {{ retryable?: boolean, action?: string, cause?: unknown }} [about]
+   */
+  constructor(code, message, { retryable = false, action, cause } = {}) {
+    super(message, { cause });
+    this.name = "ChatError";
     this.code = code;
-    this.action = action;
     this.retryable = retryable;
+    this.action = action;
   }
 }
 
-/** One user's connection. `close` is final; for another user make another client. */
-export class ChatClient {
-  #options;
-  #on;
-  /** @type {WebSocket | null} */ #socket = null;
-  #token = "";
-  /** @type {Map<string, Room>} */ #rooms = new Map();
-  /** @type {Map<string, Deferred<any> & { clientMessageId?: string }>} */ #waiting = new Map();
-  #requests = 0;
-  #attempts = 0;
-  #closed = false;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #reconnecting;
-  /** @type {ReturnType<typeof setInterval> | undefined} */ #pinging;
-  /** The server's clock is at least `performance.now()` plus this: the local wall clock may be wrong. */
-  #serverOffset = -Infinity;
-
-  /** @param {Options} options */
-  constructor(options) {
-    this.#options = options;
-    this.#on = options.on;
-  }
-
-  async connect() {
-    this.#on.status({ state: "connecting" });
-    try {
-      this.#token = await this.#options.getToken();
-      if (this.#closed) return;
-      // The token goes with the subprotocols: a browser can set no headers, and addresses end up in logs.
-      const socket = new WebSocket(this.#options.socketUrl, ["chat", `bearer.${this.#token}`]);
-      this.#socket = socket;
-      let opened = false;
-      socket.onopen = () => {
-        opened = true;
-        this.#on.status({ state: "online" });
-        this.#pinging = setInterval(() => this.#request({ action: "ping" }).catch(() => {}), PING_EVERY_MS);
-        for (const room of this.#rooms.values()) void this.#enter(room);
-      };
-      socket.onmessage = ({ data }) => {
-        if (socket === this.#socket) this.#receive(data);
-      };
-      socket.onclose = async ({ reason }) => {
-        const why = reason || (opened ? "the connection was lost" : await this.#refusal());
-        this.#lose(socket, why);
-      };
-    } catch (caught) {
-      this.#reconnect(/** @type {Error} */ (caught).message);
-    }
-  }
-
-  close() {
-    this.#closed = true;
-    clearTimeout(this.#reconnecting);
-    for (const room of this.#rooms.values()) this.#forget(room, new ChatError("the connection was closed"));
-    if (this.#socket) this.#lose(this.#socket, "the connection was closed");
-  }
-
-  /** Enters the room now and after each reconnect. @param {Id} roomId @returns {Promise<void>} */
-  join(roomId) {
-    let room = this.#rooms.get(String(roomId));
-    if (!room) {
-      room = new Room(roomId);
-      this.#rooms.set(String(roomId), room);
-      if (this.#isOpen()) void this.#enter(room);
-    }
-    return room.entered.promise;
-  }
-
-  /** @param {Id} roomId */
-  async leave(roomId) {
-    const room = this.#rooms.get(String(roomId));
-    if (!room) return;
-    this.#forget(room, new ChatError("the room was left"));
-    if (this.#isOpen()) await this.#request({ action: "leaveRoom", chatroomId: roomId });
+/**
+ * An `EventTarget` whose events are known; what one carries is in its `detail`.
+ * @template {Record<string, any>} Events
+ */
+class Target extends EventTarget {
+  /**
+   * @template {keyof Events & string} T
+   * @param {T} type
+   * @param {Listener<Events[T]> | null} listener
+   * @param {boolean | AddEventListenerOptions} [options]
+   */
+  addEventListener(type, listener, options) {
+    super.addEventListener(type, /** @type {EventListener} */ (listener), options);
   }
 
   /**
-   * Settles once the message has an id and has been given to the `message` handler.
-   * @param {Id} roomId @param {Kind} kind @param {string} content @returns {Promise<Message>}
+   * @template {keyof Events & string} T
+   * @param {T} type
+   * @param {Listener<Events[T]> | null} listener
+   * @param {boolean | EventListenerOptions} [options]
    */
-  send(roomId, kind, content) {
-    const room = this.#rooms.get(String(roomId));
-    if (!room) return Promise.reject(new ChatError("join the room first"));
-    // Refused here: a frame over API Gateway's 32 KB would cost the connection instead of an answer.
-    if ([...content].length > CONTENT_MAX) {
-      return Promise.reject(new ChatError(`longer than ${CONTENT_MAX} characters`, { code: "tooLarge" }));
+  removeEventListener(type, listener, options) {
+    super.removeEventListener(type, /** @type {EventListener} */ (listener), options);
+  }
+
+  /** @internal @template {keyof Events & string} T @param {T} type @param {Events[T]} detail */
+  emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** One user's way into the rooms. For another user make another client. @extends {Target<ClientEvents>} */
+export class ChatClient extends Target {
+  /** @type {Settings} */ #settings;
+  #WebSocket;
+  /** @type {Map<string, ChatRoom>} */ #rooms = new Map();
+  /** @type {"disconnected" | "connecting" | "connected"} */ #state = "disconnected";
+  /** Settles with the first connection; null when none is wanted. @type {Deferred<void> | null} */ #wanted = null;
+  /** The connection that the state speaks of. @type {Connection | null} */ #current = null;
+  /** The one that is to take over. @type {Connection | null} */ #next = null;
+  /** The attempt under way; a new one, or the end, replaces it. @type {object | null} */ #attempt = null;
+  #failures = 0;
+  /** Opens the next connection, now or before the current one is cut. @type {Timer} */ #timer;
+  #listening = new AbortController();
+  /** @type {string | undefined} */ #token;
+  /** @type {Id | undefined} */ #userId;
+  /** The server's clock is `performance.now()` plus at least this; the wall clock here may be wrong. */
+  #serverOffset = -Infinity;
+
+  /** @param {ChatOptions} options */
+  constructor(options) {
+    super();
+    const { url, historyUrl, getToken, WebSocket = globalThis.WebSocket } = options;
+    const { pingIntervalMs = PING_INTERVAL_MS, lifetimeMs = LIFETIME_MS, timeoutMs = TIMEOUT_MS } = options;
+    if (!WebSocket) throw new TypeError("there is no global WebSocket: hand one in");
+    // Thrown here, rather than tried again for ever.
+    for (const address of [url, historyUrl]) new URL(address);
+    this.#WebSocket = WebSocket;
+    this.#settings = { url, historyUrl, getToken, pingIntervalMs, lifetimeMs, timeoutMs };
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** Whom the token names; undefined before the first one. */
+  get userId() {
+    return this.#userId;
+  }
+
+  /** The room, always the same object; nothing is sent before its `join`. @param {Id} id */
+  room(id) {
+    const key = String(id);
+    let room = this.#rooms.get(key);
+    if (!room) this.#rooms.set(key, (room = new ChatRoom(this, id)));
+    return room;
+  }
+
+  /** Connects, and stays connected until `disconnect` or a refusal. @returns {Promise<void>} */
+  connect() {
+    if (this.#wanted) return this.#wanted.promise;
+    this.#wanted = deferred();
+    this.#failures = 0;
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    const wake = () => this.#wake();
+    // Node has neither; there the ping finds out.
+    globalThis.addEventListener?.("online", wake, { signal });
+    globalThis.document?.addEventListener("visibilitychange", wake, { signal });
+    void this.#open();
+    return this.#wanted.promise;
+  }
+
+  /** Ends the connection. Rooms are joined again with the next `connect`; what was not sent is rejected. */
+  disconnect() {
+    this.#stop(new ChatError("disconnected", "disconnected by the application"));
+    for (const room of this.#rooms.values()) room.abandon();
+  }
+
+  /** The open connections, the newest last. @internal @returns {Connection[]} */
+  get connections() {
+    const known = /** @type {Connection[]} */ ([this.#current, this.#next].filter(Boolean));
+    return known.filter(({ isOpen }) => isOpen);
+  }
+
+  /** Opens a connection. It takes over at once if there is none, and else when it has entered every room. */
+  async #open() {
+    clearTimeout(this.#timer);
+    const attempt = (this.#attempt = {});
+    const isOver = () => this.#attempt !== attempt;
+    if (!this.#current) this.#become("connecting", null);
+    try {
+      const token = await this.#renew();
+      if (isOver()) return;
+      // The token goes with the subprotocols: a browser can set no headers, and addresses end up in logs.
+      const socket = new this.#WebSocket(this.#settings.url, ["chat", `bearer.${token}`]);
+      const next = (this.#next = new Connection(socket, this.#settings, this));
+      await next.opened.promise;
+      if (isOver()) return;
+      if (!this.#current) this.#takeOver(next);
+      while (next.isOpen && this.#next === next) {
+        const entering = [...this.#rooms.values()].map((room) => room.enter(next));
+        if (!(await Promise.all(entering)).some(Boolean)) this.#takeOver(next);
+      }
+    } catch (caught) {
+      const refusal = await this.#refusal(caught);
+      if (isOver()) return;
+      this.#next = null;
+      if (refusal && !this.#current) this.#stop(refusal);
+      else this.#later(refusal ?? chatError(caught, "unreachable"));
     }
-    /** @type {Deferred<Message>} */
-    const done = deferred();
+  }
+
+  /** @param {Connection} connection */
+  #takeOver(connection) {
+    const old = this.#current;
+    this.#current = connection;
+    this.#next = this.#attempt = null;
+    const { lifetimeMs } = this.#settings;
+    // Not all at the same moment: those who came together after an outage must not swap together.
+    this.#timer = setTimeout(() => this.#open(), lifetimeMs * (0.8 + 0.15 * Math.random()));
+    old?.retire();
+    if (this.#state !== "connected") this.#become("connected", null);
+    this.#wanted?.resolve();
+    for (const room of this.#rooms.values()) void room.enter(connection);
+  }
+
+  /** @internal @param {Connection} connection @param {ChatError} error */
+  lost(connection, error) {
+    if (connection.openedAt && performance.now() - connection.openedAt > STABLE_MS) this.#failures = 0;
+    if (connection === this.#next) {
+      // One that never opened is seen to where it was awaited.
+      if (connection.openedAt) this.#later(error);
+    } else if (connection === this.#current) {
+      this.#current = null;
+      if (this.#next?.isOpen) return this.#takeOver(this.#next);
+      if (!this.#attempt) return this.#later(error);
+      this.#become("disconnected", { code: error.code, reason: error.message, willRetry: true, retryInMs: 0 });
+      this.#become("connecting", null);
+    }
+  }
+
+  /** Tries again after a while; the state speaks only of the current connection. @param {ChatError} error */
+  #later(error) {
+    if (!this.#wanted) return;
+    clearTimeout(this.#timer);
+    this.#next = this.#attempt = null;
+    const retryInMs = backoff(this.#failures++, RECONNECT_MAX_MS);
+    this.#timer = setTimeout(() => this.#open(), retryInMs);
+    // The server's part is told by the state alone; this one is the application's.
+    if (this.#current || error.code === "token") this.emit("error", error);
+    if (!this.#current) this.#become("disconnected", { code: error.code, reason: error.message, willRetry: true, retryInMs });
+  }
+
+  /** @param {ChatError} why */
+  #stop(why) {
+    if (!this.#wanted) return;
+    clearTimeout(this.#timer);
+    this.#listening.abort();
+    const { reject } = this.#wanted;
+    const connections = [this.#current, this.#next];
+    this.#wanted = this.#attempt = this.#current = this.#next = null;
+    for (const connection of connections) connection?.end(why.message);
+    reject(why);
+    this.#become("disconnected", { code: why.code, reason: why.message, willRetry: false });
+  }
+
+  /** Back online, or awake: what the wait was for may be over, and what looks open may be dead. */
+  #wake() {
+    if (globalThis.document?.hidden) return;
+    if (this.#current) this.#current.ping();
+    else if (!this.#attempt) void this.#open();
+  }
+
+  /** A browser hides why a handshake was refused; the history stands behind the same authorizer, and tells. */
+  async #refusal(/** @type {unknown} */ caught) {
+    if (caught instanceof ChatError && caught.code === "token" && !caught.retryable) return caught;
+    if (!(caught instanceof ChatError) || caught.code !== "connectionLost" || !this.#token) return null;
+    const response = await this.#fetch(new URL(this.#settings.historyUrl), this.#token).catch(() => null);
+    return response && isRefusal(response.status) ? new ChatError("refused", "the token was refused") : null;
+  }
+
+  async #renew() {
+    const { getToken, timeoutMs } = this.#settings;
+    try {
+      this.#token = await within(timeoutMs, getToken());
+    } catch (cause) {
+      const final = cause instanceof ChatError && !cause.retryable;
+      const message = cause instanceof Error ? cause.message : String(cause);
+      throw new ChatError("token", `no token: ${message}`, { retryable: !final, cause });
+    }
+    this.#userId = userOf(this.#token) ?? this.#userId;
+    return this.#token;
+  }
+
+  /** @template {"connecting" | "connected" | "disconnected"} S @param {S} state @param {ClientEvents[S]} detail */
+  #become(state, detail) {
+    this.#state = state;
+    this.emit(state, detail);
+  }
+
+  /** @internal @param {any} frame */
+  receive(frame) {
+    const room = this.#rooms.get(String(frame.chatroomId));
+    if (room) room.receive(frame);
+  }
+
+  /** @internal @param {Id} roomId @param {{ limit: number, before?: number, after?: number }} paging */
+  async page(roomId, paging) {
+    const url = new URL(this.#settings.historyUrl);
+    url.searchParams.set("chatroomId", String(roomId));
+    for (const [name, value] of Object.entries(paging)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    const response = await this.#get(url);
+    this.observe(response.headers.get("Date"));
+    const items = await response.json().catch(() => null);
+    const bad = () => new ChatError("badResponse", "the history's answer makes no sense", { retryable: true });
+    if (!Array.isArray(items)) throw bad();
+    const messages = items.map((item) => ({ ...item, type: KINDS[item?.type] }));
+    if (!messages.every(isMessage)) throw bad();
+    const link = response.headers.get("Link") ?? "";
+    return { messages, hasOlder: link.includes('rel="prev"'), hasNewer: link.includes('rel="next"') };
+  }
+
+  /** Asks the history, and once more with a fresh token where the authorizer refuses the one at hand. */
+  async #get(/** @type {URL} */ url) {
+    let token = this.#token ?? (await this.#renew());
+    for (let renewed = false; ; renewed = true) {
+      const response = await this.#fetch(url, token).catch((cause) => {
+        throw new ChatError("unreachable", "the history cannot be reached", { retryable: true, cause });
+      });
+      if (response.ok) return response;
+      const { status } = response;
+      const { statusCode, message } = /** @type {any} */ (await response.json().catch(() => null)) ?? {};
+      // Our function names the status in the body; API Gateway, for the authorizer, does not.
+      const byAuthorizer = isRefusal(status) && !statusCode;
+      if (byAuthorizer && !renewed) {
+        token = await this.#renew();
+        continue;
+      }
+      const retryable = status >= 500 || status === 429;
+      const code = retryable ? "internal" : byAuthorizer ? "refused" : status === 403 ? "notAllowed" : "badRequest";
+      throw new ChatError(code, String(message ?? `the history answered ${status}`), { retryable });
+    }
+  }
+
+  /** @param {URL} url @param {string} token */
+  #fetch(url, token) {
+    const signal = AbortSignal.timeout(this.#settings.timeoutMs);
+    return fetch(url, { headers: { Authorization: `Bearer ${token}` }, signal });
+  }
+
+  /** Some moment of the server's clock that is past. @internal @param {string | null} time */
+  observe(time) {
+    const offset = Date.parse(time ?? "") - performance.now();
+    if (offset > this.#serverOffset) this.#serverOffset = offset;
+  }
+
+  /** Whether at `askedAt` (`performance.now()`) whatever was counted before `time` was stored. @internal */
+  isFinal(/** @type {string} */ time, /** @type {number} */ askedAt) {
+    return askedAt + this.#serverOffset - Date.parse(time) >= FINAL_AFTER_MS;
+  }
+}
+
+/** Made by `client.room(id)`. @extends {Target<RoomEvents>} */
+export class ChatRoom extends Target {
+  #client;
+  #id;
+  /** Settles with the first entering; null when the room is not wanted. @type {Deferred<void> | null} */ #wanted = null;
+  /** That the room was entered on, the newest last. @type {Connection[]} */ #connections = [];
+  /** Joining and leaving wait for each other: frames of one connection run side by side. */
+  #turn = Promise.resolve();
+  /** `message` events begin after this id; null before the first entering. @type {number | null} */ #start = null;
+  /** When (`performance.now()`) nothing up to `#start` can come any more. */
+  #startFinalAt = 0;
+  /** Up to here everything was given out, or never will be. */
+  #solid = 0;
+  /** The newest id known to be counted. */
+  #upTo = 0;
+  /** When nothing up to `#upTo` can come any more. */
+  #upToFinalAt = 0;
+  /** Messages above `#solid`; null is an id that stays unused. @type {Map<number, Message | null>} */ #held = new Map();
+  #filling = false;
+  /** By user: whether the last news was a coming. @type {Map<string, boolean>} */ #present = new Map();
+  /** @type {Send[]} */ #outbox = [];
+  #sending = false;
+
+  /** @internal @param {ChatClient} client @param {Id} id */
+  constructor(client, id) {
+    super();
+    this.#client = client;
+    this.#id = id;
+  }
+
+  get id() {
+    return this.#id;
+  }
+
+  /** In the room on a connection that is open. */
+  get joined() {
+    return this.#connection !== undefined;
+  }
+
+  get #connection() {
+    return this.#connections.findLast((connection) => connection.isOpen);
+  }
+
+  /** Enters, and enters again after each reconnect, until `leave` or a refusal. @returns {Promise<void>} */
+  join() {
+    if (!this.#wanted) {
+      this.#wanted = deferred();
+      for (const connection of this.#client.connections) void this.enter(connection);
+    }
+    return this.#wanted.promise;
+  }
+
+  /** @returns {Promise<void>} */
+  leave() {
+    if (!this.#wanted) return Promise.resolve();
+    this.#forget(new ChatError("left", "the room was left"));
+    const left = this.#inTurn(async () => {
+      const isLeft = () => !this.#wanted;
+      const leaving = { action: "leaveRoom", chatroomId: this.#id };
+      await Promise.all(this.#client.connections.map((connection) => persist(connection, leaving, isLeft)));
+    });
+    return this.#reported(left.catch(ignoreLoss));
+  }
+
+  /**
+   * Settles when the message is stored; it is sent again, over later connections too, until then. Messages leave in the
+   * order of the calls. To repeat a send that was rejected, give its `clientMessageId`: it cannot be doubled.
+   * @param {string} text @param {{ clientMessageId?: string }} [options]
+   */
+  send(text, options) {
+    return this.#send("text", text, options);
+  }
+
+  /** @param {string} url Of http or https. @param {{ clientMessageId?: string }} [options] */
+  sendImage(url, options) {
+    return this.#send("image", url, options);
+  }
+
+  /** @param {string} url Of http or https. @param {{ clientMessageId?: string }} [options] */
+  sendFile(url, options) {
+    return this.#send("file", url, options);
+  }
+
+  /**
+   * A page of messages. Without `before` it is the one that ends where the `message` events begin, with nothing between
+   * and nothing twice; so it may wait for a message that was on its way when the room was entered.
+   * @param {{ limit?: number, before?: number }} [paging] `limit` up to 100, 50 if not given
+   * @returns {Promise<Page>}
+   */
+  history({ limit = 50, before } = {}) {
+    return this.#reported(this.#settled(limit, before));
+  }
+
+  /** @param {number} limit @param {number} [before] */
+  async #settled(limit, before = this.#start === null ? undefined : this.#start + 1) {
+    for (let attempt = 0; ; attempt++) {
+      const askedAt = performance.now();
+      const { messages, hasOlder } = await this.#client.page(this.#id, { limit, before });
+      if (!this.#isOpenEnded(hasOlder ? messages : [{ id: 0 }, ...messages], before, askedAt)) {
+        return { messages, hasOlder };
+      }
+      await sleep(backoff(attempt, REPEAT_MAX_MS));
+    }
+  }
+
+  /**
+   * Whether a message may still come between these.
+   * @param {{ id: number, createTime?: string }[]} messages @param {number | undefined} before @param {number} askedAt
+   */
+  #isOpenEnded(messages, before, askedAt) {
+    if (before === undefined || askedAt >= this.#startFinalAt) return false;
+    const above = [...messages.slice(1), { id: before }];
+    const isFinal = (/** @type {string | undefined} */ time) => time !== undefined && this.#client.isFinal(time, askedAt);
+    return messages.some(({ id }, index) => id < above[index].id - 1 && !isFinal(above[index].createTime));
+  }
+
+  /**
+   * Enters on a connection. Answers whether there was something to do; a refusal ends the wish to be here.
+   * @internal @param {Connection} connection @returns {Promise<boolean>}
+   */
+  async enter(connection) {
+    const wanted = this.#wanted;
+    const isWanted = () => this.#wanted === wanted && !this.#connections.includes(connection);
+    if (!wanted || !isWanted()) return false;
+    await this.#inTurn(async () => {
+      const ack = await persist(connection, { action: "joinRoom", chatroomId: this.#id }, isWanted);
+      if (ack && isWanted()) this.#entered(connection, Number(ack.lastId));
+    }).catch((error) => {
+      if (error.code === "connectionLost" || !isWanted()) return;
+      this.#forget(error);
+      this.emit("error", error);
+    });
+    return true;
+  }
+
+  /** @param {Connection} connection @param {number} lastId */
+  #entered(connection, lastId) {
+    // After a time without a connection, who came and went is not known.
+    if (!this.joined) this.#present.clear();
+    this.#connections = [...this.#connections.filter(({ isOpen }) => isOpen), connection];
+    this.#count(lastId);
+    if (this.#start === null) {
+      this.#start = this.#solid = lastId;
+      this.#startFinalAt = performance.now() + FINAL_AFTER_MS;
+      for (const id of this.#held.keys()) if (id <= lastId) this.#held.delete(id);
+    }
+    this.#advance(0);
+    this.#wanted?.resolve();
+    void this.#flush();
+  }
+
+  /** @internal @param {any} frame */
+  receive(frame) {
+    if (!this.#wanted) return;
+    if (frame.type === "sendMessage") {
+      const { message, unusedId } = frame;
+      if (!isMessage(message)) return this.#client.emit("error", badFrame());
+      if (String(message.senderId) === String(this.#client.userId)) {
+        for (const connection of this.#connections) connection.settle(message);
+      }
+      if (Number.isSafeInteger(unusedId)) this.#hold(unusedId, null);
+      this.#hold(message.id, message);
+      this.#advance(OVERTAKING_MS);
+    } else {
+      const { userId, user } = frame;
+      const came = frame.type === "joinRoom";
+      const key = String(userId);
+      // Two connections tell everything twice, and a join may be announced again.
+      if (this.#present.get(key) === came) return;
+      if (this.#present.size >= PRESENT_MAX) this.#present.clear();
+      this.#present.set(key, came);
+      this.emit(came ? "joined" : "left", { userId, user });
+    }
+  }
+
+  /** What is not sent, or not entered, will not be. @internal */
+  abandon() {
+    const why = new ChatError("disconnected", "disconnected by the application");
+    if (this.#start === null && this.#wanted) this.#forget(why);
+    for (const send of this.#outbox.splice(0)) send.done.reject(why);
+  }
+
+  /** @param {ChatError} why */
+  #forget(why) {
+    this.#wanted?.reject(why);
+    this.#wanted = this.#start = null;
+    this.#connections = [];
+    this.#solid = this.#upTo = 0;
+    this.#held.clear();
+    for (const send of this.#outbox.splice(0)) send.done.reject(why);
+  }
+
+  /** @template T @param {() => Promise<T>} step @returns {Promise<T>} */
+  #inTurn(step) {
+    const taken = this.#turn.then(step);
+    this.#turn = taken.then(noop, noop);
+    return taken;
+  }
+
+  /** @param {number} id @param {Message | null} message */
+  #hold(id, message, max = HELD_MAX) {
+    if (message) this.#client.observe(message.createTime);
+    this.#count(id);
+    if (id > this.#solid && this.#held.size < max) this.#held.set(id, message);
+  }
+
+  /** An id was given out, and all before it. @param {number} id */
+  #count(id) {
+    if (id <= this.#upTo) return;
+    this.#upTo = id;
+    this.#upToFinalAt = performance.now() + FINAL_AFTER_MS;
+  }
+
+  /** Gives out what has its turn, and sees to what is missing. @param {number} delayMs */
+  #advance(delayMs) {
+    if (this.#start === null) return;
+    while (this.#held.has(this.#solid + 1)) {
+      const message = this.#held.get(++this.#solid);
+      this.#held.delete(this.#solid);
+      if (message) this.emit("message", message);
+    }
+    if (this.#solid < this.#upTo && !this.#filling) void this.#fill(delayMs);
+  }
+
+  /** Asks the history until nothing is missing that can still come. @param {number} delayMs */
+  async #fill(delayMs) {
+    this.#filling = true;
+    await sleep(delayMs);
+    for (let attempt = 0; this.joined && this.#solid < this.#upTo; ) {
+      const askedAt = performance.now();
+      const [wanted, solid] = [this.#wanted, this.#solid];
+      try {
+        const { messages, hasNewer } = await this.#client.page(this.#id, { limit: PAGE_MAX, after: solid });
+        if (this.#wanted !== wanted) continue; // left, and perhaps here again from another start
+        for (const message of messages) this.#hold(message.id, message, HELD_MAX + PAGE_MAX);
+        this.#advance(0);
+        const last = messages.at(-1);
+        // Beyond the page nothing is known to be missing.
+        this.#pass(hasNewer && last ? last.id : this.#upTo, askedAt);
+        if (this.#solid > solid) attempt = 0;
+        else await sleep(backoff(attempt++, REPEAT_MAX_MS));
+      } catch (caught) {
+        if (this.#wanted) this.emit("error", chatError(caught, "badResponse"));
+        await sleep(backoff(attempt++, RECONNECT_MAX_MS));
+      }
+    }
+    this.#filling = false;
+  }
+
+  /** Passes over the ids up to `end` that no message will have. @param {number} end @param {number} askedAt */
+  #pass(end, askedAt) {
+    while (this.#solid < end) {
+      const ids = [...this.#held.keys()].sort((one, other) => one - other);
+      const above = ids.map((id) => this.#held.get(id)).find(Boolean);
+      const isFinal = above && this.#client.isFinal(above.createTime, askedAt);
+      if (!isFinal && askedAt < this.#upToFinalAt) return;
+      this.#solid = Math.min((ids[0] ?? Infinity) - 1, end);
+      this.#advance(0);
+    }
+  }
+
+  /** @param {Kind} type @param {string} content @param {{ clientMessageId?: string }} [options] @returns {Promise<Sent>} */
+  #send(type, content, { clientMessageId = newId() } = {}) {
+    const refuse = (/** @type {string} */ code, /** @type {string} */ message) =>
+      this.#reported(Promise.reject(new ChatError(code, message, { action: "sendMessage" })));
+    if (!this.#wanted) return refuse("left", "join the room first");
+    if (this.#outbox.length >= OUTBOX_MAX) return refuse("queueFull", `${OUTBOX_MAX} messages wait already`);
     // Half an emoji is no text: the server could not read the frame, and so not say to which request it belongs.
-    const text = content.replace(/\p{Surrogate}/gu, "\ufffd");
-    room.outbox.push({ kind, content: text, clientMessageId: newId(), tries: 0, done });
-    void this.#sendNext(room);
-    return done.promise;
+    const text = String(content).replace(/\p{Surrogate}/gu, "\ufffd");
+    if ([...text].length > CONTENT_MAX) return refuse("tooLarge", `longer than ${CONTENT_MAX} characters`);
+    /** @type {Deferred<Sent>} */ const done = deferred();
+    this.#outbox.push({ type, content: text, clientMessageId, tries: 0, done });
+    void this.#flush();
+    return this.#reported(done.promise);
   }
 
-  /** @param {Id} roomId */
-  async loadOlder(roomId) {
-    const room = this.#rooms.get(String(roomId));
-    if (!room?.older) return;
-    const { links } = await this.#fetchPage(room, room.older);
-    room.older = links.prev ?? null;
-    this.#on.history(room.id, room.older !== null);
-  }
-
-  #isOpen() {
-    return this.#socket !== null && this.#socket.readyState === this.#socket.OPEN;
-  }
-
-  /** @param {WebSocket} socket @param {string} reason */
-  #lose(socket, reason) {
-    // A dead connection reports its close long after it was given up.
-    if (socket !== this.#socket) return;
-    this.#socket = null;
-    clearInterval(this.#pinging);
-    socket.close();
-    for (const room of this.#rooms.values()) room.joined = room.caughtUp = false;
-    for (const waiting of [...this.#waiting.values()]) {
-      waiting.reject(new ChatError(reason, { code: "connectionLost", retryable: true }));
+  /** One at a time, so that they keep their order. */
+  async #flush() {
+    if (this.#sending) return;
+    this.#sending = true;
+    while (this.#connection && this.#outbox.length > 0) {
+      const send = this.#outbox[0];
+      const { type, content, clientMessageId, done } = send;
+      const isTooLate = Date.now() - (send.triedAt ??= Date.now()) > RETRY_WINDOW_MS;
+      try {
+        if (isTooLate) throw new ChatError("unknown", "nobody knows any more whether it was sent");
+        const message = { type, content };
+        const frame = { action: "sendMessage", chatroomId: this.#id, message, clientMessageId };
+        const { id, createTime } = await this.#connection.request(frame);
+        done.resolve({ id, createTime, clientMessageId });
+        this.#count(id);
+        this.#advance(OVERTAKING_MS);
+      } catch (caught) {
+        const error = chatError(caught, "badFrame");
+        if (error.code === "connectionLost") continue;
+        if (error.retryable && ++send.tries < SEND_TRIES) {
+          await sleep(backoff(send.tries, REPEAT_MAX_MS));
+          continue;
+        }
+        done.reject(error);
+      }
+      if (this.#outbox[0] === send) this.#outbox.shift();
     }
-    this.#reconnect(reason);
+    this.#sending = false;
   }
 
-  /** @param {string} reason */
-  #reconnect(reason) {
-    if (this.#closed) return;
-    const retryInMs = backoff(this.#attempts++, RECONNECT_MAX_MS);
-    this.#reconnecting = setTimeout(() => this.connect(), retryInMs);
-    this.#on.status({ state: "offline", reason, retryInMs });
+  /** So that nothing fails in silence where nobody looks at the promise. @template T @param {Promise<T>} promise */
+  #reported(promise) {
+    promise.catch((error) => this.emit("error", error));
+    return promise;
+  }
+}
+
+/** One socket: requests and their replies. What comes unasked goes to the client. */
+class Connection {
+  /** @type {Deferred<void>} */ opened = deferred();
+  /** `performance.now()`, or 0. */
+  openedAt = 0;
+  isOpen = false;
+  #isEnded = false;
+  #socket;
+  #settings;
+  #client;
+  /** @type {Map<string, Deferred<any> & { clientMessageId?: unknown }>} */ #waiting = new Map();
+  #requests = 0;
+  /** @type {Timer} */ #quiet;
+
+  /** @param {WebSocket} socket @param {Settings} settings @param {ChatClient} client */
+  constructor(socket, settings, client) {
+    this.#socket = socket;
+    this.#settings = settings;
+    this.#client = client;
+    this.#quiet = setTimeout(() => this.end("the server did not answer"), settings.timeoutMs);
+    socket.onopen = () => {
+      this.isOpen = true;
+      this.openedAt = performance.now();
+      this.#rest();
+      this.opened.resolve();
+    };
+    socket.onmessage = ({ data }) => {
+      if (this.isOpen) this.#receive(data);
+    };
+    socket.onerror = noop; // `ws` throws without it; the close comes anyway
+    socket.onclose = ({ reason }) => this.end(reason || (this.openedAt ? "the connection was lost" : "no connection"));
   }
 
-  /** A browser hides why a handshake was refused; the history stands behind the same check and tells. */
-  async #refusal() {
-    const [room] = this.#rooms.values();
-    const refused = "the server refused the connection";
-    if (!room) return refused;
-    return this.#get(this.#historyUrl(room, { limit: 1 })).then(() => refused, (error) => error.message);
-  }
-
-  /** @param {{ action: string, [field: string]: unknown }} frame @returns {Promise<any>} */
-  #request(frame) {
-    const socket = this.#socket;
-    const lost = new ChatError("not connected", { code: "connectionLost", retryable: true });
-    if (!socket || !this.#isOpen()) return Promise.reject(lost);
-    const requestId = `r${++this.#requests}`;
-    /** @type {Deferred<any>} */
-    const reply = deferred();
-    this.#waiting.set(requestId, { ...reply, clientMessageId: /** @type {any} */ (frame).clientMessageId });
-    const timer = setTimeout(() => this.#lose(socket, "the server did not answer"), REPLY_WITHIN_MS);
-    socket.send(JSON.stringify({ ...frame, requestId }));
+  /** Answers the reply, or throws what the server has against it. @param {Record<string, unknown>} frame */
+  request(frame, timeoutMs = this.#settings.timeoutMs) {
+    /** @type {Deferred<any>} */ const reply = deferred();
+    const requestId = String(++this.#requests);
+    const timer = setTimeout(() => this.end("the server did not answer"), timeoutMs);
+    this.#waiting.set(requestId, { ...reply, clientMessageId: frame.clientMessageId });
+    if (this.isOpen) this.#socket.send(JSON.stringify({ ...frame, requestId }));
+    else reply.reject(connectionLost("not connected"));
+    this.#rest();
     return reply.promise.finally(() => {
       clearTimeout(timer);
       this.#waiting.delete(requestId);
     });
   }
 
-  /** @param {string} data */
+  /** Finds out whether the other side is there, sooner than a request would. */
+  ping() {
+    this.request({ action: "ping" }, this.#settings.timeoutMs / 3).catch(noop);
+  }
+
+  /** The broadcast of one's own message tells what its ack would. @param {Message} message */
+  settle(message) {
+    for (const { clientMessageId, resolve } of this.#waiting.values()) {
+      if (clientMessageId && clientMessageId === message.clientMessageId) resolve(message);
+    }
+  }
+
+  /** Ends when the last answer is there; nothing new is asked. */
+  async retire() {
+    await Promise.allSettled([...this.#waiting.values()].map(({ promise }) => promise));
+    this.end("replaced by a newer connection");
+  }
+
+  /** @param {string} reason */
+  end(reason) {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.isOpen = false;
+    clearTimeout(this.#quiet);
+    this.#socket.close();
+    const error = connectionLost(reason);
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.opened.reject(error);
+    this.#client.lost(this, error);
+  }
+
+  /** A silent connection is cut, so it is not left silent. */
+  #rest() {
+    if (!this.isOpen) return;
+    clearTimeout(this.#quiet);
+    this.#quiet = setTimeout(() => this.ping(), this.#settings.pingIntervalMs);
+  }
+
+  /** @param {unknown} data */
   #receive(data) {
-    const frame = JSON.parse(data);
-    const waiting = this.#waiting.get(frame.requestId);
-    const room = this.#rooms.get(String(frame.chatroomId));
-    switch (frame.type) {
+    this.#rest();
+    const frame = parse(data);
+    const waiting = this.#waiting.get(frame?.requestId);
+    switch (frame?.type) {
       case "ack":
       case "pong":
-        this.#attempts = 0;
-        waiting?.resolve(frame);
-        break;
+        return waiting?.resolve(frame);
       case "error": {
-        const { code, action } = frame;
-        const error = new ChatError(frame.message ?? code, { code, action, retryable: code === "internal" });
-        if (waiting) waiting.reject(error);
-        else if (!frame.requestId) this.#on.error(error);
-        break;
+        const { code, action, message } = frame;
+        if (code === "gone") return this.end("the server had closed the connection");
+        const error = new ChatError(String(code), String(message), { action, retryable: code === "internal" });
+        return waiting ? waiting.reject(error) : this.#client.emit("error", error);
       }
       case "joinRoom":
       case "leaveRoom":
-        if (room?.caughtUp) this.#on.presence(frame);
-        else room?.held.push(frame);
-        break;
       case "sendMessage":
-        if (room) this.#receiveMessage(room, frame.message);
-        break;
-      default:
-        // API Gateway's own failures have a message and no type; their requestId is not ours.
-        if (frame.message) this.#on.error(new ChatError(frame.message));
+        return this.#client.receive(frame);
     }
-  }
-
-  /** @param {Room} room @param {Message} message */
-  #receiveMessage(room, message) {
-    this.#add(room, message);
-    if (message.clientMessageId && String(message.senderId) === String(this.#options.me.id)) {
-      for (const waiting of this.#waiting.values()) {
-        if (waiting.clientMessageId === message.clientMessageId) waiting.resolve(message);
-      }
-    }
-    if (room.joined && !room.filling && !room.isWhole()) void this.#fill(room, OVERTAKING_MS);
-  }
-
-  /** @param {Room} room */
-  async #enter(room) {
-    for (let attempt = 0; this.#isOpen() && this.#has(room) && !room.joined; attempt++) {
-      try {
-        const ack = await this.#request({ action: "joinRoom", chatroomId: room.id });
-        if (!this.#has(room)) return;
-        room.joined = true;
-        room.upTo = Math.max(room.upTo, ack.lastId);
-        room.upToFinalAt = performance.now() + SEND_TIMEOUT_MS;
-        room.entered.resolve();
-        void this.#fill(room, 0);
-        void this.#sendNext(room);
-      } catch (caught) {
-        const error = /** @type {ChatError} */ (caught);
-        // After a loss it is the next connection's turn.
-        if (error.code === "connectionLost") return;
-        if (!error.retryable) {
-          this.#forget(room, error);
-          this.#on.error(error);
-          return;
-        }
-        await sleep(backoff(attempt, RECONNECT_MAX_MS));
-      }
-    }
-  }
-
-  /** @param {Room} room */
-  #has(room) {
-    return this.#rooms.get(String(room.id)) === room;
-  }
-
-  /** @param {Room} room @param {ChatError} why */
-  #forget(room, why) {
-    this.#rooms.delete(String(room.id));
-    room.joined = false;
-    room.entered.reject(why);
-    for (const send of room.outbox.splice(0)) send.done.reject(why);
-  }
-
-  /** One at a time: frames of one connection are handled side by side and could swap. @param {Room} room */
-  async #sendNext(room) {
-    if (room.sending) return;
-    room.sending = true;
-    while (room.joined && room.outbox.length > 0) {
-      const send = room.outbox[0];
-      const { kind: type, content, clientMessageId } = send;
-      try {
-        const chatroomId = room.id;
-        const sent = { action: "sendMessage", chatroomId, message: { type, content }, clientMessageId };
-        const { id, createTime } = await this.#request(sent);
-        room.outbox.shift();
-        const { me } = this.#options;
-        const message = { id, type, content, chatroomId, senderId: me.id, createTime, clientMessageId, sender: me };
-        this.#receiveMessage(room, message);
-        send.done.resolve(message);
-      } catch (caught) {
-        const error = /** @type {ChatError} */ (caught);
-        if (error.retryable && ++send.tries < SEND_TRIES) {
-          await sleep(backoff(send.tries, REFILL_MAX_MS));
-        } else {
-          room.outbox.shift();
-          send.done.reject(error);
-        }
-      }
-    }
-    room.sending = false;
-  }
-
-  /** Puts a message in its place, once. @param {Room} room @param {Message} message */
-  #add(room, message) {
-    if (room.ids.has(message.id) || !this.#has(room)) return;
-    const at = room.messages.findLastIndex(({ id }) => id < message.id) + 1;
-    room.messages.splice(at, 0, message);
-    room.ids.add(message.id);
-    room.upTo = Math.max(room.upTo, message.id);
-    this.#serverOffset = Math.max(this.#serverOffset, Date.parse(message.createTime) - performance.now());
-    this.#on.message(message, room.messages[at + 1]);
-  }
-
-  /** Asks the history until nothing is missing that can still come. @param {Room} room @param {number} delayMs */
-  async #fill(room, delayMs) {
-    const run = (room.filling = {});
-    const isCurrent = () => room.filling === run && room.joined;
-    await sleep(delayMs);
-    for (let attempt = 0; isCurrent() && !room.isWhole(); attempt++) {
-      // Only an answer asked for after a hole became final can tell that it stays one.
-      const askedAt = performance.now();
-      try {
-        await (room.solid === null ? this.#fetchNewest(room) : this.#fetchAfter(room, room.solid));
-        room.passFinalHoles(askedAt, this.#serverOffset);
-      } catch (caught) {
-        const error = /** @type {ChatError} */ (caught);
-        if (isCurrent()) this.#on.error(error);
-        if (!error.retryable) break;
-      }
-      if (isCurrent()) this.#release(room);
-      if (!room.isWhole()) await sleep(backoff(attempt, REFILL_MAX_MS));
-    }
-    if (!isCurrent()) return;
-    this.#release(room);
-    room.filling = null;
-  }
-
-  /** @param {Room} room */
-  #release(room) {
-    room.caughtUp = true;
-    for (const presence of room.held.splice(0)) this.#on.presence(presence);
-  }
-
-  /** @param {Room} room */
-  async #fetchNewest(room) {
-    const { messages, links } = await this.#fetchPage(room, this.#historyUrl(room, { limit: PAGE_SIZE }));
-    room.solid = messages.length > 0 ? messages[0].id - 1 : 0;
-    room.older = links.prev ?? null;
-    this.#on.history(room.id, room.older !== null);
-  }
-
-  /** @param {Room} room @param {number} after */
-  async #fetchAfter(room, after) {
-    /** @type {URL | undefined} */
-    let url = this.#historyUrl(room, { limit: PAGE_SIZE, after });
-    while (url) {
-      const { messages, links } = await this.#fetchPage(room, url);
-      url = messages.length > 0 ? links.next : undefined;
-    }
-  }
-
-  /** @param {Room} room @param {URL} url @returns {Promise<{ messages: Message[], links: Record<string, URL> }>} */
-  async #fetchPage(room, url) {
-    const response = await this.#get(url);
-    /** @type {(Message & { type: any })[]} */
-    const items = await response.json();
-    const messages = items.map((item) => ({ ...item, type: KINDS[item.type] }));
-    for (const message of messages) this.#add(room, message);
-    return { messages, links: parseLinks(response.headers.get("Link") ?? "", url) };
-  }
-
-  /** @param {Room} room @param {Record<string, number>} paging */
-  #historyUrl(room, paging) {
-    const url = new URL(this.#options.historyUrl);
-    url.searchParams.set("chatroomId", String(room.id));
-    for (const [name, value] of Object.entries(paging)) url.searchParams.set(name, String(value));
-    return url;
-  }
-
-  /** @param {URL} url @returns {Promise<Response>} */
-  async #get(url, mayRenew = true) {
-    const headers = { Authorization: `Bearer ${this.#token}` };
-    const response = await fetch(url, { headers, signal: AbortSignal.timeout(REPLY_WITHIN_MS) }).catch(() => {
-      throw new ChatError("the server cannot be reached", { retryable: true });
-    });
-    if (response.ok) return response;
-    if (response.status === 401 && mayRenew) {
-      this.#token = await this.#options.getToken();
-      return this.#get(url, false);
-    }
-    const body = await response.json().catch(() => ({}));
-    const retryable = response.status >= 500 || response.status === 429;
-    throw new ChatError(body.message ?? `the history answered ${response.status}`, { retryable });
+    // A type of a later server is none of ours.
+    if (typeof frame?.type === "string") return;
+    if (typeof frame?.message !== "string") return this.#client.emit("error", badFrame());
+    // API Gateway's own failures do not say whose they are; every request may be repeated.
+    const error = new ChatError("internal", frame.message, { retryable: true });
+    if (this.#waiting.size === 0) this.#client.emit("error", error);
+    for (const { reject } of this.#waiting.values()) reject(error);
   }
 }
 
-class Room {
-  /** @type {Deferred<void>} */ entered = deferred();
-  /** On the present connection. */
-  joined = false;
-  /** By id. @type {Message[]} */
-  messages = [];
-  /** @type {Set<number>} */ ids = new Set();
-  /** Up to here nothing is missing that can still come; null before the first page. @type {number | null} */
-  solid = null;
-  /** The newest id known to be given out. */
-  upTo = 0;
-  /** When (`performance.now`) the ids that the join told of can no longer be stored. */
-  upToFinalAt = 0;
-  /** @type {URL | null} */ older = null;
-  /** The present run of `#fill`; a new one replaces it. @type {object | null} */
-  filling = null;
-  caughtUp = false;
-  /** Presences that wait for the messages before them. @type {Presence[]} */
-  held = [];
-  /** @type {Send[]} */ outbox = [];
-  sending = false;
+/** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
 
-  /** @param {Id} id */
-  constructor(id) {
-    this.id = id;
-  }
-
-  isWhole() {
-    if (this.solid === null) return false;
-    while (this.ids.has(this.solid + 1)) this.solid += 1;
-    return this.solid >= this.upTo;
-  }
-
-  /** @param {number} askedAt @param {number} serverOffset */
-  passFinalHoles(askedAt, serverOffset) {
-    while (this.solid !== null && !this.isWhole()) {
-      const solid = this.solid;
-      const next = this.messages.find(({ id }) => id > solid);
-      const isFinal = next
-        ? askedAt + serverOffset - Date.parse(next.createTime) >= SEND_TIMEOUT_MS
-        : askedAt >= this.upToFinalAt;
-      if (!isFinal) return;
-      this.solid = next ? next.id : this.upTo;
+/** Asks again where the server has failed. @param {Connection} connection @param {Record<string, unknown>} frame */
+async function persist(connection, frame, /** @type {() => boolean} */ isWanted) {
+  for (let attempt = 0; isWanted(); attempt++) {
+    try {
+      return await connection.request(frame);
+    } catch (caught) {
+      const error = chatError(caught, "badFrame");
+      if (!error.retryable || error.code === "connectionLost") throw error;
+      await sleep(backoff(attempt, RECONNECT_MAX_MS));
     }
   }
+  return null;
 }
 
-/** @param {string} header @param {URL} base */
-function parseLinks(header, base) {
-  /** @type {Record<string, URL>} */
-  const links = {};
-  for (const [, target, rel] of header.matchAll(/<([^>]*)>\s*;\s*rel="?(\w+)"?/g)) {
-    const url = new URL(target, base);
-    // The token goes along, so a link to elsewhere is none.
-    if (url.origin === base.origin) links[rel] = url;
+/** @param {unknown} message @returns {message is Message} */
+function isMessage(message) {
+  const { id, type, content, createTime } = /** @type {any} */ (message ?? {});
+  return Number.isSafeInteger(id) && id > 0 && KINDS.includes(type) && typeof content === "string" && !!Date.parse(createTime);
+}
+
+/** @param {unknown} data @returns {any} */
+function parse(data) {
+  try {
+    return JSON.parse(String(data));
+  } catch {
+    return null;
   }
-  return links;
 }
 
-/** Doubling from half a second, jittered: all clients of a restarted server come back at once. */
-function backoff(/** @type {number} */ attempt, /** @type {number} */ maxMs) {
-  return Math.min(maxMs, 500 * 2 ** attempt) * (0.5 + Math.random() / 2);
+/** @param {unknown} caught @param {string} code */
+function chatError(caught, code) {
+  if (caught instanceof ChatError) return caught;
+  return new ChatError(code, caught instanceof Error ? caught.message : String(caught), { retryable: true, cause: caught });
+}
+
+function connectionLost(/** @type {string} */ reason) {
+  return new ChatError("connectionLost", reason, { retryable: true });
+}
+
+function badFrame() {
+  return new ChatError("badFrame", "the server sent what makes no sense");
+}
+
+/** @param {unknown} error */
+function ignoreLoss(error) {
+  if (!(error instanceof ChatError && error.code === "connectionLost")) throw error;
+}
+
+function isRefusal(/** @type {number} */ status) {
+  return status === 401 || status === 403;
+}
+
+/** The user that a token names, as the server reads it. @param {string} token @returns {Id | undefined} */
+function userOf(token) {
+  try {
+    const payload = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
+    const bytes = Uint8Array.from(payload, (char) => char.charCodeAt(0));
+    const { userId, sub } = JSON.parse(new TextDecoder().decode(bytes));
+    return userId ?? sub;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Full jitter: all clients of a restarted server come back at once. @param {number} attempt @param {number} maxMs */
+function backoff(attempt, maxMs) {
+  return Math.random() * Math.min(maxMs, 500 * 2 ** attempt);
 }
 
 function sleep(/** @type {number} */ ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** @template T @param {number} ms @param {T | Promise<T>} promise @returns {Promise<T>} */
+async function within(ms, promise) {
+  /** @type {Timer} */ let timer;
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error("it took too long")), ms)));
+  return Promise.race([promise, /** @type {Promise<never>} */ (late)]).finally(() => clearTimeout(timer));
 }
 
 /** `crypto.randomUUID` exists only on secure origins, and a laptop's address in the office is none. */
@@ -484,10 +884,12 @@ function newId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** @template T @returns {Deferred<T>} */
+function noop() {}
+
+/** A promise that may go unlooked at: it never becomes an unhandled rejection. @template T @returns {Deferred<T>} */
 function deferred() {
-  /** @type {any} */
-  const parts = {};
+  /** @type {any} */ const parts = {};
   parts.promise = new Promise((resolve, reject) => Object.assign(parts, { resolve, reject }));
+  parts.promise.catch(noop);
   return parts;
 }

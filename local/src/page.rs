@@ -1,4 +1,4 @@
-//! The page, out of the binary (a debug build reads `web/` afresh, so that a reload shows a change).
+//! The page and the example beside it, out of the binary (a debug build reads `web/` afresh, so that a reload shows a change).
 
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -6,6 +6,10 @@ use rust_embed::Embed;
 
 #[derive(Embed)]
 #[folder = "../web/"]
+#[include = "index.html"]
+#[include = "chat-client.js"]
+#[include = "page/*"]
+#[include = "examples/*.html"]
 struct Files;
 
 /// What a page cannot say of itself: that no other page may frame it. The rest of its policy stands in its own head.

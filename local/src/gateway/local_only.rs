@@ -12,9 +12,10 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use url::{Host, Url};
 
-/// `GET /local/endpoints`: the path of the WebSocket API on this host.
+/// `GET /local/endpoints`: the path of the WebSocket API on this host, and how long it lets a connection live.
 pub async fn endpoints(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
-    Json(json!({"webSocketPath": format!("/{}", gateway.stage())}))
+    let lifetime = u64::try_from(gateway.limits.lifetime.as_millis()).unwrap_or(u64::MAX);
+    Json(json!({"webSocketPath": format!("/{}", gateway.stage()), "connectionLifetimeMs": lifetime}))
 }
 
 /// `POST /local/token`: a token with the claims in the body.

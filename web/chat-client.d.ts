@@ -1,0 +1,195 @@
+/**
+ * Rooms in a browser (or in Node) over connections that come and go: every message once, in order, none missing.
+ *
+ * A `ChatClient` keeps one connection, and replaces it before the server cuts it. A `ChatRoom` keeps one room's order:
+ * ids go 1, 2, 3, …, so what is missing is seen, and fetched from the history. `index.html` shows the use.
+ */
+export type Id = number | string;
+export type Kind = "text" | "image" | "file";
+export type Profile = {
+    id: Id;
+    username: string;
+    nickName: string;
+    headPic: string | null;
+    email?: string;
+    createTime?: string;
+};
+export type Message = {
+    id: number;
+    type: Kind;
+    content: string;
+    chatroomId: Id;
+    senderId: Id;
+    createTime: string;
+    sender: Profile;
+    clientMessageId?: string;
+};
+export type Sent = {
+    id: number;
+    createTime: string;
+    clientMessageId: string;
+};
+export type Page = {
+    messages: Message[];
+    hasOlder: boolean;
+};
+export type Presence = {
+    userId: Id;
+    user?: Profile;
+};
+export type Disconnected = {
+    code: string;
+    reason: string;
+    willRetry: boolean;
+    retryInMs?: number;
+};
+export type ClientEvents = {
+    connecting: null;
+    connected: null;
+    disconnected: Disconnected;
+    error: ChatError;
+};
+export type RoomEvents = {
+    message: Message;
+    joined: Presence;
+    left: Presence;
+    error: ChatError;
+};
+export type ChatOptions = {
+    /**
+     * The WebSocket API: `wss://….amazonaws.com/dev`.
+     */
+    url: string;
+    /**
+     * The history: `https://….amazonaws.com/chat-history/list`.
+     */
+    historyUrl: string;
+    /**
+     *   Asked before each connection, and when the history takes the token no more. It may throw: that is tried again, unless it
+     *   is a `ChatError` that is not `retryable`.
+     */
+    getToken: () => string | Promise<string>;
+    /**
+     * After how long a silence a ping goes out; 5 minutes.
+     */
+    pingIntervalMs?: number;
+    /**
+     * How long the server lets a connection live; 2 hours. Before that another one takes over.
+     */
+    lifetimeMs?: number;
+    /**
+     * Longest wait for any answer; 15 seconds.
+     */
+    timeoutMs?: number;
+    /**
+     * Where there is no global one, such as `ws` in Node 20.
+     */
+    WebSocket?: typeof globalThis.WebSocket;
+};
+export type Settings = Required<Omit<ChatOptions, "WebSocket">>;
+export type Listener<Detail> = {
+    on(event: CustomEvent<Detail>): void;
+}["on"] | EventListenerObject;
+export type Deferred<T> = {
+    promise: Promise<T>;
+    resolve: (value: T) => void;
+    reject: (error: unknown) => void;
+};
+export type Send = {
+    type: Kind;
+    content: string;
+    clientMessageId: string;
+    tries: number;
+    triedAt?: number;
+    done: Deferred<Sent>;
+};
+export declare class ChatError extends Error {
+    code: string;
+    retryable: boolean;
+    action: string | undefined;
+    /**
+     * @param {string} code The server's (`badRequest`, `tooLarge`, `notAllowed`, `internal`, …) or one of: `connectionLost`,
+     *   `disconnected`, `refused`, `left`, `queueFull`, `unknown`, `token`, `unreachable`, `badFrame`, `badResponse`.
+     * @param {string} message
+     * @param {{ retryable?: boolean, action?: string, cause?: unknown }} [about]
+     */
+    constructor(code: string, message: string, { retryable, action, cause }?: {
+        retryable?: boolean;
+        action?: string;
+        cause?: unknown;
+    });
+}
+/**
+ * An `EventTarget` whose events are known; what one carries is in its `detail`.
+ * @template {Record<string, any>} Events
+ */
+declare class Target<Events extends Record<string, any>> extends EventTarget {
+    /**
+     * @template {keyof Events & string} T
+     * @param {T} type
+     * @param {Listener<Events[T]> | null} listener
+     * @param {boolean | AddEventListenerOptions} [options]
+     */
+    addEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions): void;
+    /**
+     * @template {keyof Events & string} T
+     * @param {T} type
+     * @param {Listener<Events[T]> | null} listener
+     * @param {boolean | EventListenerOptions} [options]
+     */
+    removeEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | EventListenerOptions): void;
+}
+/** One user's way into the rooms. For another user make another client. @extends {Target<ClientEvents>} */
+export declare class ChatClient extends Target<ClientEvents> {
+    #private;
+    /** @param {ChatOptions} options */
+    constructor(options: ChatOptions);
+    get state(): "connected" | "connecting" | "disconnected";
+    /** Whom the token names; undefined before the first one. */
+    get userId(): Id | undefined;
+    /** The room, always the same object; nothing is sent before its `join`. @param {Id} id */
+    room(id: Id): ChatRoom;
+    /** Connects, and stays connected until `disconnect` or a refusal. @returns {Promise<void>} */
+    connect(): Promise<void>;
+    /** Ends the connection. Rooms are joined again with the next `connect`; what was not sent is rejected. */
+    disconnect(): void;
+}
+/** Made by `client.room(id)`. @extends {Target<RoomEvents>} */
+export declare class ChatRoom extends Target<RoomEvents> {
+    #private;
+    get id(): Id;
+    /** In the room on a connection that is open. */
+    get joined(): boolean;
+    /** Enters, and enters again after each reconnect, until `leave` or a refusal. @returns {Promise<void>} */
+    join(): Promise<void>;
+    /** @returns {Promise<void>} */
+    leave(): Promise<void>;
+    /**
+     * Settles when the message is stored; it is sent again, over later connections too, until then. Messages leave in the
+     * order of the calls. To repeat a send that was rejected, give its `clientMessageId`: it cannot be doubled.
+     * @param {string} text @param {{ clientMessageId?: string }} [options]
+     */
+    send(text: string, options?: {
+        clientMessageId?: string;
+    }): Promise<Sent>;
+    /** @param {string} url Of http or https. @param {{ clientMessageId?: string }} [options] */
+    sendImage(url: string, options?: {
+        clientMessageId?: string;
+    }): Promise<Sent>;
+    /** @param {string} url Of http or https. @param {{ clientMessageId?: string }} [options] */
+    sendFile(url: string, options?: {
+        clientMessageId?: string;
+    }): Promise<Sent>;
+    /**
+     * A page of messages. Without `before` it is the one that ends where the `message` events begin, with nothing between
+     * and nothing twice; so it may wait for a message that was on its way when the room was entered.
+     * @param {{ limit?: number, before?: number }} [paging] `limit` up to 100, 50 if not given
+     * @returns {Promise<Page>}
+     */
+    history({ limit, before }?: {
+        limit?: number;
+        before?: number;
+    }): Promise<Page>;
+}
+export type Timer = ReturnType<typeof setTimeout> | undefined;
+export {};

@@ -1,0 +1,31 @@
+// @ts-check
+// A bot that says again what it hears: node web/examples/echo-bot.js [room] [address]
+import { ChatClient } from "../chat-client.js";
+
+const [roomId = "1", address = "http://127.0.0.1:3000"] = process.argv.slice(2);
+// Node has a WebSocket of its own from version 22 on.
+const WebSocket = globalThis.WebSocket ?? /** @type {any} */ (await import("ws")).default;
+
+const client = new ChatClient({
+  url: new URL("/dev", address.replace(/^http/, "ws")).href,
+  historyUrl: new URL("/chat-history/list", address).href,
+  // Against a deployment, sign one: cargo run -- token --user echo --secret-file secret.txt
+  getToken: async () => {
+    const body = JSON.stringify({ userId: "echo", nickName: "Echo", rooms: "*" });
+    const response = await fetch(new URL("/local/token", address), { method: "POST", body });
+    return (await response.json()).token;
+  },
+  WebSocket,
+});
+
+const room = client.room(roomId);
+room.addEventListener("message", ({ detail: { type, content, senderId } }) => {
+  // Its own words come back to it as well, and would for ever.
+  if (type === "text" && senderId !== client.userId) void room.send(content);
+});
+room.addEventListener("error", ({ detail }) => console.error(detail.message));
+client.addEventListener("disconnected", ({ detail }) => console.error(detail.reason));
+
+await client.connect();
+await room.join();
+console.log(`listening in room ${roomId}`);

@@ -1,0 +1,56 @@
+// @ts-check
+/**
+ * Where the page talks to: the local run that serves it, or, by `?ws=wss://…&http=https://…`, a deployment. And where its
+ * tokens come from.
+ */
+import { urlOf } from "./dom.js";
+
+/** @import { Id } from "../chat-client.js" */
+/** @typedef {{ userId: string, name: string, picture?: string }} Identity */
+/** @typedef {{ url: string, historyUrl: string, hosts: string, lifetimeMs?: number, token(given: string): Promise<string> }} Way */
+
+const HISTORY = "chat-history/list";
+
+/** Of the query, what is no address of its protocols; null if all is well. @param {URLSearchParams} query */
+export function badAddress(query) {
+  const wanted = { ws: ["wss:", "ws:"], http: ["https:", "http:"] };
+  for (const [name, protocols] of Object.entries(wanted)) {
+    const given = query.get(name);
+    const isMissing = given === null && [...query.keys()].some((key) => key in wanted);
+    if (isMissing || (given !== null && !urlOf(given, protocols))) return { name, protocols: protocols.join(" ") };
+  }
+  return null;
+}
+
+/** @param {URLSearchParams} query @returns {Way | null} */
+export function deployment(query) {
+  const [ws, http] = [query.get("ws"), query.get("http")];
+  if (!ws || !http) return null;
+  const historyUrl = new URL(HISTORY, http.endsWith("/") ? http : `${http}/`).href;
+  const hosts = [...new Set([new URL(ws).host, new URL(http).host])].join(", ");
+  return { url: ws, historyUrl, hosts, token: async (given) => given };
+}
+
+/** Of the run that serves the page: it signs a token for whoever asks. @param {Identity} identity @returns {Promise<Way>} */
+export async function localRun({ userId, name, picture }) {
+  const { webSocketPath, connectionLifetimeMs } = await (await fetch("/local/endpoints")).json();
+  const claims = { userId: toId(userId), username: name, nickName: name, headPic: picture, rooms: "*" };
+  const headers = { "Content-Type": "application/json" };
+  return {
+    url: new URL(webSocketPath, location.origin.replace(/^http/, "ws")).href,
+    historyUrl: new URL(HISTORY, location.origin).href,
+    hosts: location.host,
+    lifetimeMs: connectionLifetimeMs,
+    async token() {
+      const response = await fetch("/local/token", { method: "POST", headers, body: JSON.stringify(claims) });
+      const answer = await response.json().catch(() => ({}));
+      if (!response.ok) throw new Error(answer.message ?? `no token: the server answered ${response.status}`);
+      return answer.token;
+    },
+  };
+}
+
+/** The server's rule: digits that a number holds exactly are that number. @param {string} text @returns {Id} */
+export function toId(text) {
+  return /^(0|[1-9]\d*)$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text;
+}

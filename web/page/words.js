@@ -1,0 +1,179 @@
+// @ts-check
+/** Every word of the page, in both languages; and the one place that says them, so that they change with the language. */
+
+/** @typedef {Record<string, any>} Values */
+/** @typedef {Record<string, string | ((values: Values) => string)>} Words */
+
+/** @type {Record<"en" | "zh", Words>} */
+const languages = {
+  en: {
+    title: "Chat",
+    language: "Language",
+    welcome: "Come in",
+    localHint: "A second window can be a second user.",
+    remoteHint: ({ hosts }) => `Your token goes to ${hosts}, and nowhere else.`,
+    badAddress: ({ name, protocols }) => `“${name}” in this page's address must be an address of ${protocols}.`,
+    identity: "Who you are",
+    name: "Name",
+    userId: "User id",
+    picture: "Picture (web address, optional)",
+    token: "Token",
+    room: "Room",
+    enter: "Enter",
+    rooms: "Rooms",
+    newRoom: "New room",
+    join: "Join",
+    leave: "Leave",
+    back: "Back to the rooms",
+    roomTitle: ({ id }) => `Room ${id}`,
+    noRoom: "Choose a room",
+    unread: ({ count }) => (count === 1 ? "1 unread message" : `${count} unread messages`),
+    newer: ({ count }) => (count === 1 ? "1 new message ↓" : `${count} new messages ↓`),
+    kind: "Kind of message",
+    text: "Text",
+    image: "Image",
+    file: "File",
+    message: "Message",
+    send: "Send",
+    messages: ({ id }) => `Messages of room ${id}`,
+    older: "Older messages",
+    loading: "Loading…",
+    beginning: "This is where the room begins.",
+    joined: ({ name }) => `${name} joined`,
+    left: ({ name }) => `${name} left`,
+    you: "You",
+    user: ({ id }) => `User ${id}`,
+    pictureOf: ({ name }) => `Picture from ${name}`,
+    sending: "sending…",
+    notSent: "Not sent.",
+    retry: "Retry",
+    discard: "Discard",
+    tooLong: ({ max }) => `A message has at most ${max} characters.`,
+    needsUrl: "An image or a file needs a web address: https://…",
+    connecting: "Connecting…",
+    connected: "Connected",
+    disconnected: ({ reason }) => `Not connected: ${reason}`,
+    retryIn: ({ seconds }) => ` · again in ${seconds} s`,
+    notAllowed: ({ id, reason }) => `Room ${id}: ${reason}`,
+    refused: ({ reason }) => `You are not let in: ${reason}`,
+  },
+  zh: {
+    title: "聊天室",
+    language: "语言",
+    welcome: "进入聊天室",
+    localHint: "再开一个窗口，就可以是另一位用户。",
+    remoteHint: ({ hosts }) => `令牌只会发送到 ${hosts}。`,
+    badAddress: ({ name, protocols }) => `本页地址中的“${name}”必须是 ${protocols} 地址。`,
+    identity: "你的身份",
+    name: "名字",
+    userId: "用户 ID",
+    picture: "头像（网址，可不填）",
+    token: "令牌",
+    room: "房间",
+    enter: "进入",
+    rooms: "房间",
+    newRoom: "新房间",
+    join: "加入",
+    leave: "离开",
+    back: "返回房间列表",
+    roomTitle: ({ id }) => `房间 ${id}`,
+    noRoom: "请选择房间",
+    unread: ({ count }) => `${count} 条未读消息`,
+    newer: ({ count }) => `${count} 条新消息 ↓`,
+    kind: "消息类型",
+    text: "文字",
+    image: "图片",
+    file: "文件",
+    message: "消息",
+    send: "发送",
+    messages: ({ id }) => `房间 ${id} 的消息`,
+    older: "更早的消息",
+    loading: "加载中…",
+    beginning: "这里是房间的开头。",
+    joined: ({ name }) => `${name} 加入了`,
+    left: ({ name }) => `${name} 离开了`,
+    you: "你",
+    user: ({ id }) => `用户 ${id}`,
+    pictureOf: ({ name }) => `${name} 的图片`,
+    sending: "发送中…",
+    notSent: "未发送。",
+    retry: "重试",
+    discard: "放弃",
+    tooLong: ({ max }) => `一条消息最多 ${max} 个字符。`,
+    needsUrl: "图片或文件需要网址：https://…",
+    connecting: "连接中…",
+    connected: "已连接",
+    disconnected: ({ reason }) => `未连接：${reason}`,
+    retryIn: ({ seconds }) => ` · ${seconds} 秒后重试`,
+    notAllowed: ({ id, reason }) => `房间 ${id}：${reason}`,
+    refused: ({ reason }) => `无法进入：${reason}`,
+  },
+};
+
+/** What an element was last made to say. @type {WeakMap<Element, { word: string, values: Values }>} */
+const said = new WeakMap();
+
+/** @type {"en" | "zh"} */
+let language = "en";
+
+/** @param {string} word @param {Values} [values] */
+export function inWords(word, values = {}) {
+  const text = languages[language][word];
+  return typeof text === "function" ? text(values) : text;
+}
+
+/** Says it in an element, and again when the language changes. @param {Element} element @param {string} word @param {Values} [values] */
+export function say(element, word, values = {}) {
+  said.set(element, { word, values });
+  element.setAttribute("data-word", word);
+  element.textContent = inWords(word, values);
+}
+
+/** The same for what only a screen reader says. @param {Element} element @param {string} word @param {Values} [values] */
+export function label(element, word, values = {}) {
+  said.set(element, { word, values });
+  element.setAttribute("data-label", word);
+  element.setAttribute("aria-label", inWords(word, values));
+}
+
+/** @param {HTMLTimeElement} time @param {Date} date */
+export function sayTime(time, date) {
+  time.dateTime = date.toISOString();
+  time.dataset.time = "";
+  time.textContent = date.toLocaleTimeString(language, { timeStyle: "short" });
+  time.title = date.toLocaleString(language, { dateStyle: "full", timeStyle: "medium" });
+}
+
+/** @param {HTMLTimeElement} time @param {Date} date */
+export function sayDay(time, date) {
+  time.dateTime = date.toISOString();
+  time.dataset.day = "";
+  time.textContent = date.toLocaleDateString(language, { dateStyle: "full" });
+}
+
+/** The one that was chosen before, or that the browser prefers. */
+export function preferredLanguage() {
+  const preferred = [localStorage.getItem("language") ?? "", ...navigator.languages].map((name) => name.slice(0, 2));
+  return preferred.includes("zh") && !preferred.slice(0, preferred.indexOf("zh")).includes("en") ? "zh" : "en";
+}
+
+/** @param {string} chosen */
+export function speak(chosen) {
+  language = chosen === "zh" ? "zh" : "en";
+  document.documentElement.lang = language;
+  for (const element of document.querySelectorAll("[data-word]")) {
+    const { word, values } = said.get(element) ?? { word: String(element.getAttribute("data-word")), values: {} };
+    element.textContent = inWords(word, values);
+  }
+  for (const element of document.querySelectorAll("[data-label]")) {
+    const { word, values } = said.get(element) ?? { word: String(element.getAttribute("data-label")), values: {} };
+    element.setAttribute("aria-label", inWords(word, values));
+  }
+  for (const input of document.querySelectorAll("[data-placeholder]")) {
+    input.setAttribute("placeholder", inWords(String(input.getAttribute("data-placeholder"))));
+  }
+  for (const time of document.querySelectorAll("time")) {
+    if ("day" in time.dataset) sayDay(time, new Date(time.dateTime));
+    else sayTime(time, new Date(time.dateTime));
+  }
+}

@@ -1,0 +1,171 @@
+// @ts-check
+/** The examples, as somebody would start them. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { createInterface } from "node:readline";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import WebSocket from "ws";
+import { ChatClient } from "../chat-client.js";
+import { openWindow, startBrowser } from "./browser.js";
+import { startLocalRun } from "./local-run.js";
+
+/** @import { TestContext } from "node:test" */
+/** @import { Browser } from "playwright-core" */
+/** @import { Id, Message } from "../chat-client.js" */
+/** @import { LocalRun } from "./local-run.js" */
+
+const examples = fileURLToPath(new URL("../examples/", import.meta.url));
+
+describe("an example", () => {
+  /** @type {LocalRun} */ let run;
+  /** @type {Browser} */ let browser;
+  before(async () => {
+    [run, browser] = await Promise.all([startLocalRun(), startBrowser()]);
+  });
+  after(() => Promise.all([run.stop(), browser.close()]));
+
+  it("is one plain file", async (test) => {
+    const friend = user(test, 1);
+    await friend.room(1).join();
+    await friend.room(1).send("before you came");
+    const { page, complaints } = await window(test);
+    await page.goto(new URL("/examples/plain.html", run.page).href);
+    await page.getByText("user-1: before you came").waitFor();
+    const answer = /** @type {Promise<CustomEvent<Message>>} */ (next(friend.room(1), "message"));
+    await page.getByRole("textbox", { name: "Message" }).fill("<b>hello</b>");
+    await page.getByRole("button", { name: "Send" }).click();
+    assert.equal((await answer).detail.content, "<b>hello</b>");
+    await page.getByText("Dong: <b>hello</b>").waitFor();
+    assert.deepEqual(complaints, []);
+  });
+
+  it("is a React hook", async (test) => {
+    const application = `
+      import { StrictMode, useState } from "react";
+      import { createRoot } from "react-dom/client";
+      import { ChatClient } from "../chat-client.js";
+      import { useRoom } from "./use-room.js";
+
+      const client = new ChatClient({ ...window.chat, getToken: () => window.chat.token });
+      client.connect();
+
+      function Room({ id }) {
+        const { messages, error, send } = useRoom(client, id);
+        return <main>
+          <button onClick={() => send("from React")}>Send</button>
+          <p role="alert">{error?.message}</p>
+          <ol>{messages.map(({ id, content }) => <li key={id}>{content}</li>)}</ol>
+        </main>;
+      }
+
+      function Rooms() {
+        const [id, setId] = useState("react");
+        return <><button onClick={() => setId("elsewhere")}>Elsewhere</button><Room id={id} /></>;
+      }
+
+      createRoot(document.body).render(<StrictMode><Rooms /></StrictMode>);`;
+    const friend = user(test, 2);
+    const room = friend.room("react");
+    await room.join();
+    for (const text of ["one", "two"]) await room.send(text);
+    const { page, complaints } = await bundled(test, application);
+    await page.getByRole("listitem").nth(1).waitFor();
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByText("from React").waitFor();
+    assert.deepEqual(await page.getByRole("listitem").allTextContents(), ["one", "two", "from React"]);
+    const left = next(room, "left");
+    await page.getByRole("button", { name: "Elsewhere" }).click();
+    await left;
+    assert.deepEqual(await page.getByRole("listitem").allTextContents(), []);
+    assert.deepEqual(complaints, []);
+  });
+
+  it("is the course's page, moved over", async (test) => {
+    const application = `
+      import { createRoot } from "react-dom/client";
+      import { Chat } from "./Chat.tsx";
+      createRoot(document.body).render(<Chat {...window.chat} getToken={() => window.chat.token} />);`;
+    const friend = user(test, 3);
+    const { page } = await bundled(test, application);
+    await page.getByText("用户 9加入聊天室").waitFor();
+    await friend.room(1).join();
+    await page.getByText("用户 3加入聊天室").waitFor();
+    await friend.room(1).sendImage(new URL("/page/icon.svg", run.page).href);
+    await page.getByRole("img").waitFor();
+    await page.getByRole("textbox").fill("你好");
+    const heard = /** @type {Promise<CustomEvent<Message>>} */ (next(friend.room(1), "message"));
+    await page.getByRole("textbox").blur();
+    assert.deepEqual([(await heard).detail.content, (await heard).detail.senderId], ["你好", 9]);
+    await page.getByText("你好").waitFor();
+  });
+
+  it("is a bot that echoes", async (test) => {
+    const bot = spawn(process.execPath, [`${examples}echo-bot.js`, "bot", run.page], { stdio: ["ignore", "pipe", "inherit"] });
+    test.after(() => bot.kill());
+    const [line] = await once(createInterface({ input: bot.stdout }), "line");
+    assert.equal(line, "listening in room bot");
+    const friend = user(test, 4);
+    const room = friend.room("bot");
+    await room.join();
+    /** @type {[Id, string][]} */ const heard = [];
+    room.addEventListener("message", ({ detail }) => heard.push([detail.senderId, detail.content]));
+    await room.send("echo?");
+    while (heard.length < 2) await next(room, "message");
+    await room.send("again");
+    while (heard.length < 4) await next(room, "message");
+    const said = [[4, "echo?"], ["echo", "echo?"], [4, "again"], ["echo", "again"]];
+    assert.deepEqual(heard, said, "and it does not echo itself");
+  });
+
+  /** @param {TestContext} test @param {number} id */
+  function user(test, id) {
+    const getToken = () => run.token({ userId: id, username: `user-${id}` });
+    const client = new ChatClient({ ...run, getToken, WebSocket: /** @type {any} */ (WebSocket) });
+    test.after(() => client.disconnect());
+    void client.connect();
+    return client;
+  }
+
+  /** @param {TestContext} test */
+  async function window(test) {
+    const context = await browser.newContext();
+    test.after(() => context.close());
+    return openWindow(context);
+  }
+
+  /** A React application beside the examples, built and served from an origin of its own. @param {TestContext} test @param {string} contents */
+  async function bundled(test, contents) {
+    const { outputFiles } = await build({
+      stdin: { contents, resolveDir: examples, loader: "jsx" },
+      bundle: true,
+      write: false,
+      format: "esm",
+      jsx: "automatic",
+      alias: { antd: fileURLToPath(new URL("antd.js", import.meta.url)) },
+      define: { "process.env.NODE_ENV": '"development"' },
+    });
+    const chat = { url: run.url, historyUrl: run.historyUrl, token: await run.token({ userId: 9, username: "react" }) };
+    const page = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><body>
+      <script>window.chat = ${JSON.stringify(chat)}</script><script type="module" src="application.js"></script>`;
+    const server = createServer(({ url }, response) => {
+      const isScript = url === "/application.js";
+      response.setHeader("Content-Type", isScript ? "text/javascript" : "text/html");
+      response.end(isScript ? outputFiles[0].contents : page);
+    });
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(null)));
+    const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+    test.after(() => server.close());
+    const opened = await window(test);
+    await opened.page.goto(`http://127.0.0.1:${port}/`);
+    return opened;
+  }
+});
+
+/** @param {EventTarget} target @param {string} type @returns {Promise<any>} */
+function next(target, type) {
+  return new Promise((resolve) => target.addEventListener(type, resolve, { once: true }));
+}

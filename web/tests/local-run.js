@@ -1,0 +1,74 @@
+/** The local run, started for a test as its user would. */
+import { execFileSync, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { createInterface } from "node:readline";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const timeoutMs = 60_000;
+
+/** @typedef {Awaited<ReturnType<typeof startLocalRun>>} LocalRun */
+
+/**
+ * Builds what is not built, and starts it on free ports with nothing kept.
+ * @param {{ lifetimeSeconds?: number, idleSeconds?: number, parameters?: Record<string, string> }} [options]
+ */
+export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters = {} } = {}) {
+  const options = ["--port", "0", "--dynamodb-port", "0", "--memory"];
+  if (lifetimeSeconds) options.push("--connection-lifetime", String(lifetimeSeconds));
+  if (idleSeconds) options.push("--idle-timeout", String(idleSeconds));
+  for (const [name, value] of Object.entries(parameters)) options.push("--parameter", `${name}=${value}`);
+  const run = spawn(program(), options, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  /** @type {string[]} */ const log = [];
+  createInterface({ input: run.stderr }).on("line", (line) => log.push(line));
+
+  /** @type {Map<string, string>} */ const places = new Map();
+  await /** @type {Promise<void>} */ (
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error("the local run did not start")), timeoutMs);
+      run.once("exit", () => reject(new Error(`the local run ended: ${log.join("\n")}`)));
+      createInterface({ input: run.stdout }).on("line", (line) => {
+        const [, name, place] = line.match(/^ {2}(page|websocket|history) +(\S+)/) ?? [];
+        if (name) places.set(name, place);
+        if (places.size === 3) resolve(clearTimeout(timer));
+      });
+    })
+  );
+
+  const page = place("page");
+  return {
+    page,
+    url: place("websocket"),
+    historyUrl: place("history").replace(/\?.*/, ""),
+    log,
+    /** A token as the application would sign it. @param {Record<string, unknown>} claims */
+    async token(claims) {
+      const body = JSON.stringify({ rooms: "*", ...claims });
+      const response = await fetch(new URL("/local/token", page), { method: "POST", body });
+      if (!response.ok) throw new Error(await response.text());
+      return String((await response.json()).token);
+    },
+    async stop() {
+      run.removeAllListeners("exit");
+      const ended = new Promise((resolve) => run.once("exit", resolve));
+      if (run.exitCode === null && run.kill()) await ended;
+    },
+  };
+
+  function place(/** @type {string} */ name) {
+    return /** @type {string} */ (places.get(name));
+  }
+}
+
+/** @type {string | undefined} */ let built;
+
+/** With the features of the whole workspace, as its own tests build it: else everything would be built again. */
+function program() {
+  if (built) return built;
+  const environment = { cwd: root, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] };
+  const options = ["build", "--workspace", "--bin", "chat-local", "--locked", "--message-format", "json-render-diagnostics"];
+  const lines = execFileSync("cargo", options, /** @type {any} */ (environment)).toString().trim().split("\n");
+  const artifacts = lines.map((line) => JSON.parse(line));
+  const found = artifacts.find(({ target, executable }) => target?.name === "chat-local" && executable);
+  if (!found) throw new Error("cargo built no chat-local");
+  return (built = String(found.executable));
+}

@@ -272,7 +272,7 @@ export class ChatClient extends Target {
 
   /** Back online, or awake: what the wait was for may be over, and what looks open may be dead. */
   #wake() {
-    if (globalThis.document?.hidden) return;
+    if (!this.#wanted || globalThis.document?.hidden) return;
     if (this.#current) this.#current.ping();
     else if (!this.#attempt) void this.#open();
   }

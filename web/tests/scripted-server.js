@@ -1,0 +1,168 @@
+/** A chat server that does what a test tells it to, over real sockets: the protocol, and every way to get it wrong. */
+import { createServer } from "node:http";
+import { WebSocketServer } from "ws";
+
+/** @import { IncomingMessage, ServerResponse } from "node:http" */
+/** @import { TestContext } from "node:test" */
+/** @import { WebSocket } from "ws" */
+/** @import { Id, Kind } from "../chat-client.js" */
+
+/** @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, clientMessageId?: string, sender: object }} Stored */
+/** @typedef {{ lastId: number, messages: Map<number, Stored>, sent: Map<string, Stored> }} Room */
+/** @typedef {{ socket: WebSocket, token: string, frames: any[], rooms: Set<string>, push(frame: unknown): void }} Peer */
+
+const KINDS = ["text", "image", "file"];
+/** The real clock, whatever a test makes of it for the client. */
+const now = Date.now.bind(Date);
+/** What the token of these tests says: user 7. */
+export const TOKEN = `e30.${Buffer.from(JSON.stringify({ userId: 7 })).toString("base64url")}.x`;
+
+/**
+ * @typedef {object} ScriptedServer
+ * @property {string} url
+ * @property {string} historyUrl
+ * @property {Peer[]} peers Every connection that was opened, the ended ones too.
+ * @property {Peer} peer The one that was opened last.
+ * @property {string[]} handshakes Every handshake's subprotocols, the refused ones' too.
+ * @property {URLSearchParams[]} asked What the history was asked.
+ * @property {number | null} refusal Handshakes are refused with this status.
+ * @property {number} ahead How far the server's clock is ahead of this machine's, in ms.
+ * @property {(frame: any, peer: Peer) => boolean | void} answer Answers a frame in its own way if it returns true.
+ * @property {(response: ServerResponse, query: URLSearchParams, request: IncomingMessage) => boolean | void} answerHistory
+ *   Answers a request for the history in its own way if it returns true.
+ * @property {(id: Id) => Room} room
+ * @property {(room: Id) => number} count An id that is given out, and nothing stored under it.
+ * @property {(room: Id, how?: { id?: number, ageMs?: number, isPushed?: boolean, content?: string }) => Stored} say
+ *   Somebody else's message: stored, and pushed unless told otherwise.
+ * @property {(room: Id, message: Stored, more?: object) => void} push
+ * @property {(action: string) => any[]} frames Every frame of an action, of all connections.
+ */
+
+/** Runs until the test ends. @param {TestContext} test */
+export async function startScriptedServer(test) {
+  /** @type {Map<string, Room>} */ const rooms = new Map();
+  /** @type {ScriptedServer} */
+  const server = {
+    url: "",
+    historyUrl: "",
+    peers: [],
+    handshakes: [],
+    asked: [],
+    refusal: null,
+    ahead: 0,
+    answer: () => false,
+    answerHistory: () => false,
+
+    get peer() {
+      return server.peers[server.peers.length - 1];
+    },
+    room(id) {
+      const key = String(id);
+      const room = rooms.get(key) ?? { lastId: 0, messages: new Map(), sent: new Map() };
+      rooms.set(key, room);
+      return room;
+    },
+    count(room) {
+      return ++server.room(room).lastId;
+    },
+    say(room, { id = server.count(room), ageMs = 0, isPushed = true, content = `message ${id}` } = {}) {
+      const createTime = new Date(now() + server.ahead - ageMs).toISOString();
+      const sender = { id: 8, username: "other", nickName: "Other", headPic: null };
+      const message = /** @type {Stored} */ ({ id, type: "text", content, chatroomId: room, senderId: 8, createTime, sender });
+      server.room(room).messages.set(id, message);
+      if (isPushed) server.push(room, message);
+      return message;
+    },
+    push(room, message, more = {}) {
+      const frame = { type: "sendMessage", chatroomId: room, userId: message.senderId, message, ...more };
+      for (const peer of server.peers) if (peer.rooms.has(String(room))) peer.push(frame);
+    },
+    frames(action) {
+      return server.peers.flatMap(({ frames }) => frames.filter((frame) => frame.action === action));
+    },
+  };
+
+  /** @param {any} frame @param {Peer} peer */
+  function handle(frame, peer) {
+    const { action, requestId, chatroomId, message, clientMessageId } = frame;
+    if (server.answer(frame, peer)) return;
+    const ack = (/** @type {object} */ more) => peer.push({ type: "ack", action, requestId, chatroomId, ...more });
+    const room = server.room(chatroomId);
+    switch (action) {
+      case "ping":
+        return peer.push({ type: "pong", requestId });
+      case "joinRoom":
+        peer.rooms.add(String(chatroomId));
+        return ack({ lastId: room.lastId });
+      case "leaveRoom":
+        peer.rooms.delete(String(chatroomId));
+        return ack({});
+      case "sendMessage": {
+        const id = server.count(chatroomId);
+        const earlier = room.sent.get(clientMessageId);
+        const sender = { id: 7, username: "me", nickName: "Me", headPic: null };
+        const createTime = new Date(now() + server.ahead).toISOString();
+        const stored = earlier ?? { id, ...message, chatroomId, senderId: 7, createTime, clientMessageId, sender };
+        room.sent.set(clientMessageId, stored);
+        room.messages.set(stored.id, stored);
+        const unused = earlier ? { unusedId: id } : {};
+        server.push(chatroomId, stored, unused);
+        return ack({ id: stored.id, createTime: stored.createTime, ...unused });
+      }
+    }
+  }
+
+  const http = createServer((request, response) => {
+    const url = new URL(String(request.url), "http://here");
+    const query = url.searchParams;
+    server.asked.push(query);
+    response.setHeader("Date", new Date(now() + server.ahead).toUTCString());
+    if (server.answerHistory(response, query, request)) return;
+    const roomId = query.get("chatroomId");
+    if (roomId === null) return answer(response, 400, { statusCode: 400, message: "chatroomId is missing" });
+    const [limit, before, after] = ["limit", "before", "after"].map((name) => Number(query.get(name)));
+    const all = [...server.room(roomId).messages.values()].sort((one, other) => one.id - other.id);
+    const found = all.filter(({ id }) => (!before || id < before) && (!query.has("after") || id > after));
+    const page = query.has("after") ? found.slice(0, limit) : found.slice(-limit);
+    if (found.length > page.length) {
+      response.setHeader("Link", `<?x=1>; rel="${query.has("after") ? "next" : "prev"}"`);
+    }
+    answer(response, 200, page.map(({ clientMessageId: _, type, ...item }) => ({ ...item, type: KINDS.indexOf(type) })));
+  });
+  const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => "chat" });
+  http.on("upgrade", (request, socket, head) => {
+    const protocols = String(request.headers["sec-websocket-protocol"]).split(",").map((name) => name.trim());
+    server.handshakes.push(protocols.join(" "));
+    if (server.refusal !== null) return socket.end(`HTTP/1.1 ${server.refusal} Refused\r\nContent-Length: 0\r\n\r\n`);
+    sockets.handleUpgrade(request, socket, head, (socket) => {
+      const token = protocols[1].replace("bearer.", "");
+      const push = (/** @type {unknown} */ frame) => socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
+      /** @type {Peer} */ const peer = { socket, token, frames: [], rooms: new Set(), push };
+      server.peers.push(peer);
+      socket.on("close", () => peer.rooms.clear());
+      socket.on("message", (data) => {
+        const frame = JSON.parse(String(data));
+        peer.frames.push(frame);
+        handle(frame, peer);
+      });
+    });
+  });
+  await new Promise((resolve) => http.listen(0, "127.0.0.1", () => resolve(null)));
+  const { port } = /** @type {import("node:net").AddressInfo} */ (http.address());
+  server.url = `ws://127.0.0.1:${port}/dev`;
+  server.historyUrl = `http://127.0.0.1:${port}/chat-history/list`;
+  test.after(() => {
+    for (const { socket } of server.peers) socket.terminate();
+    http.close();
+    http.closeAllConnections();
+  });
+  return server;
+}
+
+/** @param {ServerResponse} response @param {number} status @param {unknown} body */
+export function answer(response, status, body) {
+  response.statusCode = status;
+  response.setHeader("Content-Type", "application/json");
+  response.end(typeof body === "string" ? body : JSON.stringify(body));
+  return true;
+}

@@ -115,6 +115,8 @@ const said = new WeakMap();
 
 /** @type {"en" | "zh"} */
 let language = "en";
+/** How its people write times and days where the browser is at home. */
+let locale = "en";
 
 /** @param {string} word @param {Values} [values] */
 export function inWords(word, values = {}) {
@@ -140,15 +142,15 @@ export function label(element, word, values = {}) {
 export function sayTime(time, date) {
   time.dateTime = date.toISOString();
   time.dataset.time = "";
-  time.textContent = date.toLocaleTimeString(language, { timeStyle: "short" });
-  time.title = date.toLocaleString(language, { dateStyle: "full", timeStyle: "medium" });
+  time.textContent = date.toLocaleTimeString(locale, { timeStyle: "short" });
+  time.title = date.toLocaleString(locale, { dateStyle: "full", timeStyle: "medium" });
 }
 
 /** @param {HTMLTimeElement} time @param {Date} date */
 export function sayDay(time, date) {
   time.dateTime = date.toISOString();
   time.dataset.day = "";
-  time.textContent = date.toLocaleDateString(language, { dateStyle: "full" });
+  time.textContent = date.toLocaleDateString(locale, { dateStyle: "full" });
 }
 
 /** The one that was chosen before, or that the browser prefers. */
@@ -160,6 +162,7 @@ export function preferredLanguage() {
 /** @param {string} chosen */
 export function speak(chosen) {
   language = chosen === "zh" ? "zh" : "en";
+  locale = navigator.languages.find((name) => name.startsWith(language)) ?? language;
   document.documentElement.lang = language;
   for (const element of document.querySelectorAll("[data-word]")) {
     const { word, values } = said.get(element) ?? { word: String(element.getAttribute("data-word")), values: {} };

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -26,6 +26,20 @@ const ARRIVAL: Duration = Duration::from_millis(10);
 
 /// How often memory is read.
 const READING_EVERY: Duration = Duration::from_secs(15);
+
+/// How much more memory there may be at the end than after a quarter of the time: allocators keep some of what they were
+/// given back, and a leak of a crowd's connections would be a multiple.
+const GROWTH_MAX: f64 = 1.25;
+
+/// How often a client looks whether it is over.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long after the last send a push may still be on its way to a client that stays.
+const LAST_PUSHES: Duration = Duration::from_secs(2);
+
+/// Ids before its newest that a client which vanishes may lack: pushes overtake each other by about as many as there are
+/// sends at the same time in its room.
+const OVERTAKING_IDS: u64 = 50;
 
 #[derive(Args)]
 pub struct Load {
@@ -141,7 +155,7 @@ impl Load {
         if lost > 0 || acked != sent || acked == 0 {
             bail!("not everything arrived: {sent} sent, {acked} acknowledged");
         }
-        if growth > 1.25 {
+        if growth > GROWTH_MAX {
             bail!("the local run grows");
         }
         Ok(())
@@ -184,6 +198,16 @@ struct Client {
     restless: bool,
 }
 
+/// What one connection has heard.
+#[derive(Default)]
+struct Heard {
+    /// The join's `lastId`; none before it.
+    since: Option<u64>,
+    pushed: BTreeSet<u64>,
+    /// Sends by their `clientMessageId`, until they are acknowledged.
+    waiting: BTreeMap<String, String>,
+}
+
 /// How a connection ended.
 enum End {
     Over,
@@ -213,8 +237,7 @@ impl Client {
         let (mut sink, mut frames) = socket.split();
         let join = json!({"action": "joinRoom", "chatroomId": self.room, "requestId": "join"});
         sink.send(Message::text(join.to_string())).await?;
-        let mut pushed = BTreeSet::new();
-        let mut since = None;
+        let mut heard = Heard::default();
         let first = Duration::from_secs_f64(self.dice.random_range(0.0..self.every.as_secs_f64()));
         let mut sends = tokio::time::interval_at(tokio::time::Instant::now() + first, self.every);
         let life = match self.restless {
@@ -223,82 +246,34 @@ impl Client {
         };
         let end = sleep(life);
         tokio::pin!(end);
-        let mut look = interval(Duration::from_millis(200));
-        // Sends by their `clientMessageId`, until they are acknowledged.
-        let mut waiting: BTreeMap<String, String> = BTreeMap::new();
+        let mut look = interval(LOOK_EVERY);
         let mut over_since: Option<Instant> = None;
         let ended = loop {
             tokio::select! {
                 frame = frames.next() => {
                     let Some(Ok(Message::Text(text))) = frame else { bail!("the server ended a connection: {frame:?}") };
-                    let frame: Value = serde_json::from_str(&text)?;
-                    match (frame["type"].as_str(), frame["requestId"].as_str()) {
-                        (Some("sendMessage"), _) => {
-                            self.tally.delivered.fetch_add(1, Ordering::Relaxed);
-                            pushed.insert(frame["message"]["id"].as_u64().context("an id")?);
-                        }
-                        (Some("ack"), Some("join")) => {
-                            since = frame["lastId"].as_u64();
-                            self.tally.connected.fetch_add(1, Ordering::Relaxed);
-                        }
-                        (Some("ack"), Some(key)) => {
-                            if waiting.remove(key).is_none() {
-                                continue;
-                            }
-                            self.tally.acked.fetch_add(1, Ordering::Relaxed);
-                            let mut ids = self.tally.ids[self.index].lock().unwrap_or_else(PoisonError::into_inner);
-                            ids.insert(frame["id"].as_u64().context("an id")?);
-                        }
-                        (Some("joinRoom" | "leaveRoom"), _) => {}
-                        // API Gateway's own words name no request of ours.
-                        _ => {
-                            for send in waiting.values() {
-                                self.tally.repeated.fetch_add(1, Ordering::Relaxed);
-                                sink.send(Message::text(send.clone())).await?;
-                            }
-                        }
+                    for send in self.hear(&serde_json::from_str(&text)?, &mut heard)? {
+                        sink.send(Message::text(send)).await?;
                     }
                 }
-                _ = sends.tick(), if since.is_some() && over_since.is_none() => {
-                    let message = json!({"type": "text", "content": "hello from a crowd"});
-                    let key = format!("{:016x}", self.dice.random::<u64>());
-                    let send = json!({"action": "sendMessage", "chatroomId": self.room, "message": message,
-                        "clientMessageId": key, "requestId": key});
-                    self.tally.sent.fetch_add(1, Ordering::Relaxed);
-                    sink.send(Message::text(send.to_string())).await?;
-                    waiting.insert(key, send.to_string());
+                _ = sends.tick(), if heard.since.is_some() && over_since.is_none() => {
+                    let (key, send) = self.new_send();
+                    sink.send(Message::text(send.clone())).await?;
+                    heard.waiting.insert(key, send);
                 }
                 _ = look.tick() => {
                     if self.tally.over.load(Ordering::Relaxed) && over_since.is_none() {
                         over_since = Some(Instant::now());
                     }
-                    // Everybody's last acks are in once nobody waits for one; pushes came before them.
-                    let all_acked =
-                        self.tally.acked.load(Ordering::Relaxed) >= self.tally.sent.load(Ordering::Relaxed);
-                    if over_since.is_some_and(|since| since.elapsed() > PATIENCE || (all_acked && since.elapsed() > Duration::from_secs(2))) {
+                    if over_since.is_some_and(|since| self.is_quiet(since)) {
                         break End::Over;
                     }
                 }
                 // Only what was acknowledged before can be counted on, so nothing may be under way.
-                () = &mut end, if waiting.is_empty() && over_since.is_none() => break End::Vanished,
+                () = &mut end, if heard.waiting.is_empty() && over_since.is_none() => break End::Vanished,
             }
         };
-        let since = since.unwrap_or(u64::MAX);
-        let newest = pushed.last().copied().unwrap_or(since);
-        let ids = self.tally.ids[self.index].lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // One that vanishes may miss what was on its way to it; what is older than its newest it must have had.
-        let until = if matches!(ended, End::Over) { u64::MAX } else { newest.saturating_sub(50) };
-        let expected = ids.range(since.saturating_add(1)..).take_while(|id| **id < until);
-        let mut missed: BTreeSet<u64> = expected.filter(|id| !pushed.contains(id)).copied().collect();
-        self.tally.caught_up.fetch_add(missed.len(), Ordering::Relaxed);
-        let mut after = missed.first().map_or(u64::MAX, |first| first - 1);
-        while !missed.is_empty() {
-            let query = format!("chatroomId={}&after={after}&limit=100", self.room);
-            let page = self.deployment.history_as(token, &query).await.ids();
-            let Some(newest) = page.last() else { break };
-            after = *newest;
-            missed.retain(|id| !page.contains(id));
-        }
+        let lost = self.catch_up(token, self.missing(&heard, &ended)).await;
         match ended {
             End::Over => sink.send(Message::Close(None)).await?,
             End::Vanished => {
@@ -306,6 +281,80 @@ impl Client {
                 drop(sink);
             }
         }
-        Ok((ended, missed.len()))
+        Ok((ended, lost))
+    }
+
+    /// Takes in a frame. Answers what is to be sent again.
+    fn hear(&self, frame: &Value, heard: &mut Heard) -> Result<Vec<String>> {
+        match (frame["type"].as_str(), frame["requestId"].as_str()) {
+            (Some("sendMessage"), _) => {
+                self.tally.delivered.fetch_add(1, Ordering::Relaxed);
+                heard.pushed.insert(frame["message"]["id"].as_u64().context("an id")?);
+            }
+            (Some("ack"), Some("join")) => {
+                heard.since = frame["lastId"].as_u64();
+                self.tally.connected.fetch_add(1, Ordering::Relaxed);
+            }
+            (Some("ack"), Some(key)) => {
+                if heard.waiting.remove(key).is_some() {
+                    self.tally.acked.fetch_add(1, Ordering::Relaxed);
+                    self.ids().insert(frame["id"].as_u64().context("an id")?);
+                }
+            }
+            (Some("joinRoom" | "leaveRoom"), _) => {}
+            // API Gateway's own words name no request of ours.
+            _ => {
+                self.tally.repeated.fetch_add(heard.waiting.len(), Ordering::Relaxed);
+                return Ok(heard.waiting.values().cloned().collect());
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// A message under its `clientMessageId`.
+    fn new_send(&mut self) -> (String, String) {
+        let message = json!({"type": "text", "content": "hello from a crowd"});
+        let key = format!("{:016x}", self.dice.random::<u64>());
+        let send = json!({"action": "sendMessage", "chatroomId": self.room, "message": message,
+            "clientMessageId": key, "requestId": key});
+        self.tally.sent.fetch_add(1, Ordering::Relaxed);
+        (key, send.to_string())
+    }
+
+    /// Everybody's last acks are in once nobody waits for one; pushes came before them.
+    fn is_quiet(&self, since: Instant) -> bool {
+        let all_acked = self.tally.acked.load(Ordering::Relaxed) >= self.tally.sent.load(Ordering::Relaxed);
+        since.elapsed() > PATIENCE || (all_acked && since.elapsed() > LAST_PUSHES)
+    }
+
+    /// What was acknowledged while it was there, and not pushed to it.
+    fn missing(&self, heard: &Heard, ended: &End) -> BTreeSet<u64> {
+        let Some(since) = heard.since else { return BTreeSet::new() };
+        let newest = heard.pushed.last().copied().unwrap_or(since);
+        let until = match ended {
+            End::Over => u64::MAX,
+            End::Vanished => newest.saturating_sub(OVERTAKING_IDS),
+        };
+        let ids = self.ids();
+        let expected = ids.range(since.saturating_add(1)..).take_while(|id| **id < until);
+        expected.filter(|id| !heard.pushed.contains(id)).copied().collect()
+    }
+
+    /// Asks the history for what is missing, as a client does. Answers how much is not there either.
+    async fn catch_up(&self, token: &str, mut missing: BTreeSet<u64>) -> usize {
+        self.tally.caught_up.fetch_add(missing.len(), Ordering::Relaxed);
+        let mut after = missing.first().map_or(u64::MAX, |first| first - 1);
+        while !missing.is_empty() {
+            let query = format!("chatroomId={}&after={after}&limit=100", self.room);
+            let page = self.deployment.history_as(token, &query).await.ids();
+            let Some(newest) = page.last() else { break };
+            after = *newest;
+            missing.retain(|id| !page.contains(id));
+        }
+        missing.len()
+    }
+
+    fn ids(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.tally.ids[self.index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -73,6 +73,13 @@ impl Fault {
     ];
 }
 
+impl Fault {
+    /// Whether only the first attempt meets it.
+    fn strikes_once(self) -> bool {
+        matches!(self, Self::RefusedOnce(_) | Self::AnswerLostOnce | Self::Delayed)
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
@@ -106,6 +113,17 @@ pub struct Weather {
     pub pushes_throttled: bool,
     /// The management API fails.
     pub pushes_failing: bool,
+}
+
+impl Weather {
+    fn refuses(self, pushes: bool) -> Option<Refusal> {
+        match pushes {
+            true if self.pushes_failing => Some(Refusal::Failed),
+            true if self.pushes_throttled => Some(Refusal::Throttled),
+            false if self.tables_throttled => Some(Refusal::Throttled),
+            _ => None,
+        }
+    }
 }
 
 /// The proxy, and what it does to whom.
@@ -288,24 +306,17 @@ async fn serve(State(chaos): State<Chaos>, request: Request) -> Response {
     let call = Call { number, pushes, operation, method: head.method, url, headers: head.headers, body };
 
     let weather = *lock(&chaos.0.weather);
-    if pushes && weather.pushes_failing {
-        return refusal(pushes, Refusal::Failed);
+    if let Some(how) = weather.refuses(pushes) {
+        return refusal(pushes, how);
     }
-    if if pushes { weather.pushes_throttled } else { weather.tables_throttled } {
-        return refusal(pushes, Refusal::Throttled);
-    }
-    match fault {
-        Some(Fault::RefusedOnce(how)) if first => refusal(pushes, how),
-        Some(Fault::Refused(how)) => refusal(pushes, how),
-        Some(Fault::AnswerLostOnce) if first => {
+    match fault.filter(|fault| first || !fault.strikes_once()) {
+        None => chaos.apply(call).await,
+        Some(Fault::RefusedOnce(how) | Fault::Refused(how)) => refusal(pushes, how),
+        Some(Fault::AnswerLostOnce | Fault::AnswerLost) => {
             chaos.apply(call).await;
             refusal(pushes, Refusal::Failed)
         }
-        Some(Fault::AnswerLost) => {
-            chaos.apply(call).await;
-            refusal(pushes, Refusal::Failed)
-        }
-        Some(Fault::Delayed) if first => {
+        Some(Fault::Delayed) => {
             tokio::time::sleep(DELAY).await;
             chaos.apply(call).await
         }
@@ -318,7 +329,6 @@ async fn serve(State(chaos): State<Chaos>, request: Request) -> Response {
             kill.notify_one();
             std::future::pending().await
         }
-        _ => chaos.apply(call).await,
     }
 }
 

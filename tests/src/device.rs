@@ -192,6 +192,13 @@ impl Device {
         panic!("{} does not get into {room}", self.name);
     }
 
+    /// Asks to be let in, and does not wait for the answer.
+    pub async fn begin_join(&mut self, room: Room) {
+        let request = json!({"action": "joinRoom", "chatroomId": room});
+        let line = self.line.as_mut().expect("a connection");
+        line.sink.send(Message::text(request.to_string())).await.expect("sent");
+    }
+
     /// Once: whether it is in, or has to connect again.
     async fn try_join(&mut self, room: Room) -> Result<(), Lost> {
         for _ in 0..ATTEMPTS {
@@ -245,19 +252,22 @@ impl Device {
         (key, content)
     }
 
-    /// Sends a text under a `clientMessageId` of its own, again and again until it is acknowledged. Answers its id.
-    pub async fn send(&mut self, room: Room) -> u64 {
+    /// Makes a new text, under a `clientMessageId` of its own, the one that is sent next.
+    fn write(&mut self, room: Room) {
         let (key, content) = self.new_text(room);
         self.last_send = text_message(room, &content);
         self.last_send["clientMessageId"] = json!(key);
+    }
+
+    /// Sends a text under a `clientMessageId` of its own, again and again until it is acknowledged. Answers its id.
+    pub async fn send(&mut self, room: Room) -> u64 {
+        self.write(room);
         self.send_again().await
     }
 
     /// Sends a text and is cut off before the reply; then sends it again, until it is acknowledged.
     pub async fn send_cut(&mut self, room: Room) -> u64 {
-        let (key, content) = self.new_text(room);
-        self.last_send = text_message(room, &content);
-        self.last_send["clientMessageId"] = json!(key);
+        self.write(room);
         if let Some(line) = &mut self.line {
             // The frame may be written or not, when the socket goes.
             let _ = line.sink.send(Message::text(self.last_send.to_string())).await;
@@ -298,13 +308,12 @@ impl Device {
         }
     }
 
-    /// Sends once what it may not, and answers the code that it is refused with.
-    pub async fn trespass(&mut self, room: Room) -> Option<String> {
+    /// Sends once what it may not, and answers whether it was let in.
+    pub async fn trespass(&mut self, room: Room) -> bool {
         if self.line.is_none() {
             self.connect().await;
         }
-        let reply = self.ask(text_message(room, "let me in")).await.ok()?;
-        reply["code"].as_str().map(String::from)
+        self.ask(text_message(room, "let me in")).await.is_ok_and(|reply| reply["type"] == "ack")
     }
 
     /// Takes in what was pushed meanwhile: it asks for a `pong`, which comes after what was pushed before.

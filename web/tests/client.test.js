@@ -177,6 +177,7 @@ describe("a connection before its end", { concurrency: true }, () => {
     server.answer = (frame, peer) => holds && peer !== server.peers[0] && frame.action === "joinRoom";
     await until(() => server.peers[1]?.frames.length > 0);
     server.peers[0].socket.terminate();
+    await until(() => !room.joined);
     server.say(1);
     const { requestId } = server.peers[1].frames[0];
     holds = false;
@@ -197,6 +198,7 @@ describe("a connection before its end", { concurrency: true }, () => {
     await until(() => server.peers[1]?.rooms.has("1"));
     await rooms[0].leave();
     assert.deepEqual(server.peers.map((peer) => peer.rooms.has("1")), [false, false]);
+    assert.equal(server.peers[0].socket.readyState, WebSocket.OPEN, "it stays until the other one is in every room");
   });
 });
 

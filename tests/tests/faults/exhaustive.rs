@@ -17,6 +17,8 @@ const AT_ONCE: usize = 16;
 enum Act {
     Connect,
     Join,
+    /// The connection is closed, and its `$disconnect` done, before the join begins.
+    JoinTooLate,
     Send,
     SendUnnamed,
     Leave,
@@ -25,13 +27,21 @@ enum Act {
 }
 
 impl Act {
-    const ALL: [Self; 7] =
-        [Self::Connect, Self::Join, Self::Send, Self::SendUnnamed, Self::Leave, Self::Disconnect, Self::History];
+    const ALL: [Self; 8] = [
+        Self::Connect,
+        Self::Join,
+        Self::JoinTooLate,
+        Self::Send,
+        Self::SendUnnamed,
+        Self::Leave,
+        Self::Disconnect,
+        Self::History,
+    ];
 
     fn function(self) -> &'static str {
         match self {
             Self::Connect => "connect",
-            Self::Join => "join-room",
+            Self::Join | Self::JoinTooLate => "join-room",
             Self::Send | Self::SendUnnamed => "send-message",
             Self::Leave => "leave-room",
             Self::Disconnect => "disconnect",
@@ -51,10 +61,12 @@ enum Trouble {
     Lost,
 }
 
-/// Who is in for what: the next invocation of a function by a user.
-type Armed = Arc<Mutex<HashMap<(String, u64), Trouble>>>;
-/// The invocations that were.
-type Met = Arc<Mutex<HashMap<u64, u64>>>;
+/// An invocation of a function by a user.
+type Whose = (String, u64);
+/// Who is in for what, the next time; and what that invocation waits for before it starts.
+type Armed = Arc<Mutex<HashMap<Whose, (Trouble, Option<Arc<Notify>>)>>>;
+/// The numbers of those that began.
+type Met = Arc<Mutex<HashMap<Whose, u64>>>;
 
 /// The user that an event is of, as the authorizer found it.
 fn user_of(event: &Value) -> Option<u64> {
@@ -75,15 +87,17 @@ impl Bench {
         let (in_for, was) = (Arc::clone(&armed), Arc::clone(&met));
         let director = move |function: &str, event: &Value, number: u64| {
             let Some(user) = user_of(event) else { return Direction::default() };
-            let Some(trouble) = in_for.lock().expect("a list").remove(&(function.to_owned(), user)) else {
+            let whose = (function.to_owned(), user);
+            let Some((trouble, gate)) = in_for.lock().expect("a list").remove(&whose) else {
                 return Direction::default();
             };
-            was.lock().expect("a list").insert(user, number);
+            was.lock().expect("a list").insert(whose, number);
+            let start = gate.map(|gate| async move { gate.notified().await }.boxed());
             match trouble {
-                Trouble::None => Direction { watched: true, ..Direction::default() },
-                Trouble::Call(call, fault) => Direction { fault: Some((call, fault)), ..Direction::default() },
-                Trouble::Twice => Direction { twice: true, ..Direction::default() },
-                Trouble::Lost => Direction { lost: true, ..Direction::default() },
+                Trouble::None => Direction { start, watched: true, ..Direction::default() },
+                Trouble::Call(call, fault) => Direction { start, fault: Some((call, fault)), ..Direction::default() },
+                Trouble::Twice => Direction { start, twice: true, ..Direction::default() },
+                Trouble::Lost => Direction { start, lost: true, ..Direction::default() },
             }
         };
         let trial = Trial::start(Box::new(director), None, chat_local::Limits::default()).await;
@@ -101,7 +115,7 @@ impl Bench {
         if act != Act::Connect {
             actor.connect().await;
         }
-        if !matches!(act, Act::Connect | Act::Join) {
+        if !matches!(act, Act::Connect | Act::Join | Act::JoinTooLate) {
             actor.join(room).await;
         }
         if act == Act::History {
@@ -114,20 +128,29 @@ impl Bench {
         let ghost = ghost(&fresh().to_string());
         case.server.app().connections.enter(&ghost, &chat_tests::room(&room.to_string())).await.expect("entered");
 
-        self.armed.lock().expect("a list").insert((act.function().into(), user), trouble);
+        let gate = (act == Act::JoinTooLate).then(Arc::<Notify>::default);
+        self.arm(act.function(), user, trouble, gate.clone());
         match act {
             Act::Connect | Act::History => actor.connect().await,
             Act::Join => actor.join(room).await,
+            Act::JoinTooLate => {
+                self.arm("disconnect", user, Trouble::None, None);
+                actor.begin_join(room).await;
+                let join = self.met(act.function(), user).await;
+                actor.cut();
+                self.trial.chaos.ended(self.met("disconnect", user).await).await;
+                gate.iter().for_each(|gate| gate.notify_one());
+                self.trial.chaos.ended(join).await;
+            }
             Act::Send => drop(actor.send(room).await),
             Act::SendUnnamed => actor.send_unnamed(room).await,
             Act::Leave => actor.leave(room).await,
             Act::Disconnect => {
                 actor.close().await;
-                let number = self.met(user).await;
-                self.trial.chaos.ended(number).await;
+                self.trial.chaos.ended(self.met(act.function(), user).await).await;
             }
         }
-        let number = self.met(user).await;
+        let number = self.met(act.function(), user).await;
         let history = case.settle(vec![witness, rejoined(actor, room).await], BTreeMap::new()).await;
         let violations: Vec<_> = history.check(Delivery::Lossy).iter().map(ToString::to_string).collect();
         let trace = case.record.lock().expect("a trace").trace.join("\n");
@@ -135,11 +158,16 @@ impl Bench {
         self.trial.chaos.calls(number)
     }
 
+    fn arm(&self, function: &str, user: u64, trouble: Trouble, gate: Option<Arc<Notify>>) {
+        self.armed.lock().expect("a list").insert((function.into(), user), (trouble, gate));
+    }
+
     /// The number of the invocation that was armed for a user, once it began.
-    async fn met(&self, user: u64) -> u64 {
+    async fn met(&self, function: &str, user: u64) -> u64 {
+        let whose = (function.to_owned(), user);
         let met = async {
             loop {
-                if let Some(number) = self.met.lock().expect("a list").get(&user) {
+                if let Some(number) = self.met.lock().expect("a list").get(&whose) {
                     return *number;
                 }
                 tokio::task::yield_now().await;
@@ -177,6 +205,10 @@ async fn every_fault_at_every_call_of_every_function() {
         async move { drop(bench.case(act, trouble).await) }
     };
     stream::iter(cases.iter().copied()).map(run).buffer_unordered(AT_ONCE).collect::<()>().await;
+
+    let struck: usize = bench.trial.chaos.struck().values().sum();
+    let meant = cases.iter().filter(|(_, trouble)| matches!(trouble, Trouble::Call(..))).count();
+    assert_eq!(struck, meant, "a fault that strikes nothing tries nothing");
 
     println!("{:13} {:12} {:>4} {:19} faults tried", "act", "function", "call", "");
     for (act, calls) in &calls_of {

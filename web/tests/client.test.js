@@ -28,7 +28,7 @@ describe("a connection", { concurrency: true }, () => {
   it("is tried again when there was no token, and the application is told", async (test) => {
     const answers = [() => Promise.reject(new Error("the application is down")), () => new Promise(() => {}), () => TOKEN];
     const getToken = () => /** @type {any} */ (answers.shift())();
-    const { client, errors, states } = await start(test, { getToken, timeoutMs: 200 });
+    const { client, errors, states } = await start(test, { getToken, timeoutMs: 1_000 });
     assert.deepEqual(errors.map(({ code, message }) => [code, message]), [
       ["token", "no token: the application is down"],
       ["token", "no token: it took too long"],
@@ -79,10 +79,10 @@ describe("a connection", { concurrency: true }, () => {
   });
 
   it("pings when it is silent, and only then", async (test) => {
-    const { client, server } = await start(test, { pingIntervalMs: 150 });
+    const { client, server } = await start(test, { pingIntervalMs: 1_000 });
     const room = client.room(1);
     await room.join();
-    const busyUntil = performance.now() + 600;
+    const busyUntil = performance.now() + 2_500;
     while (performance.now() < busyUntil) await room.send("busy");
     assert.equal(server.frames("ping").length, 0);
     await until(() => server.frames("ping").length >= 2);
@@ -90,7 +90,7 @@ describe("a connection", { concurrency: true }, () => {
   });
 
   it("is replaced when the server falls silent, and what was under way is said once", async (test) => {
-    const { client, server } = await start(test, { timeoutMs: 300 });
+    const { client, server } = await start(test, { timeoutMs: 1_500 });
     const room = client.room(1);
     await room.join();
     server.answer = (frame, peer) => peer === server.peers[0] && frame.action === "sendMessage";

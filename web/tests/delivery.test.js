@@ -88,7 +88,7 @@ describe("a client", { concurrency: true }, () => {
   it("finds out that a silent network is a dead one, and loses nothing", async (test) => {
     const room = fresh();
     const network = await startNetwork(test, run.page);
-    const client = user(test, run, 31, { through: network, timeoutMs: 900, lifetimeMs: 3_600_000 });
+    const client = user(test, run, 31, { through: network, timeoutMs: 2_000, lifetimeMs: 3_600_000 });
     const seen = collect(client.room(room));
     await client.room(room).join();
     network.silence();

@@ -45,6 +45,7 @@ const kept = {
 };
 
 /** @type {ChatClient | null} */ let client = null;
+/** As the form has it. @type {Profile} */ let me;
 /** By room id, in the order of the list. @type {Map<string, { view: RoomView, item: HTMLElement, draft: string }>} */
 const rooms = new Map();
 /** @type {ReturnType<typeof setInterval> | undefined} */ let countdown;
@@ -76,10 +77,9 @@ addRoom.addEventListener("submit", (event) => {
 });
 
 leave.addEventListener("click", () => {
-  const known = rooms.get(kept.open);
-  forget(kept.open);
   // A room that could not be told is left with the connection.
-  known?.view.leave().catch(() => {});
+  void client?.room(toId(kept.open)).leave();
+  forget(kept.open);
   focusOnList();
 });
 
@@ -152,15 +152,16 @@ async function enter() {
     // Asked for ahead, so that a refusal shows while the form is there to correct.
     const first = await way.token(token.value.trim());
     if (client) return;
-    start(way, first, { id: toId(id), username: nickName, nickName, headPic: headPic ?? null });
+    me = { id: toId(id), username: nickName, nickName, headPic: headPic ?? null };
+    start(way, first);
   } catch (caught) {
     showEntry();
     complain("refused", { reason: /** @type {Error} */ (caught).message });
   }
 }
 
-/** @param {Way} way @param {string} first @param {Profile} me */
-function start(way, first, me) {
+/** @param {Way} way @param {string} first */
+function start(way, first) {
   let ahead = first;
   client = new ChatClient({
     url: way.url,
@@ -173,13 +174,16 @@ function start(way, first, me) {
     },
   });
   client.addEventListener("connecting", () => showStatus("connecting"));
-  client.addEventListener("connected", () => showStatus("connected"));
+  client.addEventListener("connected", () => {
+    showStatus("connected");
+    notice.hidden = true;
+  });
   client.addEventListener("disconnected", ({ detail }) => showDisconnected(detail));
-  client.addEventListener("error", ({ detail }) => complain("disconnected", { reason: detail.message }));
-  const current = client;
-  // The form's name until the token has said who it is.
-  const user = () => (current.userId === undefined ? me : { ...me, id: current.userId });
-  for (const id of kept.rooms) addToList(id, user);
+  client.addEventListener("error", ({ detail }) => {
+    // That there is no token is the reason of a state, and stands there.
+    if (detail.code !== "token") complain("problem", { reason: detail.message });
+  });
+  for (const id of kept.rooms) addToList(id);
   kept.isIn = true;
   entry.hidden = true;
   chat.hidden = false;
@@ -190,10 +194,11 @@ function start(way, first, me) {
 
 /** What was typed stays, and so do the rooms; what was shown of them will be read again. */
 function showEntry() {
-  client?.disconnect();
+  const ended = client;
   client = null;
+  ended?.disconnect();
   for (const { view, item } of rooms.values()) {
-    view.log.remove();
+    view.remove();
     item.remove();
   }
   rooms.clear();
@@ -207,13 +212,15 @@ function showEntry() {
   (empty ?? firstRoom).focus();
 }
 
-/** @type {() => Profile} */ let whoAmI;
+/** What the form has, until the token has said who it is. */
+function whoAmI() {
+  return client?.userId === undefined ? me : { ...me, id: client.userId };
+}
 
-/** @param {string} id @param {() => Profile} [user] */
-function addToList(id, user = whoAmI) {
-  whoAmI = user;
+/** @param {string} id */
+function addToList(id) {
   if (!client || rooms.has(id)) return;
-  const view = new RoomView(client.room(toId(id)), user);
+  const view = new RoomView(client.room(toId(id)), whoAmI);
   const [title, badge] = [create("span", "name"), create("span", "badge")];
   say(title, "roomTitle", { id });
   badge.hidden = true;
@@ -232,7 +239,7 @@ function addToList(id, user = whoAmI) {
     if (id === kept.open) showNewer();
     showTitle();
   });
-  client.room(toId(id)).addEventListener("error", ({ detail }) => roomFailed(id, detail));
+  client.room(toId(id)).addEventListener("error", ({ detail }) => roomFailed(id, detail), { signal: view.signal });
   rooms.set(id, { view, item, draft: "" });
   roomList.append(item);
   logs.append(view.log);
@@ -243,16 +250,15 @@ function addToList(id, user = whoAmI) {
 
 /** @param {string} id @param {ChatError} error */
 function roomFailed(id, error) {
-  if (!rooms.has(id) || error.code === "left" || error.code === "disconnected") return;
-  complain("notAllowed", { id, reason: error.message });
+  if (error.code === "left" || error.code === "disconnected") return;
+  complain("roomProblem", { id, reason: error.message });
   if (error.action === "joinRoom") forget(id);
 }
 
 /** @param {string} id */
 function forget(id) {
-  const known = rooms.get(id);
-  known?.view.log.remove();
-  known?.item.remove();
+  rooms.get(id)?.view.remove();
+  rooms.get(id)?.item.remove();
   rooms.delete(id);
   kept.rooms = kept.rooms.filter((/** @type {string} */ room) => room !== id);
   if (kept.open === id) open("");

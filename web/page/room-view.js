@@ -35,6 +35,8 @@ export class RoomView extends EventTarget {
   /** Something else came after the newest message, so that the next one needs a head. */
   #isInterrupted = false;
   #sight;
+  #resizing;
+  #gone = new AbortController();
   unread = 0;
 
   /** @param {ChatRoom} room @param {() => Profile} me */
@@ -60,12 +62,19 @@ export class RoomView extends EventTarget {
       rootMargin: `${AHEAD} 0px 0px`,
     });
     // A picture that has come, or a keyboard that slid in, must not hide the end.
-    new ResizeObserver(() => this.#keepAtEnd()).observe(this.log);
-    document.addEventListener("visibilitychange", () => this.#seen());
+    this.#resizing = new ResizeObserver(() => this.#keepAtEnd());
+    this.#resizing.observe(this.log);
 
-    room.addEventListener("message", ({ detail }) => this.#append(detail));
-    room.addEventListener("joined", ({ detail }) => this.#came(detail, "joined"));
-    room.addEventListener("left", ({ detail }) => this.#came(detail, "left"));
+    const { signal } = this;
+    document.addEventListener("visibilitychange", () => this.#seen(), { signal });
+    room.addEventListener("message", ({ detail }) => this.#append(detail), { signal });
+    room.addEventListener("joined", ({ detail }) => this.#came(detail, "joined"), { signal });
+    room.addEventListener("left", ({ detail }) => this.#came(detail, "left"), { signal });
+  }
+
+  /** Aborted when the room is not shown any more. */
+  get signal() {
+    return this.#gone.signal;
   }
 
   get id() {
@@ -78,9 +87,12 @@ export class RoomView extends EventTarget {
     await this.#loadOlder();
   }
 
-  leave() {
+  /** The room itself stays with the client, and may be shown again. */
+  remove() {
+    this.#gone.abort();
+    this.#sight.disconnect();
+    this.#resizing.disconnect();
     this.log.remove();
-    return this.#room.leave();
   }
 
   /** @param {boolean} isOpen */
@@ -168,7 +180,7 @@ export class RoomView extends EventTarget {
     say(this.#older, "older");
     this.#older.ariaDisabled = null;
     this.#loading = false;
-    if (!this.#older.hidden && this.#first) this.#sight.observe(this.#older);
+    if (!this.#older.hidden && this.#first && !this.signal.aborted) this.#sight.observe(this.#older);
   }
 
   /** What one looks at stays where it is: as far from the end as before. @param {Message[]} messages @param {boolean} hasOlder */

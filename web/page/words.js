@@ -54,7 +54,8 @@ const languages = {
     connected: "Connected",
     disconnected: ({ reason }) => `Not connected: ${reason}`,
     retryIn: ({ seconds }) => ` · again in ${seconds} s`,
-    notAllowed: ({ id, reason }) => `Room ${id}: ${reason}`,
+    problem: ({ reason }) => reason,
+    roomProblem: ({ id, reason }) => `Room ${id}: ${reason}`,
     refused: ({ reason }) => `You are not let in: ${reason}`,
   },
   zh: {
@@ -105,7 +106,8 @@ const languages = {
     connected: "已连接",
     disconnected: ({ reason }) => `未连接：${reason}`,
     retryIn: ({ seconds }) => ` · ${seconds} 秒后重试`,
-    notAllowed: ({ id, reason }) => `房间 ${id}：${reason}`,
+    problem: ({ reason }) => reason,
+    roomProblem: ({ id, reason }) => `房间 ${id}：${reason}`,
     refused: ({ reason }) => `无法进入：${reason}`,
   },
 };

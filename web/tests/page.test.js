@@ -53,6 +53,10 @@ describe("the page", () => {
 
     await dong.page.getByRole("button", { name: "Leave" }).click();
     await guang.page.getByText("Dong left").waitFor();
+    await send(guang.page, "gone already?");
+    await join(dong.page, room);
+    const all = ["hello", "you there?", "yes", "notes 2026.pdfexample.com", "gone already?"];
+    await eventually(() => texts(dong.page), all);
     assert.deepEqual([...guang.complaints, ...dong.complaints], []);
   });
 
@@ -104,7 +108,7 @@ describe("the page", () => {
     const friend = client(test, 31);
     await friend.room(room).join();
     network.cut();
-    await page.getByText("Not connected").waitFor();
+    await page.getByRole("status").getByText("Not connected").waitFor();
     await send(page, "said offline");
     await page.locator(".sending", { hasText: "said offline" }).waitFor();
     network.up();
@@ -153,7 +157,7 @@ describe("the page", () => {
       await friend.room(room).send(`before ${round}`);
       await page.getByText(`before ${round}`).waitFor();
       network.cut();
-      await page.getByText("Not connected").waitFor();
+      await page.getByRole("status").getByText("Not connected").waitFor();
       await friend.room(room).send(`meanwhile ${round}`);
       expected.push(`before ${round}`, `meanwhile ${round}`);
       network.up();

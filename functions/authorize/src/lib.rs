@@ -1,6 +1,7 @@
 //! `authorize`: the authorizer of both APIs. A token in, an identity for the life of the connection out.
 
 mod keys;
+mod origins;
 mod token;
 
 use chat::Caller;
@@ -8,16 +9,27 @@ use chat_aws::apigw::{AuthorizeEvent, Verdict};
 use chat_aws::serve::{self, Function};
 use chat_aws::{Failure, Fault, Vars};
 pub use keys::SECRET_BYTES_MIN;
+use origins::Origins;
 use std::fmt::Display;
 use token::Tokens;
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
-    Ok(serve::authorize(Tokens::new(vars)?, handle))
+    Ok(serve::authorize(Gate { origins: Origins::new(vars), tokens: Tokens::new(vars)? }, handle))
+}
+
+/// What this deployment lets in.
+#[derive(Clone)]
+pub struct Gate {
+    origins: Origins,
+    tokens: Tokens,
 }
 
 /// Lets in who brings a token that we trust, and hands on who that is; everyone else is refused with a 403.
-pub async fn handle(tokens: Tokens, event: AuthorizeEvent) -> Result<Verdict, Failure> {
+pub async fn handle(Gate { origins, tokens }: Gate, event: AuthorizeEvent) -> Result<Verdict, Failure> {
     let method_arn = event.method_arn;
+    if !origins.allow(event.origin.as_deref()) {
+        return Ok(refuse("the page is of another origin", method_arn));
+    }
     let Some(token) = event.token else { return Ok(Verdict::Deny { method_arn }) };
     let claims = match tokens.verify(&token) {
         Ok(claims) => claims,
@@ -35,6 +47,6 @@ pub async fn handle(tokens: Tokens, event: AuthorizeEvent) -> Result<Verdict, Fa
 
 /// The reason is for our log, never for whoever tries tokens, and repeats nothing that a token says.
 fn refuse(reason: impl Display, method_arn: String) -> Verdict {
-    tracing::info!(%reason, "token refused");
+    tracing::info!(%reason, "refused");
     Verdict::Deny { method_arn }
 }

@@ -45,6 +45,8 @@ pub struct AuthorizeEvent {
     /// What a policy has to name to let this very call through.
     pub method_arn: String,
     pub token: Option<String>,
+    /// Of the page that a browser makes the request for.
+    pub origin: Option<String>,
 }
 
 /// An HTTP request that the authorizer let through.
@@ -151,6 +153,7 @@ impl AuthorizeEvent {
         let from_query = || event.query_string_parameters.first("token").map(String::from);
         Ok(Self {
             token: from_header().or_else(from_subprotocol).or_else(from_query),
+            origin: header("origin").map(String::from),
             method_arn: event.method_arn.ok_or_else(|| unreadable("methodArn is missing"))?,
         })
     }

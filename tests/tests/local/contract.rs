@@ -206,3 +206,38 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     }
     server.stop().await;
 }
+
+/// What stands between backticks in the last column of a row of SECURITY.md.
+#[test]
+fn what_security_says_is_tested_is_tested() {
+    let security = std::fs::read_to_string(format!("{ROOT}/SECURITY.md")).expect("the document");
+    let rows = security.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| who "));
+    let named: Vec<_> = rows
+        .flat_map(|row| {
+            let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+            let names: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
+            assert!(!names.is_empty(), "no test: {row}");
+            names
+        })
+        .collect();
+    assert!(named.len() > 20, "the table was found");
+    let mut sources = String::new();
+    for folder in ["functions", "local", "shared", "tests", "web/tests"] {
+        read_all(format!("{ROOT}/{folder}").as_ref(), &mut sources);
+    }
+    for name in named {
+        let found = sources.contains(&format!("fn {name}(")) || sources.contains(&format!("it(\"{name}\""));
+        assert!(found, "SECURITY.md names a test that is not there: {name}");
+    }
+}
+
+fn read_all(folder: &std::path::Path, text: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            read_all(&path, text);
+        } else if path.extension().is_some_and(|kind| kind == "rs" || kind == "js") {
+            text.push_str(&std::fs::read_to_string(&path).expect("a text"));
+        }
+    }
+}

@@ -21,6 +21,36 @@ async fn headers_may_hold_any_bytes() {
 }
 
 #[tokio::test]
+async fn pages_of_the_chosen_origins_may_connect_and_no_others() {
+    let server = Server::start_with_parameter("AllowedOrigins", "https://chat.example.com,http://localhost:5173").await;
+    let (token, history) = (server.token_of(7), server.url("/chat-history/list?chatroomId=1"));
+    for (origin, is_let_in) in [
+        (Some("https://chat.example.com"), true),
+        (Some("http://localhost:5173"), true),
+        // No page of a browser.
+        (None, true),
+        (Some("https://chat.example.com.evil.example"), false),
+        (Some("http://chat.example.com"), false),
+        (Some("null"), false),
+    ] {
+        let mut handshake = server.socket_url(&token).into_client_request().expect("a request");
+        let mut read = server.http().get(&history).bearer_auth(&token);
+        if let Some(origin) = origin {
+            handshake.headers_mut().insert("origin", HeaderValue::from_static(origin));
+            read = read.header("origin", origin);
+        }
+        let status = read.send().await.expect("an answer").status().as_u16();
+        if is_let_in {
+            Client::shake(handshake).await.expect("connected");
+            assert_eq!(status, 200, "{origin:?}");
+        } else {
+            assert_eq!((Client::refusal(handshake).await.status().as_u16(), status), (403, 403), "{origin:?}");
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn who_is_refused_leaves_nothing_behind() {
     let server = Server::start().await;
     let expired = server.token(json!({"sub": "7", "rooms": "*", "exp": 1_700_000_000}));

@@ -1,0 +1,64 @@
+use chat_aws::Vars;
+
+/// Whose pages may come in. A WebSocket handshake is under no CORS: a browser makes it for every page, and leaves it to the
+/// server to look at the origin (RFC 6455, section 10.2).
+#[derive(Debug, Clone)]
+pub enum Origins {
+    Any,
+    Listed(Vec<String>),
+}
+
+impl Origins {
+    pub fn new(vars: &Vars) -> Self {
+        match vars.optional("ALLOWED_ORIGINS") {
+            None | Some("*") => Self::Any,
+            Some(list) => Self::Listed(list.split(',').map(String::from).collect()),
+        }
+    }
+
+    /// Compares whole origins, as browsers write them. Who sends none is no page of a browser, and could send any.
+    pub fn allow(&self, origin: Option<&str>) -> bool {
+        match (self, origin) {
+            (Self::Listed(listed), Some(origin)) => listed.iter().any(|allowed| allowed == origin),
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origins(list: &str) -> Origins {
+        Origins::new(&Vars::from_iter([("ALLOWED_ORIGINS", list)]))
+    }
+
+    #[test]
+    fn an_origin_is_one_of_the_list_or_it_is_not() {
+        let origins = origins("https://chat.example.com,http://localhost:5173");
+        for allowed in [Some("https://chat.example.com"), Some("http://localhost:5173"), None] {
+            assert!(origins.allow(allowed), "{allowed:?}");
+        }
+        for other in [
+            "https://chat.example.com.evil.example",
+            "https://evil.example?https://chat.example.com",
+            "https://chat.example.co",
+            "http://chat.example.com",
+            "https://chat.example.com:8443",
+            "https://chat.example.com,http://localhost:5173",
+            "chat.example.com",
+            "null",
+            "*",
+            "",
+        ] {
+            assert!(!origins.allow(Some(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn without_a_list_any_page_may_come() {
+        for origins in [origins("*"), Origins::new(&Vars::from_iter::<[(&str, &str); 0]>([]))] {
+            assert!(origins.allow(Some("https://anything.example")) && origins.allow(None));
+        }
+    }
+}

@@ -3,51 +3,17 @@
 
 use chat_aws::Vars;
 use chat_local::HANDLERS;
-use chat_tests::{REQUEST_ID, Server, frame, invoke, sample, text_message, websocket_event};
+use chat_tests::{REQUEST_ID, Server, frame, sample, text_message, websocket_event};
 use serde_json::{Value, json};
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::Level;
 
 /// Port 1 is reserved and nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
 const CONTENT: &str = "a secret between friends";
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn lines(&self) -> Vec<Value> {
-        let bytes = self.0.lock().expect("the log").clone();
-        String::from_utf8(bytes).expect("UTF-8").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("the log").write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-/// Runs one invocation with its log in hand. Debug lines are the SDK's own business and stay out, as on Lambda.
+/// One invocation's answer and log, from the level on that a deployment has by default.
 async fn logged(name: &str, vars: &Vars, event: Value) -> (Value, Vec<Value>) {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(log.clone());
-    let subscriber = subscriber.with_max_level(tracing::Level::INFO).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    (invoke(name, vars, event).await, log.lines())
+    chat_tests::logged(Level::INFO, name, vars, event).await
 }
 
 /// One line, of level ERROR, with the request id and the cause down to the socket.

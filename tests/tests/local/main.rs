@@ -11,4 +11,5 @@ mod history;
 mod presence;
 mod refusals;
 mod rooms;
+mod secrets;
 mod store;

@@ -1,0 +1,44 @@
+use crate::invoke;
+use chat_aws::Vars;
+use serde_json::Value;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use tracing::Level;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// What one invocation logs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn lines(&self) -> Vec<Value> {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        String::from_utf8(bytes).expect("UTF-8").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// Runs one invocation, and answers its log with it, from a level on.
+pub async fn logged(level: Level, name: &str, vars: &Vars, event: Value) -> (Value, Vec<Value>) {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(log.clone());
+    let _guard = tracing::subscriber::set_default(subscriber.with_max_level(level).finish());
+    (invoke(name, vars, event).await, log.lines())
+}

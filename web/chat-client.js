@@ -123,6 +123,7 @@ export class ChatClient extends Target {
   /** Settles with the first connection; null when none is wanted. @type {Deferred<void> | null} */ #wanted = null;
   /** The connection that the state speaks of. @type {Connection | null} */ #current = null;
   /** The one that is to take over. @type {Connection | null} */ #next = null;
+  /** The one that was replaced, until it has its last answer. @type {Connection | null} */ #old = null;
   /** The attempt under way; a new one, or the end, replaces it. @type {object | null} */ #attempt = null;
   #failures = 0;
   /** Opens the next connection, now or before the current one is cut. @type {Timer} */ #timer;
@@ -164,7 +165,7 @@ export class ChatClient extends Target {
   /** Connects, and stays connected until `disconnect` or a refusal. @returns {Promise<void>} */
   connect() {
     if (this.#wanted) return this.#wanted.promise;
-    this.#wanted = deferred();
+    const { promise } = (this.#wanted = deferred());
     this.#failures = 0;
     this.#listening = new AbortController();
     const { signal } = this.#listening;
@@ -173,7 +174,7 @@ export class ChatClient extends Target {
     globalThis.addEventListener?.("online", wake, { signal });
     globalThis.document?.addEventListener("visibilitychange", wake, { signal });
     void this.#open();
-    return this.#wanted.promise;
+    return promise;
   }
 
   /** Ends the connection. Rooms are joined again with the next `connect`; what was not sent is rejected. */
@@ -205,7 +206,7 @@ export class ChatClient extends Target {
       if (!this.#current) this.#takeOver(next);
       while (next.isOpen && this.#next === next) {
         const entering = [...this.#rooms.values()].map((room) => room.enter(next));
-        if (!(await Promise.all(entering)).some(Boolean)) this.#takeOver(next);
+        if (!(await Promise.all(entering)).some(Boolean) && !isOver()) this.#takeOver(next);
       }
     } catch (caught) {
       const refusal = await this.#refusal(caught);
@@ -218,7 +219,7 @@ export class ChatClient extends Target {
 
   /** @param {Connection} connection */
   #takeOver(connection) {
-    const old = this.#current;
+    const old = (this.#old = this.#current);
     this.#current = connection;
     this.#next = this.#attempt = null;
     const { lifetimeMs } = this.#settings;
@@ -241,7 +242,8 @@ export class ChatClient extends Target {
       if (this.#next?.isOpen) return this.#takeOver(this.#next);
       if (!this.#attempt) return this.#later(error);
       this.#become("disconnected", { code: error.code, reason: error.message, willRetry: true, retryInMs: 0 });
-      this.#become("connecting", null);
+      // Unless a listener has disconnected.
+      if (this.#attempt) this.#become("connecting", null);
     }
   }
 
@@ -252,9 +254,9 @@ export class ChatClient extends Target {
     this.#next = this.#attempt = null;
     const retryInMs = backoff(this.#failures++, RECONNECT_MAX_MS);
     this.#timer = setTimeout(() => this.#open(), retryInMs);
+    if (!this.#current) this.#become("disconnected", { code: error.code, reason: error.message, willRetry: true, retryInMs });
     // The server's part is told by the state alone; this one is the application's.
     if (this.#current || error.code === "token") this.emit("error", error);
-    if (!this.#current) this.#become("disconnected", { code: error.code, reason: error.message, willRetry: true, retryInMs });
   }
 
   /** @param {ChatError} why */
@@ -263,8 +265,8 @@ export class ChatClient extends Target {
     clearTimeout(this.#timer);
     this.#listening.abort();
     const { reject } = this.#wanted;
-    const connections = [this.#current, this.#next];
-    this.#wanted = this.#attempt = this.#current = this.#next = null;
+    const connections = [this.#old, this.#current, this.#next];
+    this.#wanted = this.#attempt = this.#old = this.#current = this.#next = null;
     for (const connection of connections) connection?.end(why.message);
     reject(why);
     this.#become("disconnected", { code: why.code, reason: why.message, willRetry: false });
@@ -427,9 +429,10 @@ export class ChatRoom extends Target {
     const left = this.#inTurn(async () => {
       const isLeft = () => !this.#wanted;
       const leaving = { action: "leaveRoom", chatroomId: this.#id };
-      await Promise.all(this.#client.connections.map((connection) => persist(connection, leaving, isLeft)));
+      // A connection that is lost does not end the wait for the other: a join must not overtake it there.
+      await Promise.all(this.#client.connections.map((one) => persist(one, leaving, isLeft).catch(ignoreLoss)));
     });
-    return this.#reported(left.catch(ignoreLoss));
+    return this.#reported(left);
   }
 
   /**
@@ -526,9 +529,9 @@ export class ChatRoom extends Target {
       const { message, unusedId } = frame;
       if (!isMessage(message)) return this.#client.emit("error", badFrame());
       if (String(message.senderId) === String(this.#client.userId)) {
-        for (const connection of this.#connections) connection.settle(message);
+        for (const connection of this.#connections) connection.settle(message, this.#id);
       }
-      if (Number.isSafeInteger(unusedId)) this.#hold(unusedId, null);
+      this.#unused(unusedId);
       this.#hold(message.id, message);
       this.#advance(OVERTAKING_MS);
     } else {
@@ -574,6 +577,11 @@ export class ChatRoom extends Target {
     if (id > this.#solid && this.#held.size < max) this.#held.set(id, message);
   }
 
+  /** A retry's number, which no message will have. @param {unknown} id */
+  #unused(id) {
+    if (Number.isSafeInteger(id)) this.#hold(Number(id), null);
+  }
+
   /** An id was given out, and all before it. @param {number} id */
   #count(id) {
     if (id <= this.#upTo) return;
@@ -602,7 +610,8 @@ export class ChatRoom extends Target {
       try {
         const { messages, hasNewer } = await this.#client.page(this.#id, { limit: PAGE_MAX, after: solid });
         if (this.#wanted !== wanted) continue; // left, and perhaps here again from another start
-        for (const message of messages) this.#hold(message.id, message, HELD_MAX + PAGE_MAX);
+        // Always held: what is passed over below must not be what there was no room for.
+        for (const message of messages) this.#hold(message.id, message, Infinity);
         this.#advance(0);
         const last = messages.at(-1);
         // Beyond the page nothing is known to be missing.
@@ -656,9 +665,10 @@ export class ChatRoom extends Target {
         if (isTooLate) throw new ChatError("unknown", "nobody knows any more whether it was sent");
         const message = { type, content };
         const frame = { action: "sendMessage", chatroomId: this.#id, message, clientMessageId };
-        const { id, createTime } = await this.#connection.request(frame);
+        const { id, createTime, unusedId } = await this.#connection.request(frame);
         done.resolve({ id, createTime, clientMessageId });
         this.#count(id);
+        this.#unused(unusedId);
         this.#advance(OVERTAKING_MS);
       } catch (caught) {
         const error = chatError(caught, "badFrame");
@@ -691,7 +701,7 @@ class Connection {
   #socket;
   #settings;
   #client;
-  /** @type {Map<string, Deferred<any> & { clientMessageId?: unknown }>} */ #waiting = new Map();
+  /** @type {Map<string, Deferred<any> & { frame: Record<string, unknown> }>} */ #waiting = new Map();
   #requests = 0;
   /** @type {Timer} */ #quiet;
 
@@ -719,7 +729,7 @@ class Connection {
     /** @type {Deferred<any>} */ const reply = deferred();
     const requestId = String(++this.#requests);
     const timer = setTimeout(() => this.end("the server did not answer"), timeoutMs);
-    this.#waiting.set(requestId, { ...reply, clientMessageId: frame.clientMessageId });
+    this.#waiting.set(requestId, { ...reply, frame });
     if (this.isOpen) this.#socket.send(JSON.stringify({ ...frame, requestId }));
     else reply.reject(connectionLost("not connected"));
     this.#rest();
@@ -734,10 +744,11 @@ class Connection {
     this.request({ action: "ping" }, this.#settings.timeoutMs / 3).catch(noop);
   }
 
-  /** The broadcast of one's own message tells what its ack would. @param {Message} message */
-  settle(message) {
-    for (const { clientMessageId, resolve } of this.#waiting.values()) {
-      if (clientMessageId && clientMessageId === message.clientMessageId) resolve(message);
+  /** The broadcast of one's own message tells what its ack would. @param {Message} message @param {Id} roomId */
+  settle(message, roomId) {
+    for (const { frame, resolve } of this.#waiting.values()) {
+      const { clientMessageId, chatroomId } = frame;
+      if (clientMessageId && clientMessageId === message.clientMessageId && chatroomId === roomId) resolve(message);
     }
   }
 

@@ -5,11 +5,12 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 import WebSocket from "ws";
 import { ChatClient, ChatError } from "../chat-client.js";
+import { collect, next, until } from "./listening.js";
 import { TOKEN, answer, startScriptedServer } from "./scripted-server.js";
 
 /** @import { ServerResponse } from "node:http" */
 /** @import { TestContext } from "node:test" */
-/** @import { ChatOptions, ChatRoom, Message, Page, Presence } from "../chat-client.js" */
+/** @import { ChatOptions, Message, Page } from "../chat-client.js" */
 
 // A promise that nobody looks at must not end the process of somebody who uses this.
 /** @type {unknown[]} */ const unhandled = [];
@@ -645,16 +646,6 @@ async function entered(test, options) {
   return { ...started, room, seen };
 }
 
-/** @param {ChatRoom} room */
-function collect(room) {
-  /** @type {Message[]} */ const messages = [];
-  /** @type {(Presence & { came: boolean })[]} */ const presence = [];
-  room.addEventListener("message", ({ detail }) => messages.push(detail));
-  room.addEventListener("joined", ({ detail }) => presence.push({ ...detail, came: true }));
-  room.addEventListener("left", ({ detail }) => presence.push({ ...detail, came: false }));
-  return { messages, presence };
-}
-
 /** @param {{ messages: Message[] }} seen */
 function ids({ messages }) {
   return messages.map(({ id }) => id);
@@ -663,18 +654,4 @@ function ids({ messages }) {
 /** @param {Page} page */
 function pageIds({ messages }) {
   return messages.map(({ id }) => id);
-}
-
-/** The detail of the next such event. @param {EventTarget} target @param {string} type @returns {Promise<any>} */
-function next(target, type) {
-  return new Promise((resolve) => target.addEventListener(type, (event) => resolve(/** @type {CustomEvent} */ (event).detail), { once: true }));
-}
-
-/** @param {() => unknown} condition */
-async function until(condition) {
-  const started = performance.now();
-  while (!condition()) {
-    if (performance.now() - started > 20_000) throw new Error(`not within 20 seconds: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }

@@ -1,15 +1,15 @@
 // @ts-check
 /** The client on the real local run, over a network that breaks: nothing lost, nothing twice, one order. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import WebSocket from "ws";
 import { ChatClient, ChatError } from "../chat-client.js";
+import { collect, next, pause, until } from "./listening.js";
 import { startLocalRun } from "./local-run.js";
 import { startNetwork } from "./network.js";
 
 /** @import { TestContext } from "node:test" */
-/** @import { ChatOptions, ChatRoom, Id, Message, Presence } from "../chat-client.js" */
+/** @import { ChatOptions, Id, Message } from "../chat-client.js" */
 /** @import { LocalRun } from "./local-run.js" */
 /** @import { Network } from "./network.js" */
 
@@ -93,7 +93,7 @@ describe("a client", { concurrency: true }, () => {
     await client.room(room).join();
     network.silence();
     const sent = client.room(room).send("into the void");
-    await once(client, "disconnected");
+    await next(client, "disconnected");
     network.up();
     assert.equal((await sent).id, (await until(() => seen.messages[0])).id);
   });
@@ -132,7 +132,7 @@ describe("a client", { concurrency: true }, () => {
     const seen = collect(client.room(room));
     await client.room(room).join();
     network.cut();
-    await once(client, "disconnected");
+    await next(client, "disconnected");
     const sends = ["one", "two", "three"].map((text) => client.room(room).send(text));
     network.up();
     const ids = (await Promise.all(sends)).map(({ id }) => id);
@@ -143,18 +143,18 @@ describe("a client", { concurrency: true }, () => {
 
   it("is told for good that its token is no good", async () => {
     const client = new ChatClient({ ...run, WebSocket: /** @type {any} */ (WebSocket), getToken: () => "not.a.token" });
-    const refused = once(client, "disconnected");
+    const refused = next(client, "disconnected");
     await assert.rejects(client.connect(), (error) => error instanceof ChatError && error.code === "refused");
-    const [{ detail }] = await refused;
-    assert.deepEqual([detail.willRetry, detail.code, client.state], [false, "refused", "disconnected"]);
+    const { willRetry, code } = await refused;
+    assert.deepEqual([willRetry, code, client.state], [false, "refused", "disconnected"]);
   });
 
   it("is told that a room is not for it, and goes on in the others", async (test) => {
     const client = user(test, run, 61, { claims: { rooms: ["open"] } });
     const closed = client.room("closed");
-    const told = once(closed, "error");
+    const told = next(closed, "error");
     await assert.rejects(closed.join(), { code: "notAllowed", action: "joinRoom" });
-    assert.equal((await told)[0].detail.code, "notAllowed");
+    assert.equal((await told).code, "notAllowed");
     assert.equal(closed.joined, false);
     await client.room("open").join();
     await client.room("open").send("still here");
@@ -166,8 +166,8 @@ describe("a client", { concurrency: true }, () => {
     const getToken = () => tokens.shift() ?? run.token({ userId: 71 });
     const client = user(test, run, 71, { getToken, lifetimeMs: 200 });
     // The second connection is refused its token, so that is the one at hand; the first connection stays.
-    const [{ detail }] = await once(client, "error");
-    assert.deepEqual([detail.code, client.state], ["refused", "connected"]);
+    const { code } = await next(client, "error");
+    assert.deepEqual([code, client.state], ["refused", "connected"]);
     assert.deepEqual((await client.room("renewed").history()).messages, []);
   });
 
@@ -181,7 +181,7 @@ describe("a client", { concurrency: true }, () => {
     const first = near.room(room).send("twice sent, once said");
     await until(() => seen.messages.length === 1);
     network.cut();
-    await once(near, "disconnected");
+    await next(near, "disconnected");
     network.up();
     assert.equal((await first).id, 1);
     const [asked, { id }] = [performance.now(), await far.room(room).send("next")];
@@ -222,33 +222,8 @@ function user(test, run, id, { through, claims, ...options } = {}) {
   return client;
 }
 
-/** @param {ChatRoom} room */
-function collect(room) {
-  /** @type {Message[]} */ const messages = [];
-  /** @type {(Presence & { came: boolean })[]} */ const presence = [];
-  room.addEventListener("message", ({ detail }) => messages.push(detail));
-  room.addEventListener("joined", ({ detail }) => presence.push({ ...detail, came: true }));
-  room.addEventListener("left", ({ detail }) => presence.push({ ...detail, came: false }));
-  return { messages, presence };
-}
-
 /** @param {Message[]} messages */
 function assertOrder(messages) {
   const ids = messages.map(({ id }) => id);
   assert.deepEqual(ids, [...new Set(ids)].sort((one, other) => one - other), "once each, in the order of ids");
-}
-
-/** @template T @param {() => T} condition @returns {Promise<NonNullable<T>>} */
-async function until(condition) {
-  const started = performance.now();
-  for (;;) {
-    const met = condition();
-    if (met) return met;
-    if (performance.now() - started > 60_000) throw new Error(`not within a minute: ${condition}`);
-    await pause(10);
-  }
-}
-
-function pause(/** @type {number} */ ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -11,11 +11,12 @@ import { build } from "esbuild";
 import WebSocket from "ws";
 import { ChatClient } from "../chat-client.js";
 import { openWindow, startBrowser } from "./browser.js";
+import { next } from "./listening.js";
 import { startLocalRun } from "./local-run.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser } from "playwright-core" */
-/** @import { Id, Message } from "../chat-client.js" */
+/** @import { Id } from "../chat-client.js" */
 /** @import { LocalRun } from "./local-run.js" */
 
 const examples = fileURLToPath(new URL("../examples/", import.meta.url));
@@ -35,10 +36,10 @@ describe("an example", () => {
     const { page, complaints } = await window(test);
     await page.goto(new URL("/examples/plain.html", run.page).href);
     await page.getByText("user-1: before you came").waitFor();
-    const answer = /** @type {Promise<CustomEvent<Message>>} */ (next(friend.room(1), "message"));
+    const answer = next(friend.room(1), "message");
     await page.getByRole("textbox", { name: "Message" }).fill("<b>hello</b>");
     await page.getByRole("button", { name: "Send" }).click();
-    assert.equal((await answer).detail.content, "<b>hello</b>");
+    assert.equal((await answer).content, "<b>hello</b>");
     await page.getByText("Dong: <b>hello</b>").waitFor();
     assert.deepEqual(complaints, []);
   });
@@ -97,9 +98,9 @@ describe("an example", () => {
     await friend.room(1).sendImage(new URL("/page/icon.svg", run.page).href);
     await page.getByRole("img").waitFor();
     await page.getByRole("textbox").fill("你好");
-    const heard = /** @type {Promise<CustomEvent<Message>>} */ (next(friend.room(1), "message"));
+    const heard = next(friend.room(1), "message");
     await page.getByRole("textbox").blur();
-    assert.deepEqual([(await heard).detail.content, (await heard).detail.senderId], ["你好", 9]);
+    assert.deepEqual([(await heard).content, (await heard).senderId], ["你好", 9]);
     await page.getByText("你好").waitFor();
   });
 
@@ -164,8 +165,3 @@ describe("an example", () => {
     return opened;
   }
 });
-
-/** @param {EventTarget} target @param {string} type @returns {Promise<any>} */
-function next(target, type) {
-  return new Promise((resolve) => target.addEventListener(type, resolve, { once: true }));
-}

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import WebSocket from "ws";
 import { ChatClient } from "../chat-client.js";
+import { pause } from "./listening.js";
 import { startLocalRun } from "./local-run.js";
 import { startNetwork } from "./network.js";
 
@@ -102,8 +103,4 @@ async function live({ name, client, network, said, sends }) {
     await pause(Math.random() * BROKEN_MAX);
     network.up();
   }
-}
-
-function pause(/** @type {number} */ ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

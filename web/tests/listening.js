@@ -1,0 +1,38 @@
+/** Waiting for what must come, and noting what does. */
+
+/** @import { ChatRoom, Message, Presence } from "../chat-client.js" */
+
+/** How long is waited for what must come. Nothing passes by waiting this long. */
+const PATIENCE_MS = 60_000;
+
+/** What a room gives out from here on. @param {ChatRoom} room */
+export function collect(room) {
+  /** @type {Message[]} */ const messages = [];
+  /** @type {(Presence & { came: boolean })[]} */ const presence = [];
+  room.addEventListener("message", ({ detail }) => messages.push(detail));
+  room.addEventListener("joined", ({ detail }) => presence.push({ ...detail, came: true }));
+  room.addEventListener("left", ({ detail }) => presence.push({ ...detail, came: false }));
+  return { messages, presence };
+}
+
+/** The detail of the next such event. @param {EventTarget} target @param {string} type @returns {Promise<any>} */
+export function next(target, type) {
+  const told = (/** @type {(detail: unknown) => void} */ resolve) => (/** @type {Event} */ event) =>
+    resolve(/** @type {CustomEvent} */ (event).detail);
+  return new Promise((resolve) => target.addEventListener(type, told(resolve), { once: true }));
+}
+
+/** @template T @param {() => T} condition @returns {Promise<NonNullable<T>>} */
+export async function until(condition) {
+  const started = performance.now();
+  for (;;) {
+    const met = condition();
+    if (met) return met;
+    if (performance.now() - started > PATIENCE_MS) throw new Error(`not within a minute: ${condition}`);
+    await pause(10);
+  }
+}
+
+export function pause(/** @type {number} */ ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -64,6 +64,8 @@ const HELD_MAX = 1_000;
 const PRESENT_MAX = 1_000;
 /** The server's largest page. */
 const PAGE_MAX = 100;
+/** What an answer must say, by action. @type {Record<string, string>} */
+const TOLD = { joinRoom: "lastId", sendMessage: "id" };
 /** The history's numbers for kinds. */
 const KINDS = /** @type {const} */ (["text", "image", "file"]);
 
@@ -497,7 +499,7 @@ export class ChatRoom extends Target {
     if (!wanted || !isWanted()) return false;
     await this.#inTurn(async () => {
       const ack = await persist(connection, { action: "joinRoom", chatroomId: this.#id }, isWanted);
-      if (ack && isWanted()) this.#entered(connection, Number(ack.lastId));
+      if (ack && isWanted()) this.#entered(connection, ack.lastId);
     }).catch((error) => {
       if (error.code === "connectionLost" || !isWanted()) return;
       this.#forget(error);
@@ -785,8 +787,12 @@ class Connection {
     const waiting = this.#waiting.get(frame?.requestId);
     switch (frame?.type) {
       case "ack":
-      case "pong":
-        return waiting?.resolve(frame);
+      case "pong": {
+        const told = waiting && TOLD[String(waiting.frame.action)];
+        if (!told || Number.isSafeInteger(frame[told])) return waiting?.resolve(frame);
+        waiting.reject(badFrame());
+        return this.#client.emit("error", badFrame());
+      }
       case "error": {
         const { code, action, message } = frame;
         if (code === "gone") return this.end("the server had closed the connection");
@@ -850,7 +856,7 @@ function connectionLost(/** @type {string} */ reason) {
 }
 
 function badFrame() {
-  return new ChatError("badFrame", "the server sent what makes no sense");
+  return new ChatError("badFrame", "the server sent what makes no sense", { retryable: true });
 }
 
 /** @param {unknown} error */

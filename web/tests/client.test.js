@@ -121,6 +121,24 @@ describe("a connection", { concurrency: true }, () => {
     assert.deepEqual([client.state, server.peers.length], ["connected", 1]);
   });
 
+  it("asks again when an answer does not say what it must", async (test) => {
+    const { client, server, errors } = await start(test);
+    const poor = ["joinRoom", "sendMessage"];
+    server.answer = ({ action, requestId }, peer) => {
+      if (action !== poor[0]) return false;
+      poor.shift();
+      peer.push({ type: "ack", action, requestId, chatroomId: 1, lastId: "1", id: null });
+      return true;
+    };
+    const room = client.room(1);
+    const seen = collect(room);
+    await room.join();
+    assert.equal((await room.send("twice")).id, 1);
+    await until(() => seen.messages.length === 1);
+    assert.deepEqual(errors.map(({ code }) => code), ["badFrame", "badFrame"]);
+    assert.equal(server.frames("sendMessage").length, 2);
+  });
+
   it("tells what the server says to nobody in particular", async (test) => {
     const { client, server } = await start(test);
     const told = next(client, "error");

@@ -2,10 +2,10 @@
 /** What only a server that misbehaves on demand can show of the client. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { describe, it } from "node:test";
+import { after, describe, it } from "node:test";
 import WebSocket from "ws";
 import { ChatClient, ChatError } from "../chat-client.js";
-import { collect, next, until } from "./listening.js";
+import { collect, next, pause, until } from "./listening.js";
 import { TOKEN, answer, startScriptedServer } from "./scripted-server.js";
 
 /** @import { ServerResponse } from "node:http" */
@@ -15,6 +15,7 @@ import { TOKEN, answer, startScriptedServer } from "./scripted-server.js";
 // A promise that nobody looks at must not end the process of somebody who uses this.
 /** @type {unknown[]} */ const unhandled = [];
 process.on("unhandledRejection", (reason) => unhandled.push(reason));
+after(() => assert.deepEqual(unhandled, []));
 
 describe("a connection", { concurrency: true }, () => {
   it("brings its token with the subprotocols, a fresh one each time", async (test) => {
@@ -56,8 +57,9 @@ describe("a connection", { concurrency: true }, () => {
       const room = client.room(1);
       void room.join();
       const waits = room.send("not lost by this");
+      const lost = next(client, "disconnected");
       await assert.rejects(client.connect(), { code: "refused", retryable: false });
-      assert.deepEqual([client.state, server.handshakes.length], ["disconnected", 1]);
+      assert.deepEqual([(await lost).willRetry, client.state, server.handshakes.length], [false, "disconnected", 1]);
       // A new token, and what was waiting goes out.
       server.refusal = null;
       await client.connect();
@@ -65,26 +67,16 @@ describe("a connection", { concurrency: true }, () => {
     });
   }
 
-  it("is tried again when it is refused for another reason, after longer and longer waits", async (test) => {
-    const server = await startScriptedServer(test);
-    server.refusal = 503;
-    const client = make(test, server);
-    /** @type {number[]} */ const waits = [];
-    client.addEventListener("disconnected", ({ detail }) => waits.push(detail.retryInMs ?? NaN));
-    void client.connect();
-    await until(() => waits.length >= 5);
-    for (const [n, wait] of waits.entries()) assert.ok(wait >= 0 && wait <= 500 * 2 ** n, `${wait} ms after ${n} failures`);
-    assert.ok(waits.some((wait, n) => wait < 0.99 * 500 * 2 ** n), "not all clients at the same moment");
-    server.refusal = null;
-    await until(() => client.state === "connected");
-  });
-
   it("pings when it is silent, and only then", async (test) => {
     const { client, server } = await start(test, { pingIntervalMs: 1_000 });
     const room = client.room(1);
     await room.join();
+    const seen = collect(room);
     const busyUntil = performance.now() + 2_500;
-    while (performance.now() < busyUntil) await room.send("busy");
+    for (let count = 1; performance.now() < busyUntil; count++) {
+      server.say(1);
+      await until(() => seen.messages.length === count);
+    }
     assert.equal(server.frames("ping").length, 0);
     await until(() => server.frames("ping").length >= 2);
     assert.equal(server.peers.length, 1);
@@ -137,6 +129,32 @@ describe("a connection", { concurrency: true }, () => {
     await until(() => seen.messages.length === 1);
     assert.deepEqual(errors.map(({ code }) => code), ["badFrame", "badFrame"]);
     assert.equal(server.frames("sendMessage").length, 2);
+  });
+
+  it("ends for good where a listener ends it, whatever it listens to", async (test) => {
+    const server = await startScriptedServer(test);
+    const hasty = make(test, server);
+    hasty.addEventListener("connecting", () => hasty.disconnect());
+    await assert.rejects(hasty.connect(), { code: "disconnected" });
+
+    const strict = make(test, server, { getToken: () => Promise.reject(new Error("signed out")) });
+    /** @type {boolean[]} */ const willRetry = [];
+    strict.addEventListener("disconnected", ({ detail }) => willRetry.push(detail.willRetry));
+    strict.addEventListener("error", () => strict.disconnect());
+    await assert.rejects(strict.connect(), { code: "disconnected" });
+    assert.deepEqual([strict.state, willRetry.at(-1)], ["disconnected", false]);
+
+    // Cut while a token for the next connection is on its way.
+    let asked = 0;
+    const getToken = () => (asked++ === 0 ? TOKEN : /** @type {Promise<string>} */ (new Promise(() => {})));
+    const done = make(test, server, { lifetimeMs: 100, getToken });
+    await done.connect();
+    await until(() => asked === 2);
+    const lost = next(done, "disconnected");
+    done.addEventListener("disconnected", () => done.disconnect());
+    server.peer.socket.terminate();
+    await lost;
+    assert.equal(done.state, "disconnected");
   });
 
   it("tells what the server says to nobody in particular", async (test) => {
@@ -219,6 +237,53 @@ describe("a connection before its end", { concurrency: true }, () => {
     assert.deepEqual(server.peers.map((peer) => peer.rooms.has("1")), [false, false]);
     assert.equal(server.peers[0].socket.readyState, WebSocket.OPEN, "it stays until the other one is in every room");
   });
+
+  it("ends at once with the client, though it waits for its last answer", async (test) => {
+    const { client, server } = await start(test, { lifetimeMs: 300 });
+    const room = client.room(1);
+    await room.join();
+    const [first] = server.peers;
+    server.answer = (frame, peer) => peer === first && frame.action === "sendMessage";
+    const sent = room.send("never answered");
+    await until(() => server.peers[1]?.rooms.has("1"));
+    // A room is entered on the second one alone once that has taken over.
+    for (let id = 2; ; id++) {
+      await client.room(id).join();
+      if (!first.rooms.has(String(id))) break;
+      await pause(50);
+    }
+    const closed = once(first.socket, "close");
+    client.disconnect();
+    assert.equal(room.joined, false);
+    await assert.rejects(sent, { code: "disconnected" });
+    await closed;
+  });
+
+  it("stays ended when the client disconnects at whatever moment of the change", async (test) => {
+    const endAfter = async (/** @type {number} */ microtasks) => {
+      let sockets = 0;
+      const { client, server } = await start(test, {
+        lifetimeMs: 300,
+        WebSocket: /** @type {any} */ (
+          class extends WebSocket {
+            /** @param {string} address @param {string[]} protocols */
+            constructor(address, protocols) {
+              super(address, protocols);
+              if (++sockets === 2) this.on("message", end);
+            }
+          }
+        ),
+      });
+      async function end() {
+        for (let n = 0; n < microtasks; n++) await null;
+        client.disconnect();
+      }
+      await client.room(1).join();
+      await next(client, "disconnected");
+      assert.deepEqual([client.state, server.peers.length], ["disconnected", 2], `after ${microtasks}`);
+    };
+    await Promise.all(Array.from({ length: 25 }, (_, microtasks) => endAfter(microtasks)));
+  });
 });
 
 describe("messages", { concurrency: true }, () => {
@@ -292,6 +357,105 @@ describe("messages", { concurrency: true }, () => {
     assert.ok(server.asked.some((query) => Number(query.get("after")) >= 1_001), "what was not held was fetched");
   });
 
+  it("that come late are not lost where so many wait that there is no room for more", async (test) => {
+    const { server, seen } = await entered(test);
+    const hole = server.count(1);
+    for (let n = 0; n < 150; n++) server.say(1, { isPushed: false });
+    for (let n = 0; n < 1_000; n++) server.say(1);
+    await until(() => server.asked.length >= 2);
+    server.say(1, { id: hole, isPushed: false });
+    const asked = server.asked.length;
+    await until(() => seen.messages.length > 0 || server.asked.length >= asked + 2);
+    server.ahead += 11_000;
+    await until(() => seen.messages.length >= 1_150);
+    assert.deepEqual(ids(seen), Array.from({ length: 1_151 }, (_, n) => n + 1));
+  });
+
+  it("that lie beyond a page are not taken for numbers that were never used", async (test) => {
+    const { room, server, seen } = await entered(test);
+    server.peer.socket.terminate();
+    await until(() => !room.joined);
+    for (let n = 0; n < 250; n++) server.say(1, { isPushed: false, ageMs: 60_000 });
+    // Something newer is there before the first page is, and everything is old by then.
+    server.answerHistory = () => {
+      server.answerHistory = () => false;
+      server.say(1);
+      server.ahead += 20_000;
+    };
+    await until(() => seen.messages.at(-1)?.id === 251);
+    assert.deepEqual(ids(seen), Array.from({ length: 251 }, (_, n) => n + 1));
+  });
+
+  it("are not passed over by an answer that was true when it was asked for, and took long", async (test) => {
+    const { server, seen } = await entered(test);
+    const hole = server.count(1);
+    // The hole can be filled for a second or two yet; what the history saw is told only after that.
+    server.answerHistory = (response) => {
+      server.answerHistory = () => false;
+      const { id, content, chatroomId, senderId, createTime, sender } = above;
+      const seenThen = [{ id, type: 0, content, chatroomId, senderId, createTime, sender }];
+      server.say(1, { id: hole, isPushed: false, ageMs: 8_000 });
+      setTimeout(() => {
+        response.setHeader("Date", new Date().toUTCString());
+        answer(response, 200, seenThen);
+      }, 4_000);
+      return true;
+    };
+    const above = server.say(1, { ageMs: 8_000 });
+    await until(() => seen.messages.at(-1)?.id === above.id);
+    assert.deepEqual(ids(seen), [hole, above.id]);
+  });
+
+  it("do not wait for a number that only the answer to a retry names", async (test) => {
+    const { room, server, seen } = await entered(test);
+    server.answer = ({ action, requestId }, peer) => {
+      if (action !== "sendMessage") return false;
+      const { id, createTime } = server.say(1);
+      const unusedId = server.count(1);
+      peer.push({ type: "ack", action, requestId, chatroomId: 1, id, createTime, duplicate: true, unusedId });
+      return true;
+    };
+    await room.send("again");
+    server.say(1);
+    await until(() => seen.messages.length === 2);
+    assert.deepEqual([ids(seen), server.asked.length], [[1, 3], 0]);
+  });
+
+  it("that are pushed before the join is answered come only if they are newer than it says", async (test) => {
+    const { client, server } = await start(test);
+    const room = client.room(1);
+    const seen = collect(room);
+    server.answer = ({ action, requestId }, peer) => {
+      if (action !== "joinRoom") return false;
+      peer.rooms.add("1");
+      server.say(1, { ageMs: 60_000 });
+      server.say(1, { ageMs: 60_000 });
+      peer.push({ type: "ack", action, requestId, chatroomId: 1, lastId: 1 });
+      return true;
+    };
+    await room.join();
+    // A hole makes it look at everything it holds.
+    server.count(1);
+    server.say(1);
+    await until(() => server.asked.length >= 1);
+    server.ahead += 11_000;
+    await until(() => seen.messages.length >= 2);
+    assert.deepEqual(ids(seen), [2, 4]);
+  });
+
+  it("end where a listener leaves the room", async (test) => {
+    const { room, server, seen } = await entered(test);
+    room.addEventListener("message", () => void room.leave(), { once: true });
+    for (let n = 0; n < 4; n++) server.say(1, { isPushed: false });
+    server.say(1);
+    await until(() => server.frames("leaveRoom").length === 1);
+    assert.deepEqual(ids(seen), [1]);
+    await room.join();
+    server.say(1);
+    await until(() => seen.messages.length === 2);
+    assert.deepEqual(ids(seen), [1, 6]);
+  });
+
   it("that were said while the connection was lost come after it, page by page", async (test) => {
     const { client, server, seen } = await entered(test);
     server.say(1);
@@ -356,6 +520,26 @@ describe("the history", { concurrency: true }, () => {
     assert.ok(server.asked.length <= 2, `asked ${server.asked.length} times`);
   });
 
+  it("waits for the very first message too", async (test) => {
+    const { client, server } = await start(test);
+    const first = server.count(1);
+    server.say(1);
+    const room = client.room(1);
+    await room.join();
+    const page = room.history();
+    await until(() => server.asked.length >= 2);
+    server.say(1, { id: first });
+    assert.deepEqual(pageIds(await page), [1, 2]);
+  });
+
+  it("says that a room is not for this token, and asks for no other token", async (test) => {
+    let tokens = 0;
+    const { client, server } = await start(test, { getToken: () => (tokens++, TOKEN) });
+    server.answerHistory = (response) => answer(response, 403, { statusCode: 403, message: "not your room" });
+    await assert.rejects(client.room(1).history(), { code: "notAllowed", message: "not your room", retryable: false });
+    assert.deepEqual([tokens, server.asked.length], [1, 1]);
+  });
+
   it("asks for the page that is wanted, and says what is wrong with a wish", async (test) => {
     const { room, server } = await entered(test);
     for (let n = 0; n < 5; n++) server.say(1, { ageMs: 60_000 });
@@ -384,13 +568,15 @@ describe("the history", { concurrency: true }, () => {
 });
 
 describe("sending", { concurrency: true }, () => {
-  it("goes one by one in a room, side by side in two, in the order of the calls", async (test) => {
-    const { client, server } = await start(test);
+  it("goes one by one in a room, side by side in two, in the order of the calls made offline", async (test) => {
+    const server = await startScriptedServer(test);
+    const client = make(test, server);
     const rooms = [client.room(1), client.room(2)];
-    await Promise.all(rooms.map((room) => room.join()));
+    for (const room of rooms) void room.join();
     /** @type {any[]} */ const open = [];
     server.answer = (frame) => frame.action === "sendMessage" && open.push(frame) > 0;
     const sent = rooms.flatMap((room) => ["one", "two"].map((text) => room.send(text)));
+    await client.connect();
     await until(() => open.length === 2);
     assert.deepEqual(open.map(({ chatroomId, message }) => [chatroomId, message.content]), [[1, "one"], [2, "one"]]);
     server.answer = () => false;
@@ -401,7 +587,7 @@ describe("sending", { concurrency: true }, () => {
     assert.deepEqual((await Promise.all(sent)).map(({ id }) => id), [1, 2, 1, 2]);
   });
 
-  it("is tried again when the server fails, with the same id, and given up at last", async (test) => {
+  it("is tried again when the server fails, with the same id", async (test) => {
     const { room, server } = await entered(test);
     const failures = [
       (/** @type {any} */ frame) => ({ type: "error", action: "sendMessage", requestId: frame.requestId, code: "internal", message: "…" }),
@@ -415,15 +601,6 @@ describe("sending", { concurrency: true }, () => {
     const { id, clientMessageId } = await room.send("third time lucky");
     assert.equal(id, 1);
     assert.deepEqual(server.frames("sendMessage").map((frame) => frame.clientMessageId), Array(3).fill(clientMessageId));
-
-    server.answer = ({ action, requestId, message }, peer) => {
-      if (action !== "sendMessage" || message.content !== "poison") return false;
-      peer.push({ type: "error", action, requestId, code: "internal", message: "…" });
-      return true;
-    };
-    const [poison, after] = [room.send("poison"), room.send("after it")];
-    await assert.rejects(poison, { code: "internal", retryable: true });
-    assert.equal((await after).id, 2, "what stands behind it goes out");
   });
 
   it("is settled by one's own message when that comes before the answer, and by nobody else's", async (test) => {
@@ -437,6 +614,29 @@ describe("sending", { concurrency: true }, () => {
       return true;
     };
     assert.equal((await room.send("mine")).id, 2);
+  });
+
+  it("is not settled by one's own message in another room, though it has the same clientMessageId", async (test) => {
+    const { client, room, server } = await entered(test);
+    const other = client.room(2);
+    await other.join();
+    server.answer = ({ action, chatroomId, requestId }, peer) => {
+      if (action !== "sendMessage" || chatroomId !== 2) return false;
+      peer.push({ type: "error", action, requestId, code: "notAllowed", message: "read only" });
+      return true;
+    };
+    const options = { clientMessageId: "same" };
+    const refused = assert.rejects(other.send("to both", options), { code: "notAllowed" });
+    assert.equal((await room.send("to both", options)).id, 1);
+    await refused;
+    // The broadcast is there before the other room's answer.
+    const held = server.answer;
+    /** @type {any[]} */ const open = [];
+    server.answer = (frame) => frame.chatroomId === 2 && frame.action === "sendMessage" && open.push(frame) > 0;
+    const late = other.send("to both again", { clientMessageId: "again" });
+    await room.send("to both again", { clientMessageId: "again" });
+    held(open[0], server.peer);
+    await assert.rejects(late, { code: "notAllowed" });
   });
 
   it("is refused here when it can only fail there", async (test) => {
@@ -494,6 +694,56 @@ describe("a room", { concurrency: true }, () => {
     assert.deepEqual(ids(seen), [1, 41], "what was said between is the history's");
   });
 
+  it("is not left before it is known whether it was entered, nor entered before it is left", async (test) => {
+    const { client, server } = await start(test);
+    const room = client.room(1);
+    /** @type {any[]} */ const open = [];
+    server.answer = (frame) => frame.chatroomId === 1 && open.push(frame) > 0;
+    const reply = (/** @type {any} */ frame) => server.peer.push({ ...frame, type: "ack", lastId: 0 });
+    room.join().catch(() => {});
+    await until(() => open.length === 1);
+    const left = room.leave();
+    // Every frame before this one has been seen then.
+    await client.room(2).join();
+    assert.equal(open.length, 1);
+    reply(open[0]);
+    await until(() => open.length === 2);
+    void room.join();
+    await client.room(3).join();
+    assert.equal(open.length, 2);
+    reply(open[1]);
+    await left;
+    await until(() => open.length === 3);
+    assert.deepEqual(open.map(({ action }) => action), ["joinRoom", "leaveRoom", "joinRoom"]);
+  });
+
+  it("is not entered before it is left, though one of two connections is lost meanwhile", async (test) => {
+    const { client, server } = await start(test, { lifetimeMs: 300 });
+    const rooms = [client.room(1), client.room(2)];
+    await Promise.all(rooms.map((room) => room.join()));
+    // The second room holds the change up, so that the first one is left on both.
+    /** @type {any[]} */ const open = [];
+    server.answer = (frame, peer) => {
+      if (frame.action === "leaveRoom") return open.push({ ...frame, peer }) > 0;
+      return peer !== server.peers[0] && frame.chatroomId === 2;
+    };
+    await until(() => server.peers[1]?.rooms.has("1"));
+    void rooms[0].leave();
+    await until(() => open.length === 2);
+    server.peers[0].socket.terminate();
+    await until(() => !rooms[1].joined);
+    void rooms[0].join();
+    const own = server.peers[1].frames;
+    const joins = () => own.filter(({ action, chatroomId }) => action === "joinRoom" && chatroomId === 1);
+    await client.room(3).join();
+    assert.equal(joins().length, 1, "the one before it was left");
+    const { requestId, peer } = open.find(({ peer }) => peer === server.peers[1]);
+    peer.rooms.delete("1");
+    peer.push({ type: "ack", action: "leaveRoom", requestId, chatroomId: 1 });
+    await until(() => rooms[0].joined);
+    assert.deepEqual([joins().length, peer.rooms.has("1")], [2, true]);
+  });
+
   it("that is refused is not asked for again", async (test) => {
     const { client, server } = await start(test);
     server.answer = ({ action, requestId, chatroomId }, peer) => {
@@ -549,68 +799,153 @@ describe("a room", { concurrency: true }, () => {
 describe("a client in a strange world", () => {
   it("connects at once when the browser is back online, or awake", async (test) => {
     const [window, document] = [new EventTarget(), Object.assign(new EventTarget(), { hidden: false })];
-    const known = { addEventListener: window.addEventListener.bind(window), document };
-    Object.assign(globalThis, known);
-    test.after(() => Object.keys(known).forEach((name) => Reflect.deleteProperty(globalThis, name)));
+    replace(test, globalThis, { addEventListener: window.addEventListener.bind(window), document });
     const server = await startScriptedServer(test);
     server.refusal = 503;
-    // The waits are random: only those that are long enough to show that nobody waited are looked at.
-    const client = make(test, server);
+    const client = make(test, server, { timeoutMs: 3_000 });
+    // After some failures there is a wait of nearly 30 seconds.
+    let failures = 0;
+    replace(test, Math, { random: () => (failures < 6 ? 0 : 0.99) });
+    client.addEventListener("disconnected", () => (failures += 1));
     void client.connect();
-    for (;;) {
-      const { retryInMs = 0 } = await next(client, "disconnected");
-      if (retryInMs > 1_500) break;
-    }
+    await until(() => failures === 7);
     server.refusal = null;
     const started = performance.now();
     window.dispatchEvent(new Event("online"));
     await next(client, "connected");
-    assert.ok(performance.now() - started < 1_000);
+    assert.ok(performance.now() - started < 15_000);
+
+    document.hidden = true;
+    document.dispatchEvent(new Event("visibilitychange"));
+    // Every frame before this one has been seen then.
+    await client.room(1).join();
+    assert.equal(server.frames("ping").length, 0, "not while nobody looks");
 
     // An hour asleep: the connection looks open, and nobody is there any more.
     server.answer = () => true;
     const lost = next(client, "disconnected");
-    document.hidden = true;
-    document.dispatchEvent(new Event("visibilitychange"));
-    assert.equal(server.frames("ping").length, 0, "not while nobody looks");
     document.hidden = false;
     document.dispatchEvent(new Event("visibilitychange"));
     assert.equal((await lost).reason, "the server did not answer");
     server.answer = () => false;
+    document.dispatchEvent(new Event("visibilitychange"));
     await until(() => client.state === "connected");
     client.disconnect();
     window.dispatchEvent(new Event("online"));
     assert.equal(client.state, "disconnected", "disconnected is disconnected");
+
+    await client.connect();
+    document.dispatchEvent(new Event("visibilitychange"));
+    await client.room(2).join();
+    assert.deepEqual(server.peer.frames.filter(({ action }) => action === "ping").length, 1, "nobody listens twice");
+  });
+
+  it("waits longer and longer, at random, and begins anew after a good connection", async (test) => {
+    const server = await startScriptedServer(test);
+    // As the history answers 400 to the question whether the token is good, it is.
+    server.refusal = 503;
+    const client = make(test, server);
+    let jump = 0;
+    const now = performance.now.bind(performance);
+    replace(test, performance, { now: () => now() + jump });
+    replace(test, Math, { random: () => 0.01 });
+    /** @type {number[]} */ const waits = [];
+    client.addEventListener("disconnected", ({ detail }) => waits.push(Math.round(detail.retryInMs ?? NaN)));
+    void client.connect();
+    await until(() => waits.length === 8);
+    assert.deepEqual(waits, [5, 10, 20, 40, 80, 160, 300, 300]);
+    server.refusal = null;
+    for (const [lived, wait] of [[0, 300], [4_000, 5]]) {
+      await until(() => client.state === "connected" && server.peer.socket.readyState === WebSocket.OPEN);
+      jump += lived;
+      waits.length = 0;
+      server.peer.socket.terminate();
+      await until(() => waits.length > 0);
+      assert.equal(waits[0], wait, `it lived ${lived} ms`);
+    }
+  });
+
+  it("gives a message up that the server fails at again and again, so that the next one goes out", async (test) => {
+    const { room, server } = await entered(test);
+    replace(test, Math, { random: () => 0.01 });
+    server.answer = ({ action, requestId, message }, peer) => {
+      if (action !== "sendMessage" || message.content !== "poison") return false;
+      peer.push({ type: "error", action, requestId, code: "internal", message: "…" });
+      return true;
+    };
+    const [poison, behind] = [room.send("poison"), room.send("behind it")];
+    await assert.rejects(poison, { code: "internal", retryable: true });
+    assert.equal((await behind).id, 1);
+    assert.equal(server.frames("sendMessage").filter(({ message }) => message.content === "poison").length, 6);
+  });
+
+  it("waits no longer than 10 seconds for numbers that nothing comes after", async (test) => {
+    const { client, server } = await start(test);
+    let jump = 0;
+    const now = performance.now.bind(performance);
+    replace(test, performance, { now: () => now() + jump });
+    replace(test, Math, { random: () => 0.01 });
+    server.say(1, { ageMs: 60_000 });
+    server.count(1);
+    const room = client.room(1);
+    const seen = collect(room);
+    await room.join();
+    const page = room.history();
+    await until(() => server.asked.length >= 2);
+    jump += 11_000;
+    assert.deepEqual(pageIds(await page), [1]);
+
+    server.count(1);
+    server.peer.socket.terminate();
+    const asked = server.asked.length;
+    await until(() => server.asked.length >= asked + 2);
+    // What is asked after this is final.
+    server.answerHistory = () => {
+      jump += 11_000;
+      server.answerHistory = () => false;
+    };
+    // Asking on would be seen: it waits for 40 ms at most.
+    for (let before = -1; before !== server.asked.length; await pause(300)) before = server.asked.length;
+    const askedAtLast = server.asked.length;
+    server.say(1);
+    await until(() => seen.messages.length === 1);
+    assert.deepEqual([ids(seen), server.asked.length], [[4], askedAtLast]);
   });
 
   it("loses no message by a clock that jumps", async (test) => {
     const { server, seen } = await entered(test);
-    const real = Date.now;
-    test.after(() => (Date.now = real));
-    for (const jump of [3_600_000, -7_200_000, 0]) {
-      Date.now = () => real() + jump;
+    let jump = 0;
+    const now = Date.now;
+    replace(test, Date, { now: () => now() + jump });
+    for (jump of [3_600_000, -7_200_000, 0]) {
+      const known = seen.messages.length;
       const hole = server.count(1);
       server.say(1);
       const asked = server.asked.length;
       await until(() => server.asked.length > asked);
       server.say(1, { id: hole, isPushed: false });
-      await until(() => seen.messages.length % 2 === 0 && seen.messages.length > 0);
+      await until(() => seen.messages.length === known + 2);
     }
-    await until(() => seen.messages.length === 6);
     assert.deepEqual(ids(seen), [1, 2, 3, 4, 5, 6]);
   });
+
   it("does not repeat a message that the server may have forgotten", async (test) => {
     const { room, server } = await entered(test);
-    const real = Date.now;
-    test.after(() => (Date.now = real));
-    server.answer = (frame) => frame.action === "sendMessage";
-    const sent = room.send("over the weekend");
-    await until(() => server.frames("sendMessage").length === 1);
-    server.answer = () => false;
-    Date.now = () => real() + 24 * 3_600_000;
-    server.peer.socket.terminate();
-    await assert.rejects(sent, { code: "unknown" });
-    assert.equal(server.frames("sendMessage").length, 1);
+    let jump = 0;
+    const now = Date.now;
+    replace(test, Date, { now: () => now() + jump });
+    for (const hours of [22, 24]) {
+      const known = server.frames("sendMessage").length;
+      server.answer = (frame) => frame.action === "sendMessage";
+      const sent = room.send(`${hours} hours ago`);
+      await until(() => server.frames("sendMessage").length > known);
+      server.answer = () => false;
+      jump += hours * 3_600_000;
+      server.peer.socket.terminate();
+      if (hours === 22) await sent;
+      else await assert.rejects(sent, { code: "unknown" });
+      assert.equal(server.frames("sendMessage").length, known + (hours === 22 ? 2 : 1));
+    }
   });
 });
 
@@ -639,6 +974,15 @@ function make(test, { url, historyUrl }, options) {
   const client = new ChatClient({ url, historyUrl, getToken: () => TOKEN, WebSocket: /** @type {any} */ (WebSocket), ...options });
   test.after(() => client.disconnect());
   return client;
+}
+
+/** Until the test ends. @param {TestContext} test @param {object} target @param {Record<string, unknown>} parts */
+function replace(test, target, parts) {
+  for (const [name, value] of Object.entries(parts)) {
+    const before = Object.getOwnPropertyDescriptor(target, name);
+    Object.defineProperty(target, name, { value, writable: true, configurable: true });
+    test.after(() => (before ? Object.defineProperty(target, name, before) : Reflect.deleteProperty(target, name)));
+  }
 }
 
 /** A client that is connected. @param {TestContext} test @param {Partial<ChatOptions>} [options] */

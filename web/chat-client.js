@@ -226,7 +226,7 @@ export class ChatClient extends Target {
     this.#next = this.#attempt = null;
     const { lifetimeMs } = this.#settings;
     // Not all at the same moment: those who came together after an outage must not swap together.
-    this.#timer = setTimeout(() => this.#open(), lifetimeMs * (0.8 + 0.15 * Math.random()));
+    this.#timer = setTimeout(() => this.#open(), lifetimeMs * (0.7 + 0.2 * Math.random()));
     old?.retire();
     if (this.#state !== "connected") this.#become("connected", null);
     this.#wanted?.resolve();

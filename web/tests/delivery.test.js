@@ -14,7 +14,9 @@ import { startNetwork } from "./network.js";
 /** @import { Network } from "./network.js" */
 
 /** API Gateway's two hours, shortened. */
-const LIFETIME_SECONDS = 3;
+const LIFETIME_SECONDS = 6;
+/** What the client is told of it, so that a busy machine has the time that two hours leave. */
+const LIFETIME_MS = 3_000;
 
 let rooms = 0;
 const fresh = () => `room-${++rooms}`;
@@ -101,15 +103,15 @@ describe("a client", { concurrency: true }, () => {
   it("swaps connections before the server cuts them, without a gap, a doubling, or anybody seeing it", async (test) => {
     const room = fresh();
     const network = await startNetwork(test, run.page);
-    const swapper = user(test, run, 41, { through: network, lifetimeMs: LIFETIME_SECONDS * 1_000 });
-    const witness = user(test, run, 42, { lifetimeMs: LIFETIME_SECONDS * 1_000 });
+    const swapper = user(test, run, 41, { through: network, lifetimeMs: LIFETIME_MS });
+    const witness = user(test, run, 42, { lifetimeMs: LIFETIME_MS });
     const seen = [collect(swapper.room(room)), collect(witness.room(room))];
     let losses = 0;
     for (const client of [swapper, witness]) client.addEventListener("disconnected", () => losses++);
     await Promise.all([swapper.room(room).join(), witness.room(room).join()]);
     const started = Date.now();
     let said = 0;
-    while (Date.now() - started < 3.5 * LIFETIME_SECONDS * 1_000) {
+    while (Date.now() - started < 2 * LIFETIME_SECONDS * 1_000) {
       await Promise.all([swapper.room(room).send("tick"), witness.room(room).send("tock")]);
       said += 2;
       await pause(10);

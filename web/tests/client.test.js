@@ -319,6 +319,20 @@ describe("messages", { concurrency: true }, () => {
     assert.deepEqual(ids(seen), [hole + 1]);
   });
 
+  it("that come again tell nothing of a number after them", async (test) => {
+    const { server, seen } = await entered(test);
+    const old = server.say(1, { ageMs: 60_000 });
+    await until(() => seen.messages.length === 1);
+    const hole = server.count(1);
+    server.push(1, old);
+    server.say(1);
+    await until(() => server.asked.length >= 2);
+    assert.deepEqual(ids(seen), [1], "it may still come, however old the other one is");
+    server.say(1, { id: hole, isPushed: false });
+    await until(() => seen.messages.length >= 3);
+    assert.deepEqual(ids(seen), [1, 2, 3]);
+  });
+
   it("wait, and the late one comes first", async (test) => {
     const { server, seen } = await entered(test);
     const hole = server.count(1);

@@ -71,9 +71,11 @@ impl Fault {
         Self::KilledBefore,
         Self::KilledAfter,
     ];
+}
 
-    /// Whether only the first attempt meets it, so that the call succeeds in the end.
-    pub fn strikes_once(self) -> bool {
+impl Fault {
+    /// Whether only the first attempt meets it.
+    fn strikes_once(self) -> bool {
         matches!(self, Self::RefusedOnce(_) | Self::AnswerLostOnce | Self::Delayed)
     }
 }
@@ -114,7 +116,6 @@ pub struct Weather {
 }
 
 impl Weather {
-    /// How it turns away a push, or a call of DynamoDB.
     fn refuses(self, pushes: bool) -> Option<Refusal> {
         match pushes {
             true if self.pushes_failing => Some(Refusal::Failed),
@@ -237,8 +238,8 @@ impl Chaos {
         begun
     }
 
-    /// Notes an attempt of a call, and answers what happens to it: a fault that strikes once is none for a later attempt.
-    fn meet(&self, number: u64, sdk_id: &str, operation: &str) -> (Option<Fault>, Arc<Notify>) {
+    /// Notes an attempt of a call, and answers what happens to it.
+    fn meet(&self, number: u64, sdk_id: &str, operation: &str) -> (Option<Fault>, bool, Arc<Notify>) {
         let mut invocations = lock(&self.0.invocations);
         let invocation = invocations.entry(number).or_default();
         let known = invocation.calls.iter().position(|(id, _)| id == sdk_id);
@@ -247,11 +248,10 @@ impl Chaos {
             invocation.calls.len() - 1
         });
         let fault = invocation.fault.filter(|(call, _)| *call == at).map(|(_, fault)| fault);
-        let first = known.is_none();
-        if let Some(fault) = fault.filter(|_| first) {
+        if let Some(fault) = fault.filter(|_| known.is_none()) {
             *lock(&self.0.struck).entry(fault).or_default() += 1;
         }
-        (fault.filter(|fault| first || !fault.strikes_once()), Arc::clone(&invocation.kill))
+        (fault, known.is_none(), Arc::clone(&invocation.kill))
     }
 }
 
@@ -301,7 +301,7 @@ async fn serve(State(chaos): State<Chaos>, request: Request) -> Response {
     } else {
         header("x-amz-target").rsplit('.').next().unwrap_or_default().to_owned()
     };
-    let (fault, kill) = chaos.meet(number, header("amz-sdk-invocation-id"), &operation);
+    let (fault, first, kill) = chaos.meet(number, header("amz-sdk-invocation-id"), &operation);
     let body = to_bytes(body, BODY_BYTES_MAX).await.expect("a body");
     let call = Call { number, pushes, operation, method: head.method, url, headers: head.headers, body };
 
@@ -309,7 +309,7 @@ async fn serve(State(chaos): State<Chaos>, request: Request) -> Response {
     if let Some(how) = weather.refuses(pushes) {
         return refusal(pushes, how);
     }
-    match fault {
+    match fault.filter(|fault| first || !fault.strikes_once()) {
         None => chaos.apply(call).await,
         Some(Fault::RefusedOnce(how) | Fault::Refused(how)) => refusal(pushes, how),
         Some(Fault::AnswerLostOnce | Fault::AnswerLost) => {

@@ -17,8 +17,7 @@ const AT_ONCE: usize = 16;
 enum Act {
     Connect,
     Join,
-    /// The connection is closed, and its `$disconnect` done, before the join begins. Another device of the user is in
-    /// the room, so that the join is undone and announced after all.
+    /// The connection is closed, and its `$disconnect` done, before the join begins.
     JoinTooLate,
     Send,
     SendUnnamed,
@@ -60,17 +59,6 @@ enum Trouble {
     Twice,
     /// Only a `$disconnect` is ever lost.
     Lost,
-}
-
-impl Trouble {
-    /// Whether the invocation can do all that it has to, however late.
-    fn is_overcome(self) -> bool {
-        match self {
-            Self::None | Self::Twice => true,
-            Self::Call(_, fault) => fault.strikes_once(),
-            Self::Lost => false,
-        }
-    }
 }
 
 /// An invocation of a function by a user.
@@ -136,14 +124,9 @@ impl Bench {
             witness.send(room).await;
             witness.send(room).await;
         }
-        let mut devices = vec![witness];
-        if act == Act::JoinTooLate {
-            devices.push(rejoined(case.device(format!("b{user}"), user, None), room).await);
-        }
         // A member whose connection is no more, so that the push meets a 410 and cleans up.
         let ghost = ghost(&fresh().to_string());
-        let (connections, its_room) = (case.server.app().connections, chat_tests::room(&room.to_string()));
-        connections.enter(&ghost, &its_room).await.expect("entered");
+        case.server.app().connections.enter(&ghost, &chat_tests::room(&room.to_string())).await.expect("entered");
 
         let gate = (act == Act::JoinTooLate).then(Arc::<Notify>::default);
         self.arm(act.function(), user, trouble, gate.clone());
@@ -158,12 +141,6 @@ impl Bench {
                 self.trial.chaos.ended(self.met("disconnect", user).await).await;
                 gate.iter().for_each(|gate| gate.notify_one());
                 self.trial.chaos.ended(join).await;
-                if trouble.is_overcome() {
-                    // It undoes itself. Otherwise the next push cleans up, as after every lost `$disconnect`.
-                    let members = connections.members(&its_room).await.expect("members");
-                    let left = members.iter().filter(|member| member.user.as_str() == user.to_string()).count();
-                    assert_eq!(left, 1, "{trouble:?}: of the user's devices the open one alone is a member");
-                }
             }
             Act::Send => drop(actor.send(room).await),
             Act::SendUnnamed => actor.send_unnamed(room).await,
@@ -174,8 +151,7 @@ impl Bench {
             }
         }
         let number = self.met(act.function(), user).await;
-        devices.push(rejoined(actor, room).await);
-        let history = case.settle(devices, BTreeMap::new()).await;
+        let history = case.settle(vec![witness, rejoined(actor, room).await], BTreeMap::new()).await;
         let violations: Vec<_> = history.check(Delivery::Lossy).iter().map(ToString::to_string).collect();
         let trace = case.record.lock().expect("a trace").trace.join("\n");
         assert!(violations.is_empty(), "{act:?}, {trouble:?}:\n{}\n{trace}", violations.join("\n"));

@@ -141,8 +141,8 @@ impl Mutation {
 
     async fn last_id_before_join(&self, chaos: &Chaos, call: Call, request: &Value) -> Answer {
         let number = call.number;
-        if call.operation == "PutItem" && text(&request["Item"]["PK"]).starts_with("ROOM#") {
-            let key = json!({"PK": request["Item"]["PK"], "SK": {"S": "HEAD"}});
+        if let Some(room) = enters_room(&call.operation, request) {
+            let key = json!({"PK": {"S": room}, "SK": {"S": "HEAD"}});
             // The table of the head is another than that of the members.
             let get = json!({"TableName": "ChatTable", "Key": key, "ConsistentRead": true});
             let early = chaos.pass_on(call.asking("GetItem", &get)).await;
@@ -157,13 +157,15 @@ impl Mutation {
             }
             lock(&self.early).insert(number, early);
         }
-        if call.operation == "GetItem"
-            && text(&request["Key"]["SK"]) == "HEAD"
-            && let Some(early) = lock(&self.early).remove(&number)
-        {
-            return early;
-        }
-        chaos.pass_on(call).await
+        let reads_head = call.operation == "BatchGetItem";
+        let early = if reads_head { lock(&self.early).remove(&number) } else { None };
+        let (status, headers, body) = chaos.pass_on(call).await;
+        let Some((_, _, early)) = early else { return (status, headers, body) };
+        let read = |body: &Bytes| serde_json::from_slice::<Value>(body).unwrap_or_default();
+        let mut both = read(&body);
+        both["Responses"]["ChatTable"] =
+            read(&early)["Item"].as_object().into_iter().cloned().map(Value::Object).collect();
+        (status, headers, both.to_string().into())
     }
 
     async fn ids_twice(&self, chaos: &Chaos, call: Call, request: &Value) -> Answer {
@@ -224,6 +226,13 @@ fn stores_message(operation: &str, request: &Value) -> bool {
         }
         _ => false,
     }
+}
+
+/// The room that a connection is made a member of, as its key.
+fn enters_room(operation: &str, request: &Value) -> Option<String> {
+    let writes = request["RequestItems"]["ConnectionsTable"].as_array().filter(|_| operation == "BatchWriteItem")?;
+    let rows = writes.iter().map(|write| text(&write["PutRequest"]["Item"]["PK"]));
+    rows.into_iter().find(|partition| partition.starts_with("ROOM#")).map(str::to_owned)
 }
 
 /// The room whose members are read, as its key.

@@ -65,8 +65,13 @@ async fn pass_on(State(passage): State<Passage>, headers: HeaderMap, body: Bytes
 fn partitions(request: &Value) -> BTreeSet<String> {
     let batch = request["RequestItems"].as_object().into_iter().flatten();
     let batch = batch.flat_map(|(table, items)| {
-        let keys = items["Keys"].as_array().into_iter().flatten();
-        keys.map(move |key| (table.as_str(), &key["PK"]))
+        let reads = items["Keys"].as_array().into_iter().flatten().map(|key| &key["PK"]);
+        let writes = items.as_array().into_iter().flatten();
+        let writes = writes.map(|write| match &write["PutRequest"]["Item"] {
+            Value::Null => &write["DeleteRequest"]["Key"]["PK"],
+            item => &item["PK"],
+        });
+        reads.chain(writes).map(move |key| (table.as_str(), key))
     });
     let actions = request["TransactItems"].as_array().into_iter().flatten();
     let actions = actions.flat_map(|action| action.as_object().expect("an action").values());

@@ -3,7 +3,7 @@
 use chat::{Member, Push, Rejection, Reply, RoomRequest};
 use chat_aws::apigw::MessageEvent;
 use chat_aws::serve::{self, Function};
-use chat_aws::{App, Failure, Fault, Vars, now};
+use chat_aws::{App, Arrival, Failure, Fault, Vars, now};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     Ok(serve::message(App::new(vars)?, handle))
@@ -20,18 +20,15 @@ pub async fn handle(app: App, event: MessageEvent) -> Result<Reply, Failure> {
 
     let me = Member { connection: connection.id, user: caller.user().clone(), joined_at: now() };
     app.connections.enter(&me, &room).await?;
-    let (last_id, members, open) = tokio::join!(
-        app.messages.last_id(&room),
-        app.connections.members(&room),
-        app.connections.is_open(&me.connection),
-    );
-    if !open? {
+    let (arrival, members) = tokio::join!(app.arrivals.read(&me.connection, &room), app.connections.members(&room));
+    let Arrival { open, last_id } = arrival?;
+    if !open {
         app.undo_join(&me, &room, &caller.profile).await?;
         return Err(Rejection::ConnectionGone.into());
     }
-    let (last_id, members) = (last_id?, members?);
+    let members = members?.all().await?;
     if me.arrives(&members) {
-        app.deliver(&room, members, &Push::joined(&room, &caller.profile)).await?;
+        app.deliver(&room, members.into(), &Push::joined(&room, &caller.profile)).await?;
     }
     Ok(Reply::joined(room, last_id))
 }

@@ -1,15 +1,16 @@
-use crate::limits::ROOMS_IN_FLIGHT;
+use crate::limits::{DEFAULT_MEMORY, ROOMS_IN_FLIGHT, posts_in_flight};
 use crate::push::Pusher;
 use crate::sdk::Clients;
-use crate::store::{Connections, Messages, Users};
+use crate::store::{Arrivals, Connections, Members, Messages, Users};
 use crate::{Fault, Vars, telemetry};
 use chat::{ConnectionId, Member, Profile, Push, RoomId, UserId, departs};
 use futures_util::{StreamExt, future, stream};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 /// What a function works with; built once at cold start, cheap to clone.
 #[derive(Clone)]
 pub struct App {
+    pub arrivals: Arrivals,
     pub connections: Connections,
     pub messages: Messages,
     pub users: Users,
@@ -20,13 +21,15 @@ impl App {
     /// Builds the clients and stores from the function's variables.
     pub fn new(vars: &Vars) -> Result<Self, Fault> {
         let clients = Clients::new(vars)?;
-        let chat_table = vars.required("CHAT_TABLE")?;
+        let (connections_table, chat_table) = (vars.required("CONNECTIONS_TABLE")?, vars.required("CHAT_TABLE")?);
         let retention_days = vars.parsed("MESSAGE_RETENTION_DAYS", 0)?;
+        let in_flight = posts_in_flight(vars.parsed("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", DEFAULT_MEMORY)?);
         Ok(Self {
-            connections: Connections::new(clients.dynamodb.clone(), vars.required("CONNECTIONS_TABLE")?),
+            arrivals: Arrivals::new(clients.dynamodb.clone(), connections_table, chat_table),
+            connections: Connections::new(clients.dynamodb.clone(), connections_table),
             messages: Messages::new(clients.dynamodb.clone(), chat_table, retention_days),
             users: Users::new(clients.dynamodb, chat_table, vars.flag("EXPOSE_EMAIL")?),
-            pusher: Pusher::new(clients.management),
+            pusher: Pusher::new(clients.management, in_flight),
         })
     }
 
@@ -34,41 +37,55 @@ impl App {
     /// left with them.
     ///
     /// A push may be lost, since the room's history has the message; so a member that cannot be reached is logged and
-    /// left to its catch-up. Only when nobody at all could be reached does the whole delivery fail.
-    pub async fn deliver(&self, room: &RoomId, mut members: Vec<Member>, push: &Push<'_>) -> Result<(), Fault> {
-        let mut frames = vec![encode(push)?];
-        let mut delivered = 0;
-        while let Some(frame) = frames.pop() {
-            let mut posted = self.pusher.post(&members, &frame).await;
-            delivered += posted.delivered;
-            let failed = posted.failed.len();
-            if let Some(fault) = posted.failed.pop() {
-                telemetry::pushes_failed(failed, members.len());
-                if delivered == 0 && posted.gone.is_empty() {
-                    return Err(fault);
-                }
-                telemetry::survived(&fault);
+    /// left to its catch-up. Only when nobody at all could be reached, or not all members could be read, does the
+    /// whole delivery fail.
+    pub async fn deliver(&self, room: &RoomId, members: Members, push: &Push<'_>) -> Result<(), Fault> {
+        let mut posted = self.pusher.post(members.stream(), &encode(push)?).await;
+        if let Some(fault) = posted.unread.take() {
+            return Err(fault);
+        }
+        if let Some(fault) = posted.failure.take() {
+            telemetry::pushes_failed(posted.failed, posted.posts());
+            if posted.failed == posted.posts() {
+                return Err(fault);
             }
-            let gone: HashSet<_> = posted.gone.into_iter().collect();
-            let (lost, kept) = members.into_iter().partition(|member| gone.contains(&member.connection));
-            members = kept;
-            let users = self.remove(room, lost).await;
+            telemetry::survived(&fault);
+        }
+        self.take_out(room, posted.gone).await
+    }
+
+    /// Takes members out whose connection is gone, and tells the others whose user left with it. It is housekeeping:
+    /// what fails here is found again at the next push.
+    async fn take_out(&self, room: &RoomId, mut gone: Vec<Member>) -> Result<(), Fault> {
+        while !gone.is_empty() {
+            let users = self.remove(room, std::mem::take(&mut gone)).await;
             if users.is_empty() {
-                continue;
+                break;
             }
             // Read again: whoever lost a connection may have come back on another one since.
-            members = match self.connections.members(room).await {
+            let mut members = match self.all_members(room).await {
                 Ok(members) => members,
                 Err(fault) => {
                     telemetry::survived(&fault);
-                    return Ok(());
+                    break;
                 }
             };
-            for user in users.iter().filter(|user| departs(user, &members)) {
-                frames.push(encode(&Push::left(room, user))?);
+            for user in users.iter().filter(|user| departs(user, &members)).collect::<Vec<_>>() {
+                let frame = encode(&Push::left(room, user))?;
+                let posted = self.pusher.post(stream::iter(members.clone()).map(Ok), &frame).await;
+                if let Some(fault) = &posted.failure {
+                    telemetry::pushes_failed(posted.failed, posted.posts());
+                    telemetry::survived(fault);
+                }
+                members.retain(|member| !posted.gone.contains(member));
+                gone.extend(posted.gone);
             }
         }
         Ok(())
+    }
+
+    async fn all_members(&self, room: &RoomId) -> Result<Vec<Member>, Fault> {
+        self.connections.members(room).await?.all().await
     }
 
     /// Takes a connection out of a room, and tells the others if its user left with it.
@@ -76,9 +93,9 @@ impl App {
         if !self.connections.leave(connection, room).await? {
             return Ok(());
         }
-        let remaining = self.connections.members(room).await?;
+        let remaining = self.all_members(room).await?;
         if departs(user, &remaining) {
-            self.deliver(room, remaining, &Push::left(room, user)).await?;
+            self.deliver(room, remaining.into(), &Push::left(room, user)).await?;
         }
         Ok(())
     }
@@ -87,15 +104,14 @@ impl App {
     /// it saw this one before itself; then this one announces them both.
     pub async fn undo_join(&self, member: &Member, room: &RoomId, user: &Profile) -> Result<(), Fault> {
         self.connections.leave(&member.connection, room).await?;
-        let members = self.connections.members(room).await?;
+        let members = self.all_members(room).await?;
         if !departs(&member.user, &members) {
-            self.deliver(room, members, &Push::joined(room, user)).await?;
+            self.deliver(room, members.into(), &Push::joined(room, user)).await?;
         }
         Ok(())
     }
 
-    /// Takes members out of a room for good, and answers the users of those that nobody else took out meanwhile. It is
-    /// housekeeping: what fails here is found again at the next push.
+    /// Takes members out of a room for good, and answers the users of those that nobody else took out meanwhile.
     async fn remove(&self, room: &RoomId, lost: Vec<Member>) -> BTreeSet<UserId> {
         let leaves = lost.into_iter().map(|member| async move {
             let left = self.connections.leave(&member.connection, room).await;

@@ -17,6 +17,6 @@ mod vars;
 pub use app::App;
 pub use clock::now;
 pub use fault::{Failure, Fault};
-pub use limits::{ROOMS_IN_FLIGHT, SEND_TIMEOUT_SECONDS};
-pub use store::{Connections, Messages, Stored, Users};
+pub use limits::{ROOMS_IN_FLIGHT, SEND_TIMEOUT_SECONDS, posts_in_flight};
+pub use store::{Arrival, Arrivals, Connections, Members, Messages, Stored, Users};
 pub use vars::Vars;

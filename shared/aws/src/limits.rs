@@ -35,8 +35,40 @@ pub const CONFLICT_ATTEMPTS: u32 = 5;
 /// First wait after such a conflict; it doubles each time.
 pub const CONFLICT_BACKOFF: Duration = Duration::from_millis(20);
 
-/// Posts in flight at once. With a cold pool of TLS connections hyper opens more sockets than this above 64.
-pub const POSTS_IN_FLIGHT: usize = 64;
+/// Members of a room that one answer of DynamoDB holds: 1,000 with a few to spare, so that nearly every room takes one
+/// request, and some 2 MB while they are read.
+pub const MEMBERS_PER_PAGE: i32 = 1_100;
+
+/// Sockets of one host that are kept open, and so the most posts in flight: above it hyper, with a cold pool of TLS
+/// connections, opens more sockets than there are posts.
+pub const POSTS_IN_FLIGHT_MAX: usize = 64;
+
+/// The fewest posts in flight: with less CPU than that one would still rather wait side by side, if posts take longer
+/// than usual.
+const POSTS_IN_FLIGHT_MIN: usize = 8;
+
+/// Memory with which a function has one vCPU to itself, in MB
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>). One thread uses no more.
+const VCPU_MEMORY: u64 = 1_769;
+
+/// Memory that a function is taken to have which is told of none, as outside Lambda, in MB.
+pub const DEFAULT_MEMORY: u64 = VCPU_MEMORY;
+
+/// How long a post waits for its answer, in µs: some 15 ms inside a Region.
+const POST_WAIT_MICROS: u64 = 15_000;
+
+/// CPU that a post takes on a whole vCPU, in µs, as `chat-bench fan-out` measures it.
+const POST_CPU_MICROS: u64 = 130;
+
+/// Posts in flight at once, by the function's memory in MB.
+///
+/// While one post waits, the CPU can make `wait / (CPU of a post / share of a vCPU)` others. More in flight would wait
+/// for the CPU instead of the network, each with a socket and a TLS handshake of its own.
+pub fn posts_in_flight(memory: u64) -> usize {
+    let share_of_wait = POST_WAIT_MICROS * memory.min(VCPU_MEMORY) / VCPU_MEMORY;
+    let fed = usize::try_from(share_of_wait / POST_CPU_MICROS).unwrap_or(POSTS_IN_FLIGHT_MAX);
+    fed.clamp(POSTS_IN_FLIGHT_MIN, POSTS_IN_FLIGHT_MAX)
+}
 
 /// Rooms that one `$disconnect` leaves at once, and members that one delivery takes out at once.
 pub const ROOMS_IN_FLIGHT: usize = 8;

@@ -1,59 +1,79 @@
 //! Pushes through the API Gateway management API.
 
 use crate::Fault;
-use crate::limits::POSTS_IN_FLIGHT;
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
-use chat::{ConnectionId, Member};
-use futures_util::{StreamExt, stream};
+use chat::Member;
+use futures_util::{Stream, StreamExt};
 
 /// Posts frames to connections.
 #[derive(Clone)]
 pub(crate) struct Pusher {
     client: Client,
+    in_flight: usize,
 }
 
-/// What became of one frame that was posted to several connections.
+/// What became of one frame that was posted to several members.
 #[derive(Debug, Default)]
 pub(crate) struct Posted {
     pub delivered: usize,
-    /// Connections that answered 410: they are no more.
-    pub gone: Vec<ConnectionId>,
-    pub failed: Vec<Fault>,
+    /// Those whose connection answered 410: it is no more.
+    pub gone: Vec<Member>,
+    pub failed: usize,
+    /// Why one of the failed did.
+    pub failure: Option<Fault>,
+    /// Why no more members could be read.
+    pub unread: Option<Fault>,
+}
+
+impl Posted {
+    /// How many members it was posted to.
+    pub fn posts(&self) -> usize {
+        self.delivered + self.gone.len() + self.failed
+    }
 }
 
 enum Post {
     Delivered,
-    Gone(ConnectionId),
+    Gone(Member),
     Failed(Fault),
+    Unread(Fault),
 }
 
 impl Pusher {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client }
+    /// A pusher with so many posts in flight at most.
+    pub(crate) fn new(client: Client, in_flight: usize) -> Self {
+        Self { client, in_flight }
     }
 
-    /// Posts one frame to all, many at a time.
-    pub(crate) async fn post(&self, members: &[Member], frame: &[u8]) -> Posted {
-        let posts: Vec<_> = members.iter().map(|member| self.post_one(&member.connection, frame)).collect();
+    /// Posts one frame to all, many at a time, while the next of them are still being read.
+    pub(crate) async fn post(&self, members: impl Stream<Item = Result<Member, Fault>>, frame: &[u8]) -> Posted {
+        let posts = members.map(|member| async {
+            match member {
+                Ok(member) => self.post_one(member, frame).await,
+                Err(fault) => Post::Unread(fault),
+            }
+        });
         let fold = |mut posted: Posted, post| async {
             match post {
                 Post::Delivered => posted.delivered += 1,
-                Post::Gone(connection) => posted.gone.push(connection),
-                Post::Failed(fault) => posted.failed.push(fault),
+                Post::Gone(member) => posted.gone.push(member),
+                Post::Failed(fault) => {
+                    posted.failed += 1;
+                    posted.failure = Some(fault);
+                }
+                Post::Unread(fault) => posted.unread = Some(fault),
             }
             posted
         };
-        stream::iter(posts).buffer_unordered(POSTS_IN_FLIGHT).fold(Posted::default(), fold).await
+        posts.buffer_unordered(self.in_flight).fold(Posted::default(), fold).await
     }
 
-    async fn post_one(&self, connection: &ConnectionId, frame: &[u8]) -> Post {
-        let request = self.client.post_to_connection().connection_id(connection.as_str()).data(Blob::new(frame));
-        match request.send().await {
+    async fn post_one(&self, member: Member, frame: &[u8]) -> Post {
+        let request = self.client.post_to_connection().connection_id(member.connection.as_str());
+        match request.data(Blob::new(frame)).send().await {
             Ok(_) => Post::Delivered,
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_gone_exception()) => {
-                Post::Gone(connection.clone())
-            }
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_gone_exception()) => Post::Gone(member),
             Err(error) => Post::Failed(Fault::because("failed to push", error)),
         }
     }

@@ -3,7 +3,7 @@
 //! No `aws-config`, one connector for both clients, `ring` instead of aws-lc (which seeds itself from CPU jitter for
 //! tens of milliseconds at the first handshake), and five pinned roots instead of parsing the system's 140.
 
-use crate::limits::{ATTEMPTS, CONNECT_TIMEOUT, OPERATION_TIMEOUT, POSTS_IN_FLIGHT, READ_TIMEOUT, RETRY_BACKOFF};
+use crate::limits::{ATTEMPTS, CONNECT_TIMEOUT, OPERATION_TIMEOUT, POSTS_IN_FLIGHT_MAX, READ_TIMEOUT, RETRY_BACKOFF};
 use crate::{Fault, Vars};
 use aws_sdk_apigatewaymanagement as management;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -88,7 +88,7 @@ fn http_client(vars: &Vars) -> Result<SharedHttpClient, Fault> {
     let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
     let connector = Connector::builder()
         .connector_settings(settings)
-        .pool_max_idle_per_host(POSTS_IN_FLIGHT)
+        .pool_max_idle_per_host(POSTS_IN_FLIGHT_MAX)
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(context)
         .build();

@@ -26,10 +26,10 @@ async fn every_action_makes_the_calls_it_needs_and_no_more() {
     let join = json!({"action": "joinRoom", "chatroomId": 1});
     let leave = json!({"action": "leaveRoom", "chatroomId": 1});
     for (name, event, calls) in [
-        ("connect", websocket_event(&json!({})), "PutItem PutItem UpdateItem"),
+        ("connect", websocket_event(&json!({})), "BatchWriteItem UpdateItem"),
         // The connection is not the gateway's, so its first push finds it gone, takes it out again and looks
         // who is left.
-        ("join-room", websocket_event(&join), "DeleteItem DeleteItem GetItem GetItem PutItem PutItem Query Query"),
+        ("join-room", websocket_event(&join), "BatchGetItem BatchWriteItem DeleteItem DeleteItem Query Query"),
         ("send-message", websocket_event(&text_message(1, "hi")), "PutItem Query UpdateItem"),
         ("send-message", websocket_event(&named), "Query TransactWriteItems UpdateItem"),
         ("send-message", websocket_event(&named), "GetItem Query TransactWriteItems UpdateItem"),
@@ -37,7 +37,7 @@ async fn every_action_makes_the_calls_it_needs_and_no_more() {
         ("list-history", history, "BatchGetItem Query"),
         ("list-history", long_history, "BatchGetItem Query"),
         ("leave-room", websocket_event(&leave), "DeleteItem DeleteItem"),
-        ("disconnect", websocket_event(&json!({})), "DeleteItem DeleteItem Query"),
+        ("disconnect", websocket_event(&json!({})), "BatchWriteItem Query"),
         ("default", websocket_event(&json!({"action": "ping"})), ""),
     ] {
         let answer = invoke(name, &vars, event).await;

@@ -1,6 +1,6 @@
 //! The stores against a real DynamoDB protocol: what is expired is not there, and what is conditional holds.
 
-use chat::{Content, Message, MessageKind};
+use chat::{Content, Member, Message, MessageKind};
 use chat_aws::{App, now};
 use chat_tests::{Server, frame, ghost, invoke, room, text_message, user, websocket_event};
 use serde_json::json;
@@ -14,6 +14,10 @@ async fn message(app: &App, client_message_id: Option<&str>) -> Message {
         create_time: now(),
         client_message_id: client_message_id.map(|id| serde_json::from_value(json!(id)).expect("an id")),
     }
+}
+
+async fn members(app: &App) -> Vec<Member> {
+    app.connections.members(&room("1")).await.expect("members").all().await.expect("members")
 }
 
 /// Moves a row's expiry into the past, as if nobody had removed it yet.
@@ -75,9 +79,9 @@ async fn expired_rows_are_not_there() {
 
     let member = ghost("7");
     app.connections.enter(&member, &room("1")).await.expect("entered");
-    assert_eq!(app.connections.members(&room("1")).await.expect("members"), std::slice::from_ref(&member));
+    assert_eq!(members(&app).await, std::slice::from_ref(&member));
     expire(&server, "ConnectionsTable", "ROOM#1", &format!("CONN#{}", member.connection)).await;
-    assert_eq!(app.connections.members(&room("1")).await.expect("members"), []);
+    assert_eq!(members(&app).await, []);
     server.stop().await;
 }
 
@@ -119,7 +123,8 @@ async fn ids_are_given_once() {
     let mut ids: Vec<_> = ids.into_iter().map(|id| id.expect("an id").get()).collect();
     ids.sort_unstable();
     assert_eq!(ids, (1..=64).collect::<Vec<u64>>());
-    assert_eq!(app.messages.last_id(&room).await.expect("an id").get(), 64);
+    let arrival = app.arrivals.read(&ghost("7").connection, &room).await.expect("an arrival");
+    assert_eq!((arrival.last_id.get(), arrival.open), (64, false));
     server.stop().await;
 }
 

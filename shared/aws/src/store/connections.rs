@@ -1,10 +1,10 @@
-use super::{Item, key, keys, now_in_seconds, read, row, text};
-use crate::limits::CONNECTION_LIFETIME;
+use super::{Item, batch, key, keys, now_in_seconds, read, row, text};
+use crate::limits::{CONNECTION_LIFETIME, MEMBERS_PER_PAGE};
 use crate::{Fault, now, telemetry};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::types::{ReturnValue, WriteRequest};
 use chat::{ConnectionId, Member, RoomId, Timestamp, UserId};
-use futures_util::future;
+use futures_util::{Stream, StreamExt, TryStreamExt, future, stream};
 use serde::{Deserialize, Serialize};
 
 /// Who is connected, and where: the Connections table.
@@ -21,7 +21,7 @@ pub struct Connections {
     table: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct OpenRow {
     user_id: UserId,
@@ -29,12 +29,22 @@ struct OpenRow {
     expires_at: i64,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct MemberRow {
+struct NewMemberRow {
     user_id: UserId,
     joined_at: i64,
     expires_at: i64,
+}
+
+/// What is read of a member: the id of its connection is in its key.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MemberRow {
+    #[serde(rename = "SK")]
+    sort: String,
+    user_id: UserId,
+    joined_at: i64,
 }
 
 /// The sort key alone, of which the id behind the prefix is read.
@@ -57,26 +67,18 @@ impl Connections {
     pub async fn open(&self, connection: &ConnectionId, user: &UserId, connected_at: Timestamp) -> Result<(), Fault> {
         let attributes = OpenRow { user_id: user.clone(), connected_at: connected_at.millis(), expires_at: expiry() };
         let id = keys::connection(connection);
-        let device = self.put(row(&keys::user(user), &id, &attributes)?);
-        let open = self.put(row(&id, keys::OPEN, &attributes)?);
-        both(device, open).await
-    }
-
-    /// Whether a connection is open: `$connect` noted it and `$disconnect` did not yet.
-    pub async fn is_open(&self, connection: &ConnectionId) -> Result<bool, Fault> {
-        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let request = request.set_key(Some(key(&keys::connection(connection), keys::OPEN)));
-        let found = request.send().await.map_err(Fault::doing("failed to look up a connection"))?;
-        Ok(found.item.is_some())
+        let (open, device) = (row(&id, keys::OPEN, &attributes)?, row(&keys::user(user), &id, &attributes)?);
+        self.write([batch::put(open), batch::put(device)], "failed to note a connection").await
     }
 
     /// Notes that a connection is closed, then answers the rooms it was in.
     ///
-    /// In this order, and `joinRoom` the other way round (it writes its rows, then asks [`Connections::is_open`]),
+    /// In this order, and `joinRoom` the other way round (it writes its rows, then reads its [`Arrival`](super::Arrival)),
     /// one of the two always sees the other: no row of a closed connection stays behind.
     pub async fn close(&self, connection: &ConnectionId, user: &UserId) -> Result<Vec<RoomId>, Fault> {
         let id = keys::connection(connection);
-        both(self.delete(&id, keys::OPEN), self.delete(&keys::user(user), &id)).await?;
+        let (open, device) = (key(&id, keys::OPEN), key(&keys::user(user), &id));
+        self.write([batch::delete(open), batch::delete(device)], "failed to close a connection").await?;
         let query = self.client.query().table_name(&self.table).consistent_read(true);
         let pages = query
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
@@ -97,11 +99,10 @@ impl Connections {
     /// Makes a connection a member of a room.
     pub async fn enter(&self, member: &Member, room: &RoomId) -> Result<(), Fault> {
         let attributes =
-            MemberRow { user_id: member.user.clone(), joined_at: member.joined_at.millis(), expires_at: expiry() };
+            NewMemberRow { user_id: member.user.clone(), joined_at: member.joined_at.millis(), expires_at: expiry() };
         let (connection, room) = (keys::connection(&member.connection), keys::room(room));
-        let back = self.put(row(&connection, &room, &attributes)?);
-        let member = self.put(row(&room, &connection, &attributes)?);
-        both(back, member).await
+        let (back, member) = (row(&connection, &room, &attributes)?, row(&room, &connection, &attributes)?);
+        self.write([batch::put(back), batch::put(member)], "failed to make a connection a member").await
     }
 
     /// Takes a connection out of a room. Answers whether it was in.
@@ -118,47 +119,78 @@ impl Connections {
         Ok(member?.attributes.is_some())
     }
 
-    /// The members of a room, whoever's connection has not expired.
-    pub async fn members(&self, room: &RoomId) -> Result<Vec<Member>, Fault> {
+    /// The members of a room, whoever's connection has not expired: a first page of them, and the way to the others.
+    pub async fn members(&self, room: &RoomId) -> Result<Members, Fault> {
+        let (page, next) = self.page_of_members(room, None).await?;
+        Ok(Members { page, rest: next.map(|next| (self.clone(), room.clone(), next)) })
+    }
+
+    async fn page_of_members(&self, room: &RoomId, start: Option<Item>) -> Result<(Vec<Member>, Option<Item>), Fault> {
         let query = self.client.query().table_name(&self.table).consistent_read(true);
-        let pages = query
+        let query = query
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
             .filter_expression("expiresAt > :now")
             .expression_attribute_values(":pk", text(keys::room(room)))
             .expression_attribute_values(":prefix", text(keys::CONNECTION_PREFIX))
             .expression_attribute_values(":now", now_in_seconds())
-            .into_paginator()
-            .items()
-            .send();
-        let rows: Vec<Item> = pages.try_collect().await.map_err(Fault::doing("failed to list a room's members"))?;
-        rows.into_iter().map(member).collect()
+            .limit(MEMBERS_PER_PAGE)
+            .set_exclusive_start_key(start);
+        let answer = Box::pin(query.send()).await.map_err(Fault::doing("failed to list a room's members"))?;
+        let page: Result<_, _> = answer.items.unwrap_or_default().into_iter().map(member).collect();
+        Ok((page?, answer.last_evaluated_key))
     }
 
-    async fn put(&self, item: Item) -> Result<(), Fault> {
-        let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        // Boxed, here and below: two of the SDK's futures side by side are too large to be moved about.
-        Box::pin(request.send()).await.map(drop).map_err(Fault::doing("failed to write a connection's row"))
+    async fn write<const N: usize>(&self, writes: [WriteRequest; N], doing: &'static str) -> Result<(), Fault> {
+        batch::write(&self.client, &self.table, writes.into(), doing).await
     }
 
     async fn delete(&self, partition: &str, sort: &str) -> Result<(), Fault> {
         let request = self.client.delete_item().table_name(&self.table).set_key(Some(key(partition, sort)));
+        // Boxed, here and elsewhere: two of the SDK's futures side by side are too large to be moved about.
         Box::pin(request.send()).await.map(drop).map_err(Fault::doing("failed to delete a connection's row"))
     }
 }
 
-/// Waits for both, whatever becomes of either: nothing is left half under way when a handler answers.
-async fn both(
-    a: impl Future<Output = Result<(), Fault>>,
-    b: impl Future<Output = Result<(), Fault>>,
-) -> Result<(), Fault> {
-    let (a, b) = future::join(a, b).await;
-    a.and(b)
+/// The members of a room, as many at a time as one answer holds, so that a room of any size fits a small function.
+pub struct Members {
+    page: Vec<Member>,
+    /// Where the next page begins, if there is one.
+    rest: Option<(Connections, RoomId, Item)>,
+}
+
+impl Members {
+    /// One after another. The next page is read when those before it have been taken.
+    pub fn stream(self) -> impl Stream<Item = Result<Member, Fault>> {
+        let pages = stream::try_unfold(Some(self), |members| async {
+            let Some(Members { page, rest }) = members else { return Ok(None) };
+            if !page.is_empty() {
+                let rest = Members { page: Vec::new(), rest };
+                return Ok(Some((stream::iter(page).map(Ok), Some(rest))));
+            }
+            let Some((connections, room, start)) = rest else { return Ok(None) };
+            let (page, next) = connections.page_of_members(&room, Some(start)).await?;
+            let rest = next.map(|next| Members { page: Vec::new(), rest: Some((connections, room, next)) });
+            Ok(Some((stream::iter(page).map(Ok), rest)))
+        });
+        pages.try_flatten()
+    }
+
+    /// All of them.
+    pub async fn all(self) -> Result<Vec<Member>, Fault> {
+        self.stream().try_collect().await
+    }
+}
+
+/// Members that are all known.
+impl From<Vec<Member>> for Members {
+    fn from(page: Vec<Member>) -> Self {
+        Self { page, rest: None }
+    }
 }
 
 fn member(item: Item) -> Result<Member, Fault> {
-    let key: SortKey = read(item.clone())?;
     let row: MemberRow = read(item)?;
-    let connection = key.sort.strip_prefix(keys::CONNECTION_PREFIX).unwrap_or(&key.sort);
+    let connection = row.sort.strip_prefix(keys::CONNECTION_PREFIX).unwrap_or(&row.sort);
     Ok(Member {
         connection: ConnectionId::new(connection),
         user: row.user_id,

@@ -56,10 +56,11 @@ struct SentRow {
     expires_at: i64,
 }
 
+/// The room's counter.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct HeadRow {
-    last_id: MessageId,
+pub(super) struct HeadRow {
+    pub last_id: MessageId,
 }
 
 impl From<MessageRow> for Message {
@@ -92,12 +93,6 @@ impl Messages {
         let counted = request.send().await.map_err(Fault::doing("failed to count a message"))?;
         let head: HeadRow = read(counted.attributes.unwrap_or_default())?;
         Ok(head.last_id)
-    }
-
-    /// The id of the room's newest message, 0 before the first.
-    pub async fn last_id(&self, room: &RoomId) -> Result<MessageId, Fault> {
-        let head = self.get(&keys::room(room), keys::HEAD).await?;
-        head.map_or(Ok(MessageId::new(0)), |item| read::<HeadRow>(item).map(|head| head.last_id))
     }
 
     /// Stores a message, unless an earlier send with the same `clientMessageId` did.

@@ -1,5 +1,5 @@
-use super::{Item, key, keys, number, read, text};
-use crate::limits::{BATCH_GET_MAX, CONFLICT_ATTEMPTS, CONFLICT_BACKOFF};
+use super::{Item, batch, key, keys, number, read, text};
+use crate::limits::BATCH_GET_MAX;
 use crate::{Fault, now};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
@@ -79,22 +79,8 @@ impl Users {
         let doing = "failed to read profiles";
         let wanted = ids.iter().map(|id| key(&keys::user(id), keys::PROFILE)).collect();
         let wanted = KeysAndAttributes::builder().set_keys(Some(wanted)).build().map_err(Fault::doing(doing))?;
-        let mut wanted = HashMap::from([(self.table.clone(), wanted)]);
-        let mut items = Vec::with_capacity(ids.len());
-        let mut backoff = CONFLICT_BACKOFF;
-        for _ in 0..CONFLICT_ATTEMPTS {
-            let request = self.client.batch_get_item().set_request_items(Some(wanted));
-            let answer = request.send().await.map_err(Fault::doing(doing))?;
-            items.extend(answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default());
-            wanted = answer.unprocessed_keys.unwrap_or_default();
-            if wanted.is_empty() {
-                return Ok(items);
-            }
-            // DynamoDB leaves keys over when it throttles.
-            tokio::time::sleep(backoff).await;
-            backoff *= 2;
-        }
-        Err(Fault::because(doing, "DynamoDB left keys over each time"))
+        let mut found = batch::get(&self.client, HashMap::from([(self.table.clone(), wanted)]), doing).await?;
+        Ok(found.remove(&self.table).unwrap_or_default())
     }
 
     fn profile(&self, row: ProfileRow) -> Profile {

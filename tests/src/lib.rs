@@ -11,9 +11,12 @@ mod function;
 mod ids;
 mod lambda;
 mod log;
+mod meter;
 mod mutation;
+mod posts;
 mod recorder;
 mod server;
+mod tls;
 mod trial;
 mod workload;
 
@@ -26,9 +29,12 @@ pub use function::{REQUEST_ID, frame, invoke, sample, websocket_event};
 pub use ids::{fresh, ghost, room, user};
 pub use lambda::Lambda;
 pub use log::logged;
+pub use meter::{Meter, TYPICAL_TEXT, Usage, fill, talk};
 pub use mutation::{Mistake, Mutation};
+pub use posts::{Posted, Posts};
 pub use recorder::{Call, Recorder};
 pub use server::Server;
+pub use tls::Tls;
 pub use trial::Trial;
 pub use workload::{Outcome, Workload};
 

@@ -4,62 +4,108 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 use tokio::net::TcpListener;
 
 /// One call of DynamoDB.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone)]
 pub struct Call {
     pub operation: String,
     /// Every table that it named, and in it the kind of every partition key: `ChatTable ROOM#*`.
     pub partitions: BTreeSet<String>,
+    /// Capacity units, as DynamoDB says them.
+    pub read_units: f64,
+    pub write_units: f64,
+    /// From when to when it was under way.
+    pub began: Instant,
+    pub ended: Instant,
 }
 
 /// Stands between a function and DynamoDB, passes every call on and remembers what it was.
+#[derive(Clone)]
 pub struct Recorder {
     url: String,
-    calls: Arc<Mutex<Vec<Call>>>,
+    passage: Arc<Passage>,
 }
 
-#[derive(Clone)]
+#[derive(Default)]
 struct Passage {
-    target: String,
+    target: OnceLock<String>,
     http: reqwest::Client,
-    calls: Arc<Mutex<Vec<Call>>>,
+    calls: Mutex<Vec<Call>>,
 }
 
 impl Recorder {
     pub async fn before(target: &str) -> Self {
-        let calls = Arc::default();
-        let passage = Passage { target: target.into(), http: reqwest::Client::new(), calls: Arc::clone(&calls) };
+        let recorder = Self::start().await;
+        recorder.aim(target);
+        recorder
+    }
+
+    /// One that is told later where calls go in the end.
+    pub async fn start() -> Self {
+        let passage: Arc<Passage> = Arc::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let router = Router::new().fallback(pass_on).with_state(passage);
+        let router = Router::new().fallback(pass_on).with_state(Arc::clone(&passage));
         #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, calls }
+        Self { url, passage }
+    }
+
+    pub fn aim(&self, target: &str) {
+        self.passage.target.set(target.into()).expect("aimed once");
     }
 
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The calls since the last time, sorted: those of one step run side by side.
+    /// The calls since the last time, sorted by what they were: those of one step run side by side.
     pub fn take(&self) -> Vec<Call> {
-        let mut calls = std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner));
-        calls.sort();
+        let mut calls = std::mem::take(&mut *self.passage.calls.lock().unwrap_or_else(PoisonError::into_inner));
+        calls.sort_by(|a, b| (&a.operation, &a.partitions).cmp(&(&b.operation, &b.partitions)));
         calls
     }
 }
 
-async fn pass_on(State(passage): State<Passage>, headers: HeaderMap, body: Bytes) -> (StatusCode, HeaderMap, Bytes) {
+async fn pass_on(
+    State(passage): State<Arc<Passage>>,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, HeaderMap, Bytes) {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    let request = serde_json::from_slice(&body).expect("JSON");
-    let call = Call { operation, partitions: partitions(&request) };
+    let mut request: Value = serde_json::from_slice(&body).expect("JSON");
+    let partitions = partitions(&request);
+    request["ReturnConsumedCapacity"] = "TOTAL".into();
+    headers.remove("content-length");
+    let url = passage.target.get().expect("aimed before it is used");
+    let began = Instant::now();
+    let answer = passage.http.post(url).headers(headers).body(request.to_string()).send().await.expect("an answer");
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let body = answer.bytes().await.expect("a body");
+    let ended = Instant::now();
+
+    let mut units = units(&serde_json::from_slice(&body).unwrap_or_default());
+    if operation == "TransactWriteItems" && !status.is_success() {
+        // A transaction that is cancelled is charged for all the same, and DynamoDB does not say how much: two units for
+        // each of our rows, none of which is larger than a unit.
+        units = request["TransactItems"].as_array().map_or(0, Vec::len) as f64 * 2.0;
+    }
+    let reads = matches!(operation.as_str(), "BatchGetItem" | "GetItem" | "Query");
+    let (read_units, write_units) = if reads { (units, 0.0) } else { (0.0, units) };
+    let call = Call { operation, partitions, read_units, write_units, began, ended };
     passage.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
-    let answer = passage.http.post(&passage.target).headers(headers).body(body).send().await.expect("an answer");
-    (answer.status(), answer.headers().clone(), answer.bytes().await.expect("a body"))
+    (status, headers, body)
+}
+
+/// The units of an answer: of one table, or of each of several.
+fn units(answer: &Value) -> f64 {
+    let consumed = &answer["ConsumedCapacity"];
+    let tables = consumed.as_array().map_or(std::slice::from_ref(consumed), Vec::as_slice);
+    tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum()
 }
 
 fn partitions(request: &Value) -> BTreeSet<String> {

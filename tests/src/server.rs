@@ -67,10 +67,14 @@ impl Server {
         Self::run(Options { template, ..options() }, Some(folder)).await
     }
 
+    /// In memory, with something that each invocation passes through.
+    pub async fn start_with(interference: Arc<dyn Interference>, limits: Limits) -> Self {
+        Self::run(Options { limits, interference: Some(interference), ..options() }, None).await
+    }
+
     /// In memory, with every invocation at the mercy of `chaos`.
     pub async fn start_in_chaos(chaos: &Chaos, limits: Limits) -> Self {
-        let interference: Arc<dyn Interference> = Arc::new(chaos.clone());
-        let server = Self::run(Options { limits, interference: Some(interference), ..options() }, None).await;
+        let server = Self::start_with(Arc::new(chaos.clone()), limits).await;
         chaos.aim(&server.dynamodb_url, &server.management_url);
         server
     }
@@ -87,6 +91,10 @@ impl Server {
 
     pub async fn stop(self) {
         self.deployment.stop().await;
+    }
+
+    pub fn dynamodb_url(&self) -> &str {
+        &self.dynamodb_url
     }
 
     /// A call of the management API, signed well enough for the gateway.

@@ -1,48 +1,97 @@
-//! What each action asks of DynamoDB: the calls, exactly, since they are what it costs.
+//! What each action takes of AWS, counted to the last unit of DynamoDB and the last byte that is pushed: invocations,
+//! requests, units, posts. A change here is a change of what the product costs, so the numbers are written out.
 
-use chat_aws::Vars;
-use chat_tests::{Recorder, Server, invoke, sample, text_message, websocket_event};
-use serde_json::json;
+use chat_tests::{Meter, room, talk};
+
+const ROOM_OF_1: &str = "\
+connect | authorize connect | BatchWriteItem UpdateItem | 0 read, 3 write
+joinRoom | join-room | BatchGetItem BatchWriteItem Query | 3 read, 2 write | 1 posts of 150 B
+sendMessage | send-message | PutItem Query UpdateItem | 1 read, 2 write | 1 posts of 377 B
+sendMessage, with an id | send-message | Query TransactWriteItems UpdateItem | 1 read, 5 write | 1 posts of 434 B
+sendMessage, repeated | send-message | GetItem Query TransactWriteItems UpdateItem | 2 read, 5 write | 1 posts of 447 B
+leaveRoom | leave-room | 2 DeleteItem Query | 1 read, 2 write
+ping | default | - | 0 read, 0 write
+disconnect, in the room | disconnect | BatchWriteItem 2 DeleteItem 2 Query | 2 read, 4 write";
+
+const ROOM_OF_10: &str = "\
+connect | authorize connect | BatchWriteItem UpdateItem | 0 read, 3 write
+joinRoom | join-room | BatchGetItem BatchWriteItem Query | 3 read, 2 write | 10 posts of 150 B
+sendMessage | send-message | PutItem Query UpdateItem | 1 read, 2 write | 10 posts of 377 B
+sendMessage, with an id | send-message | Query TransactWriteItems UpdateItem | 1 read, 5 write | 10 posts of 434 B
+sendMessage, repeated | send-message | GetItem Query TransactWriteItems UpdateItem | 2 read, 5 write | 10 posts of 447 B
+leaveRoom | leave-room | 2 DeleteItem Query | 1 read, 2 write | 9 posts of 54 B
+ping | default | - | 0 read, 0 write
+disconnect, in the room | disconnect | BatchWriteItem 2 DeleteItem 2 Query | 2 read, 4 write | 9 posts of 54 B";
+
+const ROOM_OF_100: &str = "\
+connect | authorize connect | BatchWriteItem UpdateItem | 0 read, 3 write
+joinRoom | join-room | BatchGetItem BatchWriteItem Query | 4 read, 2 write | 100 posts of 150 B
+sendMessage | send-message | PutItem Query UpdateItem | 2 read, 2 write | 100 posts of 377 B
+sendMessage, with an id | send-message | Query TransactWriteItems UpdateItem | 2 read, 5 write | 100 posts of 434 B
+sendMessage, repeated | send-message | GetItem Query TransactWriteItems UpdateItem | 3 read, 5 write | 100 posts of 447 B
+leaveRoom | leave-room | 2 DeleteItem Query | 2 read, 2 write | 99 posts of 54 B
+ping | default | - | 0 read, 0 write
+disconnect, in the room | disconnect | BatchWriteItem 2 DeleteItem 2 Query | 3 read, 4 write | 99 posts of 54 B";
+
+const ROOM_OF_1000: &str = "\
+connect | authorize connect | BatchWriteItem UpdateItem | 0 read, 3 write
+joinRoom | join-room | BatchGetItem BatchWriteItem Query | 21 read, 2 write | 1000 posts of 150 B
+sendMessage | send-message | PutItem Query UpdateItem | 19 read, 2 write | 1000 posts of 377 B
+sendMessage, with an id | send-message | Query TransactWriteItems UpdateItem | 19 read, 5 write | 1000 posts of 434 B
+sendMessage, repeated | send-message | GetItem Query TransactWriteItems UpdateItem | 20 read, 5 write | 1000 posts of 447 B
+leaveRoom | leave-room | 2 DeleteItem Query | 19 read, 2 write | 999 posts of 54 B
+ping | default | - | 0 read, 0 write
+disconnect, in the room | disconnect | BatchWriteItem 2 DeleteItem 2 Query | 20 read, 4 write | 999 posts of 54 B";
 
 #[tokio::test]
-async fn every_action_makes_the_calls_it_needs_and_no_more() {
-    let server = Server::start().await;
-    let mut vars = server.vars();
-    let recorder = Recorder::before(&vars["AWS_ENDPOINT_URL_DYNAMODB"]).await;
-    vars.insert("AWS_ENDPOINT_URL_DYNAMODB", recorder.url().to_owned());
-    let vars = Vars::from_iter(vars);
-    // Two more are in the room, so that a push finds somebody.
-    let (mut one, mut two) = (server.connect(1).await, server.connect(2).await);
-    one.join(1).await;
-    two.join(1).await;
-    for _ in 0..150 {
-        one.say(1, "hi").await;
+async fn every_action_takes_what_it_needs_and_no_more() {
+    let meter = Meter::start().await;
+    for (members, expected) in [(1, ROOM_OF_1), (10, ROOM_OF_10), (100, ROOM_OF_100), (1_000, ROOM_OF_1000)] {
+        let counted = meter.room_of(members).await;
+        let counted: Vec<_> = counted.iter().map(|(action, usage)| format!("{action} | {usage}")).collect();
+        assert_eq!(counted, expected.lines().collect::<Vec<_>>(), "a room of {members}");
     }
-    let history = sample("list-history");
-    let mut long_history = history.clone();
-    long_history["rawQueryString"] = json!("chatroomId=1&limit=100");
-    let mut named = text_message(1, "hi");
-    named["clientMessageId"] = json!("a");
-    let join = json!({"action": "joinRoom", "chatroomId": 1});
-    let leave = json!({"action": "leaveRoom", "chatroomId": 1});
-    for (name, event, calls) in [
-        ("connect", websocket_event(&json!({})), "BatchWriteItem UpdateItem"),
-        // The connection is not the gateway's, so its first push finds it gone, takes it out again and looks
-        // who is left.
-        ("join-room", websocket_event(&join), "BatchGetItem BatchWriteItem DeleteItem DeleteItem Query Query"),
-        ("send-message", websocket_event(&text_message(1, "hi")), "PutItem Query UpdateItem"),
-        ("send-message", websocket_event(&named), "Query TransactWriteItems UpdateItem"),
-        ("send-message", websocket_event(&named), "GetItem Query TransactWriteItems UpdateItem"),
-        ("send-message", websocket_event(&text_message(1, " ")), ""),
-        ("list-history", history, "BatchGetItem Query"),
-        ("list-history", long_history, "BatchGetItem Query"),
-        ("leave-room", websocket_event(&leave), "DeleteItem DeleteItem"),
-        ("disconnect", websocket_event(&json!({})), "BatchWriteItem Query"),
-        ("default", websocket_event(&json!({"action": "ping"})), ""),
+    meter.stop().await;
+}
+
+/// The newest page and one from the middle are the same, and a longer history is no dearer.
+#[tokio::test]
+async fn a_page_of_history_takes_what_is_on_it() {
+    let meter = Meter::start().await;
+    let (short, long) = (room("1000007"), room("1000008"));
+    talk(&meter.server, &short, 110).await;
+    talk(&meter.server, &long, 330).await;
+    for (limit, units) in [(1, 1.5), (50, 8.0), (100, 10.0)] {
+        for (room, before) in [(&short, 111), (&long, 331), (&long, 165)] {
+            let usage = meter.page(room, &format!("limit={limit}&before={before}")).await;
+            let expected = format!("authorize list-history | BatchGetItem Query | {units} read, 0 write");
+            assert_eq!(usage.to_string(), expected, "{limit} messages before {before}");
+        }
+    }
+    meter.stop().await;
+}
+
+/// A frame that is refused costs an invocation and nothing else.
+#[tokio::test]
+async fn what_is_refused_asks_dynamodb_nothing() {
+    let meter = Meter::start().await;
+    for (function, frame) in [
+        ("send-message", r#"{"action":"sendMessage","chatroomId":1,"message":{"type":"text","content":" "}}"#),
+        ("join-room", r#"{"action":"joinRoom"}"#),
+        ("leave-room", r#"{"action":"leaveRoom","chatroomId":1,"userId":2}"#),
+        ("default", r#"{"action":"dance"}"#),
     ] {
-        let answer = invoke(name, &vars, event).await;
-        let made: Vec<_> = recorder.take().into_iter().map(|call| call.operation).collect();
-        assert_eq!(made.join(" "), calls, "{name}: {answer}");
+        assert_eq!(meter.frame(function, frame).await.to_string(), format!("{function} | - | 0 read, 0 write"));
     }
-    server.stop().await;
+    meter.stop().await;
+}
+
+/// One answer of DynamoDB holds the members of nearly every room; a larger one takes another, and nobody is left out.
+#[tokio::test]
+async fn a_room_larger_than_a_page_takes_one_request_more() {
+    let meter = Meter::start().await;
+    let counted = meter.room_of(1_101).await;
+    let (_, send) = counted.iter().find(|(action, _)| *action == "sendMessage").expect("it is measured");
+    assert_eq!(send.to_string(), "send-message | PutItem 2 Query UpdateItem | 22 read, 2 write | 1101 posts of 377 B");
+    meter.stop().await;
 }

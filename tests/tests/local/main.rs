@@ -1,6 +1,7 @@
 //! What needs the inside of a local run: its tables, its functions, its limits, an altered template. Every test has a
 //! gateway, a DynamoDB and ports of its own.
 
+mod batches;
 mod contract;
 mod costs;
 mod events;

@@ -1,0 +1,231 @@
+use crate::chaos::lock;
+use crate::{Client, PATIENCE, Posts, Recorder, Server, room, text_message, user};
+use chat::{ConnectionId, Content, Member, Message, MessageId, MessageKind, Profile, RoomId};
+use chat_aws::now;
+use chat_local::{Interference, Limits, Plan};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// Rows that are written at the same time when a room is filled.
+const WRITES_AT_ONCE: usize = 16;
+
+/// What is said in rooms that are measured, 100 characters: what people write, not what a protocol allows.
+pub const TYPICAL_TEXT: &str =
+    "This is what a message in a chat looks like: a sentence or two, not a letter, and seldom is it more.";
+
+/// What an action took of AWS, counted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Usage {
+    /// Invocations by function.
+    pub invocations: BTreeMap<String, usize>,
+    /// Calls of DynamoDB by operation.
+    pub requests: BTreeMap<String, usize>,
+    pub read_units: f64,
+    pub write_units: f64,
+    pub posts: usize,
+    /// Bytes of all posted frames together.
+    pub posted_bytes: usize,
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |counts: &BTreeMap<String, usize>| {
+            let one = |(name, count): (&String, &usize)| match count {
+                1 => name.clone(),
+                count => format!("{count} {name}"),
+            };
+            let names: Vec<_> = counts.iter().map(one).collect();
+            if names.is_empty() { "-".to_owned() } else { names.join(" ") }
+        };
+        let (invocations, requests) = (list(&self.invocations), list(&self.requests));
+        let (reads, writes) = (self.read_units, self.write_units);
+        write!(f, "{invocations} | {requests} | {reads} read, {writes} write")?;
+        // One push goes to everybody.
+        let size = self.posted_bytes.checked_div(self.posts).unwrap_or_default();
+        if self.posts > 0 { write!(f, " | {} posts of {size} B", self.posts) } else { Ok(()) }
+    }
+}
+
+/// A local run that counts: what people do, through the gateway and the functions, to the last unit of DynamoDB. Posts
+/// are taken by [`Posts`] and go nowhere, so that a room of a thousand needs no thousand sockets.
+pub struct Meter {
+    pub server: Server,
+    recorder: Recorder,
+    posts: Posts,
+    counter: Counter,
+}
+
+/// Counts invocations, and sends their calls past the recorder.
+#[derive(Debug, Clone)]
+struct Counter {
+    vars: Vec<(String, String)>,
+    invocations: Arc<Mutex<BTreeMap<String, usize>>>,
+    under_way: watch::Sender<usize>,
+}
+
+/// Tells the end of an invocation: it goes with the plan.
+struct End(watch::Sender<usize>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.send_modify(|under_way| *under_way -= 1);
+    }
+}
+
+impl Interference for Counter {
+    fn plan(&self, function: &str, _: &Value) -> Plan {
+        *lock(&self.invocations).entry(function.to_owned()).or_default() += 1;
+        self.under_way.send_modify(|under_way| *under_way += 1);
+        let end = End(self.under_way.clone());
+        let killed = async move {
+            let _end = end;
+            std::future::pending().await
+        };
+        Plan { vars: self.vars.clone(), killed: killed.boxed(), ..Plan::default() }
+    }
+}
+
+impl Meter {
+    pub async fn start() -> Self {
+        let (recorder, posts) = (Recorder::start().await, Posts::start(Duration::ZERO, None).await);
+        let vars =
+            [("AWS_ENDPOINT_URL_DYNAMODB", recorder.url()), ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", posts.url())];
+        let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let counter = Counter { vars, invocations: Arc::default(), under_way: watch::Sender::default() };
+        let server = Server::start_with(Arc::new(counter.clone()), Limits::default()).await;
+        recorder.aim(server.dynamodb_url());
+        Self { server, recorder, posts, counter }
+    }
+
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+
+    /// Everything that people do in a room of so many members, each with what it took.
+    pub async fn room_of(&self, members: usize) -> Vec<(&'static str, Usage)> {
+        let room = room(&format!("{}", 100_000 + members));
+        fill(&self.server, &room, members - 1).await;
+        let mut taken = Vec::new();
+        let mut client = self.connect().await;
+        taken.push(("connect", self.take("connect").await));
+        let ask = |action: &str| json!({"action": action, "chatroomId": room});
+        client.ask(ask("joinRoom")).await;
+        taken.push(("joinRoom", self.take("join-room").await));
+        let unnamed = text_message(room.to_string(), TYPICAL_TEXT);
+        client.ask(unnamed.clone()).await;
+        taken.push(("sendMessage", self.take("send-message").await));
+        let mut named = unnamed;
+        named["clientMessageId"] = json!("0b5e6a52-6f0c-4c8e-9a53-7d1f2e3c4b5a");
+        client.ask(named.clone()).await;
+        taken.push(("sendMessage, with an id", self.take("send-message").await));
+        client.ask(named).await;
+        taken.push(("sendMessage, repeated", self.take("send-message").await));
+        client.ask(ask("leaveRoom")).await;
+        taken.push(("leaveRoom", self.take("leave-room").await));
+        client.ask(json!({"action": "ping"})).await;
+        taken.push(("ping", self.take("default").await));
+        client.ask(ask("joinRoom")).await;
+        self.take("join-room").await;
+        client.close().await;
+        taken.push(("disconnect, in the room", self.take("disconnect").await));
+        taken
+    }
+
+    /// What one frame takes that is answered with an error.
+    pub async fn frame(&self, function: &str, frame: &str) -> Usage {
+        let mut client = self.connect().await;
+        self.take("connect").await;
+        client.send(serde_json::from_str(frame).expect("JSON")).await;
+        assert_eq!(client.next().await["type"], "error");
+        let usage = self.take(function).await;
+        client.close().await;
+        self.take("disconnect").await;
+        usage
+    }
+
+    /// A page of a room's history.
+    pub async fn page(&self, room: &RoomId, query: &str) -> Usage {
+        let room = room.to_string();
+        let page = self.server.history(&format!("chatroomId={room}&{query}")).await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        self.take("list-history").await
+    }
+
+    async fn connect(&self) -> Client {
+        let claims = json!({"userId": 1001, "username": "guang", "nickName": "光",
+            "headPic": "https://example.com/guang.png", "rooms": "*"});
+        Client::connect(&self.server.socket_url(&self.server.token(claims))).await
+    }
+
+    /// What was taken since the last time, once this function, and whatever else was invoked, is done.
+    async fn take(&self, function: &str) -> Usage {
+        let mut under_way = self.counter.under_way.subscribe();
+        let done = |under_way: &usize| *under_way == 0 && lock(&self.counter.invocations).contains_key(function);
+        timeout(PATIENCE, under_way.wait_for(done)).await.expect("an end in time").expect("a counter");
+        let posted = self.posts.take();
+        let mut usage = Usage {
+            invocations: std::mem::take(&mut *lock(&self.counter.invocations)),
+            posts: posted.posts,
+            posted_bytes: posted.bytes,
+            ..Usage::default()
+        };
+        for call in self.recorder.take() {
+            *usage.requests.entry(call.operation).or_default() += 1;
+            usage.read_units += call.read_units;
+            usage.write_units += call.write_units;
+        }
+        usage
+    }
+}
+
+/// Puts members into a room, whose connections are of the usual length.
+pub async fn fill(server: &Server, room: &RoomId, members: usize) {
+    let app = server.app();
+    let enter = |number: usize| {
+        let app = app.clone();
+        async move {
+            let connection = ConnectionId::new(format!("L0SM{number:08}hw=="));
+            let member = Member { connection, user: user(&format!("{}", 100_000 + number)), joined_at: now() };
+            app.connections.enter(&member, room).await
+        }
+    };
+    let entered = stream::iter(0..members).map(enter).buffer_unordered(WRITES_AT_ONCE);
+    entered.try_collect::<()>().await.expect("entered");
+}
+
+/// Has ten people say so many things in a room, and be known by name.
+pub async fn talk(server: &Server, room: &RoomId, messages: usize) {
+    let app = server.app();
+    let people: Vec<_> = (0..10).map(|person| user(&format!("{}", 1_001 + person))).collect();
+    for id in &people {
+        let head_pic = Some("https://example.com/guang.png".to_owned());
+        let profile =
+            Profile { head_pic, nick_name: "光".into(), username: "guang".into(), ..Profile::unknown(id.clone()) };
+        app.users.remember(&profile).await.expect("remembered");
+    }
+    let say = |number: usize| {
+        let content = Content::parse(MessageKind::Text, TYPICAL_TEXT).expect("content");
+        let sender = people[number % people.len()].clone();
+        let message = Message {
+            id: MessageId::new(0),
+            room: room.clone(),
+            sender,
+            content,
+            create_time: now(),
+            client_message_id: None,
+        };
+        let app = app.clone();
+        async move {
+            let id = app.messages.next_id(room).await?;
+            app.messages.store(Message { id, ..message }).await
+        }
+    };
+    let said = stream::iter(0..messages).map(say).buffered(1);
+    said.try_for_each(|_| async { Ok(()) }).await.expect("stored");
+}

@@ -70,6 +70,35 @@ pub async fn serve() -> Result<()> {
     Ok(())
 }
 
+/// A local run in a process of its own.
+pub struct Served {
+    pub child: Child,
+    pub deployment: Deployment,
+}
+
+impl Served {
+    pub async fn start() -> Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("serve")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("failed to start the local run")?;
+        let stdout = child.stdout.take().context("no output")?;
+        let line = BufReader::new(stdout).lines().next_line().await?.context("the local run ended")?;
+        let about: Value = serde_json::from_str(&line)?;
+        let text = |name: &str| about[name].as_str().unwrap_or_default().to_owned();
+        let deployment = Deployment::at(text("websocket"), text("http"), &text("secret"));
+        Ok(Self { child, deployment })
+    }
+
+    /// The process, as the system knows it.
+    pub fn id(&self) -> Result<u32> {
+        self.child.id().context("the local run ended")
+    }
+}
+
 /// What all clients tell.
 #[derive(Default)]
 struct Tally {
@@ -89,18 +118,8 @@ struct Tally {
 
 impl Load {
     pub async fn run(self) -> Result<()> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg("serve")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("failed to start the local run")?;
-        let stdout = child.stdout.take().context("no output")?;
-        let line = BufReader::new(stdout).lines().next_line().await?.context("the local run ended")?;
-        let about: Value = serde_json::from_str(&line)?;
-        let text = |name: &str| about[name].as_str().unwrap_or_default().to_owned();
-        let deployment = Arc::new(Deployment::at(text("websocket"), text("http"), &text("secret")));
+        let Served { mut child, deployment } = Served::start().await?;
+        let deployment = Arc::new(deployment);
         let rooms: Vec<u64> = (0..self.rooms).map(|_| fresh()).collect();
         let tally = Arc::new(Tally { ids: rooms.iter().map(|_| Mutex::default()).collect(), ..Tally::default() });
 

@@ -1,35 +1,95 @@
-//! Runs that are too long for a test: `cargo run --release -p chat-bench -- <command>`.
+//! What is promised about speed and cost, measured; and runs that are too long for a test.
+//!
+//! `cargo run --release -p chat-bench -- all > docs/benchmarks.md`
 
-#![allow(clippy::print_stdout, reason = "the figures are what it is run for")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the figures are what it is run for")]
 
+mod aws;
+mod bare_client;
+mod cold_start;
+mod costs;
+mod fan_out;
+mod functions;
+mod growth;
 mod load;
+mod memory;
+mod model;
+mod prices;
+mod process;
+mod report;
 mod soak;
+mod warm;
 
-use anyhow::Result;
-use clap::{Parser, Subcommand};
+use anyhow::{Result, ensure};
+use clap::{Args, Parser, Subcommand};
+use costs::SendCpu;
+use report::Report;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
+    /// Measures the binaries in a folder, instead of building them
+    #[arg(long, global = true)]
+    binaries: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    /// Everything that is promised about speed and cost, as a document
+    All(All),
+    /// What each action takes of AWS, counted, and in dollars
+    Costs(costs::Costs),
+    /// How long each function takes from nothing to its first answer, beside one that does nothing; and their memory
+    ColdStart(cold_start::ColdStart),
+    /// One message to up to 10,000 members
+    FanOut(fan_out::FanOut),
+    /// A send to a room of ten, through the local gateway
+    Warm(warm::Warm),
+    /// A page of a history of a million messages, and a join into a room of 10,000
+    Growth(growth::Growth),
     /// Random faults under load, until so many messages are acknowledged; fails if one is lost, doubled or out of order
     Soak(soak::Soak),
     /// Many connected clients, some of whom vanish and come back; fails if a message does not arrive
     Load(load::Load),
-    /// A local run for `load`, in a process of its own so that its memory can be read
+    /// A local run in a process of its own, so that its CPU and memory can be read
     #[command(hide = true)]
     Serve,
+    /// The client that `fan-out` compares ours with
+    #[command(hide = true)]
+    Bare(bare_client::Bare),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Arguments::parse().command).await {
+#[derive(Args)]
+struct All {
+    /// Fails if a goal is missed
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    cold_start: cold_start::ColdStart,
+    #[command(flatten)]
+    fan_out: fan_out::FanOut,
+    #[command(flatten)]
+    warm: warm::Warm,
+    #[command(flatten)]
+    growth: growth::Growth,
+}
+
+fn main() -> ExitCode {
+    let Arguments { binaries, command } = Arguments::parse();
+    let run = match command {
+        // It has a runtime of its own, of one thread.
+        Command::Bare(bare) => bare.run(),
+        command => {
+            let runtime = tokio::runtime::Runtime::new().map_err(Into::into);
+            runtime.and_then(|runtime| runtime.block_on(run(command, binaries.as_deref())))
+        }
+    };
+    match run {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -38,10 +98,47 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Result<()> {
+async fn run(command: Command, folder: Option<&Path>) -> Result<()> {
+    let mut report = Report::default();
+    let mut check = true;
     match command {
-        Command::Soak(soak) => soak.run().await,
-        Command::Load(load) => load.run().await,
-        Command::Serve => load::serve().await,
+        Command::All(all) => {
+            check = all.check;
+            all.run(&mut report, &functions::binaries(folder)?).await?;
+        }
+        Command::Costs(costs) => costs.run(&mut report, SendCpu::default()).await?,
+        Command::ColdStart(cold_start) => {
+            let cold = cold_start.run(&mut report, &functions::binaries(folder)?).await?;
+            memory::run(&mut report, &cold, SendCpu::default().post)?;
+        }
+        Command::FanOut(fan_out) => {
+            fan_out.run(&mut report, &functions::binaries(folder)?["send-message"]).await?;
+        }
+        Command::Warm(warm) => warm.run(&mut report).await?,
+        Command::Growth(growth) => growth.run(&mut report, &functions::binaries(folder)?["join-room"]).await?,
+        Command::Soak(soak) => return soak.run().await,
+        Command::Load(load) => return load.run().await,
+        Command::Serve => return load::serve().await,
+        Command::Bare(bare) => return bare.run(),
+    }
+    println!("{}", report.document("Benchmarks"));
+    ensure!(!check || report.missed() == 0, "{} goals are missed", report.missed());
+    Ok(())
+}
+
+impl All {
+    async fn run(self, report: &mut Report, binaries: &BTreeMap<String, PathBuf>) -> Result<()> {
+        // What is counted comes first, though it takes a figure of what is measured.
+        let (mut measured, mut rest) = (Report::default(), Report::default());
+        let cold = self.cold_start.run(&mut measured, binaries).await?;
+        let post = self.fan_out.run(&mut measured, &binaries["send-message"]).await?;
+        memory::run(&mut measured, &cold, post)?;
+        let send = memory::send_cpu(&cold, post);
+        costs::Costs {}.run(report, SendCpu { send, post }).await?;
+        self.warm.run(&mut rest).await?;
+        self.growth.run(&mut rest, &binaries["join-room"]).await?;
+        report.append(measured);
+        report.append(rest);
+        Ok(())
     }
 }

@@ -9,32 +9,38 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::timeout;
 
 /// Lambda's side of the runtime API (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>): starts the
 /// real binary of a function and has it serve events.
 pub struct Lambda {
     process: Child,
+    started: Instant,
+    asked: watch::Receiver<Option<Instant>>,
     events: mpsc::Sender<Value>,
     answers: mpsc::Receiver<(String, Value)>,
 }
 
 #[derive(Clone)]
 struct Runtime {
+    /// When the function last asked for an event.
+    asked: watch::Sender<Option<Instant>>,
     events: Arc<Mutex<mpsc::Receiver<Value>>>,
     answers: mpsc::Sender<(String, Value)>,
 }
 
 impl Lambda {
-    /// Starts the binary with this environment and nothing else of ours.
+    /// Starts the binary with this environment and nothing else of ours. Where it does not say, the function has 256 MB.
     pub async fn start(binary: &str, variables: BTreeMap<&'static str, String>) -> Self {
         let (events, incoming) = mpsc::channel(1);
         let (outgoing, answers) = mpsc::channel(1);
-        let runtime = Runtime { events: Arc::new(Mutex::new(incoming)), answers: outgoing };
+        let (asks, asked) = watch::channel(None);
+        let runtime = Runtime { asked: asks, events: Arc::new(Mutex::new(incoming)), answers: outgoing };
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/{kind}", post(answer))
@@ -43,19 +49,31 @@ impl Lambda {
         let address = listener.local_addr().expect("an address");
         #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
         tokio::spawn(async move { axum::serve(listener, router).await });
+        let started = Instant::now();
         let process = Command::new(binary)
             .env_clear()
-            .envs(variables)
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "function")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .envs(variables)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .expect("the binary starts");
-        Self { process, events, answers }
+        Self { process, started, asked, events, answers }
+    }
+
+    /// The process, as the system knows it.
+    pub fn id(&self) -> u32 {
+        self.process.id().expect("it has not ended")
+    }
+
+    /// Waits until the function asks for its first event, and answers how long it took to.
+    pub async fn ready(&mut self) -> Duration {
+        let asked = timeout(PATIENCE, self.asked.wait_for(Option::is_some)).await.expect("ready in time");
+        asked.expect("a runtime").map_or(Duration::ZERO, |asked| asked - self.started)
     }
 
     /// Hands the function an event and waits for what it posts back: `response` or `error`, and the body.
@@ -77,6 +95,7 @@ impl Lambda {
 }
 
 async fn next(State(runtime): State<Runtime>) -> impl IntoResponse {
+    runtime.asked.send_replace(Some(Instant::now()));
     match runtime.events.lock().await.recv().await {
         Some(event) => {
             let headers = [

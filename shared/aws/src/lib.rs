@@ -6,6 +6,7 @@ pub mod apigw;
 mod app;
 mod clock;
 mod fault;
+mod http;
 mod limits;
 mod push;
 mod sdk;

@@ -16,7 +16,7 @@ pub const RETRY_WINDOW: Duration = Duration::from_secs(24 * 3_600);
 /// Longest wait for a TCP and TLS handshake inside a Region: a hundred times the usual.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Longest wait for an answer of one attempt; the SDK itself would wait for ever.
+/// Longest wait for the whole answer of one attempt.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Longest wait for one operation with all its attempts: two of them fit `send-message`'s time-out.
@@ -39,9 +39,13 @@ pub const CONFLICT_BACKOFF: Duration = Duration::from_millis(20);
 /// request, and some 2 MB while they are read.
 pub const MEMBERS_PER_PAGE: i32 = 1_100;
 
-/// Sockets of one host that are kept open, and so the most posts in flight: above it hyper, with a cold pool of TLS
-/// connections, opens more sockets than there are posts.
-pub const POSTS_IN_FLIGHT_MAX: usize = 64;
+/// Sockets to one host, and so the most posts in flight. Each begins with a TLS handshake, half a millisecond of CPU; with a
+/// whole vCPU 64 of them take about as long as one post.
+pub const SOCKETS_PER_HOST: usize = 64;
+
+/// How long a socket may be idle before it is not used again: a little less than the minute after which load balancers
+/// close it.
+pub const SOCKET_IDLE_MAX: Duration = Duration::from_secs(50);
 
 /// The fewest posts in flight: with less CPU than that one would still rather wait side by side, if posts take longer
 /// than usual.
@@ -66,8 +70,8 @@ const POST_CPU_MICROS: u64 = 130;
 /// for the CPU instead of the network, each with a socket and a TLS handshake of its own.
 pub fn posts_in_flight(memory: u64) -> usize {
     let share_of_wait = POST_WAIT_MICROS * memory.min(VCPU_MEMORY) / VCPU_MEMORY;
-    let fed = usize::try_from(share_of_wait / POST_CPU_MICROS).unwrap_or(POSTS_IN_FLIGHT_MAX);
-    fed.clamp(POSTS_IN_FLIGHT_MIN, POSTS_IN_FLIGHT_MAX)
+    let fed = usize::try_from(share_of_wait / POST_CPU_MICROS).unwrap_or(SOCKETS_PER_HOST);
+    fed.clamp(POSTS_IN_FLIGHT_MIN, SOCKETS_PER_HOST)
 }
 
 /// Rooms that one `$disconnect` leaves at once, and members that one delivery takes out at once.

@@ -1,17 +1,23 @@
 //! The SDK clients, set up for a cold start of milliseconds.
 //!
-//! No `aws-config`, one connector for both clients, `ring` instead of aws-lc (which seeds itself from CPU jitter for
+//! No `aws-config`, one set of sockets for both clients, `ring` instead of aws-lc (which seeds itself from CPU jitter for
 //! tens of milliseconds at the first handshake), and five pinned roots instead of parsing the system's 140.
 
-use crate::limits::{ATTEMPTS, CONNECT_TIMEOUT, OPERATION_TIMEOUT, POSTS_IN_FLIGHT_MAX, READ_TIMEOUT, RETRY_BACKOFF};
+use crate::http::Http;
+use crate::limits::{ATTEMPTS, OPERATION_TIMEOUT, RETRY_BACKOFF};
 use crate::{Fault, Vars};
 use aws_sdk_apigatewaymanagement as management;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, IdentityCache, Region, StalledStreamProtectionConfig};
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use rustls_native_certs::load_native_certs;
+use std::sync::Arc;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// The roots that every AWS endpoint chains to (<https://www.amazontrust.com/repository/>).
 const AMAZON_ROOTS: [&str; 5] = [
@@ -40,9 +46,12 @@ impl Clients {
             None,
             "environment",
         );
-        let http = http_client(vars)?;
+        let connector = SharedHttpConnector::new(http(vars)?);
+        let http = http_client_fn(move |_, _| connector.clone());
         let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(RETRY_BACKOFF);
         let timeouts = TimeoutConfig::builder().operation_timeout(OPERATION_TIMEOUT).build();
+        // There is nothing to cache of credentials that never change, and an answer that stalls meets its time-out.
+        let (identity, stalls) = (IdentityCache::no_cache(), StalledStreamProtectionConfig::disabled());
 
         let mut dynamodb = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -50,7 +59,9 @@ impl Clients {
             .credentials_provider(credentials.clone())
             .http_client(http.clone())
             .retry_config(retries.clone())
-            .timeout_config(timeouts.clone());
+            .timeout_config(timeouts.clone())
+            .identity_cache(identity.clone())
+            .stalled_stream_protection(stalls.clone());
         // The service's own variable goes before the one for all, as in every AWS SDK.
         let endpoint = vars.optional("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| vars.optional("AWS_ENDPOINT_URL"));
         dynamodb.set_endpoint_url(endpoint.map(String::from));
@@ -62,6 +73,8 @@ impl Clients {
             .http_client(http)
             .retry_config(retries)
             .timeout_config(timeouts)
+            .identity_cache(identity)
+            .stalled_stream_protection(stalls)
             .endpoint_url(vars.required("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")?);
 
         Ok(Self {
@@ -71,27 +84,30 @@ impl Clients {
     }
 }
 
-/// One connector with its pool, given to every client: each would build, and drop, one of its own.
-fn http_client(vars: &Vars) -> Result<SharedHttpClient, Fault> {
-    let trust = match vars.optional("TLS_ROOTS") {
-        None | Some("amazon") => AMAZON_ROOTS.into_iter().fold(TrustStore::empty(), TrustStore::with_pem_certificate),
-        Some("system") => TrustStore::empty().with_native_roots(true),
+/// The sockets of both clients.
+fn http(vars: &Vars) -> Result<Http, Fault> {
+    let doing = "failed to set up TLS";
+    let mut roots = RootCertStore::empty();
+    match vars.optional("TLS_ROOTS") {
+        None | Some("amazon") => {
+            for root in AMAZON_ROOTS {
+                let root = CertificateDer::from_pem_slice(root.as_bytes()).map_err(Fault::doing(doing))?;
+                roots.add(root).map_err(Fault::doing(doing))?;
+            }
+        }
+        // What the system has is not all readable everywhere; one good root is enough.
+        Some("system") => drop(roots.add_parsable_certificates(load_native_certs().certs)),
         Some(other) => {
             return Err(Fault::because(
                 "failed to start",
                 format!("TLS_ROOTS must be amazon or system, not {other:?}"),
             ));
         }
-    };
-    let context =
-        TlsContext::builder().with_trust_store(trust).build().map_err(Fault::doing("failed to set up TLS"))?;
-    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
-    let connector = Connector::builder()
-        .connector_settings(settings)
-        .pool_max_idle_per_host(POSTS_IN_FLIGHT_MAX)
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(context)
-        .build();
-    let connector = SharedHttpConnector::new(connector);
-    Ok(http_client_fn(move |_, _| connector.clone()))
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(Fault::doing(doing))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Http::new(TlsConnector::from(Arc::new(config))))
 }

@@ -1,0 +1,82 @@
+//! What stands in for AWS while the binaries are measured: DynamoDB's protocol with the tables of the template, and a
+//! management API that takes a while; both also over TLS, with a certificate of this run.
+
+use anyhow::Result;
+use chat::{ConnectionId, Member};
+use chat_aws::now;
+use chat_tests::{Lambda, Posts, Server, Tls, room, sample, user};
+use serde_json::Value;
+use std::path::Path;
+use std::time::Duration;
+
+/// What the samples in `events/` are signed with.
+const SAMPLE_SECRET: &str = "sample-secret-for-the-events-folder-only";
+
+pub struct Aws {
+    pub server: Server,
+    pub tls: Tls,
+    dynamodb_over_tls: String,
+    plain: Posts,
+    over_tls: Posts,
+}
+
+impl Aws {
+    pub async fn start(post_latency: Duration) -> Self {
+        let (server, tls) = (Server::start().await, Tls::new());
+        let dynamodb_over_tls = tls.before(server.dynamodb_url()).await;
+        let (plain, over_tls) = (Posts::start(post_latency, None).await, Posts::start(post_latency, Some(&tls)).await);
+        Self { server, tls, dynamodb_over_tls, plain, over_tls }
+    }
+
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+
+    /// Where frames are posted to.
+    pub fn posts(&self, secure: bool) -> &Posts {
+        if secure { &self.over_tls } else { &self.plain }
+    }
+
+    /// Starts a function with so much memory, in MB, as Lambda would say it.
+    pub async fn start_function(&self, binary: &Path, memory: u64, secure: bool) -> Lambda {
+        let mut vars = self.server.vars();
+        let management = self.posts(secure).url().to_owned();
+        vars.insert("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", management);
+        vars.insert("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.to_string());
+        vars.insert("TOKEN_SECRET", SAMPLE_SECRET.into());
+        if secure {
+            vars.insert("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb_over_tls.clone());
+            vars.insert("TLS_ROOTS", "system".into());
+            vars.insert("SSL_CERT_FILE", self.tls.roots().display().to_string());
+        }
+        Lambda::start(&binary.display().to_string(), vars).await
+    }
+
+    /// Makes it so that a function's sample event finds what it is about: a connection that is open and in a room, and
+    /// somebody else there.
+    pub async fn prepare(&self) -> Result<()> {
+        let app = self.server.app();
+        let (me, other) = (member("L0SM9cOFvHcCIhw=", "1"), member("L0SNaaaavHcCIhw=", "2"));
+        for member in [&me, &other] {
+            app.connections.open(&member.connection, &member.user, now()).await.map_err(anyhow::Error::new)?;
+            app.connections.enter(member, &room("1")).await.map_err(anyhow::Error::new)?;
+        }
+        Ok(())
+    }
+}
+
+/// What API Gateway sends a function.
+pub fn event(function: &str) -> Value {
+    sample(if function == "default" { "default-ping" } else { function })
+}
+
+/// Whether a function did what the event asked of it.
+pub fn is_good(kind: &str, answer: &Value) -> bool {
+    let frame = answer["body"].as_str().unwrap_or_default();
+    let allowed = answer["policyDocument"]["Statement"][0]["Effect"] == "Allow";
+    kind == "response" && (answer["statusCode"] == 200 || allowed) && !frame.contains(r#""type":"error""#)
+}
+
+fn member(connection: &str, id: &str) -> Member {
+    Member { connection: ConnectionId::new(connection), user: user(id), joined_at: now() }
+}

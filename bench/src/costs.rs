@@ -1,0 +1,197 @@
+//! What each action takes, counted through the gateway and the functions, and what that is in dollars.
+
+use crate::model::{self, Dollars};
+use crate::prices;
+use crate::report::{Report, short};
+use anyhow::{Context, Result};
+use chat_tests::{Meter, Usage, room, talk};
+use clap::Args;
+use std::time::Duration;
+
+/// Rooms and pages that are counted.
+const ROOMS: [usize; 4] = [1, 10, 100, 1_000];
+const PAGES: [usize; 3] = [1, 50, 100];
+
+/// Connections of a deployment whose every message scans for its recipients.
+const CONNECTIONS: [usize; 3] = [1_000, 10_000, 100_000];
+
+/// DynamoDB reads this many bytes by half a unit, if the read need not be consistent.
+const HALF_UNIT_BYTES: usize = 4_096;
+
+/// A row of the Connections table, by DynamoDB's way of counting.
+const ROW_BYTES: usize = 77;
+
+/// `send-message`'s memory in the template, in MB.
+pub const SEND_MEMORY: u64 = 512;
+
+/// CPU of a send and of each post, on a whole vCPU.
+#[derive(Debug, Clone, Copy)]
+pub struct SendCpu {
+    pub send: Duration,
+    pub post: Duration,
+}
+
+impl Default for SendCpu {
+    /// What was measured once, for a run that counts alone.
+    fn default() -> Self {
+        Self { send: Duration::from_micros(900), post: Duration::from_micros(120) }
+    }
+}
+
+#[derive(Args, Clone, Copy)]
+pub struct Costs {}
+
+impl Costs {
+    pub async fn run(self, report: &mut Report, cpu: SendCpu) -> Result<()> {
+        let meter = Meter::start().await;
+        let mut counted = Vec::new();
+        for members in ROOMS {
+            eprintln!("counting what a room of {members} takes");
+            counted.push((members, meter.room_of(members).await));
+        }
+        let history = room("7");
+        talk(&meter.server, &history, 250).await;
+        let mut pages = Vec::new();
+        for limit in PAGES {
+            pages.push((limit, meter.page(&history, &format!("limit={limit}")).await));
+        }
+        meter.stop().await;
+        tell_counts(report, &counted, &pages);
+        tell_dollars(report, &counted, cpu)?;
+        tell_pages(report, &pages);
+        Ok(())
+    }
+}
+
+type Counted = [(usize, Vec<(&'static str, Usage)>)];
+
+fn tell_counts(report: &mut Report, counted: &Counted, pages: &[(usize, Usage)]) {
+    report.heading("What each action takes");
+    report.paragraph(
+        "Counted, not measured: a client's action through the gateway, its functions and an embedded DynamoDB that says the units of each \
+         request as AWS does. [A test](../tests/tests/local/costs.rs) holds every number. One connection does it in a room of so many, itself \
+         included; texts are of 100 characters.",
+    );
+    let row = |action: String, usage: &Usage| {
+        let list = |names: Vec<String>| if names.is_empty() { "–".to_owned() } else { names.join(", ") };
+        let requests = usage.requests.iter().map(|(name, count)| match count {
+            1 => name.clone(),
+            count => format!("{count} {name}"),
+        });
+        let size = usage.posted_bytes.checked_div(usage.posts).unwrap_or_default();
+        let posts =
+            if usage.posts == 0 { "–".to_owned() } else { format!("{} of {size} B", short(usage.posts as f64)) };
+        [
+            action,
+            list(usage.invocations.keys().cloned().collect()),
+            list(requests.collect()),
+            usage.requests.values().sum::<usize>().to_string(),
+            usage.read_units.to_string(),
+            usage.write_units.to_string(),
+            posts,
+        ]
+    };
+    let mut rows = Vec::new();
+    for (at, (action, first)) in counted[0].1.iter().enumerate() {
+        let rooms: Vec<_> = counted.iter().map(|(members, actions)| (members, &actions[at].1)).collect();
+        match rooms.iter().all(|(_, usage)| *usage == first) {
+            true => rows.push(row((*action).to_owned(), first)),
+            false => rows.extend(
+                rooms
+                    .iter()
+                    .map(|(members, usage)| row(format!("{action}, room of {}", short(**members as f64)), usage)),
+            ),
+        }
+    }
+    rows.extend(pages.iter().map(|(limit, usage)| row(format!("history, a page of {limit}"), usage)));
+    report.table(["action", "invocations", "DynamoDB requests", "", "read units", "write units", "posts"], rows);
+
+    let most = |action: &str| {
+        let usages = counted.iter().flat_map(|(_, actions)| actions).filter(|(name, _)| *name == action);
+        usages.map(|(_, usage)| usage.requests.values().sum::<usize>()).max().unwrap_or_default() as f64
+    };
+    report.at_most("DynamoDB requests of connect", most("connect"), 2.0, "");
+    report.at_most("DynamoDB requests of joinRoom", most("joinRoom"), 3.0, "");
+    report.at_most("DynamoDB requests of sendMessage", most("sendMessage"), 3.0, "");
+    report.at_most("DynamoDB requests of sendMessage with an id", most("sendMessage, with an id"), 3.0, "");
+    let page = pages.iter().map(|(_, usage)| usage.requests.values().sum::<usize>()).max().unwrap_or_default();
+    report.at_most("DynamoDB requests of a history page of any size", page as f64, 2.0, "");
+    // Two of its own, and what telling one room takes: two deletes and a query, as leaveRoom.
+    report.at_most(
+        "DynamoDB requests of $disconnect, and for each room",
+        most("disconnect, in the room") - most("leaveRoom"),
+        2.0,
+        "",
+    );
+}
+
+fn tell_dollars(report: &mut Report, counted: &Counted, cpu: SendCpu) -> Result<()> {
+    report.heading("What a million messages cost");
+    report.paragraph(format!(
+        "In dollars, at AWS's prices of {}, on demand, without the free tier: a million `sendMessage` with a `clientMessageId`, each of 100 \
+         characters, in a room of so many. *API Gateway* counts the frame in, the ack, and a push for each member; *Lambda* is `send-message` with \
+         {SEND_MEMORY} MB on arm64, for as long as the CPU measured here and a wait of {} ms for DynamoDB and {} ms for a post make it; *telemetry* is the access log and one \
+         trace in twenty. Above the first billion messages of a month API Gateway asks less.",
+        prices::AS_OF,
+        model::DYNAMODB_LATENCY.as_millis(),
+        model::POST_LATENCY.as_millis(),
+    ));
+    let mut rows = Vec::new();
+    for (members, actions) in counted {
+        let (_, usage) = actions.iter().find(|(action, _)| *action == "sendMessage, with an id").context("a send")?;
+        let dollars = model::frame(usage, SEND_MEMORY, cpu.send, cpu.post);
+        rows.push(row(*members, &dollars));
+    }
+    report.table(
+        ["members", "API Gateway", "Lambda", "DynamoDB", "traffic", "telemetry", "together", "a million deliveries"],
+        rows,
+    );
+    report.paragraph(format!(
+        "A connection that stays for an hour is {} of a cent. A `sendMessage` without an id saves the transaction, three write units: ${} a million.",
+        short(60.0 * prices::CONNECTION_MINUTES / 1e6 * 100.0),
+        short(3.0 * prices::WRITE_UNITS),
+    ));
+    report.paragraph(
+        "The same message where its recipients are found by a scan of all connections, as the best-known sample does it (and leaves \
+         out those of other rooms): what DynamoDB asks for finding them alone, for a million messages, by the connections of the whole deployment.",
+    );
+    let (_, ours) = counted[1].1.iter().find(|(action, _)| *action == "sendMessage").context("a send")?;
+    let scans = CONNECTIONS.map(|connections| {
+        let units = (connections * ROW_BYTES).div_ceil(HALF_UNIT_BYTES) as f64 / 2.0;
+        let requests = (connections * ROW_BYTES).div_ceil(1 << 20);
+        [
+            short(connections as f64),
+            requests.to_string(),
+            short(units),
+            short(units * prices::READ_UNITS),
+            short(ours.read_units * prices::READ_UNITS),
+        ]
+    });
+    report.table(["connections", "requests", "read units", "a scan, $", "our query, room of 10, $"], scans);
+    Ok(())
+}
+
+fn tell_pages(report: &mut Report, pages: &[(usize, Usage)]) {
+    report
+        .paragraph("A million pages of history, in dollars, before traffic; Lambda's time is in the table of memory:");
+    let rows = pages.iter().map(|(limit, usage)| {
+        let invocations = usage.invocations.values().sum::<usize>() as f64 * prices::INVOCATIONS;
+        let units = usage.read_units * prices::READ_UNITS;
+        let sum = prices::HTTP_REQUESTS + invocations + units;
+        [format!("a page of {limit}"), short(prices::HTTP_REQUESTS), short(invocations), short(units), short(sum)]
+    });
+    report.table(["", "API Gateway", "Lambda's requests", "DynamoDB", "together"], rows);
+}
+
+fn row(members: usize, dollars: &Dollars) -> [String; 8] {
+    [
+        short(members as f64),
+        short(dollars.api_gateway),
+        short(dollars.lambda),
+        short(dollars.dynamodb),
+        short(dollars.traffic),
+        short(dollars.telemetry),
+        short(dollars.sum()),
+        short(dollars.sum() / members as f64),
+    ]
+}

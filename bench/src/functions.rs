@@ -1,0 +1,59 @@
+//! The release binaries of the functions, built as they are deployed, and the events that they are given.
+
+use anyhow::{Context, Result, ensure};
+use chat_local::HANDLERS;
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The function that does nothing.
+pub const FLOOR: &str = "floor";
+
+/// Every function's name, as its folder has it.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    HANDLERS.iter().map(|(name, _)| *name)
+}
+
+/// Where every function, and the floor, is: in a folder, or else built with the features that it is deployed with.
+pub fn binaries(folder: Option<&Path>) -> Result<BTreeMap<String, PathBuf>> {
+    if let Some(folder) = folder {
+        return Ok(names().chain([FLOOR]).map(|name| (name.to_owned(), folder.join(name))).collect());
+    }
+    let deployed: Vec<_> = names().flat_map(|name| ["--package", name]).collect();
+    let mut built = cargo(&deployed)?;
+    built.extend(cargo(&["--package", "chat-bench", "--bin", FLOOR])?);
+    for name in names().chain([FLOOR]) {
+        ensure!(built.contains_key(name), "{name} was not built");
+    }
+    Ok(built)
+}
+
+fn cargo(what: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
+    eprintln!("building {}", what.iter().filter(|word| !word.starts_with("--")).copied().collect::<Vec<_>>().join(" "));
+    let output = Command::new("cargo")
+        .args(["build", "--release", "--locked", "--message-format", "json-render-diagnostics"])
+        .args(what)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .stderr(Stdio::inherit())
+        .output()
+        .context("failed to run cargo")?;
+    ensure!(output.status.success(), "cargo failed");
+    let binaries = output.stdout.split(|byte| *byte == b'\n').filter_map(|line| {
+        let message: Value = serde_json::from_slice(line).ok()?;
+        let path = message["executable"].as_str()?;
+        Some((message["target"]["name"].as_str()?.to_owned(), PathBuf::from(path)))
+    });
+    Ok(binaries.collect())
+}
+
+/// What a binary is in the zip file that Lambda is given, in bytes. The file's directory adds some 120.
+pub fn zipped(binary: &Path) -> Result<usize> {
+    let bytes = std::fs::read(binary).with_context(|| format!("failed to read {}", binary.display()))?;
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(&bytes)?;
+    Ok(encoder.finish()?.len())
+}

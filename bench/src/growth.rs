@@ -1,0 +1,167 @@
+//! What grows with what is there already: nothing, for a page of history; what must, for a join.
+
+use crate::aws::{Aws, event, is_good};
+use crate::model::{self, POST_LATENCY, Waits};
+use crate::process::{cpu_at_rest, memory};
+use crate::report::{Report, median, milliseconds, short};
+use anyhow::{Context, Result, anyhow, ensure};
+use chat::{Cursor, HistoryRequest, MessageId, RoomId};
+use chat_tests::{Meter, Recorder, Server, fill, room, talk};
+use clap::Args;
+use futures_util::{StreamExt, stream};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Messages of the room that a long history is compared with, and of a page.
+const FEW: usize = 100;
+const PAGE: usize = 50;
+
+/// Pages that a time is the median of.
+const READS: usize = 200;
+
+/// Rows of one `BatchWriteItem`, DynamoDB's limit, and batches at the same time.
+const BATCH: usize = 25;
+const BATCHES_AT_ONCE: usize = 4;
+
+/// Members of the room that is joined.
+const CROWD: usize = 10_000;
+
+/// Goal: how much longer a page may take.
+const LONGER_MAX: f64 = 1.5;
+
+#[derive(Args, Clone, Copy)]
+pub struct Growth {
+    /// Messages of the long history
+    #[arg(long, default_value_t = 1_000_000)]
+    messages: usize,
+}
+
+/// A page, timed and counted.
+struct Read {
+    messages: usize,
+    place: &'static str,
+    time: Duration,
+    requests: usize,
+    units: f64,
+}
+
+impl Growth {
+    pub async fn run(self, report: &mut Report, join_room: &Path) -> Result<()> {
+        let reads = self.reads().await?;
+        report.heading("Growth");
+        report.paragraph(format!(
+            "A page of {PAGE} messages, from rooms that hold few and many: the newest page, and one from the middle. Medians of {READS} \
+             reads of the store by the product's own code, with DynamoDB's embedded stand-in in memory; counts are exact."
+        ));
+        report.table(
+            ["history", "page", "ms", "requests", "read units"],
+            reads.iter().map(|read| {
+                let messages = format!("{} messages", short(read.messages as f64));
+                let time = short(milliseconds(read.time));
+                [messages, read.place.to_owned(), time, read.requests.to_string(), read.units.to_string()]
+            }),
+        );
+        let (least, most) = (reads.iter().map(|read| read.time).min(), reads.iter().map(|read| read.time).max());
+        let (least, most) = (least.context("reads")?, most.context("reads")?);
+        let longer = most.as_secs_f64() / least.as_secs_f64();
+        report.at_most("A page of a long history, in time, to one of a short", longer, LONGER_MAX, "×");
+        let same = reads.iter().all(|read| (read.requests, read.units) == (reads[0].requests, reads[0].units));
+        report.goal(
+            "A page of a long history, in requests and units",
+            if same { "the same" } else { "more" },
+            "the same",
+            same,
+        );
+        join(report, join_room).await
+    }
+
+    async fn reads(self) -> Result<Vec<Read>> {
+        let server = Server::start().await;
+        let (short, long) = (room("100"), room("1000"));
+        talk(&server, &short, FEW).await;
+        eprintln!("writing {} messages", self.messages);
+        write(&server, &long, self.messages).await?;
+        let recorder = Recorder::before(server.dynamodb_url()).await;
+        let (app, counted) = (server.app(), server.app_with(&[("AWS_ENDPOINT_URL_DYNAMODB", recorder.url())]));
+        let mut reads = Vec::new();
+        for (room, messages) in [(&short, FEW), (&long, self.messages)] {
+            let middle = Cursor::Before(MessageId::new((messages / 2 + PAGE / 2) as u64));
+            for (place, cursor) in [("newest", Cursor::Newest), ("middle", middle)] {
+                let request = HistoryRequest { room: room.clone(), cursor, limit: PAGE };
+                let mut times = Vec::new();
+                for _ in 0..READS {
+                    let began = Instant::now();
+                    let page = app.messages.page(&request).await.map_err(|fault| anyhow!(fault.chain().to_string()))?;
+                    times.push(began.elapsed());
+                    ensure!(page.messages.len() == PAGE, "a page of {}", page.messages.len());
+                }
+                counted.messages.page(&request).await.map_err(|fault| anyhow!(fault.chain().to_string()))?;
+                let calls = recorder.take();
+                let units = calls.iter().map(|call| call.read_units).sum();
+                reads.push(Read { messages, place, time: median(&mut times), requests: calls.len(), units });
+            }
+        }
+        server.stop().await;
+        Ok(reads)
+    }
+}
+
+/// Writes many messages, each the copy of one that the product wrote, under its own id.
+async fn write(server: &Server, room: &RoomId, messages: usize) -> Result<()> {
+    talk(server, room, 1).await;
+    let partition = format!("ROOM#{room}");
+    let query = json!({"TableName": "ChatTable", "KeyConditionExpression": "PK = :pk AND begins_with(SK, :sk)",
+        "ExpressionAttributeValues": {":pk": {"S": partition}, ":sk": {"S": "MSG#"}}});
+    let first = server.dynamodb("Query", query).await["Items"][0].take();
+    let copy = |id: usize| {
+        let mut row = first.clone();
+        row["SK"] = json!({"S": format!("MSG#{id:016}")});
+        row["id"] = json!({"N": id.to_string()});
+        json!({"PutRequest": {"Item": row}})
+    };
+    let batches = (2..=messages).step_by(BATCH).map(|from| {
+        let rows: Vec<Value> = (from..=messages.min(from + BATCH - 1)).map(copy).collect();
+        server.dynamodb("BatchWriteItem", json!({"RequestItems": {"ChatTable": rows}}))
+    });
+    stream::iter(batches).buffer_unordered(BATCHES_AT_ONCE).map(drop).collect::<()>().await;
+    Ok(())
+}
+
+/// A join into a crowd: who is there must be told, and who joins must know whether another of its devices is.
+async fn join(report: &mut Report, join_room: &Path) -> Result<()> {
+    eprintln!("a join into a room of {CROWD}");
+    let meter = Meter::start().await;
+    let counted = meter.room_of(CROWD).await;
+    meter.stop().await;
+    let (_, usage) = counted.iter().find(|(action, _)| *action == "joinRoom").context("a join")?;
+
+    let aws = Aws::start(POST_LATENCY).await;
+    aws.prepare().await?;
+    fill(&aws.server, &room("1"), CROWD - 2).await;
+    let mut lambda = aws.start_function(join_room, 256, true).await;
+    lambda.ready().await;
+    let began = Instant::now();
+    let (kind, answer) = lambda.invoke(event("join-room")).await;
+    let took = began.elapsed();
+    ensure!(is_good(&kind, &answer), "{kind}: {answer}");
+    let cpu = cpu_at_rest(lambda.id()).await?;
+    let memory = memory(lambda.id(), "VmHWM")?;
+    let posts = aws.posts(true).take().posts;
+    aws.stop().await;
+    let waits = Waits { steps: 2, posts };
+    let on_lambda = model::duration(256, Duration::ZERO, cpu / u32::try_from(posts)?, waits);
+    report.paragraph(format!(
+        "A join into a room of {}: {usage}. The binary of `join-room`, cold, with the {} posts in flight of 256 MB but all of a CPU, takes {} s \
+         ({} s of CPU, {} MiB) until it has told {} members. With the seventh of a vCPU that 256 MB are it would take {} s; its time-out is {} s.",
+        short(CROWD as f64),
+        chat_aws::posts_in_flight(256),
+        short(took.as_secs_f64()),
+        short(cpu.as_secs_f64()),
+        short(memory as f64 / 1_024.0),
+        short(posts as f64),
+        short(on_lambda.as_secs_f64()),
+        chat_aws::SEND_TIMEOUT_SECONDS,
+    ));
+    Ok(())
+}

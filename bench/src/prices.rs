@@ -1,0 +1,31 @@
+//! What AWS asks, in dollars, on demand and without the free tier.
+
+/// When and where the prices were looked up.
+pub const AS_OF: &str = "us-east-1, November 2026";
+
+/// A million messages of a WebSocket API, in or out, of 32 KB each; the first billion of a month
+/// (<https://aws.amazon.com/api-gateway/pricing/>).
+pub const WEBSOCKET_MESSAGES: f64 = 1.00;
+
+/// A million minutes of connections.
+pub const CONNECTION_MINUTES: f64 = 0.25;
+
+/// A million requests of an HTTP API, of 512 KB each; the first 300 million of a month.
+pub const HTTP_REQUESTS: f64 = 1.00;
+
+/// A million invocations of Lambda (<https://aws.amazon.com/lambda/pricing/>).
+pub const INVOCATIONS: f64 = 0.20;
+
+/// A GB second of Lambda on arm64.
+pub const GB_SECOND: f64 = 0.000_013_333_4;
+
+/// A million units of DynamoDB, on demand (<https://aws.amazon.com/dynamodb/pricing/on-demand/>).
+pub const READ_UNITS: f64 = 0.125;
+pub const WRITE_UNITS: f64 = 0.625;
+
+/// A GB that leaves for the internet, up to the first 10 TB of a month (<https://aws.amazon.com/ec2/pricing/on-demand/>).
+pub const GB_OUT: f64 = 0.09;
+
+/// A million traces that X-Ray records, and a GB of logs (<https://aws.amazon.com/cloudwatch/pricing/>).
+pub const TRACES: f64 = 5.00;
+pub const LOG_GB: f64 = 0.50;

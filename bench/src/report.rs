@@ -1,0 +1,117 @@
+//! The document that a run writes, in Markdown, and the goals that it met or missed.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+#[derive(Default)]
+pub struct Report {
+    text: String,
+    goals: Vec<Goal>,
+}
+
+struct Goal {
+    what: String,
+    measured: String,
+    goal: String,
+    met: bool,
+}
+
+impl Report {
+    pub fn heading(&mut self, text: &str) {
+        self.text.push_str(&format!("\n## {text}\n"));
+    }
+
+    pub fn paragraph(&mut self, text: impl Display) {
+        self.text.push_str(&format!("\n{text}\n"));
+    }
+
+    pub fn table<const N: usize>(&mut self, head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+        // The first column names, the others count.
+        let rules: Vec<_> = (0..N).map(|column| if column == 0 { "---" } else { "---:" }).collect();
+        self.text.push_str(&format!("\n| {} |\n| {} |\n", head.join(" | "), rules.join(" | ")));
+        for row in rows {
+            self.text.push_str(&format!("| {} |\n", row.join(" | ")));
+        }
+    }
+
+    /// Notes a figure that must not be above its goal.
+    pub fn at_most(&mut self, what: impl Display, measured: f64, goal: f64, unit: &str) {
+        self.goal(what, format!("{}{unit}", short(measured)), format!("≤ {}{unit}", short(goal)), measured <= goal);
+    }
+
+    /// Notes whether something is as it must be.
+    pub fn goal(&mut self, what: impl Display, measured: impl Display, goal: impl Display, met: bool) {
+        let goal = Goal { what: what.to_string(), measured: measured.to_string(), goal: goal.to_string(), met };
+        eprintln!("{}: {} ({}) {}", goal.what, goal.measured, goal.goal, if met { "met" } else { "MISSED" });
+        self.goals.push(goal);
+    }
+
+    /// Adds what another one says.
+    pub fn append(&mut self, other: Self) {
+        self.text.push_str(&other.text);
+        self.goals.extend(other.goals);
+    }
+
+    pub fn missed(&self) -> usize {
+        self.goals.iter().filter(|goal| !goal.met).count()
+    }
+
+    /// The whole document, goals first.
+    pub fn document(&self, title: &str) -> String {
+        let mut head = Self { text: format!("# {title}\n"), goals: Vec::new() };
+        head.paragraph(machine());
+        head.heading("Goals");
+        let row = |goal: &Goal| {
+            let met = if goal.met { "met" } else { "**missed**" };
+            [goal.what.clone(), goal.measured.clone(), goal.goal.clone(), met.to_owned()]
+        };
+        head.table(["", "measured", "goal", ""], self.goals.iter().map(row));
+        head.text + &self.text
+    }
+}
+
+fn machine() -> String {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let date = chat_aws::now().to_string();
+    let day = date.split('T').next().unwrap_or_default();
+    format!("Measured on {day}, {cores} cores, {}, {}.", model.unwrap_or("unknown CPU"), std::env::consts::ARCH)
+}
+
+/// A number in as many digits as say something.
+pub fn short(number: f64) -> String {
+    match number.abs() {
+        0.0 => "0".to_owned(),
+        size if size >= 100.0 => thousands(number.round() as i64),
+        size if size >= 10.0 => format!("{number:.1}").trim_end_matches(".0").to_owned(),
+        _ => format!("{number:.2}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+    }
+}
+
+fn thousands(number: i64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+pub fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// The middle one, or another share of the way from the least to the most.
+pub fn quantile(times: &mut [Duration], share: f64) -> Duration {
+    times.sort_unstable();
+    let at = ((times.len() - 1) as f64 * share).round() as usize;
+    times[at]
+}
+
+pub fn median(times: &mut [Duration]) -> Duration {
+    quantile(times, 0.5)
+}

@@ -147,8 +147,8 @@ fn tell_dollars(report: &mut Report, counted: &Counted, cpu: SendCpu) -> Result<
         rows,
     );
     report.paragraph(format!(
-        "A connection that stays for an hour is {} of a cent. A `sendMessage` without an id saves the transaction, three write units: ${} a million.",
-        short(60.0 * prices::CONNECTION_MINUTES / 1e6 * 100.0),
+        "A thousand connections that stay for an hour are ${}. A `sendMessage` without an id saves the transaction, three write units: ${} a million.",
+        60_000.0 * prices::CONNECTION_MINUTES / 1e6,
         short(3.0 * prices::WRITE_UNITS),
     ));
     report.paragraph(

@@ -26,8 +26,9 @@ impl Report {
     }
 
     pub fn table<const N: usize>(&mut self, head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
-        // The first column names, the others count.
-        let rules: Vec<_> = (0..N).map(|column| if column == 0 { "---" } else { "---:" }).collect();
+        let rows: Vec<_> = rows.into_iter().collect();
+        let counts = |column: usize| column > 0 && rows.iter().all(|row| !row[column].starts_with(char::is_alphabetic));
+        let rules: Vec<_> = (0..N).map(|column| if counts(column) { "---:" } else { "---" }).collect();
         self.text.push_str(&format!("\n| {} |\n| {} |\n", head.join(" | "), rules.join(" | ")));
         for row in rows {
             self.text.push_str(&format!("| {} |\n", row.join(" | ")));

@@ -21,6 +21,7 @@ pub use template::Template;
 pub use tokens::Tokens;
 
 use anyhow::{Context, Result};
+use axum::serve::ListenerExt;
 use dynamodb::DynamoDb;
 use functions::Functions;
 use gateway::Gateway;
@@ -92,6 +93,8 @@ impl Local {
         let gateway = Gateway::new(template, functions, tokens.clone(), options.limits);
         let stop_server = CancellationToken::new();
         let router = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
+        // A frame that waits for the acknowledgement of the one before it would come 40 ms late.
+        let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
         let serve = axum::serve(listener, router).with_graceful_shutdown(stop_server.clone().cancelled_owned());
         let server = tokio::spawn(serve.into_future());
         Ok(Self { address, stage, tokens, gateway, server, stop_server, dynamodb })

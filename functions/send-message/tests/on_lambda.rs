@@ -1,7 +1,10 @@
 //! The binary itself, as Lambda starts it. All functions are served by the same few lines; this one stands for them.
 
-use chat_tests::{Lambda, Server, frame, sample};
+use chat_aws::posts_in_flight;
+use chat_tests::{Lambda, Posts, Server, Tls, fill, frame, room, sample};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_send-message");
 
@@ -33,4 +36,42 @@ async fn it_does_not_start_without_its_environment_and_says_what_is_missing() {
         (&json!("ERROR"), &json!("failed to start: CHAT_TABLE is not set"))
     );
     server.stop().await;
+}
+
+/// As on AWS: both hosts speak TLS, and the function is told whom to trust.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_speaks_tls_over_as_many_sockets_as_there_are_posts_in_flight() {
+    let (server, tls) = (Server::start().await, Tls::new());
+    fill(&server, &room("1"), 200).await;
+    let posts = Posts::start(Duration::from_millis(5), Some(&tls)).await;
+    let mut vars = over_tls(&server, &posts, &tls).await;
+    vars.insert("TLS_ROOTS", "system".into());
+    vars.insert("SSL_CERT_FILE", tls.roots().display().to_string());
+    vars.insert("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".into());
+    let mut lambda = Lambda::start(BINARY, vars).await;
+    let (_, answer) = lambda.invoke(sample("send-message")).await;
+    assert_eq!(frame(&answer)["type"], "ack", "{answer}");
+    let posted = posts.take();
+    assert_eq!(posted.posts, 200);
+    assert!(posted.sockets <= posts_in_flight(512), "{} sockets", posted.sockets);
+    server.stop().await;
+}
+
+/// Without being told otherwise it trusts Amazon alone, so nobody else can read what it sends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_speaks_to_nobody_whom_amazon_did_not_certify() {
+    let (server, tls) = (Server::start().await, Tls::new());
+    let posts = Posts::start(Duration::ZERO, Some(&tls)).await;
+    let mut lambda = Lambda::start(BINARY, over_tls(&server, &posts, &tls).await).await;
+    let (_, answer) = lambda.invoke(sample("send-message")).await;
+    assert_eq!(frame(&answer)["code"], "internal", "{answer}");
+    assert!(server.history("chatroomId=1").await.ids().is_empty());
+    server.stop().await;
+}
+
+async fn over_tls(server: &Server, posts: &Posts, tls: &Tls) -> BTreeMap<&'static str, String> {
+    let mut vars = server.vars();
+    vars.insert("AWS_ENDPOINT_URL_DYNAMODB", tls.before(server.dynamodb_url()).await);
+    vars.insert("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", posts.url().to_owned());
+    vars
 }

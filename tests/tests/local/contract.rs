@@ -207,6 +207,31 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     server.stop().await;
 }
 
+/// Each of these once cost a cold start tens of milliseconds or a binary megabytes, and one careless feature brings it back.
+#[test]
+fn no_function_links_what_makes_it_start_slowly() {
+    for (function, _) in HANDLERS {
+        let output = std::process::Command::new(env!("CARGO"))
+            .args(["tree", "--locked", "--edges", "normal", "--prefix", "none", "--package", function])
+            .current_dir(ROOT)
+            .output()
+            .expect("cargo runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let tree = String::from_utf8(output.stdout).expect("UTF-8");
+        let linked: BTreeSet<_> = tree.lines().filter_map(|line| line.strip_suffix(" (*)").or(Some(line))).collect();
+        let named = |name: &str| linked.iter().filter(|krate| krate.split(' ').next() == Some(name)).count();
+        assert!(named("tokio") == 1 && named("lambda_runtime") == 1, "the tree was read: {tree}");
+        for name in ["aws-config", "aws-lc-rs", "aws-lc-sys", "aws-smithy-http-client", "h2", "native-tls", "openssl"] {
+            assert_eq!(named(name), 0, "{function} links {name}");
+        }
+        for name in ["http", "hyper", "hyper-util", "ring", "rustls", "tokio-rustls"] {
+            assert!(named(name) <= 1, "{function} links {name} twice");
+        }
+        let hyper = linked.iter().find(|krate| krate.starts_with("hyper v")).expect("hyper");
+        assert!(hyper.starts_with("hyper v1."), "{function} links {hyper}");
+    }
+}
+
 /// What stands between backticks in the last column of a row of SECURITY.md.
 #[test]
 fn what_security_says_is_tested_is_tested() {

@@ -13,4 +13,5 @@ mod presence;
 mod refusals;
 mod rooms;
 mod secrets;
+mod sockets;
 mod store;

@@ -1,0 +1,104 @@
+//! The sockets to AWS: kept, never more than there may be, and one that broke costs nobody anything.
+
+use chat::Push;
+use chat_aws::posts_in_flight;
+use chat_tests::{Posts, Server, fill, room, user};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+const MEMBERS: usize = 300;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn there_are_never_more_sockets_than_posts_in_flight() {
+    let server = Server::start().await;
+    let room = room("1");
+    fill(&server, &room, MEMBERS).await;
+    for (memory, in_flight) in [(128, 8), (512, 33), (1_769, 64), (10_240, 64)] {
+        assert_eq!(posts_in_flight(memory), in_flight);
+        let posts = Posts::start(Duration::from_millis(2), None).await;
+        let app = server.app_with(&[
+            ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", posts.url()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory.to_string()),
+        ]);
+        for _ in 0..3 {
+            let members = app.connections.members(&room).await.expect("members");
+            app.deliver(&room, members, &Push::left(&room, &user("7"))).await.expect("delivered");
+            let posted = posts.take();
+            assert_eq!(posted.posts, MEMBERS);
+            assert!(posted.sockets <= in_flight, "{} sockets for {in_flight} posts", posted.sockets);
+        }
+    }
+    server.stop().await;
+}
+
+/// A network between a function and DynamoDB that can be cut.
+struct Network {
+    url: String,
+    opened: Arc<AtomicUsize>,
+    cut: watch::Sender<()>,
+}
+
+impl Network {
+    async fn before(target: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let (cut, _) = watch::channel(());
+        let network = Self { url, opened: Arc::default(), cut };
+        let target = target.trim_start_matches("http://").to_owned();
+        let (opened, cut) = (Arc::clone(&network.opened), network.cut.clone());
+        #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
+        tokio::spawn(async move {
+            while let Ok((mut here, _)) = listener.accept().await {
+                opened.fetch_add(1, Ordering::Relaxed);
+                let (target, mut is_cut) = (target.clone(), cut.subscribe());
+                tokio::spawn(async move {
+                    let mut there = TcpStream::connect(target).await.expect("connected");
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut here, &mut there) => {}
+                        _ = is_cut.changed() => {}
+                    }
+                });
+            }
+        });
+        network
+    }
+
+    fn opened(&self) -> usize {
+        self.opened.load(Ordering::Relaxed)
+    }
+}
+
+/// What a function meets that was frozen for an hour: all its sockets are dead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_that_was_closed_while_it_was_idle_costs_no_attempt() {
+    let server = Server::start().await;
+    let network = Network::before(server.dynamodb_url()).await;
+    let app = server.app_with(&[("AWS_ENDPOINT_URL_DYNAMODB", &network.url)]);
+    let room = room("1");
+    let next = async || app.messages.next_id(&room).await.expect("an id").get();
+    assert_eq!((next().await, next().await), (1, 2));
+    assert_eq!(network.opened(), 1, "a socket is kept");
+    futures_util::future::join_all((0..8).map(|_| next())).await;
+    assert_eq!(network.opened(), 8, "one for each request at the same time");
+    network.cut.send_replace(());
+    assert_eq!(next().await, 11, "counted once");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_host_that_never_answers_is_given_up() {
+    let server = Server::start().await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", silent.local_addr().expect("an address"));
+    let app = server.app_with(&[("AWS_ENDPOINT_URL_DYNAMODB", &url)]);
+    let began = std::time::Instant::now();
+    let fault = app.messages.next_id(&room("1")).await.expect_err("no answer");
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(9), "{took:?}: before the function's own time is over");
+    assert!(fault.chain().to_string().starts_with("failed to count a message: "), "{}", fault.chain());
+    server.stop().await;
+}

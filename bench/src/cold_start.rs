@@ -19,11 +19,14 @@ const INIT_MAX: f64 = 1.5;
 const FIRST_MAX: f64 = 3.0;
 const ZIP_MAX: f64 = 2.5;
 
-#[derive(Args, Clone, Copy)]
+#[derive(Args, Clone)]
 pub struct ColdStart {
     /// How often each function is started; figures are medians
     #[arg(long, default_value_t = 21)]
     rounds: usize,
+    /// Functions that are started; all if none is named
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
 }
 
 /// One start of a function.
@@ -56,7 +59,8 @@ impl ColdStart {
         binaries: &BTreeMap<String, PathBuf>,
     ) -> Result<BTreeMap<String, Cold>> {
         let aws = Aws::start(Duration::ZERO).await;
-        let names: Vec<_> = functions::names().chain([FLOOR]).collect();
+        let wanted = |name: &&str| self.only.is_empty() || self.only.iter().any(|only| only == name);
+        let names: Vec<_> = functions::names().filter(wanted).chain([FLOOR]).collect();
         let mut starts: BTreeMap<&str, Vec<Start>> = BTreeMap::new();
         for round in 0..self.rounds {
             eprintln!("cold start, round {} of {}", round + 1, self.rounds);

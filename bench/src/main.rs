@@ -44,7 +44,7 @@ enum Command {
     All(All),
     /// What each action takes of AWS, counted, and in dollars
     Costs(costs::Costs),
-    /// How long each function takes from nothing to its first answer, beside one that does nothing; and their memory
+    /// How long each function takes from nothing to its first answer, beside one that does nothing
     ColdStart(cold_start::ColdStart),
     /// One message to up to 10,000 members
     FanOut(fan_out::FanOut),
@@ -108,8 +108,7 @@ async fn run(command: Command, folder: Option<&Path>) -> Result<()> {
         }
         Command::Costs(costs) => costs.run(&mut report, SendCpu::default()).await?,
         Command::ColdStart(cold_start) => {
-            let cold = cold_start.run(&mut report, &functions::binaries(folder)?).await?;
-            memory::run(&mut report, &cold, SendCpu::default().post)?;
+            cold_start.run(&mut report, &functions::binaries(folder)?).await?;
         }
         Command::FanOut(fan_out) => {
             fan_out.run(&mut report, &functions::binaries(folder)?["send-message"]).await?;

@@ -62,7 +62,7 @@ pub const DEFAULT_MEMORY: u64 = VCPU_MEMORY;
 const POST_WAIT_MICROS: u64 = 15_000;
 
 /// CPU that a post takes on a whole vCPU, in µs, as `chat-bench fan-out` measures it.
-const POST_CPU_MICROS: u64 = 130;
+const POST_CPU_MICROS: u64 = 120;
 
 /// Posts in flight at once, by the function's memory in MB.
 ///

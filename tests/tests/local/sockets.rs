@@ -17,7 +17,7 @@ async fn there_are_never_more_sockets_than_posts_in_flight() {
     let server = Server::start().await;
     let room = room("1");
     fill(&server, &room, MEMBERS).await;
-    for (memory, in_flight) in [(128, 8), (512, 33), (1_769, 64), (10_240, 64)] {
+    for (memory, in_flight) in [(128, 9), (512, 36), (1_769, 64), (10_240, 64)] {
         assert_eq!(posts_in_flight(memory), in_flight);
         let posts = Posts::start(Duration::from_millis(2), None).await;
         let app = server.app_with(&[

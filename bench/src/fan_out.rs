@@ -159,30 +159,31 @@ fn tell(report: &mut Report, fans: &[Fan]) -> Result<Duration> {
     report.at_most("Sockets above those for the posts in flight", most as f64, 0.0, "");
 
     let largest = fans.iter().rfind(|fan| fan.members == 1_000 && fan.secure).context("a room of 1,000")?;
-    let post_cpu = largest.warm_cpu / largest.members as u32;
-    reach(report, post_cpu);
+    let post_cpu = largest.warm_cpu / u32::try_from(largest.members)?;
+    reach(report, post_cpu, largest.warm.as_secs_f64() / waiting(largest).as_secs_f64());
     Ok(post_cpu)
 }
 
 /// How many members one function reaches before its time is over.
-fn reach(report: &mut Report, post_cpu: Duration) {
+fn reach(report: &mut Report, post_cpu: Duration, to_waiting: f64) {
     let time = (SEND_TIMEOUT_SECONDS - 1) as f64;
     let rows = [128_u64, 256, 512, 1_024, VCPU].map(|megabytes| {
         let in_flight = posts_in_flight(megabytes);
-        let by_waiting = in_flight as f64 / POST_LATENCY.as_secs_f64();
+        let by_waiting = in_flight as f64 / (POST_LATENCY.as_secs_f64() * to_waiting);
         let by_cpu = megabytes as f64 / VCPU as f64 / post_cpu.as_secs_f64();
         let per_second = by_waiting.min(by_cpu);
         [megabytes.to_string(), in_flight.to_string(), short(per_second), short(per_second * time)]
     });
     report.paragraph(format!(
-        "What one function can serve, by the smaller of what it can wait for and what its share of a vCPU can make, in {time} of \
-         its {SEND_TIMEOUT_SECONDS} seconds (the rest is for counting, storing, and a slow answer):"
+        "What one function can serve, by the smaller of what it can wait for (with the {} × of waiting alone that is measured above) and what its share \
+         of a vCPU can make, in {time} of its {SEND_TIMEOUT_SECONDS} seconds; the rest is for counting, storing, and a slow answer:",
+        short(to_waiting)
     ));
     report.table(["memory, MB", "in flight", "posts a second", "members at most"], rows);
     report.paragraph(
         "A room above that needs more than one function for a message: `sendMessage` would store it and hand pages of members to others \
-         (through SQS, a page per message), each of which posts to its page. That is not built: such a room also takes more posts per \
-         message than the 10,000 a second that API Gateway grants all of an account by default, and no one reads what ten thousand people say.",
+         (through SQS, a page per message), each of which posts to its page. That is not built: API Gateway \
+         grants all of an account 10,000 requests a second by default, posts among them, so that quota is what such a room meets first.",
     );
 }
 

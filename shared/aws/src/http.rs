@@ -4,7 +4,7 @@
 //! the next begins at once, it so opens more sockets than there are posts, each with a TLS handshake, and the more the less
 //! CPU a function has. It also brings HTTP/2, a tenth of the binary, which is not spoken here.
 
-use crate::limits::{CONNECT_TIMEOUT, READ_TIMEOUT, SOCKET_IDLE_MAX, SOCKETS_PER_HOST};
+use crate::limits::{ADDRESSES_KEPT, CONNECT_TIMEOUT, READ_TIMEOUT, SOCKET_IDLE_MAX, SOCKETS_PER_HOST};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -20,10 +20,12 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::net::{TcpStream, lookup_host};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -48,6 +50,10 @@ struct Host {
     permits: Semaphore,
     /// The one that was used last is at the end.
     idle: Mutex<Vec<Idle>>,
+    /// What the name was resolved to, for all sockets of one burst.
+    resolved: AsyncMutex<Option<(Instant, Vec<SocketAddr>)>>,
+    /// How many sockets were opened; they are spread over the addresses.
+    opened: AtomicUsize,
 }
 
 struct Idle {
@@ -119,6 +125,8 @@ impl Http {
             authority: HeaderValue::from_str(authority.as_str()).map_err(io::Error::other)?,
             permits: Semaphore::new(SOCKETS_PER_HOST),
             idle: Mutex::default(),
+            resolved: AsyncMutex::default(),
+            opened: AtomicUsize::default(),
         });
         hosts.insert(authority.as_str().to_owned(), Arc::clone(&host));
         Ok(host)
@@ -143,7 +151,7 @@ impl Host {
 
     async fn connect(&self, tls: &TlsConnector) -> Result<SendRequest<SdkBody>, Box<dyn Error + Send + Sync>> {
         let mut refused = io::Error::from(io::ErrorKind::NotFound);
-        for address in lookup_host((self.name.as_str(), self.port)).await? {
+        for address in self.addresses().await? {
             match TcpStream::connect(address).await {
                 Ok(socket) => {
                     socket.set_nodelay(true)?;
@@ -157,6 +165,20 @@ impl Host {
             }
         }
         Err(refused.into())
+    }
+
+    /// Where to connect to, a different one first each time. One lookup is a thread of its own, so those that come together share it.
+    async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        let mut resolved = self.resolved.lock().await;
+        let fresh = resolved.take().filter(|(since, _)| since.elapsed() < ADDRESSES_KEPT);
+        let (since, mut addresses) = match fresh {
+            Some(fresh) => fresh,
+            None => (Instant::now(), lookup_host((self.name.as_str(), self.port)).await?.collect()),
+        };
+        *resolved = Some((since, addresses.clone()));
+        let turn = self.opened.fetch_add(1, Ordering::Relaxed) % addresses.len().max(1);
+        addresses.rotate_left(turn);
+        Ok(addresses)
     }
 }
 

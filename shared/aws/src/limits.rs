@@ -47,6 +47,9 @@ pub const SOCKETS_PER_HOST: usize = 64;
 /// close it.
 pub const SOCKET_IDLE_MAX: Duration = Duration::from_secs(50);
 
+/// How long the addresses of a host are good for: as long as DynamoDB's name servers say.
+pub const ADDRESSES_KEPT: Duration = Duration::from_secs(5);
+
 /// The fewest posts in flight: with less CPU than that one would still rather wait side by side, if posts take longer
 /// than usual.
 const POSTS_IN_FLIGHT_MIN: usize = 8;

@@ -363,7 +363,7 @@ mod tests {
             ),
             (vec![("AlarmEmail", "me")], "parameter AlarmEmail must be one e-mail address"),
             (vec![("AllowedOrigins", "a, b")], "parameter AllowedOrigins must be * or origins such as"),
-            (vec![("LogLevel", "TRACE")], r#"parameter LogLevel must fit AllowedValues ["DEBUG","INFO","WARN"]"#),
+            (vec![("LogLevel", "TRACE")], r#"parameter LogLevel must fit AllowedValues ["INFO","WARN"]"#),
             (vec![("Secret", "x")], "parameter Secret does not exist"),
         ] {
             let given = given.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

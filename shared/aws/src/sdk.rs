@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{CipherSuite, ClientConfig, RootCertStore};
 
 /// The roots that every AWS endpoint chains to (<https://www.amazontrust.com/repository/>).
 const AMAZON_ROOTS: [&str; 5] = [
@@ -104,7 +104,10 @@ fn http(vars: &Vars) -> Result<Http, Fault> {
             ));
         }
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut crypto = ring::default_provider();
+    // Its hash is SHA-256, for which CPUs have instructions; AWS itself would choose it.
+    crypto.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    let config = ClientConfig::builder_with_provider(Arc::new(crypto))
         .with_safe_default_protocol_versions()
         .map_err(Fault::doing(doing))?
         .with_root_certificates(roots)

@@ -1,5 +1,6 @@
 //! What each action takes, counted through the gateway and the functions, and what that is in dollars.
 
+use crate::memory;
 use crate::model::{self, Dollars};
 use crate::prices;
 use crate::report::{Report, short};
@@ -12,7 +13,7 @@ use std::time::Duration;
 const ROOMS: [usize; 4] = [1, 10, 100, 1_000];
 const PAGES: [usize; 3] = [1, 50, 100];
 
-/// Connections of a deployment whose every message scans for its recipients.
+/// Connections of a deployment whose every message scans for its recipients; the middle one is compared by room.
 const CONNECTIONS: [usize; 3] = [1_000, 10_000, 100_000];
 
 /// DynamoDB reads this many bytes by half a unit, if the read need not be consistent.
@@ -20,9 +21,6 @@ const HALF_UNIT_BYTES: usize = 4_096;
 
 /// A row of the Connections table, by DynamoDB's way of counting.
 const ROW_BYTES: usize = 77;
-
-/// `send-message`'s memory in the template, in MB.
-pub const SEND_MEMORY: u64 = 512;
 
 /// CPU of a send and of each post, on a whole vCPU.
 #[derive(Debug, Clone, Copy)]
@@ -126,11 +124,12 @@ fn tell_counts(report: &mut Report, counted: &Counted, pages: &[(usize, Usage)])
 }
 
 fn tell_dollars(report: &mut Report, counted: &Counted, cpu: SendCpu) -> Result<()> {
+    let memory = memory::chosen()?["send-message"];
     report.heading("What a million messages cost");
     report.paragraph(format!(
         "In dollars, at AWS's prices of {}, on demand, without the free tier: a million `sendMessage` with a `clientMessageId`, each of 100 \
          characters, in a room of so many. *API Gateway* counts the frame in, the ack, and a push for each member; *Lambda* is `send-message` with \
-         {SEND_MEMORY} MB on arm64, for as long as the CPU measured here and a wait of {} ms for DynamoDB and {} ms for a post make it; *telemetry* is the access log and one \
+         {memory} MB on arm64, for as long as the CPU measured here and a wait of {} ms for DynamoDB and {} ms for a post make it; *telemetry* is the access log and one \
          trace in twenty. Above the first billion messages of a month API Gateway asks less.",
         prices::AS_OF,
         model::DYNAMODB_LATENCY.as_millis(),
@@ -139,35 +138,47 @@ fn tell_dollars(report: &mut Report, counted: &Counted, cpu: SendCpu) -> Result<
     let mut rows = Vec::new();
     for (members, actions) in counted {
         let (_, usage) = actions.iter().find(|(action, _)| *action == "sendMessage, with an id").context("a send")?;
-        let dollars = model::frame(usage, SEND_MEMORY, cpu.send, cpu.post);
-        rows.push(row(*members, &dollars));
+        let dollars = model::frame(usage, memory, cpu.send, cpu.post);
+        // It reads the members once, by a query; the rest is the same.
+        let scanned = dollars.sum() + (scan_units(CONNECTIONS[1]) - usage.read_units) * prices::READ_UNITS;
+        rows.push(row(*members, &dollars, scanned));
     }
     report.table(
-        ["members", "API Gateway", "Lambda", "DynamoDB", "traffic", "telemetry", "together", "a million deliveries"],
+        [
+            "members",
+            "API Gateway",
+            "Lambda",
+            "DynamoDB",
+            "traffic",
+            "telemetry",
+            "together",
+            "a million deliveries",
+            "together, if members were found by a scan",
+        ],
         rows,
     );
     report.paragraph(format!(
-        "A thousand connections that stay for an hour are ${}. A `sendMessage` without an id saves the transaction, three write units: ${} a million.",
-        60_000.0 * prices::CONNECTION_MINUTES / 1e6,
-        short(3.0 * prices::WRITE_UNITS),
+        "The last column is the same message in a design that finds its recipients by a scan of all connections, as the best-known sample does, in a \
+         deployment of {} connections. What such a scan costs grows with the deployment, not with the room: for a million messages",
+        short(CONNECTIONS[1] as f64)
     ));
-    report.paragraph(
-        "The same message where its recipients are found by a scan of all connections, as the best-known sample does it (and leaves \
-         out those of other rooms): what DynamoDB asks for finding them alone, for a million messages, by the connections of the whole deployment.",
-    );
     let (_, ours) = counted[1].1.iter().find(|(action, _)| *action == "sendMessage").context("a send")?;
     let scans = CONNECTIONS.map(|connections| {
-        let units = (connections * ROW_BYTES).div_ceil(HALF_UNIT_BYTES) as f64 / 2.0;
-        let requests = (connections * ROW_BYTES).div_ceil(1 << 20);
+        let units = scan_units(connections);
         [
             short(connections as f64),
-            requests.to_string(),
+            (connections * ROW_BYTES).div_ceil(1 << 20).to_string(),
             short(units),
             short(units * prices::READ_UNITS),
             short(ours.read_units * prices::READ_UNITS),
         ]
     });
-    report.table(["connections", "requests", "read units", "a scan, $", "our query, room of 10, $"], scans);
+    report.table(["connections", "requests", "read units", "the scans, $", "our queries, room of 10, $"], scans);
+    report.paragraph(format!(
+        "A thousand connections that stay for an hour are ${}. A `sendMessage` without an id saves the transaction, three write units: ${} a million.",
+        60_000.0 * prices::CONNECTION_MINUTES / 1e6,
+        short(3.0 * prices::WRITE_UNITS),
+    ));
     Ok(())
 }
 
@@ -183,7 +194,12 @@ fn tell_pages(report: &mut Report, pages: &[(usize, Usage)]) {
     report.table(["", "API Gateway", "Lambda's requests", "DynamoDB", "together"], rows);
 }
 
-fn row(members: usize, dollars: &Dollars) -> [String; 8] {
+/// What a scan of all connections takes, read as cheaply as can be.
+fn scan_units(connections: usize) -> f64 {
+    (connections * ROW_BYTES).div_ceil(HALF_UNIT_BYTES) as f64 / 2.0
+}
+
+fn row(members: usize, dollars: &Dollars, scanned: f64) -> [String; 9] {
     [
         short(members as f64),
         short(dollars.api_gateway),
@@ -193,5 +209,6 @@ fn row(members: usize, dollars: &Dollars) -> [String; 8] {
         short(dollars.telemetry),
         short(dollars.sum()),
         short(dollars.sum() / members as f64),
+        short(scanned),
     ]
 }

@@ -100,7 +100,7 @@ fn warm_cpu(cold: &Cold, waits: Waits, post_cpu: Duration) -> Duration {
 }
 
 /// The memory that the template gives each function, in MB.
-fn chosen() -> Result<BTreeMap<&'static str, u64>> {
+pub fn chosen() -> Result<BTreeMap<&'static str, u64>> {
     let template = Template::document(&std::fs::read_to_string(TEMPLATE)?)?;
     let usual = &template["Globals"]["Function"]["MemorySize"];
     let functions = template["Resources"].as_object().context("resources")?.values();

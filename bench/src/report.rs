@@ -60,7 +60,11 @@ impl Report {
     /// The whole document, goals first.
     pub fn document(&self, title: &str) -> String {
         let mut head = Self { text: format!("# {title}\n"), goals: Vec::new() };
-        head.paragraph(machine());
+        head.paragraph(format!(
+            "{} Written by `cargo run --release -p chat-bench -- all`. Times are this machine's; ratios are to a floor in the same run, and \
+             counts are the same everywhere.",
+            machine()
+        ));
         head.heading("Goals");
         let row = |goal: &Goal| {
             let met = if goal.met { "met" } else { "**missed**" };

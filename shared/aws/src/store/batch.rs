@@ -6,7 +6,6 @@ use crate::limits::{CONFLICT_ATTEMPTS, CONFLICT_BACKOFF};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
 use std::collections::HashMap;
-use std::time::Duration;
 
 /// The write of a whole row.
 pub fn put(item: Item) -> WriteRequest {
@@ -22,14 +21,14 @@ pub fn delete(key: Item) -> WriteRequest {
 /// Writes rows of one table, at most 25, in no order. When it fails, some of them may be written.
 pub async fn write(client: &Client, table: &str, writes: Vec<WriteRequest>, doing: &'static str) -> Result<(), Fault> {
     let mut wanted = HashMap::from([(table.to_owned(), writes)]);
-    for wait in waits() {
+    for attempt in 0..CONFLICT_ATTEMPTS {
+        wait_before(attempt).await;
         let request = client.batch_write_item().set_request_items(Some(wanted));
         let answer = Box::pin(request.send()).await.map_err(Fault::doing(doing))?;
         wanted = answer.unprocessed_items.unwrap_or_default();
         if wanted.is_empty() {
             return Ok(());
         }
-        tokio::time::sleep(wait).await;
     }
     Err(Fault::because(doing, "DynamoDB left rows over each time"))
 }
@@ -41,7 +40,8 @@ pub async fn get(
     doing: &'static str,
 ) -> Result<HashMap<String, Vec<Item>>, Fault> {
     let mut found: HashMap<String, Vec<Item>> = HashMap::new();
-    for wait in waits() {
+    for attempt in 0..CONFLICT_ATTEMPTS {
+        wait_before(attempt).await;
         let request = client.batch_get_item().set_request_items(Some(wanted));
         let answer = Box::pin(request.send()).await.map_err(Fault::doing(doing))?;
         for (table, items) in answer.responses.unwrap_or_default() {
@@ -51,12 +51,13 @@ pub async fn get(
         if wanted.is_empty() {
             return Ok(found);
         }
-        tokio::time::sleep(wait).await;
     }
     Err(Fault::because(doing, "DynamoDB left keys over each time"))
 }
 
-/// One for each attempt; what follows the last attempt is not waited for by anybody.
-fn waits() -> impl Iterator<Item = Duration> {
-    (0..CONFLICT_ATTEMPTS).map(|attempt| CONFLICT_BACKOFF * 2_u32.pow(attempt))
+/// Waits before an attempt that is not the first, each time twice as long.
+async fn wait_before(attempt: u32) {
+    if let Some(repeat) = attempt.checked_sub(1) {
+        tokio::time::sleep(CONFLICT_BACKOFF * 2_u32.pow(repeat)).await;
+    }
 }

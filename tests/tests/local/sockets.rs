@@ -2,7 +2,7 @@
 
 use chat::Push;
 use chat_aws::posts_in_flight;
-use chat_tests::{Posts, Server, fill, room, user};
+use chat_tests::{Posts, Recorder, Server, fill, room, user};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -100,5 +100,28 @@ async fn a_host_that_never_answers_is_given_up() {
     let took = began.elapsed();
     assert!(took < Duration::from_secs(9), "{took:?}: before the function's own time is over");
     assert!(fault.chain().to_string().starts_with("failed to count a message: "), "{}", fault.chain());
+    server.stop().await;
+}
+
+/// A large room's first members need not wait until the last of them is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_are_read_while_posts_already_fly() {
+    let server = Server::start().await;
+    let room = room("1");
+    fill(&server, &room, 1_200).await;
+    let (recorder, posts) =
+        (Recorder::before(server.dynamodb_url()).await, Posts::start(Duration::from_millis(1), None).await);
+    let app = server.app_with(&[
+        ("AWS_ENDPOINT_URL_DYNAMODB", recorder.url()),
+        ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", posts.url()),
+    ]);
+    let members = app.connections.members(&room).await.expect("members");
+    app.deliver(&room, members, &Push::left(&room, &user("7"))).await.expect("delivered");
+    let queries = recorder.take();
+    let posted = posts.take();
+    assert_eq!((queries.len(), posted.posts), (2, 1_200));
+    let last_query = queries.iter().map(|query| query.began).max().expect("a query");
+    let before = posted.spans.iter().filter(|(came, _)| *came < last_query).count();
+    assert!(before > 1_000, "{before} posts came before the second page was asked for");
     server.stop().await;
 }

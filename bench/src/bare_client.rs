@@ -2,7 +2,6 @@
 //! process of its own so that its CPU can be told from ours.
 
 use crate::process::cpu;
-use crate::report::median;
 use anyhow::{Context, Result, ensure};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -17,10 +16,12 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::Command;
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::LocalSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -38,48 +39,45 @@ pub struct Bare {
     pub posts: usize,
     #[arg(long)]
     pub in_flight: usize,
-    /// How often it posts to all; the first time it opens its sockets
-    #[arg(long)]
-    pub rounds: usize,
 }
 
-/// What it took.
-pub struct BareRun {
-    pub first_cpu: Duration,
-    pub warm_cpu: Duration,
+/// The client, running.
+pub struct Running {
+    client: Child,
+    orders: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
 }
 
 impl Bare {
-    /// Runs it in a process of its own.
-    pub async fn measure(&self) -> Result<BareRun> {
+    /// Starts it in a process of its own.
+    pub fn start(&self) -> Result<Running> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["bare", "--url", &self.url, "--posts", &self.posts.to_string()]);
-        command.args(["--in-flight", &self.in_flight.to_string(), "--rounds", &self.rounds.to_string()]);
+        command.args(["--in-flight", &self.in_flight.to_string()]);
         if let Some(roots) = &self.roots {
             command.arg("--roots").arg(roots);
         }
-        let output = command.output().await.context("failed to run the bare client")?;
-        ensure!(output.status.success(), "the bare client failed: {}", String::from_utf8_lossy(&output.stderr));
-        let rounds: Vec<u64> = serde_json::from_slice(&output.stdout)?;
-        let mut rounds: Vec<_> = rounds.into_iter().map(Duration::from_nanos).collect();
-        Ok(BareRun { first_cpu: rounds[0], warm_cpu: median(&mut rounds[1..]) })
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut client = command.spawn().context("failed to run the bare client")?;
+        let orders = client.stdin.take().context("stdin")?;
+        let answers = BufReader::new(client.stdout.take().context("stdout")?).lines();
+        Ok(Running { client, orders, answers })
     }
 
-    /// Posts, and prints the CPU of each round in nanoseconds. On one thread, as a function does.
+    /// Posts to all whenever a line comes in, and answers with the CPU that it took, in nanoseconds. On one thread, as a
+    /// function does.
     pub fn run(self) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let rounds = LocalSet::new().block_on(&runtime, self.rounds())?;
-        println!("{}", json!(rounds));
-        Ok(())
+        LocalSet::new().block_on(&runtime, self.rounds())
     }
 
-    async fn rounds(self) -> Result<Vec<u64>> {
+    async fn rounds(self) -> Result<()> {
         let uri: Uri = self.url.parse()?;
         let tls = self.roots.as_ref().map(connector).transpose()?;
         let frame = frame();
         let mut sockets: Vec<Option<SendRequest<Full<Bytes>>>> = (0..self.in_flight).map(|_| None).collect();
-        let mut rounds = Vec::new();
-        for _ in 0..self.rounds {
+        for order in std::io::stdin().lines() {
+            order?;
             let before = cpu(std::process::id())?;
             let next = Cell::new(0);
             let posts = sockets.iter_mut().map(|socket| async {
@@ -98,9 +96,25 @@ impl Bare {
                 Ok(())
             });
             futures_util::future::try_join_all(posts).await?;
-            rounds.push(u64::try_from((cpu(std::process::id())? - before).as_nanos())?);
+            println!("{}", (cpu(std::process::id())? - before).as_nanos());
         }
-        Ok(rounds)
+        Ok(())
+    }
+}
+
+impl Running {
+    /// Has it post to all, and answers the CPU that it took. The first time it opens its sockets.
+    pub async fn round(&mut self) -> Result<Duration> {
+        self.orders.write_all(b"\n").await?;
+        let answer = self.answers.next_line().await?.context("the bare client failed")?;
+        Ok(Duration::from_nanos(answer.parse()?))
+    }
+
+    /// Waits until it has ended.
+    pub async fn stop(mut self) -> Result<()> {
+        drop(self.orders);
+        ensure!(self.client.wait().await?.success(), "the bare client failed");
+        Ok(())
     }
 }
 

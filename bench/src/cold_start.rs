@@ -4,7 +4,7 @@
 use crate::aws::{Aws, event, is_good};
 use crate::functions::{self, FLOOR};
 use crate::process::{cpu_at_rest, memory};
-use crate::report::{Report, median, milliseconds, short};
+use crate::report::{Report, median, median_ratio, milliseconds, short};
 use anyhow::{Result, ensure};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ const ZIP_MAX: f64 = 2.5;
 #[derive(Args, Clone)]
 pub struct ColdStart {
     /// How often each function is started; figures are medians
-    #[arg(long, default_value_t = 21)]
+    #[arg(long, default_value_t = 31)]
     rounds: usize,
     /// Functions that are started; all if none is named
     #[arg(long, value_delimiter = ',')]
@@ -50,6 +50,9 @@ pub struct Cold {
     pub warm_cpu: Duration,
     pub memory: u64,
     pub zipped: usize,
+    /// Of the floor's CPU in the same round.
+    pub init_ratio: f64,
+    pub first_ratio: f64,
 }
 
 impl ColdStart {
@@ -72,7 +75,10 @@ impl ColdStart {
         aws.stop().await;
         let cold: BTreeMap<_, _> = names
             .iter()
-            .map(|name| Ok(((*name).to_owned(), middle(&starts[name], functions::zipped(&binaries[*name])?))))
+            .map(|name| {
+                let zipped = functions::zipped(&binaries[*name])?;
+                Ok(((*name).to_owned(), middle(&starts[name], &starts[FLOOR], zipped)))
+            })
             .collect::<Result<_>>()?;
         tell(report, &cold, self.rounds);
         Ok(cold)
@@ -102,8 +108,9 @@ async fn start(aws: &Aws, name: &str, binary: &Path) -> Result<Start> {
     Ok(Start { init, init_cpu, first, first_cpu, warm_cpu: warm_cpu / WARM as u32, memory })
 }
 
-fn middle(starts: &[Start], zipped: usize) -> Cold {
+fn middle(starts: &[Start], floor: &[Start], zipped: usize) -> Cold {
     let of = |time: fn(&Start) -> Duration| median(&mut starts.iter().map(time).collect::<Vec<_>>());
+    let ratio = |time: fn(&Start) -> Duration| median_ratio(starts.iter().map(time).zip(floor.iter().map(time)));
     Cold {
         init: of(|start| start.init),
         init_cpu: of(|start| start.init_cpu),
@@ -112,20 +119,20 @@ fn middle(starts: &[Start], zipped: usize) -> Cold {
         warm_cpu: of(|start| start.warm_cpu),
         memory: starts.iter().map(|start| start.memory).max().unwrap_or_default(),
         zipped,
+        init_ratio: ratio(|start| start.init_cpu),
+        first_ratio: ratio(|start| start.first_cpu),
     }
 }
 
 fn tell(report: &mut Report, cold: &BTreeMap<String, Cold>, rounds: usize) {
-    let floor = &cold[FLOOR];
     report.heading("Cold start");
     report.paragraph(format!(
         "Each release binary under Lambda's runtime API on loopback, with DynamoDB and the management API over TLS 1.3 (P-256), \
          medians of {rounds} starts. *Init* is from the start of the process until it asks for its first event; *first answer* \
          is the time after that event came, and its CPU counts from the start of the process. The floor is `lambda_runtime` \
-         alone, which calls nobody. *Warm* is the CPU of a later answer. CPU is what costs at a cold start: with 256 MB a \
-         function has a seventh of a vCPU."
+         alone, which calls nobody; ratios are to its start in the same round. *Warm* is the CPU of a later answer. CPU is what \
+         costs at a cold start: with 256 MB a function has a seventh of a vCPU."
     ));
-    let ratio = |time: Duration, floor: Duration| format!("{:.2}×", time.as_secs_f64() / floor.as_secs_f64());
     let ms = |time| short(milliseconds(time));
     report.table(
         [
@@ -146,18 +153,17 @@ fn tell(report: &mut Report, cold: &BTreeMap<String, Cold>, rounds: usize) {
                 short(cold.zipped as f64 / 1e6),
                 ms(cold.init),
                 ms(cold.init_cpu),
-                ratio(cold.init_cpu, floor.init_cpu),
+                format!("{:.2}×", cold.init_ratio),
                 ms(cold.first),
                 ms(cold.first_cpu),
-                ratio(cold.first_cpu, floor.first_cpu),
+                format!("{:.2}×", cold.first_ratio),
                 ms(cold.warm_cpu),
                 short(cold.memory as f64 / 1e3),
             ]
         }),
     );
     let worst = |of: &dyn Fn(&Cold) -> f64| cold.values().map(of).fold(0.0, f64::max);
-    let init = worst(&|cold| cold.init_cpu.as_secs_f64() / floor.init_cpu.as_secs_f64());
-    let first = worst(&|cold| cold.first_cpu.as_secs_f64() / floor.first_cpu.as_secs_f64());
+    let (init, first) = (worst(&|cold| cold.init_ratio), worst(&|cold| cold.first_ratio));
     report.at_most("Cold start: CPU of init, of the slowest function, to the floor's", init, INIT_MAX, "×");
     report.at_most("Cold start: CPU to the first answer over TLS, the same", first, FIRST_MAX, "×");
     report.at_most("The largest zip file", worst(&|cold| cold.zipped as f64 / 1e6), ZIP_MAX, " MB");

@@ -2,20 +2,20 @@
 //! barest client that could do the same.
 
 use crate::aws::{Aws, event, is_good};
-use crate::bare_client::{Bare, BareRun};
+use crate::bare_client::Bare;
 use crate::model::{POST_LATENCY, VCPU};
 use crate::process::{cpu_at_rest, memory};
-use crate::report::{Report, median, milliseconds, short};
+use crate::report::{Report, median, median_ratio, milliseconds, short};
 use anyhow::{Context, Result, ensure};
 use chat_aws::{SEND_TIMEOUT_SECONDS, posts_in_flight};
-use chat_tests::{fill, room};
+use chat_tests::{Posts, fill, room};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Sends of one function to one room: the first finds no socket open, the others are warm.
-const SENDS: usize = 8;
+const SENDS: usize = 16;
 
 /// Goals: of the time that waiting alone takes, of the bare client's CPU, and in MiB.
 const TIME_MAX: f64 = 1.5;
@@ -41,7 +41,10 @@ pub struct Fan {
     sockets: usize,
     /// The most that the function was ever resident, in kB.
     memory: u64,
-    bare: BareRun,
+    bare_first_cpu: Duration,
+    bare_warm_cpu: Duration,
+    /// Of the bare client's CPU right after it, warm.
+    cpu_ratio: f64,
 }
 
 impl FanOut {
@@ -65,33 +68,46 @@ async fn fan_out(send_message: &Path, members: usize, megabytes: u64, secure: bo
     let in_flight = posts_in_flight(megabytes);
     let mut lambda = aws.start_function(send_message, megabytes, secure).await;
     lambda.ready().await;
-    let mut sends = Vec::new();
+    // One of its own, since open sockets are counted.
+    let bare_posts = Posts::start(POST_LATENCY, secure.then_some(&aws.tls)).await;
+    let url = bare_posts.url().to_owned();
+    let bare = Bare { url, roots: secure.then(|| aws.tls.roots()), posts: members, in_flight };
+    let mut bare = bare.start()?;
+    let (mut times, mut cpus) = (Vec::new(), Vec::new());
     let mut sockets = 0;
     for number in 0..SENDS {
         let before = cpu_at_rest(lambda.id()).await?;
         let began = Instant::now();
         let (kind, answer) = lambda.invoke(numbered(number)?).await;
-        let took = began.elapsed();
+        times.push(began.elapsed());
         ensure!(is_good(&kind, &answer), "{kind}: {answer}");
-        sends.push((took, cpu_at_rest(lambda.id()).await? - before));
+        let cpu = cpu_at_rest(lambda.id()).await? - before;
         let posted = aws.posts(secure).take();
         ensure!(posted.posts == members, "{} posts to {members} members", posted.posts);
         sockets = sockets.max(posted.sockets);
+        cpus.push((cpu, bare.round().await?));
+        let posted = bare_posts.take().posts;
+        ensure!(posted == members, "{posted} posts of the bare client to {members} members");
     }
     let memory = memory(lambda.id(), "VmHWM")?;
-    let bare = Bare {
-        url: aws.posts(secure).url().to_owned(),
-        roots: secure.then(|| aws.tls.roots()),
-        posts: members,
-        in_flight,
-        rounds: SENDS,
-    };
-    let bare = bare.measure().await?;
+    bare.stop().await?;
     aws.stop().await;
-    let (first, first_cpu) = sends[0];
-    let (mut warm, mut warm_cpu): (Vec<_>, Vec<_>) = sends[1..].iter().copied().unzip();
-    let (warm, warm_cpu) = (median(&mut warm), median(&mut warm_cpu));
-    Ok(Fan { members, secure, in_flight, first, warm, first_cpu, warm_cpu, sockets, memory, bare })
+    let cpu_ratio = median_ratio(cpus[1..].iter().copied());
+    let (mut ours, mut bare): (Vec<_>, Vec<_>) = cpus.into_iter().unzip();
+    Ok(Fan {
+        members,
+        secure,
+        in_flight,
+        first: times[0],
+        warm: median(&mut times[1..]),
+        first_cpu: ours[0],
+        warm_cpu: median(&mut ours[1..]),
+        sockets,
+        memory,
+        bare_first_cpu: bare[0],
+        bare_warm_cpu: median(&mut bare[1..]),
+        cpu_ratio,
+    })
 }
 
 /// The sample, as a message that was not sent before.
@@ -110,7 +126,7 @@ fn tell(report: &mut Report, fans: &[Fan]) -> Result<Duration> {
         "One message to a room, by the binary of `send-message` with a whole vCPU ({VCPU} MB) and so {} posts in flight. A post is \
          answered after {latency} ms. *First* is the function's first answer after its start, with no socket open; *warm* the \
          median of {} later ones. *Waiting* is (members / in flight) × {latency} ms, rounded up to whole rounds. The bare client is hyper and \
-         `aws-sigv4` alone, given the connections' ids, one socket per post in flight.",
+         `aws-sigv4` alone, given the connections' ids, one socket per post in flight; it posts right after each send, and ratios are to that.",
         posts_in_flight(VCPU),
         SENDS - 1
     ));
@@ -138,8 +154,8 @@ fn tell(report: &mut Report, fans: &[Fan]) -> Result<Duration> {
                 fan.sockets.to_string(),
                 per_post(fan.first_cpu, fan),
                 per_post(fan.warm_cpu, fan),
-                per_post(fan.bare.first_cpu, fan),
-                per_post(fan.bare.warm_cpu, fan),
+                per_post(fan.bare_first_cpu, fan),
+                per_post(fan.bare_warm_cpu, fan),
                 short(fan.memory as f64 / 1_024.0),
             ]
         }),
@@ -148,8 +164,12 @@ fn tell(report: &mut Report, fans: &[Fan]) -> Result<Duration> {
     for fan in fans.iter().filter(|fan| fan.members == 1_000) {
         let to_waiting = fan.warm.as_secs_f64() / waiting(fan).as_secs_f64();
         report.at_most(format!("1,000 posts over {}, to waiting alone", over(fan.secure)), to_waiting, TIME_MAX, "×");
-        let to_bare = fan.warm_cpu.as_secs_f64() / fan.bare.warm_cpu.as_secs_f64();
-        report.at_most(format!("CPU per post over {}, to the bare client's", over(fan.secure)), to_bare, CPU_MAX, "×");
+        report.at_most(
+            format!("CPU per post over {}, to the bare client's", over(fan.secure)),
+            fan.cpu_ratio,
+            CPU_MAX,
+            "×",
+        );
     }
     for fan in fans.iter().filter(|fan| fan.members == 10_000) {
         let what = format!("Memory of a function that sends to 10,000 over {}", over(fan.secure));

@@ -141,3 +141,14 @@ impl All {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Arguments;
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_two_options_of_a_command_have_one_name() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -120,3 +120,11 @@ pub fn quantile(times: &mut [Duration], share: f64) -> Duration {
 pub fn median(times: &mut [Duration]) -> Duration {
     quantile(times, 0.5)
 }
+
+/// The middle of the ratios of pairs that were taken one after the other. What slows the machine for a while slows both of
+/// a pair, so that it is not in their ratio.
+pub fn median_ratio(pairs: impl IntoIterator<Item = (Duration, Duration)>) -> f64 {
+    let mut ratios: Vec<_> = pairs.into_iter().map(|(time, floor)| time.as_secs_f64() / floor.as_secs_f64()).collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    ratios[(ratios.len() - 1) / 2]
+}

@@ -23,7 +23,7 @@ const PARTS: usize = 500;
 pub struct Warm {
     /// Messages that one member sends, each when the one before is acknowledged
     #[arg(long, default_value_t = 2_000)]
-    messages: usize,
+    sends: usize,
 }
 
 impl Warm {
@@ -36,15 +36,15 @@ impl Warm {
         for member in &mut members {
             member.pushed().await;
         }
-        eprintln!("one member sends {} messages", self.messages);
+        eprintln!("one member sends {} messages", self.sends);
         let before = cpu(served.id()?)?;
         let began = Instant::now();
         let mut times = self.one_sends(&mut members).await?;
         let alone = began.elapsed();
         let alone_cpu = cpu(served.id()?)? - before;
 
-        eprintln!("all members send {} messages", self.messages);
-        let each = self.messages / MEMBERS;
+        eprintln!("all members send {} messages", self.sends);
+        let each = self.sends / MEMBERS;
         let before = cpu(served.id()?)?;
         let began = Instant::now();
         join_all(members.iter_mut().map(|member| send_and_hear(member, each)))
@@ -55,14 +55,14 @@ impl Warm {
         let together_cpu = cpu(served.id()?)? - before;
         drop(members);
 
-        let rate = |time: Duration| short(self.messages as f64 / time.as_secs_f64());
-        let delivery = |cpu: Duration| short(milliseconds(cpu) * 1e3 / (self.messages * MEMBERS) as f64);
+        let rate = |time: Duration| short(self.sends as f64 / time.as_secs_f64());
+        let delivery = |cpu: Duration| short(milliseconds(cpu) * 1e3 / (self.sends * MEMBERS) as f64);
         let ms = |time| short(milliseconds(time));
         report.heading("A warm send");
         report.paragraph(format!(
             "{} messages to a room of {MEMBERS}, over sockets, through the whole local run in a process of its own (gateway, functions, \
              DynamoDB on disk), each from its send to its ack, after all pushes. On AWS the network between those comes on top.",
-            short(self.messages as f64)
+            short(self.sends as f64)
         ));
         report.table(
             ["", "p50, ms", "p99, ms", "messages a second", "CPU per delivered message, µs"],
@@ -85,7 +85,7 @@ impl Warm {
         let (sender, others) = members.split_first_mut().context("a sender")?;
         let sends = async {
             let mut times = Vec::new();
-            for _ in 0..self.messages {
+            for _ in 0..self.sends {
                 let sent = Instant::now();
                 let ack = sender.ask(text_message(1, TYPICAL_TEXT)).await;
                 times.push(sent.elapsed());
@@ -93,9 +93,9 @@ impl Warm {
             }
             Ok(times)
         };
-        let hear = join_all(others.iter_mut().map(|other| hear(other, self.messages)));
+        let hear = join_all(others.iter_mut().map(|other| hear(other, self.sends)));
         let (times, _) = timeout(PATIENCE * 10, futures_util::future::join(sends, hear)).await?;
-        for _ in 0..self.messages {
+        for _ in 0..self.sends {
             sender.expect(serde_json::json!({"type": "sendMessage"})).await;
         }
         times

@@ -67,8 +67,8 @@ refused() {
     grep --quiet --fixed-strings "$1" "$work/deploy.log" || { cat "$work/deploy.log" >&2; exit 1; }
     echo "refused, as it should be: $1"
 }
-refused "Set TokenSecret or TokenJwks"
-refused "TokenJwks needs TokenIssuer" TokenJwks=keys
+refused "Set TokenSecret, TokenJwksUrl or TokenJwks"
+refused "A provider's keys need TokenIssuer" TokenJwksUrl=https://id.example.com/keys
 refused "must be at least 32 bytes" TokenSecret=short
 refused "must be a number of days, 0 to 36500" TokenSecret=00000000000000000000000000000000 MessageRetentionDays=40000
 

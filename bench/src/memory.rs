@@ -19,7 +19,7 @@ const FUNCTIONS: [(&str, Waits, &str); 8] = [
     (
         "authorize",
         Waits { steps: 0, posts: 0 },
-        "waits for nobody; a signature is all its CPU, and a handshake can wait for it",
+        "a signature is all its CPU, and half the time costs the same; with a provider's keys it makes a TLS handshake",
     ),
     ("connect", Waits { steps: 1, posts: 0 }, "halves what a cold handshake waits for TLS"),
     ("default", Waits { steps: 0, posts: 0 }, "calls nobody"),

@@ -1,7 +1,6 @@
-//! The keys that tokens are checked with: a secret of the application's own, or the public keys of an identity
-//! provider, or both.
+//! Keys that tokens are checked with: a secret of the application's own, or the public keys of an identity provider.
 
-use chat_aws::{Fault, Vars};
+use chat_aws::Fault;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -10,10 +9,27 @@ use serde_json::{Map, Value};
 /// Shortest secret, in bytes: RFC 7518, section 3.2, wants at least the size of the hash for HS256.
 pub const SECRET_BYTES_MIN: usize = 32;
 
-/// How far the issuer's clock may be from ours, in seconds.
-const CLOCK_SKEW_SECONDS: u64 = 5;
+/// How far the issuer's clock may be from ours, in seconds: a token is good for a minute longer than it says, and a
+/// minute earlier.
+pub const CLOCK_SKEW_SECONDS: u64 = 60;
 
+#[derive(Default)]
 pub struct Keys(Vec<Key>);
+
+/// Whose tokens we take, and for whom they must be. A provider's keys sign for all its tenants and applications.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    pub issuer: String,
+    pub audience: String,
+}
+
+/// Why a token is refused. It is for the log, so it says nothing that the token says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// None of these keys is the one that it names; another set may have it.
+    NoKey(&'static str),
+    Token(&'static str),
+}
 
 struct Key {
     /// What a token's `kid` must be; a secret has none and takes any.
@@ -26,60 +42,64 @@ struct Key {
 }
 
 impl Keys {
-    /// Reads `TOKEN_SECRET`, and `TOKEN_JWKS` with `TOKEN_ISSUER` and `TOKEN_AUDIENCE`: one of the two at least.
-    pub fn new(vars: &Vars) -> Result<Self, Fault> {
-        let mut keys = Vec::new();
-        if let Some(secret) = vars.optional("TOKEN_SECRET") {
-            if secret.len() < SECRET_BYTES_MIN {
-                return Err(invalid("TOKEN_SECRET is shorter than 32 bytes"));
-            }
-            let key = DecodingKey::from_secret(secret.as_bytes());
-            keys.push(Key { id: None, key, validation: validation(Algorithm::HS256), audience: None });
+    /// The one key of an application that signs its own tokens.
+    pub fn of_secret(secret: &str) -> Result<Self, Fault> {
+        if secret.len() < SECRET_BYTES_MIN {
+            return Err(invalid("TOKEN_SECRET is shorter than 32 bytes"));
         }
-        if let Some(jwks) = vars.optional("TOKEN_JWKS") {
-            keys.extend(provider_keys(jwks, vars.required("TOKEN_ISSUER")?, vars.required("TOKEN_AUDIENCE")?)?);
-        }
-        if keys.is_empty() {
-            return Err(invalid("neither TOKEN_SECRET nor TOKEN_JWKS is set"));
-        }
-        Ok(Self(keys))
+        let key = DecodingKey::from_secret(secret.as_bytes());
+        Ok(Self(vec![Key { id: None, key, validation: validation(Algorithm::HS256), audience: None }]))
     }
 
-    pub fn verify(&self, token: &str) -> Result<Map<String, Value>, &'static str> {
-        let header = decode_header(token).map_err(|error| reason(error.kind()))?;
+    /// The keys of a JWK set that sign tokens in a way we know; what else is in it (RFC 7517, section 5) is passed over.
+    ///
+    /// # Errors
+    /// What is wrong with the set, as a fragment of a sentence that began with its name.
+    pub fn of_set(jwks: &[u8], trust: &Trust) -> Result<Self, &'static str> {
+        let set: JwkSet = serde_json::from_slice(jwks).map_err(|_| "is no JSON Web Key Set")?;
+        let mut keys = Vec::new();
+        for jwk in &set.keys {
+            let Some(algorithm) = algorithm_of(jwk) else { continue };
+            let mut validation = validation(algorithm);
+            validation.set_required_spec_claims(&["exp", "iss"]);
+            validation.set_issuer(&[&trust.issuer]);
+            let key = DecodingKey::from_jwk(jwk).map_err(|_| "has a key that cannot be read")?;
+            let audience = Some(trust.audience.clone());
+            keys.push(Key { id: jwk.common.key_id.clone(), key, validation, audience });
+        }
+        match keys.iter().filter(|key| key.id.is_none()).count() {
+            _ if keys.is_empty() => Err("has no key for RS256, ES256 or EdDSA"),
+            1.. if keys.len() > 1 => Err("has several keys, and not each has a kid"),
+            _ => Ok(Self(keys)),
+        }
+    }
+
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The claims of a token that one of these keys signed, and that is good now. What a header brings along to be checked
+    /// with (`jwk`, `jku`, `x5c`) is nobody's key.
+    pub fn verify(&self, token: &str) -> Result<Map<String, Value>, Refused> {
+        let header = decode_header(token).map_err(|error| Refused::Token(reason(error.kind())))?;
         let of_algorithm = || self.0.iter().filter(|key| key.validation.algorithms.contains(&header.alg));
         let named = of_algorithm().find(|key| key.id.is_none() || key.id == header.kid);
         let mut keys = of_algorithm();
         let key = match (named, keys.next(), keys.next()) {
             (Some(key), ..) => key,
-            (None, None, _) => return Err("it names another algorithm"),
+            (None, None, _) => return Err(Refused::NoKey("it names another algorithm")),
             // A provider with one key may leave its id out.
             (None, Some(only), None) if header.kid.is_none() => only,
-            (None, Some(_), _) => return Err("it names a key that is not ours"),
+            (None, Some(_), _) => return Err(Refused::NoKey("it names a key that is not ours")),
         };
         let verified = decode::<Map<String, Value>>(token, &key.key, &key.validation);
-        let claims = verified.map_err(|error| reason(error.kind()))?.claims;
+        let claims = verified.map_err(|error| Refused::Token(reason(error.kind())))?.claims;
         let for_us = key.audience.as_ref().is_none_or(|audience| is_for(&claims, audience));
-        for_us.then_some(claims).ok_or("it is for another audience")
-    }
-}
-
-/// The keys of a JWK set that sign tokens in a way we know; what else is in it (RFC 7517, section 5) is passed over.
-fn provider_keys(jwks: &str, issuer: &str, audience: &str) -> Result<Vec<Key>, Fault> {
-    let set: JwkSet = serde_json::from_str(jwks).map_err(|_| invalid("TOKEN_JWKS is no JSON Web Key Set"))?;
-    let mut keys = Vec::new();
-    for jwk in &set.keys {
-        let Some(algorithm) = algorithm_of(jwk) else { continue };
-        let mut validation = validation(algorithm);
-        validation.set_required_spec_claims(&["exp", "iss"]);
-        validation.set_issuer(&[issuer]);
-        let key = DecodingKey::from_jwk(jwk).map_err(|_| invalid("TOKEN_JWKS has a key that cannot be read"))?;
-        keys.push(Key { id: jwk.common.key_id.clone(), key, validation, audience: Some(audience.to_owned()) });
-    }
-    match keys.iter().filter(|key| key.id.is_none()).count() {
-        _ if keys.is_empty() => Err(invalid("TOKEN_JWKS has no key for RS256, ES256 or EdDSA")),
-        1.. if keys.len() > 1 => Err(invalid("TOKEN_JWKS has several keys, and not each has a kid")),
-        _ => Ok(keys),
+        for_us.then_some(claims).ok_or(Refused::Token("it is for another audience"))
     }
 }
 
@@ -116,7 +136,7 @@ fn is_for(claims: &Map<String, Value>, audience: &str) -> bool {
     }
 }
 
-fn invalid(what: &'static str) -> Fault {
+pub fn invalid(what: &'static str) -> Fault {
     Fault::because("failed to start", what)
 }
 
@@ -136,81 +156,30 @@ fn reason(kind: &ErrorKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::issuer::{AUDIENCE, ISSUER, Issuer, LATER, claims, with, without};
     use jsonwebtoken::{EncodingKey, Header, encode};
     use serde_json::json;
 
     const SECRET: &str = "a secret of this test, 32 bytes or more";
-    const LATER: u64 = 4_102_444_800;
-    const ISSUER: &str = "https://id.example.com/pool";
-    const AUDIENCE: &str = "chat-app";
-
-    fn keys(vars: &[(&str, &str)]) -> Result<Keys, String> {
-        Keys::new(&vars.iter().copied().collect()).map_err(|fault| fault.chain().to_string())
-    }
-
     fn ours() -> Keys {
-        keys(&[("TOKEN_SECRET", SECRET)]).expect("keys")
+        Keys::of_secret(SECRET).expect("long enough")
     }
 
     fn token(algorithm: Algorithm, secret: &str, claims: Value) -> String {
         encode(&Header::new(algorithm), &claims, &EncodingKey::from_secret(secret.as_bytes())).expect("a token")
     }
 
-    /// An identity provider with a key of each kind that we take.
-    struct Provider(Vec<(&'static str, Algorithm, EncodingKey)>);
-
-    impl Provider {
-        fn new() -> Self {
-            let rsa = EncodingKey::from_rsa_pem(include_bytes!("../tests/keys/rsa.pem")).expect("a key");
-            let ec = EncodingKey::from_ec_pem(include_bytes!("../tests/keys/p256.pem")).expect("a key");
-            let ed = EncodingKey::from_ed_pem(include_bytes!("../tests/keys/ed25519.pem")).expect("a key");
-            Self(vec![("r", Algorithm::RS256, rsa), ("e", Algorithm::ES256, ec), ("d", Algorithm::EdDSA, ed)])
-        }
-
-        fn jwk(&self, id: &str) -> Value {
-            let (id, algorithm, key) = self.0.iter().find(|key| key.0 == id).expect("a key");
-            let mut jwk = json!(Jwk::from_encoding_key(key, *algorithm).expect("a public key"));
-            jwk["kid"] = json!(id);
-            jwk["use"] = json!("sig");
-            jwk
-        }
-
-        fn jwks(&self) -> String {
-            let keys: Vec<_> = self.0.iter().map(|(id, ..)| self.jwk(id)).collect();
-            // What else a set may hold: a key to encrypt with, a secret, another curve, a kind nobody knows yet.
-            let mut encrypts = self.jwk("r");
-            encrypts["use"] = json!("enc");
-            let secret = json!({"kty": "oct", "kid": "s", "k": "c2VjcmV0", "alg": "HS256"});
-            let new = json!({"kty": "NEW", "kid": "n"});
-            let keys: Vec<_> = [encrypts, secret, new].into_iter().chain(keys).collect();
-            json!({"keys": keys}).to_string()
-        }
-
-        fn sign(&self, id: &str, named: Option<&str>, claims: &Value) -> String {
-            let (_, algorithm, key) = self.0.iter().find(|key| key.0 == id).expect("a key");
-            let header = Header { kid: named.map(String::from), ..Header::new(*algorithm) };
-            encode(&header, claims, key).expect("a token")
-        }
-    }
-
     fn trusting(jwks: &str) -> Keys {
-        keys(&[("TOKEN_JWKS", jwks), ("TOKEN_ISSUER", ISSUER), ("TOKEN_AUDIENCE", AUDIENCE)]).expect("keys")
+        let trust = Trust { issuer: ISSUER.into(), audience: AUDIENCE.into() };
+        Keys::of_set(jwks.as_bytes(), &trust).expect("keys")
     }
 
-    fn claims() -> Value {
-        json!({"sub": "1", "iss": ISSUER, "aud": AUDIENCE, "exp": LATER})
+    fn now() -> i64 {
+        chat_aws::now().millis() / 1_000
     }
 
-    fn with(name: &str, value: Value) -> Value {
-        let mut claims = claims();
-        claims[name] = value;
-        claims
-    }
-
-    fn without(name: &str) -> Value {
-        let mut claims = claims();
-        claims.as_object_mut().expect("an object").remove(name);
-        claims
+    fn soon(nbf: i64) -> String {
+        token(Algorithm::HS256, SECRET, json!({"sub": "1", "exp": LATER, "nbf": nbf}))
     }
 
     #[test]
@@ -232,6 +201,11 @@ mod tests {
             ("alg none", unsigned.clone()),
             ("alg none with our signature", format!("{unsigned}{signature}")),
             ("expired", token(Algorithm::HS256, SECRET, json!({"sub": "1", "exp": 1_700_000_000}))),
+            (
+                "expired for longer than clocks differ",
+                token(Algorithm::HS256, SECRET, json!({"sub": "1", "exp": now() - 70})),
+            ),
+            ("not valid for longer than clocks differ", soon(now() + 70)),
             ("no exp", token(Algorithm::HS256, SECRET, json!({"sub": "1"}))),
             ("exp that is no number", token(Algorithm::HS256, SECRET, json!({"sub": "1", "exp": "later"}))),
             ("not yet valid", token(Algorithm::HS256, SECRET, json!({"sub": "1", "exp": LATER, "nbf": LATER}))),
@@ -245,8 +219,33 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_may_be_a_minute_off() {
+        for (exp, nbf) in [(now() - 50, 0), (LATER, now() + 50)] {
+            let token = token(Algorithm::HS256, SECRET, json!({"sub": "1", "exp": exp, "nbf": nbf}));
+            assert!(ours().verify(&token).is_ok(), "exp {exp}, nbf {nbf}");
+        }
+    }
+
+    /// What a forger would like us to check a signature with stands in the token itself.
+    #[test]
+    fn a_key_that_the_token_brings_along_is_nobodys() {
+        let (trusted, forger) = (Issuer::new(), EncodingKey::from_ed_pem(include_bytes!("../tests/keys/forger.pem")));
+        let (keys, forger) = (trusting(&trusted.jwks()), forger.expect("a key"));
+        let jwk = Jwk::from_encoding_key(&forger, Algorithm::EdDSA).expect("a public key");
+        let header = Header { kid: Some("d".into()), ..Header::new(Algorithm::EdDSA) };
+        for header in [
+            Header { jwk: Some(jwk), ..header.clone() },
+            Header { jku: Some("http://127.0.0.1:1/keys".into()), ..header.clone() },
+            Header { x5u: Some("http://127.0.0.1:1/keys".into()), ..header },
+        ] {
+            let token = encode(&header, &claims(), &forger).expect("a token");
+            assert_eq!(keys.verify(&token), Err(Refused::Token("another key signed it")));
+        }
+    }
+
+    #[test]
     fn every_kind_of_a_providers_keys_is_taken() {
-        let provider = Provider::new();
+        let provider = Issuer::new();
         let keys = trusting(&provider.jwks());
         for id in ["r", "e", "d"] {
             let token = provider.sign(id, Some(id), &claims());
@@ -255,6 +254,7 @@ mod tests {
         // A list of audiences is Auth0's, client_id in an access token Cognito's.
         let mut cognito = without("aud");
         cognito["client_id"] = json!(AUDIENCE);
+        cognito["token_use"] = json!("access");
         for claims in [with("aud", json!(["https://api.example.com", AUDIENCE])), cognito] {
             keys.verify(&provider.sign("e", Some("e"), &claims)).expect("taken");
         }
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn what_a_provider_did_not_sign_for_us_is_refused() {
-        let provider = Provider::new();
+        let provider = Issuer::new();
         let jwks = provider.jwks();
         let trusted = trusting(&jwks);
         let modulus = provider.jwk("r")["n"].as_str().expect("a modulus").to_owned();
@@ -284,8 +284,8 @@ mod tests {
             ("a public key as a secret", token(Algorithm::HS256, &modulus, claims()), "algorithm"),
             ("the set's secret", token(Algorithm::HS256, "secret", claims()), "algorithm"),
         ] {
-            let refused = trusted.verify(&token).expect_err(what);
-            assert!(refused.contains(said), "{what}: {refused}");
+            let (Refused::NoKey(reason) | Refused::Token(reason)) = trusted.verify(&token).expect_err(what);
+            assert!(reason.contains(said), "{what}: {reason}");
         }
         let (head, signature) = {
             let token = provider.sign("e", Some("e"), &claims());
@@ -293,35 +293,8 @@ mod tests {
             (head.to_owned(), signature.chars().rev().collect::<String>())
         };
         assert!(trusted.verify(&format!("{head}.{signature}")).is_err(), "forged");
-        let both = [("TOKEN_SECRET", SECRET), ("TOKEN_JWKS", &jwks), ("TOKEN_ISSUER", ISSUER), ("TOKEN_AUDIENCE", "x")];
-        let both = keys(&both).expect("keys");
+        let mut both = ours();
+        both.extend(trusted);
         both.verify(&token(Algorithm::HS256, SECRET, json!({"sub": "1", "exp": LATER}))).expect("of our secret");
-    }
-
-    #[test]
-    fn without_keys_that_can_be_used_it_does_not_start() {
-        let provider = Provider::new();
-        let jwks = provider.jwks();
-        let of = |keys: Value| json!({"keys": keys}).to_string();
-        let mut unnamed = provider.jwk("e");
-        unnamed.as_object_mut().expect("an object").remove("kid");
-        let mut broken = provider.jwk("r");
-        broken["n"] = json!("no base64!");
-        let with_jwks =
-            |jwks: String| vec![("TOKEN_JWKS", jwks), ("TOKEN_ISSUER", "i".into()), ("TOKEN_AUDIENCE", "a".into())];
-        for (vars, said) in [
-            (vec![], "neither TOKEN_SECRET nor TOKEN_JWKS is set"),
-            (vec![("TOKEN_SECRET", "short".to_owned())], "TOKEN_SECRET is shorter than 32 bytes"),
-            (vec![("TOKEN_JWKS", jwks.clone())], "TOKEN_ISSUER is not set"),
-            (vec![("TOKEN_JWKS", jwks), ("TOKEN_ISSUER", ISSUER.into())], "TOKEN_AUDIENCE is not set"),
-            (with_jwks("https://example.com".into()), "TOKEN_JWKS is no JSON Web Key Set"),
-            (with_jwks("{}".into()), "TOKEN_JWKS is no JSON Web Key Set"),
-            (with_jwks(of(json!([]))), "TOKEN_JWKS has no key for RS256, ES256 or EdDSA"),
-            (with_jwks(of(json!([broken]))), "TOKEN_JWKS has a key that cannot be read"),
-            (with_jwks(of(json!([unnamed, provider.jwk("r")]))), "TOKEN_JWKS has several keys, and not each has a kid"),
-        ] {
-            let vars: Vec<_> = vars.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            assert_eq!(keys(&vars).err().as_deref(), Some(format!("failed to start: {said}").as_str()));
-        }
     }
 }

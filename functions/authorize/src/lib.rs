@@ -1,7 +1,10 @@
 //! `authorize`: the authorizer of both APIs. A token in, an identity for the life of the connection out.
 
+#[cfg(test)]
+mod issuer;
 mod keys;
 mod origins;
+mod provider;
 mod token;
 
 use chat::Caller;
@@ -31,7 +34,7 @@ pub async fn handle(Gate { origins, tokens }: Gate, event: AuthorizeEvent) -> Re
         return Ok(refuse("the page is of another origin", method_arn));
     }
     let Some(token) = event.token else { return Ok(Verdict::Deny { method_arn }) };
-    let claims = match tokens.verify(&token) {
+    let claims = match tokens.verify(&token).await? {
         Ok(claims) => claims,
         Err(reason) => return Ok(refuse(reason, method_arn)),
     };

@@ -335,15 +335,20 @@ mod tests {
     #[test]
     fn a_parameter_out_of_range_is_refused_with_a_sentence() {
         let secret = "x".repeat(32);
-        let jwks = ("TokenJwks", "{}");
+        let (jwks, url) = (("TokenJwks", "{}"), ("TokenJwksUrl", "https://id.example.com/keys"));
         for (given, said) in [
-            (vec![], "Set TokenSecret or TokenJwks, or nobody could ever connect"),
-            (vec![jwks], "TokenJwks needs TokenIssuer, or any tenant of the provider could give out tokens"),
+            (vec![], "Set TokenSecret, TokenJwksUrl or TokenJwks, or nobody could ever connect"),
+            (
+                vec![jwks, url, ("TokenIssuer", "https://id.example.com"), ("TokenAudience", "chat")],
+                "Set TokenJwksUrl or TokenJwks, not both",
+            ),
+            (vec![url], "A provider's keys need TokenIssuer, or any tenant of the provider could give out tokens"),
             (
                 vec![jwks, ("TokenIssuer", "https://id.example.com")],
-                "TokenJwks needs TokenAudience, or tokens for other applications would do here",
+                "A provider's keys need TokenAudience, or tokens for other applications would do here",
             ),
             (vec![("TokenSecret", &secret[1..])], "parameter TokenSecret must be at least 32 bytes"),
+            (vec![("TokenJwksUrl", "http://id.example.com/keys")], "parameter TokenJwksUrl must be an https address"),
             (vec![("Stage", "a/b")], "parameter Stage must be 1 to 128 letters, digits, _ and -"),
             (
                 vec![("DefaultRooms", "1,,2")],
@@ -374,11 +379,16 @@ mod tests {
 
     #[test]
     fn a_secret_or_a_providers_keys_will_do() {
-        let provider = [("TokenJwks", "{}"), ("TokenIssuer", "https://id.example.com"), ("TokenAudience", "chat")];
-        let own = [("TokenSecret", "x".repeat(32))];
-        let provider = provider.map(|(name, value)| (name, value.to_owned()));
-        for given in [&provider[..], &own[..]] {
-            let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let secret = "x".repeat(32);
+        let of_provider = [("TokenIssuer", "https://id.example.com"), ("TokenAudience", "chat")];
+        let followed = [("TokenJwksUrl", "https://id.example.com/keys")];
+        for given in [
+            vec![("TokenSecret", secret.as_str())],
+            [&of_provider[..], &[("TokenJwks", "{}")]].concat(),
+            [&of_provider[..], &followed].concat(),
+            [&of_provider[..], &followed, &[("TokenSecret", &secret)]].concat(),
+        ] {
+            let given = given.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
             Template::parse(TEMPLATE, &given).expect("understood");
         }
     }

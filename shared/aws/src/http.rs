@@ -40,11 +40,10 @@ struct Sockets {
 }
 
 /// Where requests go to: `https://dynamodb.eu-central-1.amazonaws.com`.
-struct Host {
+pub(crate) struct Host {
     name: String,
     port: u16,
     secure: bool,
-    /// As the `Host` header has it.
     authority: HeaderValue,
     /// One for each socket that may be in use.
     permits: Semaphore,
@@ -113,12 +112,21 @@ impl Http {
 
     fn host(&self, uri: &Uri) -> Result<Arc<Host>, io::Error> {
         let authority = uri.authority().ok_or(io::ErrorKind::InvalidInput)?;
-        let secure = uri.scheme_str() == Some("https");
         let mut hosts = lock(&self.0.hosts);
         if let Some(host) = hosts.get(authority.as_str()) {
             return Ok(Arc::clone(host));
         }
-        let host = Arc::new(Host {
+        let host = Arc::new(Host::of(uri)?);
+        hosts.insert(authority.as_str().to_owned(), Arc::clone(&host));
+        Ok(host)
+    }
+}
+
+impl Host {
+    pub(crate) fn of(uri: &Uri) -> io::Result<Self> {
+        let authority = uri.authority().ok_or(io::ErrorKind::InvalidInput)?;
+        let secure = uri.scheme_str() == Some("https");
+        Ok(Self {
             name: authority.host().trim_matches(['[', ']']).to_owned(),
             port: authority.port_u16().unwrap_or(if secure { 443 } else { 80 }),
             secure,
@@ -127,13 +135,14 @@ impl Http {
             idle: Mutex::default(),
             resolved: AsyncMutex::default(),
             opened: AtomicUsize::default(),
-        });
-        hosts.insert(authority.as_str().to_owned(), Arc::clone(&host));
-        Ok(host)
+        })
     }
-}
 
-impl Host {
+    /// As the `Host` header has it.
+    pub(crate) fn authority(&self) -> &HeaderValue {
+        &self.authority
+    }
+
     /// A socket that was used before and is still good, as far as one can know.
     fn kept(&self) -> Option<SendRequest<SdkBody>> {
         let mut idle = lock(&self.idle);
@@ -149,7 +158,10 @@ impl Host {
         lock(&self.idle).push(Idle { sender, since: Instant::now() });
     }
 
-    async fn connect(&self, tls: &TlsConnector) -> Result<SendRequest<SdkBody>, Box<dyn Error + Send + Sync>> {
+    pub(crate) async fn connect(
+        &self,
+        tls: &TlsConnector,
+    ) -> Result<SendRequest<SdkBody>, Box<dyn Error + Send + Sync>> {
         let mut refused = io::Error::from(io::ErrorKind::NotFound);
         for address in self.addresses().await? {
             match TcpStream::connect(address).await {

@@ -5,6 +5,7 @@
 pub mod apigw;
 mod app;
 mod clock;
+mod document;
 mod fault;
 mod http;
 mod limits;
@@ -17,7 +18,8 @@ mod vars;
 
 pub use app::App;
 pub use clock::now;
+pub use document::DocumentUrl;
 pub use fault::{Failure, Fault};
-pub use limits::{ROOMS_IN_FLIGHT, SEND_TIMEOUT_SECONDS, posts_in_flight};
+pub use limits::{DOCUMENT_BYTES_MAX, DOCUMENT_TIMEOUT, ROOMS_IN_FLIGHT, SEND_TIMEOUT_SECONDS, posts_in_flight};
 pub use store::{Arrival, Arrivals, Connections, Members, Messages, Stored, Users};
 pub use vars::Vars;

@@ -82,3 +82,10 @@ pub const ROOMS_IN_FLIGHT: usize = 8;
 
 /// Keys of one `BatchGetItem`, DynamoDB's limit.
 pub const BATCH_GET_MAX: usize = 100;
+
+/// Longest wait for a document of another host, connecting included: of the 10 s that API Gateway waits for an authorizer
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>), most are left.
+pub const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Largest such document, in bytes. Key sets of the large providers are 1 to 20 KB.
+pub const DOCUMENT_BYTES_MAX: usize = 128 * 1_024;

@@ -28,6 +28,8 @@ const AMAZON_ROOTS: [&str; 5] = [
     include_str!("roots/starfield-services-root-certificate-authority-g2.pem"),
 ];
 
+const TLS_FAILED: &str = "failed to set up TLS";
+
 /// The two clients of a function.
 pub(crate) struct Clients {
     pub dynamodb: aws_sdk_dynamodb::Client,
@@ -86,17 +88,15 @@ impl Clients {
 
 /// The sockets of both clients.
 fn http(vars: &Vars) -> Result<Http, Fault> {
-    let doing = "failed to set up TLS";
     let mut roots = RootCertStore::empty();
     match vars.optional("TLS_ROOTS") {
         None | Some("amazon") => {
             for root in AMAZON_ROOTS {
-                let root = CertificateDer::from_pem_slice(root.as_bytes()).map_err(Fault::doing(doing))?;
-                roots.add(root).map_err(Fault::doing(doing))?;
+                let root = CertificateDer::from_pem_slice(root.as_bytes()).map_err(Fault::doing(TLS_FAILED))?;
+                roots.add(root).map_err(Fault::doing(TLS_FAILED))?;
             }
         }
-        // What the system has is not all readable everywhere; one good root is enough.
-        Some("system") => drop(roots.add_parsable_certificates(load_native_certs().certs)),
+        Some("system") => roots = system_roots(),
         Some(other) => {
             return Err(Fault::because(
                 "failed to start",
@@ -104,13 +104,25 @@ fn http(vars: &Vars) -> Result<Http, Fault> {
             ));
         }
     }
+    Ok(Http::new(tls(roots)?))
+}
+
+/// Whom the system trusts. What it has is not all readable everywhere; one good root is enough.
+pub(crate) fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(load_native_certs().certs);
+    roots
+}
+
+/// TLS to whoever these roots stand for.
+pub(crate) fn tls(roots: RootCertStore) -> Result<TlsConnector, Fault> {
     let mut crypto = ring::default_provider();
     // Its hash is SHA-256, for which CPUs have instructions; AWS itself would choose it.
     crypto.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
     let config = ClientConfig::builder_with_provider(Arc::new(crypto))
         .with_safe_default_protocol_versions()
-        .map_err(Fault::doing(doing))?
+        .map_err(Fault::doing(TLS_FAILED))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(Http::new(TlsConnector::from(Arc::new(config))))
+    Ok(TlsConnector::from(Arc::new(config)))
 }

@@ -24,7 +24,7 @@ pub(crate) fn fatal(fault: &Fault) {
 }
 
 /// Logs a fault that a request got over.
-pub(crate) fn survived(fault: &Fault) {
+pub fn survived(fault: &Fault) {
     tracing::warn!(cause = %fault.chain(), "part of a request failed");
 }
 

@@ -1,0 +1,67 @@
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::TcpListener;
+
+/// A host on this machine that answers every request with one document, such as an identity provider's keys.
+#[derive(Clone)]
+pub struct Documents {
+    url: String,
+    served: Arc<Mutex<Served>>,
+}
+
+#[derive(Default)]
+struct Served {
+    /// None while it takes requests and never answers.
+    answer: Option<(StatusCode, String)>,
+    asked: usize,
+}
+
+impl Documents {
+    pub async fn start() -> Self {
+        let served = Arc::default();
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&served));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, served }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Answers so from now on.
+    pub fn serve(&self, status: u16, document: &str) {
+        let status = StatusCode::from_u16(status).expect("a status");
+        lock(&self.served).answer = Some((status, document.to_owned()));
+    }
+
+    /// Answers nothing from now on.
+    pub fn stall(&self) {
+        lock(&self.served).answer = None;
+    }
+
+    /// How many requests came.
+    pub fn asked(&self) -> usize {
+        lock(&self.served).asked
+    }
+}
+
+async fn answer(State(served): State<Arc<Mutex<Served>>>) -> (StatusCode, String) {
+    let answer = {
+        let mut served = lock(&served);
+        served.asked += 1;
+        served.answer.clone()
+    };
+    match answer {
+        Some(answer) => answer,
+        None => std::future::pending().await,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

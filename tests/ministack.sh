@@ -73,7 +73,7 @@ refused "must be at least 32 bytes" TokenSecret=short
 refused "must be a number of days, 0 to 36500" TokenSecret=00000000000000000000000000000000 MessageRetentionDays=40000
 
 secret="$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
-deploy chat "TokenSecret=$secret" || { cat "$work/deploy.log" >&2; exit 1; }
+deploy chat "TokenSecret=$secret" SendsPerSecond=1000 || { cat "$work/deploy.log" >&2; exit 1; }
 output() {
     python3 -c 'import json, sys; print(next(o["OutputValue"] for o in json.load(sys.stdin) if o["OutputKey"] == sys.argv[1]))' \
         "$1" <"$work/outputs.json"

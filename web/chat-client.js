@@ -69,19 +69,23 @@ const TOLD = { joinRoom: "lastId", sendMessage: "id" };
 /** The history's numbers for kinds. */
 const KINDS = /** @type {const} */ (["text", "image", "file"]);
 
+/** What the server refuses for a while only. */
+const RETRYABLE = ["internal", "rateLimited"];
+
 export class ChatError extends Error {
   /**
    * @param {string} code The server's (`badRequest`, `tooLarge`, `notAllowed`, `internal`, …) or one of: `connectionLost`,
    *   `disconnected`, `refused`, `left`, `queueFull`, `unknown`, `token`, `unreachable`, `badFrame`, `badResponse`.
    * @param {string} message
-   * @param {{ retryable?: boolean, action?: string, cause?: unknown }} [about]
+   * @param {{ retryable?: boolean, action?: string, cause?: unknown, retryAfterMs?: number }} [about]
    */
-  constructor(code, message, { retryable = false, action, cause } = {}) {
+  constructor(code, message, { retryable = false, action, cause, retryAfterMs } = {}) {
     super(message, { cause });
     this.name = "ChatError";
     this.code = code;
     this.retryable = retryable;
     this.action = action;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -675,6 +679,10 @@ export class ChatRoom extends Target {
       } catch (caught) {
         const error = chatError(caught, "badFrame");
         if (error.code === "connectionLost") continue;
+        if (error.retryAfterMs) {
+          await sleep(error.retryAfterMs);
+          continue;
+        }
         if (error.retryable && ++send.tries < SEND_TRIES) {
           await sleep(backoff(send.tries, REPEAT_MAX_MS));
           continue;
@@ -794,9 +802,9 @@ class Connection {
         return this.#client.emit("error", badFrame());
       }
       case "error": {
-        const { code, action, message } = frame;
+        const { code, action, message, retryAfterMs } = frame;
         if (code === "gone") return this.end("the server had closed the connection");
-        const error = new ChatError(String(code), String(message), { action, retryable: code === "internal" });
+        const error = new ChatError(String(code), String(message), { action, retryable: RETRYABLE.includes(code), retryAfterMs });
         return waiting ? waiting.reject(error) : this.#client.emit("error", error);
       }
       case "joinRoom":

@@ -3,7 +3,7 @@
 
 use crate::functions::FLOOR;
 use anyhow::Result;
-use chat::{ConnectionId, Member};
+use chat::{ConnectionId, Member, Timestamp};
 use chat_aws::now;
 use chat_tests::{Lambda, Posts, Server, Tls, room, sample, user};
 use serde_json::Value;
@@ -60,7 +60,7 @@ impl Aws {
         let (me, other) = (member("L0SM9cOFvHcCIhw=", "1"), member("L0SNaaaavHcCIhw=", "2"));
         for member in [&me, &other] {
             app.connections.open(&member.connection, &member.user, now()).await.map_err(anyhow::Error::new)?;
-            app.connections.enter(member, &room("1")).await.map_err(anyhow::Error::new)?;
+            app.connections.enter(member, &room("1"), Timestamp::MAX).await.map_err(anyhow::Error::new)?;
         }
         Ok(())
     }

@@ -28,6 +28,20 @@ pub const HANDLERS: [(&str, Build); 8] = [
     ("send-message", send_message::function),
 ];
 
+/// What a function finds in its environment: what the template says, and where things are in this run.
+pub(crate) fn environment(spec: &FunctionSpec, dynamodb_url: &str, management_url: &str) -> BTreeMap<String, String> {
+    let here = [
+        ("AWS_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url),
+        ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", management_url),
+    ];
+    let mut vars = spec.variables.clone();
+    vars.extend(here.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    vars
+}
+
 pub(crate) struct Functions {
     running: BTreeMap<String, Running>,
     interference: Option<Arc<dyn Interference>>,
@@ -55,15 +69,7 @@ impl Functions {
     ) -> Result<Self> {
         let mut running = BTreeMap::new();
         for (id, spec) in specs {
-            let here = [
-                ("AWS_REGION", REGION),
-                ("AWS_ACCESS_KEY_ID", "local"),
-                ("AWS_SECRET_ACCESS_KEY", "local"),
-                ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url),
-                ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", management_url),
-            ];
-            let mut vars = spec.variables.clone();
-            vars.extend(here.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            let vars = environment(spec, dynamodb_url, management_url);
             let found = HANDLERS.iter().find(|(name, _)| *name == spec.name);
             let (name, build) = *found.with_context(|| format!("{id}: there is no function {}", spec.name))?;
             let function = build(&vars.clone().into_iter().collect());

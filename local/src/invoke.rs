@@ -1,8 +1,10 @@
-//! One invocation of one function, with an event from a file.
+//! What is done from outside to a run that is up: one invocation of one function, or the end of a user's connections.
 
-use crate::functions::{Functions, HANDLERS};
+use crate::functions::{Functions, HANDLERS, environment};
 use crate::{TOKEN_SECRET, Template};
 use anyhow::{Context, Result, anyhow};
+use chat::UserId;
+use chat_aws::{App, Fault, Vars};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,8 +39,33 @@ pub async fn invoke(
     let id = template.functions.keys().next().cloned();
     let id = id.with_context(|| format!("there is no function {name}; there are {names}"))?;
     let event = serde_json::from_str(&read(event)?).with_context(|| format!("{} is not JSON", event.display()))?;
-    let dynamodb_url = format!("http://127.0.0.1:{}", running.dynamodb_port);
-    let management_url = format!("http://127.0.0.1:{}/{}", running.port, template.websocket.stage);
-    let functions = Functions::new(&template.functions, &dynamodb_url, &management_url, None)?;
+    let management_url = management_url(&template, running);
+    let functions = Functions::new(&template.functions, &dynamodb_url(running), &management_url, None)?;
     functions.invoke(&id, REQUEST_ID, event).await.map_err(|_| anyhow!("the invocation failed, as logged above"))
+}
+
+/// Ends all connections of a user, of a run that is up, and has none of the tokens that were issued until now connect again.
+/// Answers how many connections there were.
+pub async fn disconnect_user(template: &Path, user: &str, running: Running) -> Result<usize> {
+    let parameters = BTreeMap::from([(TOKEN_SECRET.into(), SAMPLE_SECRET.into())]);
+    let text = std::fs::read_to_string(template).with_context(|| format!("failed to read {}", template.display()))?;
+    let template = Template::parse(&text, &parameters)?;
+    let function = template.functions.values().find(|spec| spec.name == "default").context("no function default")?;
+    let vars = environment(function, &dynamodb_url(running), &management_url(&template, running));
+    disconnect_user_of(user, &vars.into_iter().collect()).await
+}
+
+/// The same, of the deployment that these variables name.
+pub async fn disconnect_user_of(user: &str, vars: &Vars) -> Result<usize> {
+    let user = UserId::parse(user).with_context(|| format!("{user:?} is no user's id"))?;
+    let done = async { App::new(vars)?.disconnect(&user).await };
+    done.await.map_err(|fault: Fault| anyhow!("{}", fault.chain()))
+}
+
+fn dynamodb_url(running: Running) -> String {
+    format!("http://127.0.0.1:{}", running.dynamodb_port)
+}
+
+fn management_url(template: &Template, running: Running) -> String {
+    format!("http://127.0.0.1:{}/{}", running.port, template.websocket.stage)
 }

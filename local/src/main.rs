@@ -1,7 +1,8 @@
 //! `cargo run`: the whole system on one machine.
 
 use anyhow::{Context, Result};
-use chat_local::{Limits, Local, Options, Running, Tokens, invoke};
+use chat_aws::Vars;
+use chat_local::{Limits, Local, Options, Running, Tokens, disconnect_user, disconnect_user_of, invoke};
 use clap::{Parser, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
@@ -50,6 +51,15 @@ enum Command {
         function: String,
         /// The event, such as events/send-message.json
         event: PathBuf,
+    },
+    /// Ends all connections of a user, and has none of the tokens that were issued until now connect again
+    DisconnectUser {
+        /// Who it is: a number or a string
+        user: String,
+        /// Of the deployment that AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, CONNECTIONS_TABLE,
+        /// CHAT_TABLE and AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI name, instead of a run that is up here
+        #[arg(long)]
+        deployed: bool,
     },
     /// Signs a token with a deployment's secret, as an application would
     Token {
@@ -107,6 +117,15 @@ async fn run(arguments: Arguments) -> Result<()> {
         let running = Running { port: arguments.port, dynamodb_port: arguments.dynamodb_port };
         let reply = invoke(&template, parameters, &function, &event, running).await?;
         println!("{}", serde_json::to_string_pretty(&reply)?);
+        return Ok(());
+    }
+    if let Some(Command::DisconnectUser { user, deployed }) = arguments.command {
+        let running = Running { port: arguments.port, dynamodb_port: arguments.dynamodb_port };
+        let ended = match deployed {
+            true => disconnect_user_of(&user, &Vars::from_env()).await?,
+            false => disconnect_user(&template, &user, running).await?,
+        };
+        println!("{ended} connections of user {user} ended; tokens that were issued until now do not connect again");
         return Ok(());
     }
     let data = match (arguments.memory, arguments.data) {

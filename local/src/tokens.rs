@@ -48,8 +48,9 @@ impl Tokens {
     /// A token with these claims and, unless they name one, an expiry. Claims that `authorize` would not take are
     /// refused here already, where someone reads the reason.
     pub fn issue(&self, mut claims: Map<String, Value>) -> Result<String> {
-        Caller::from_claims(&claims, &Grant::All)?;
         claims.entry("exp").or_insert_with(|| json!(now().after(LIFETIME).seconds()));
+        claims.entry("iat").or_insert_with(|| json!(now().seconds()));
+        Caller::from_claims(&claims, &Grant::All)?;
         let key = EncodingKey::from_secret(self.0.as_bytes());
         Ok(encode(&Header::default(), &claims, &key)?)
     }

@@ -13,7 +13,8 @@ pub async fn invoke(name: &str, vars: &Vars, event: Value) -> Value {
 
 /// What a WebSocket function is sent of user 7, who may enter every room. The gateway has no connection of this id.
 pub fn websocket_event(body: &Value) -> Value {
-    let authorizer = json!({"userId": "7", "username": "7", "nickName": "7", "rooms": "*"});
+    let authorizer = json!({"userId": "7", "username": "7", "nickName": "7", "rooms": "*",
+        "issuedAt": "0", "goodUntil": "4102444860000"});
     let id = "YQAAAAAAAAAAAAA=";
     let context = json!({"connectionId": id, "connectedAt": 0, "requestTimeEpoch": 0, "authorizer": authorizer});
     json!({"requestContext": context, "body": body.to_string(), "isBase64Encoded": false})

@@ -1,6 +1,6 @@
 use crate::chaos::lock;
 use crate::{Client, PATIENCE, Posts, Recorder, Server, room, text_message, user};
-use chat::{ConnectionId, Content, Member, Message, MessageId, MessageKind, Profile, RoomId};
+use chat::{ConnectionId, Content, Member, Message, MessageId, MessageKind, Profile, RoomId, Timestamp};
 use chat_aws::now;
 use chat_local::{Interference, Limits, Plan};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
@@ -192,7 +192,7 @@ pub async fn fill(server: &Server, room: &RoomId, members: usize) {
         async move {
             let connection = ConnectionId::new(format!("L0SM{number:08}hw=="));
             let member = Member { connection, user: user(&format!("{}", 100_000 + number)), joined_at: now() };
-            app.connections.enter(&member, room).await
+            app.connections.enter(&member, room, Timestamp::MAX).await
         }
     };
     let entered = stream::iter(0..members).map(enter).buffer_unordered(WRITES_AT_ONCE);
@@ -207,7 +207,7 @@ pub async fn talk(server: &Server, room: &RoomId, messages: usize) {
         let head_pic = Some("https://example.com/guang.png".to_owned());
         let profile =
             Profile { head_pic, nick_name: "光".into(), username: "guang".into(), ..Profile::unknown(id.clone()) };
-        app.users.remember(&profile).await.expect("remembered");
+        app.users.remember(&profile, 0).await.expect("remembered");
     }
     let say = |number: usize| {
         let content = Content::parse(MessageKind::Text, TYPICAL_TEXT).expect("content");

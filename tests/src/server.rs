@@ -50,7 +50,8 @@ impl Server {
     }
 
     pub async fn start_with_parameter(name: &str, value: &str) -> Self {
-        let parameters = BTreeMap::from([(name.into(), value.into())]);
+        let mut parameters = fast();
+        parameters.insert(name.into(), value.into());
         Self::run(Options { parameters, ..options() }, None).await
     }
 
@@ -140,6 +141,7 @@ impl Server {
             ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", self.management_url.clone()),
             ("CONNECTIONS_TABLE", "ConnectionsTable".into()),
             ("CHAT_TABLE", "ChatTable".into()),
+            ("SENDS_PER_SECOND", "1000".into()),
         ])
     }
 
@@ -161,13 +163,18 @@ fn signed(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
     request.header("authorization", authorization).header("x-amz-date", "20250312T022245Z")
 }
 
+/// Tests send faster than people do; the rate has tests of its own.
+fn fast() -> BTreeMap<String, String> {
+    BTreeMap::from([("SendsPerSecond".into(), "1000".into())])
+}
+
 fn options() -> Options {
     Options {
         port: 0,
         dynamodb_port: 0,
         data: None,
         template: PathBuf::from(TEMPLATE),
-        parameters: BTreeMap::new(),
+        parameters: fast(),
         limits: Limits::default(),
         interference: None,
     }

@@ -1,5 +1,6 @@
 //! Keys that tokens are checked with: a secret of the application's own, or the public keys of an identity provider.
 
+use chat::limits::CLOCK_SKEW_SECONDS;
 use chat_aws::Fault;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
@@ -8,10 +9,6 @@ use serde_json::{Map, Value};
 
 /// Shortest secret, in bytes: RFC 7518, section 3.2, wants at least the size of the hash for HS256.
 pub const SECRET_BYTES_MIN: usize = 32;
-
-/// How far the issuer's clock may be from ours, in seconds: a token is good for a minute longer than it says, and a
-/// minute earlier.
-pub const CLOCK_SKEW_SECONDS: u64 = 60;
 
 #[derive(Default)]
 pub struct Keys(Vec<Key>);

@@ -8,6 +8,7 @@ mod provider;
 mod token;
 
 use chat::Caller;
+use chat::limits::TOKEN_BYTES_MAX;
 use chat_aws::apigw::{AuthorizeEvent, Verdict};
 use chat_aws::serve::{self, Function};
 use chat_aws::{Failure, Fault, Vars};
@@ -34,6 +35,9 @@ pub async fn handle(Gate { origins, tokens }: Gate, event: AuthorizeEvent) -> Re
         return Ok(refuse("the page is of another origin", method_arn));
     }
     let Some(token) = event.token else { return Ok(Verdict::Deny { method_arn }) };
+    if token.len() > TOKEN_BYTES_MAX {
+        return Ok(refuse("the token is too long", method_arn));
+    }
     let claims = match tokens.verify(&token).await? {
         Ok(claims) => claims,
         Err(reason) => return Ok(refuse(reason, method_arn)),

@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn an_address_is_handed_on_only_where_it_is_shown() {
         let none = Grant::parse_default("").expect("none");
-        let claims = json!({"sub": "1", "email": "guang@example.com"});
+        let claims = json!({"sub": "1", "email": "guang@example.com", "exp": 4_102_444_800_u64});
         let caller = Caller::from_claims(claims.as_object().expect("an object"), &none).expect("a caller");
         let closed = Tokens::new(&Vars::from_iter([SECRET])).expect("a configuration");
         assert_eq!(closed.reduce(caller.clone()).profile.email, None);

@@ -1,5 +1,6 @@
 //! `$connect`: the authorizer let a client in; note its connection and how its user is shown.
 
+use chat::Rejection;
 use chat_aws::apigw::{Accepted, ConnectEvent};
 use chat_aws::serve::{self, Function};
 use chat_aws::{App, Failure, Fault, Vars};
@@ -14,12 +15,16 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 /// Accepts the handshake once connection and profile are stored; until then nothing can be pushed to it.
 pub async fn handle(app: App, event: ConnectEvent) -> Result<Accepted, Failure> {
     let connection = &event.connection;
+    let caller = &connection.caller;
     let (opened, remembered) = tokio::join!(
-        app.connections.open(&connection.id, connection.caller.user(), connection.connected_at),
-        app.users.remember(&connection.caller.profile),
+        app.connections.open(&connection.id, caller.user(), connection.connected_at),
+        app.users.remember(&caller.profile, caller.issued_at),
     );
     opened?;
-    remembered?;
+    if !remembered? {
+        app.connections.forget(&connection.id, caller.user()).await?;
+        return Err(Rejection::TokenRevoked.into());
+    }
     let offered = event.subprotocols.iter().any(|offer| offer == SUBPROTOCOL);
     Ok(Accepted { subprotocol: offered.then_some(SUBPROTOCOL) })
 }

@@ -19,7 +19,7 @@ pub async fn handle(app: App, event: MessageEvent) -> Result<Reply, Failure> {
     caller.may_enter(&room)?;
 
     let me = Member { connection: connection.id, user: caller.user().clone(), joined_at: now() };
-    app.connections.enter(&me, &room).await?;
+    app.connections.enter(&me, &room, caller.good_until).await?;
     let (arrival, members) = tokio::join!(app.arrivals.read(&me.connection, &room), app.connections.members(&room));
     let Arrival { open, last_id } = arrival?;
     if !open {

@@ -17,6 +17,18 @@ pub struct App {
     pusher: Pusher,
 }
 
+impl AsRef<Pusher> for App {
+    fn as_ref(&self) -> &Pusher {
+        &self.pusher
+    }
+}
+
+impl AsRef<Self> for Pusher {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl App {
     /// Builds the clients and stores from the function's variables.
     pub fn new(vars: &Vars) -> Result<Self, Fault> {
@@ -98,6 +110,18 @@ impl App {
             self.deliver(room, remaining.into(), &Push::left(room, user)).await?;
         }
         Ok(())
+    }
+
+    /// Ends all connections of a user, and has none of the tokens that were issued until now connect again. Answers how many
+    /// connections there were. Their `$disconnect`s follow, as after every end.
+    pub async fn disconnect(&self, user: &UserId) -> Result<usize, Fault> {
+        // First, or a client that comes back at once would stay.
+        self.users.revoke(user).await?;
+        let devices = self.connections.devices(user).await?;
+        let closes = devices.into_iter().map(|device| async move { self.pusher.close(&device).await });
+        let closed: Vec<_> = stream::iter(closes).buffer_unordered(ROOMS_IN_FLIGHT).collect().await;
+        let there: Vec<bool> = closed.into_iter().collect::<Result<_, _>>()?;
+        Ok(there.into_iter().filter(|there| *there).count())
     }
 
     /// Takes a member out whose connection ended while it joined. Another device of the user may have kept silent because

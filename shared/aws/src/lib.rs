@@ -21,5 +21,6 @@ pub use clock::now;
 pub use document::DocumentUrl;
 pub use fault::{Failure, Fault};
 pub use limits::{DOCUMENT_BYTES_MAX, DOCUMENT_TIMEOUT, ROOMS_IN_FLIGHT, SEND_TIMEOUT_SECONDS, posts_in_flight};
+pub use push::Pusher;
 pub use store::{Arrival, Arrivals, Connections, Members, Messages, Stored, Users};
 pub use vars::Vars;

@@ -1,14 +1,14 @@
 //! Pushes through the API Gateway management API.
 
-use crate::Fault;
+use crate::{Fault, Vars, sdk};
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
-use chat::Member;
+use chat::{ConnectionId, Member};
 use futures_util::{Stream, StreamExt};
 
-/// Posts frames to connections.
+/// Posts frames to connections, and ends them.
 #[derive(Clone)]
-pub(crate) struct Pusher {
+pub struct Pusher {
     client: Client,
     in_flight: usize,
 }
@@ -41,6 +41,21 @@ enum Post {
 }
 
 impl Pusher {
+    /// One for a function that has nothing else to do with AWS.
+    pub fn alone(vars: &Vars) -> Result<Self, Fault> {
+        Ok(Self::new(sdk::management(vars)?, 1))
+    }
+
+    /// Ends a connection. Answers whether it was still there; its `$disconnect` follows.
+    pub async fn close(&self, connection: &ConnectionId) -> Result<bool, Fault> {
+        let request = self.client.delete_connection().connection_id(connection.as_str());
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_gone_exception()) => Ok(false),
+            Err(error) => Err(Fault::because("failed to end a connection", error)),
+        }
+    }
+
     /// A pusher with so many posts in flight at most.
     pub(crate) fn new(client: Client, in_flight: usize) -> Self {
         Self { client, in_flight }

@@ -10,7 +10,8 @@ use aws_sdk_apigatewaymanagement as management;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, IdentityCache, Region, StalledStreamProtectionConfig};
-use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::identity::SharedIdentityCache;
 use rustls_native_certs::load_native_certs;
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
@@ -36,9 +37,32 @@ pub(crate) struct Clients {
     pub management: management::Client,
 }
 
+/// What the two have in common.
+struct Common {
+    region: Region,
+    credentials: Credentials,
+    http: SharedHttpClient,
+    retries: RetryConfig,
+    timeouts: TimeoutConfig,
+    identity: SharedIdentityCache,
+    stalls: StalledStreamProtectionConfig,
+}
+
 impl Clients {
-    /// Reads region, credentials and endpoints from the variables that Lambda and the SDKs agree on.
     pub fn new(vars: &Vars) -> Result<Self, Fault> {
+        let common = Common::new(vars)?;
+        Ok(Self { dynamodb: common.dynamodb(vars), management: common.management(vars)? })
+    }
+}
+
+/// The client of the management API, for a function that has no business with DynamoDB.
+pub(crate) fn management(vars: &Vars) -> Result<management::Client, Fault> {
+    Common::new(vars)?.management(vars)
+}
+
+impl Common {
+    /// Reads region and credentials from the variables that Lambda and the SDKs agree on.
+    fn new(vars: &Vars) -> Result<Self, Fault> {
         let region = Region::new(vars.required("AWS_REGION")?.to_owned());
         // A Lambda sandbox gets one set of credentials for its life: no provider, no refresh.
         let credentials = Credentials::new(
@@ -49,40 +73,46 @@ impl Clients {
             "environment",
         );
         let connector = SharedHttpConnector::new(http(vars)?);
-        let http = http_client_fn(move |_, _| connector.clone());
-        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(RETRY_BACKOFF);
-        let timeouts = TimeoutConfig::builder().operation_timeout(OPERATION_TIMEOUT).build();
-        // There is nothing to cache of credentials that never change, and an answer that stalls meets its time-out.
-        let (identity, stalls) = (IdentityCache::no_cache(), StalledStreamProtectionConfig::disabled());
+        Ok(Self {
+            region,
+            credentials,
+            http: http_client_fn(move |_, _| connector.clone()),
+            retries: RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(RETRY_BACKOFF),
+            timeouts: TimeoutConfig::builder().operation_timeout(OPERATION_TIMEOUT).build(),
+            // There is nothing to cache of credentials that never change, and an answer that stalls meets its time-out.
+            identity: IdentityCache::no_cache(),
+            stalls: StalledStreamProtectionConfig::disabled(),
+        })
+    }
 
-        let mut dynamodb = aws_sdk_dynamodb::Config::builder()
+    fn dynamodb(&self, vars: &Vars) -> aws_sdk_dynamodb::Client {
+        let mut config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(region.clone())
-            .credentials_provider(credentials.clone())
-            .http_client(http.clone())
-            .retry_config(retries.clone())
-            .timeout_config(timeouts.clone())
-            .identity_cache(identity.clone())
-            .stalled_stream_protection(stalls.clone());
+            .region(self.region.clone())
+            .credentials_provider(self.credentials.clone())
+            .http_client(self.http.clone())
+            .retry_config(self.retries.clone())
+            .timeout_config(self.timeouts.clone())
+            .identity_cache(self.identity.clone())
+            .stalled_stream_protection(self.stalls.clone());
         // The service's own variable goes before the one for all, as in every AWS SDK.
         let endpoint = vars.optional("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| vars.optional("AWS_ENDPOINT_URL"));
-        dynamodb.set_endpoint_url(endpoint.map(String::from));
+        config.set_endpoint_url(endpoint.map(String::from));
+        aws_sdk_dynamodb::Client::from_conf(config.build())
+    }
 
-        let management = management::Config::builder()
+    fn management(self, vars: &Vars) -> Result<management::Client, Fault> {
+        let config = management::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(region)
-            .credentials_provider(credentials)
-            .http_client(http)
-            .retry_config(retries)
-            .timeout_config(timeouts)
-            .identity_cache(identity)
-            .stalled_stream_protection(stalls)
+            .region(self.region)
+            .credentials_provider(self.credentials)
+            .http_client(self.http)
+            .retry_config(self.retries)
+            .timeout_config(self.timeouts)
+            .identity_cache(self.identity)
+            .stalled_stream_protection(self.stalls)
             .endpoint_url(vars.required("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")?);
-
-        Ok(Self {
-            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
-            management: management::Client::from_conf(management.build()),
-        })
+        Ok(management::Client::from_conf(config.build()))
     }
 }
 

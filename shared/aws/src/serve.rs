@@ -1,8 +1,8 @@
 //! Between Lambda and a handler: events in, replies out, and the one place where refusals and faults become frames.
 
 use crate::apigw::{self, Accepted, AuthorizeEvent, ConnectEvent, DisconnectEvent, HttpEvent, MessageEvent, Verdict};
-use crate::{Failure, Fault, Vars, telemetry};
-use chat::{Reply, Request, http_internal, http_refusal};
+use crate::{Failure, Fault, Pusher, Vars, now, telemetry};
+use chat::{Rejection, Reply, Request, http_internal, http_refusal};
 use lambda_http::http::{Response, header};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Service, service_fn};
@@ -61,10 +61,10 @@ pub fn run(function: impl FnOnce(&Vars) -> Result<Function, Fault>) -> ExitCode 
     }
 }
 
-/// A route of the WebSocket API: a frame in, a reply out.
+/// A route of the WebSocket API: a frame in, a reply out. A connection whose token is good no more is ended instead.
 pub fn message<S, F>(state: S, handle: impl Fn(S, MessageEvent) -> F + Copy + Send + Sync + 'static) -> Function
 where
-    S: Clone + Send + Sync + 'static,
+    S: AsRef<Pusher> + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Reply, Failure>> + Send,
 {
     Function::new(move |payload, context| {
@@ -76,6 +76,10 @@ where
                 let request = Request::parse(event.body.as_deref().unwrap_or_default())?;
                 asked = Some(request.clone());
                 let connection = apigw::connection(event.request_context)?;
+                if connection.caller.is_over(now()) {
+                    Box::pin(state.as_ref().close(&connection.id)).await?;
+                    return Err(Rejection::ConnectionGone.into());
+                }
                 handle(state, MessageEvent { connection, request }).await
             };
             let reply = result.await.unwrap_or_else(|failure| match failure {

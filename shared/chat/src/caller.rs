@@ -76,6 +76,10 @@ impl Profile {
 pub struct Caller {
     pub profile: Profile,
     pub rooms: Grant,
+    /// When the token was issued, in seconds since 1970; 0 if it does not say.
+    pub issued_at: i64,
+    /// Until when the token is good, and with it a connection, clocks that differ included.
+    pub good_until: Timestamp,
 }
 
 /// The authorizer's context is not one that we wrote: the deployment is wrong, not the client.
@@ -108,6 +112,11 @@ impl Caller {
         }
     }
 
+    /// Whether the token is good no more. A connection outlives the check of its token by up to two hours.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now > self.good_until
+    }
+
     /// The flat strings that API Gateway hands to every later event of the connection.
     pub fn to_context(&self) -> Result<Vec<(&'static str, String)>, InvalidContext> {
         let profile = &self.profile;
@@ -116,6 +125,8 @@ impl Caller {
             ("username", profile.username.clone()),
             ("nickName", profile.nick_name.clone()),
             ("rooms", self.rooms.to_context()),
+            ("issuedAt", self.issued_at.to_string()),
+            ("goodUntil", self.good_until.millis().to_string()),
         ];
         context.extend(profile.email.clone().map(|email| ("email", email)));
         context.extend(profile.head_pic.clone().map(|url| ("headPic", url)));
@@ -129,6 +140,7 @@ impl Caller {
         let required = |key: &'static str| text(key).ok_or(InvalidContext::Lacks(key));
         let id = UserId::parse(&required("userId")?).ok_or(InvalidContext::Lacks("userId"))?;
         let rooms = Grant::from_context(&required("rooms")?).ok_or(InvalidContext::Lacks("rooms"))?;
+        let number = |key| required(key)?.parse().map_err(|_| InvalidContext::Lacks(key));
         let profile = Profile {
             id,
             username: required("username")?,
@@ -137,7 +149,8 @@ impl Caller {
             head_pic: text("headPic"),
             create_time: None,
         };
-        Ok(Self { profile, rooms })
+        let good_until = Timestamp::from_millis(number("goodUntil")?);
+        Ok(Self { profile, rooms, issued_at: number("issuedAt")?, good_until })
     }
 }
 
@@ -151,6 +164,8 @@ mod tests {
         Caller {
             profile: Profile { head_pic: Some("https://example.com/7.png".into()), ..Profile::unknown(id) },
             rooms,
+            issued_at: 1_741_746_165,
+            good_until: Timestamp::from_millis(1_741_749_765_000),
         }
     }
 
@@ -203,7 +218,7 @@ mod tests {
                 None => Grant::All,
                 Some(ids) => Grant::Rooms(ids.iter().filter_map(|id| RoomId::parse(id)).collect()),
             };
-            let caller = Caller { profile, rooms };
+            let caller = Caller { profile, ..caller(rooms) };
             let context = caller.to_context().expect("small");
             let handed_on = context.into_iter().map(|(key, text)| (key.into(), Value::String(text))).collect();
             prop_assert_eq!(Caller::from_context(&handed_on).expect("ours"), caller);

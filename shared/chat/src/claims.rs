@@ -1,8 +1,9 @@
 //! From a verified token's claims to a caller.
 
-use crate::limits::{PROFILE_TEXT_CHARS_MAX, URL_CHARS_MAX};
-use crate::{Caller, Grant, Profile, UserId};
+use crate::limits::{CLOCK_SKEW_SECONDS, PROFILE_TEXT_CHARS_MAX, URL_CHARS_MAX};
+use crate::{Caller, Grant, Profile, Timestamp, UserId};
 use serde_json::{Map, Value};
+use std::time::Duration;
 use thiserror::Error;
 
 /// A token that is signed by the right key, and still says nothing we can use.
@@ -12,6 +13,8 @@ pub enum InvalidClaims {
     NoUser,
     #[error("the token's rooms must be \"*\" or a list of room ids")]
     Rooms,
+    #[error("the token has no expiry: exp must be a number of seconds")]
+    NoExpiry,
 }
 
 impl Caller {
@@ -39,7 +42,11 @@ impl Caller {
             create_time: None,
             id,
         };
-        Ok(Self { profile, rooms })
+        let seconds = |name: &str| claims.get(name).and_then(Value::as_f64).map(|seconds| seconds as i64);
+        let expiry = seconds("exp").ok_or(InvalidClaims::NoExpiry)?;
+        let expiry = Timestamp::from_millis(expiry.saturating_mul(1_000));
+        let good_until = expiry.after(Duration::from_secs(CLOCK_SKEW_SECONDS));
+        Ok(Self { profile, rooms, issued_at: seconds("iat").unwrap_or_default(), good_until })
     }
 }
 
@@ -48,9 +55,27 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn caller(claims: Value) -> Result<Caller, InvalidClaims> {
+    fn caller(mut claims: Value) -> Result<Caller, InvalidClaims> {
+        let claims = claims.as_object_mut().expect("an object");
+        claims.entry("exp").or_insert(json!(1_741_749_765));
         let none = Grant::parse_default("").expect("none");
-        Caller::from_claims(claims.as_object().expect("an object"), &none)
+        Caller::from_claims(claims, &none)
+    }
+
+    #[test]
+    fn a_token_is_good_until_its_expiry_and_a_minute_for_clocks_that_differ() {
+        let caller = caller(json!({"sub": "1", "iat": 1_741_746_165.9, "exp": 1_741_749_765})).expect("a caller");
+        assert_eq!((caller.issued_at, caller.good_until.millis()), (1_741_746_165, 1_741_749_825_000));
+        assert!(
+            !caller.is_over(caller.good_until) && caller.is_over(caller.good_until.after(Duration::from_millis(1)))
+        );
+    }
+
+    #[test]
+    fn a_token_without_an_expiry_is_nobodys() {
+        for exp in [json!(null), json!("later"), json!([1])] {
+            assert_eq!(self::caller(json!({"sub": "1", "exp": exp})), Err(InvalidClaims::NoExpiry));
+        }
     }
 
     #[test]

@@ -94,6 +94,8 @@ pub struct Reply {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
 }
 
@@ -127,7 +129,11 @@ impl Reply {
     }
 
     pub fn rejected(rejection: &Rejection) -> Self {
-        Self::error(rejection.code(), rejection.to_string())
+        let retry_after_ms = match rejection {
+            Rejection::RateLimited { retry_after_ms } => Some(*retry_after_ms),
+            _ => None,
+        };
+        Self { retry_after_ms, ..Self::error(rejection.code(), rejection.to_string()) }
     }
 
     /// Something on our side failed; `request_id` is the one to look for in the log.

@@ -12,6 +12,7 @@ mod invalid;
 pub mod limits;
 mod member;
 mod message;
+mod pace;
 mod rejection;
 mod request;
 mod timestamp;
@@ -23,6 +24,7 @@ pub use history::{Cursor, HistoryItem, HistoryPage, HistoryRequest, http_interna
 pub use ids::{ClientMessageId, ConnectionId, MessageId, RoomId, UserId};
 pub use member::{Member, departs};
 pub use message::{Content, Message, MessageKind};
+pub use pace::Pace;
 pub use rejection::Rejection;
 pub use request::{Claimed, Request, RoomRequest, SendMessage};
 pub use timestamp::Timestamp;

@@ -31,5 +31,20 @@ pub const PAGE_DEFAULT: usize = 50;
 /// Most messages in a history page: their senders fit one DynamoDB batch read, which takes 100 keys.
 pub const PAGE_MAX: usize = 100;
 
+/// Sends that a user may make at once into a room, as seconds' worth of the deployment's rate: a client that was away sends
+/// what has gathered.
+pub const SENDS_BURST_SECONDS: u64 = 4;
+
+/// Senders whose pace an instance of `send-message` remembers before it forgets those that were quiet, some 200 bytes each.
+pub const SENDERS_KEPT: usize = 10_000;
+
+/// Longest token, in bytes: API Gateway takes 10 KB of headers in all
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>), and a provider's tokens are 1 to 3 KB.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1_024;
+
+/// How far the clock of whoever issues tokens may be from ours, in seconds: a token is good for a minute longer than it says,
+/// and a minute earlier.
+pub const CLOCK_SKEW_SECONDS: u64 = 60;
+
 /// Largest authorizer context, in bytes. API Gateway refuses an authorizer result over 8 KB; the rest is the policy.
 pub const CONTEXT_BYTES_MAX: usize = 7_000;

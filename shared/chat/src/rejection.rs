@@ -19,8 +19,12 @@ pub enum Rejection {
     NotCaller { field: &'static str },
     #[error("the token does not grant the room in chatroomId")]
     RoomNotGranted,
+    #[error("the token was revoked")]
+    TokenRevoked,
     #[error("before and after exclude each other")]
     TwoCursors,
+    #[error("too many messages, try again in {retry_after_ms} ms")]
+    RateLimited { retry_after_ms: u64 },
     #[error("the connection is gone")]
     ConnectionGone,
 }
@@ -32,7 +36,8 @@ impl Rejection {
             Self::NotAnObject | Self::Missing { .. } | Self::Invalid { .. } | Self::TwoCursors => "badRequest",
             Self::TooLarge { .. } => "tooLarge",
             Self::UnknownAction { .. } => "unknownAction",
-            Self::NotCaller { .. } | Self::RoomNotGranted => "notAllowed",
+            Self::NotCaller { .. } | Self::RoomNotGranted | Self::TokenRevoked => "notAllowed",
+            Self::RateLimited { .. } => "rateLimited",
             Self::ConnectionGone => "gone",
         }
     }
@@ -42,6 +47,7 @@ impl Rejection {
         match self.code() {
             "notAllowed" => (403, "Forbidden"),
             "tooLarge" => (413, "Payload Too Large"),
+            "rateLimited" => (429, "Too Many Requests"),
             "gone" => (410, "Gone"),
             _ => (400, "Bad Request"),
         }

@@ -8,6 +8,9 @@ use std::time::Duration;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// The end of time.
+    pub const MAX: Self = Self(i64::MAX);
+
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use chat::{Profile, UserId};
+use chat::{Profile, Timestamp, UserId};
 use chat_aws::now;
 use chat_tests::{Server, ghost, room, user};
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ async fn what_a_batch_left_over_is_done_next() {
     let app = server.app_with(&[("AWS_ENDPOINT_URL_DYNAMODB", &url)]);
     let (room, member) = (room("1"), ghost("7"));
     app.connections.open(&member.connection, &member.user, now()).await.expect("opened");
-    app.connections.enter(&member, &room).await.expect("entered");
+    app.connections.enter(&member, &room, Timestamp::MAX).await.expect("entered");
     assert_eq!(server.keys("ConnectionsTable").await.len(), 4, "two rows of each batch, though one at a time");
     app.messages.next_id(&room).await.expect("an id");
     let arrival = app.arrivals.read(&member.connection, &room).await.expect("an arrival");
@@ -96,7 +96,7 @@ async fn what_a_batch_left_over_is_done_next() {
     let people: BTreeSet<UserId> = ["1", "2", "3"].map(user).into();
     for id in &people {
         let profile = Profile { username: format!("user {id}"), ..Profile::unknown(id.clone()) };
-        app.users.remember(&profile).await.expect("remembered");
+        app.users.remember(&profile, 0).await.expect("remembered");
     }
     let profiles = app.users.profiles(people.clone()).await.expect("profiles");
     assert!(people.iter().all(|id| profiles[id].username == format!("user {id}")), "{profiles:?}");
@@ -108,7 +108,7 @@ async fn a_batch_of_which_nothing_is_ever_done_is_a_fault() {
     let server = Server::start().await;
     let url = Stingy::before(server.dynamodb_url(), 0).await;
     let app = server.app_with(&[("AWS_ENDPOINT_URL_DYNAMODB", &url)]);
-    let written = app.connections.enter(&ghost("7"), &room("1")).await.expect_err("a fault");
+    let written = app.connections.enter(&ghost("7"), &room("1"), Timestamp::MAX).await.expect_err("a fault");
     let said = written.chain().to_string();
     assert_eq!(said, "failed to make a connection a member: DynamoDB left rows over each time");
     let read = app.users.profiles(["1"].map(user).into()).await.expect_err("a fault");

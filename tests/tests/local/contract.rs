@@ -1,9 +1,9 @@
 //! The template, the folders, the samples and the code say the same: names, routes, and the rights that are used.
 
-use chat::{ConnectionId, Member};
+use chat::{ConnectionId, Member, Timestamp};
 use chat_aws::Vars;
 use chat_local::{HANDLERS, Template};
-use chat_tests::{Recorder, Server, ghost, invoke, room, sample, text_message, websocket_event};
+use chat_tests::{Recorder, Server, frame, ghost, invoke, room, sample, text_message, user, websocket_event};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -118,14 +118,15 @@ fn granted(function: &Value) -> BTreeSet<String> {
     for policy in function["Properties"]["Policies"].as_array().into_iter().flatten() {
         for statement in many(&policy["Statement"]) {
             assert_eq!(statement["Effect"], "Allow");
-            let resource = match statement["Resource"]["Fn::GetAtt"][0].as_str() {
+            let resource = |resource: &Value| match resource["Fn::GetAtt"][0].as_str() {
                 Some(table) => table.to_owned(),
                 None => {
-                    let arn = statement["Resource"]["Fn::Sub"].as_str().expect("an ARN");
+                    let arn = resource["Fn::Sub"].as_str().expect("an ARN");
                     assert!(arn.contains(":${ChatApi}/${Stage}/"), "only this API and stage: {arn}");
                     arn.split("/${Stage}/").nth(1).expect("a verb").to_owned()
                 }
             };
+            let resources: Vec<_> = many(&statement["Resource"]).iter().map(resource).collect();
             let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
             let kinds = keys.as_array().map_or_else(
                 || vec![String::new()],
@@ -133,7 +134,10 @@ fn granted(function: &Value) -> BTreeSet<String> {
             );
             for action in many(&statement["Action"]) {
                 let action = action.as_str().expect("an action");
-                granted.extend(kinds.iter().map(|kind| format!("{action} {resource}{kind}")));
+                let named = |resource: &String| {
+                    kinds.iter().map(|kind| format!("{action} {resource}{kind}")).collect::<Vec<_>>()
+                };
+                granted.extend(resources.iter().flat_map(named));
             }
         }
     }
@@ -177,16 +181,20 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("list-history", sample("list-history")),
         ("leave-room", websocket_event(&json!({"action": "leaveRoom", "chatroomId": 1}))),
         ("disconnect", websocket_event(&json!({}))),
+        ("connect", websocket_event(&json!({}))), // its token is revoked by then
     ];
     let mut used: BTreeMap<&str, BTreeSet<String>> =
         HANDLERS.iter().map(|(name, _)| (*name, BTreeSet::new())).collect();
     for (name, event) in scenario {
         // Whatever was pushed before, there is a member whose connection is gone, and one to be told of a leave.
-        app.connections.enter(&ghost("66"), &room).await.expect("entered");
+        app.connections.enter(&ghost("66"), &room, Timestamp::MAX).await.expect("entered");
         if ["leave-room", "disconnect"].contains(&name) {
             // The connection of the events, user 7's, is taken out by every push before.
             let me = Member { connection: ConnectionId::new("YQAAAAAAAAAAAAA="), ..ghost("7") };
-            app.connections.enter(&me, &room).await.expect("entered");
+            app.connections.enter(&me, &room, Timestamp::MAX).await.expect("entered");
+        }
+        if name == "connect" && used[name].len() > 1 {
+            app.users.revoke(&user("7")).await.expect("revoked");
         }
         invoke(name, &vars, event).await;
         let rights = used.get_mut(name).expect("a function");
@@ -199,6 +207,20 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         if member.pushed().await.iter().any(|frame| frame["type"] != "error") {
             rights.insert("execute-api:ManageConnections POST/@connections/*".into());
         }
+    }
+    for name in ["default", "join-room", "leave-room", "send-message"] {
+        let mut client = server.connect(9).await;
+        client.pushed().await;
+        let keys = server.keys("ConnectionsTable").await;
+        let id = keys.iter().find_map(|key| key.strip_prefix("USER#9 CONN#")).expect("a connection").to_owned();
+        let mut event = websocket_event(&text_message(1, "hi"));
+        event["requestContext"]["connectionId"] = json!(id);
+        event["requestContext"]["authorizer"]["goodUntil"] = json!("1741746160000");
+        assert_eq!(frame(&invoke(name, &vars, event).await)["code"], "gone", "{name}");
+        client.closed().await;
+        while server.keys("ConnectionsTable").await.iter().any(|key| key.starts_with("USER#9 ")) {}
+        assert!(recorder.take().is_empty(), "{name}: nothing is read for it, nor written");
+        used.get_mut(name).expect("a function").insert("execute-api:ManageConnections DELETE/@connections/*".into());
     }
     let declared = functions(&document());
     for (name, used) in used {

@@ -5,6 +5,7 @@ mod batches;
 mod contract;
 mod costs;
 mod events;
+mod expiry;
 mod faults;
 mod gateway;
 mod handshake;

@@ -1,6 +1,6 @@
 //! Nobody who is gone stays in a room, even if its `$disconnect` never came.
 
-use chat::{Profile, Push};
+use chat::{Profile, Push, Timestamp};
 use chat_tests::{Server, ghost, room, user};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -25,7 +25,7 @@ async fn a_stale_member_is_removed_in_both_directions_and_the_room_is_told() {
     let server = Server::start().await;
     let app = server.app();
     let (room, ghost) = (room("1"), ghost("66"));
-    app.connections.enter(&ghost, &room).await.expect("entered");
+    app.connections.enter(&ghost, &room, Timestamp::MAX).await.expect("entered");
     let mut client = server.connect(1).await;
     // Its own join is the first push that meets the ghost.
     client.ask(json!({"action": "joinRoom", "chatroomId": 1})).await;
@@ -43,7 +43,7 @@ async fn a_stale_device_of_someone_who_is_still_there_goes_quietly() {
     let (room, ghost) = (room("1"), ghost("7"));
     let mut client = server.connect(7).await;
     client.join(1).await;
-    app.connections.enter(&ghost, &room).await.expect("entered");
+    app.connections.enter(&ghost, &room, Timestamp::MAX).await.expect("entered");
     client.say(1, "hi").await;
     let seen: Vec<_> = client.pushed().await.iter().map(|frame| frame["type"].clone()).collect();
     assert_eq!(seen, ["sendMessage"]);
@@ -60,7 +60,7 @@ async fn a_stale_member_is_told_of_once() {
     for sender in &mut senders {
         sender.join(1).await;
     }
-    app.connections.enter(&ghost, &room).await.expect("entered");
+    app.connections.enter(&ghost, &room, Timestamp::MAX).await.expect("entered");
     join_all(senders.iter_mut().map(|sender| sender.say(1, "hi"))).await;
     for sender in &mut senders {
         let left = sender.pushed().await.iter().filter(|frame| frame["type"] == "leaveRoom").count();
@@ -78,7 +78,7 @@ async fn who_came_back_meanwhile_is_not_told_to_have_left() {
     let (room, ghost) = (room("1"), ghost("7"));
     let mut watcher = server.connect(9).await;
     watcher.join(1).await;
-    app.connections.enter(&ghost, &room).await.expect("entered");
+    app.connections.enter(&ghost, &room, Timestamp::MAX).await.expect("entered");
     let before = app.connections.members(&room).await.expect("members");
     let mut back = server.connect(7).await;
     back.join(1).await;
@@ -102,7 +102,7 @@ async fn a_join_that_is_undone_announces_the_device_that_kept_silent_for_it() {
     let (room, ghost) = (room("1"), ghost("7"));
     let mut watcher = server.connect(9).await;
     watcher.join(1).await;
-    app.connections.enter(&ghost, &room).await.expect("entered");
+    app.connections.enter(&ghost, &room, Timestamp::MAX).await.expect("entered");
     let mut silent = server.connect(7).await;
     silent.join(1).await;
     assert!(watcher.pushed().await.is_empty(), "it is not the first device");

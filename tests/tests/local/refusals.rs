@@ -1,7 +1,11 @@
 //! What a refusal leaves behind, and what a deployment refuses by default.
 
-use chat_tests::{Client, Server, text_message};
-use serde_json::json;
+use chat::limits::{SENDS_BURST_SECONDS, TOKEN_BYTES_MAX};
+use chat_aws::Vars;
+use chat_tests::{Client, Server, invoke, sample, text_message};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 
 #[tokio::test]
 async fn a_refused_request_is_not_even_counted() {
@@ -27,4 +31,55 @@ async fn a_token_without_rooms_gets_the_deployments_default() {
         }
         server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_token_is_not_even_looked_at_if_it_is_too_long() {
+    let server = Server::start().await;
+    let mut vars = server.vars();
+    vars.insert("TOKEN_SECRET", server.secret().into());
+    let vars = Vars::from_iter(vars);
+    let token = |padding: usize| server.token(json!({"sub": "7", "rooms": "*", "padding": "x".repeat(padding)}));
+    // Three bytes of claims are four of a token.
+    let longest = (0..TOKEN_BYTES_MAX).rev().map(token).find(|token| token.len() <= TOKEN_BYTES_MAX).expect("one fits");
+    assert!(longest.len() > TOKEN_BYTES_MAX - 4);
+    for (token, effect) in [(longest.clone(), "Allow"), (token(TOKEN_BYTES_MAX), "Deny")] {
+        let mut event = sample("authorize-query");
+        event["queryStringParameters"]["token"] = json!(token);
+        let answer = invoke("authorize", &vars, event).await;
+        assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], effect, "{} bytes", token.len());
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_sends_too_much_is_told_when_to_send_again() {
+    let server = Server::start_with_parameter("SendsPerSecond", "1").await;
+    let (mut flood, mut other) = (server.connect(7).await, server.connect(8).await);
+    for client in [&mut flood, &mut other] {
+        client.join(1).await;
+    }
+    let mut said = 0;
+    let refused: Value = loop {
+        let reply = flood.ask(text_message(1, "spam")).await;
+        if reply["type"] == "error" {
+            break reply;
+        }
+        said += 1;
+    };
+    // A burst, and what the time that it took allows.
+    assert!((SENDS_BURST_SECONDS..2 * SENDS_BURST_SECONDS).contains(&said), "{said} were let through");
+    assert_eq!(refused["code"], "rateLimited", "{refused}");
+    let wait = refused["retryAfterMs"].as_u64().expect("a time");
+    assert!((1..=1_000).contains(&wait), "{refused}");
+
+    // Nobody else waits, nor does this user elsewhere; and nothing was stored, counted or pushed of what was refused.
+    other.say(1, "hello").await;
+    flood.say(2, "elsewhere").await;
+    assert_eq!(server.history("chatroomId=1").await.ids().len() as u64, said + 1);
+    assert_eq!(server.history("chatroomId=1").await.ids().last(), Some(&(said + 1)));
+
+    sleep_until(Instant::now() + Duration::from_millis(wait)).await;
+    flood.say(1, "sorry").await;
+    server.stop().await;
 }

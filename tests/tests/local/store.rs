@@ -1,6 +1,6 @@
 //! The stores against a real DynamoDB protocol: what is expired is not there, and what is conditional holds.
 
-use chat::{Content, Member, Message, MessageKind};
+use chat::{Content, Member, Message, MessageKind, Timestamp};
 use chat_aws::{App, now};
 use chat_tests::{Server, frame, ghost, invoke, room, text_message, user, websocket_event};
 use serde_json::json;
@@ -78,7 +78,7 @@ async fn expired_rows_are_not_there() {
     assert_eq!((page.ids(), page.link("prev")), (vec![16, 17, 18, 19, 20], None));
 
     let member = ghost("7");
-    app.connections.enter(&member, &room("1")).await.expect("entered");
+    app.connections.enter(&member, &room("1"), Timestamp::MAX).await.expect("entered");
     assert_eq!(members(&app).await, std::slice::from_ref(&member));
     expire(&server, "ConnectionsTable", "ROOM#1", &format!("CONN#{}", member.connection)).await;
     assert_eq!(members(&app).await, []);

@@ -76,13 +76,11 @@ impl Connections {
     /// In this order, and `joinRoom` the other way round (it writes its rows, then reads its [`Arrival`](super::Arrival)),
     /// one of the two always sees the other: no row of a closed connection stays behind.
     pub async fn close(&self, connection: &ConnectionId, user: &UserId) -> Result<Vec<RoomId>, Fault> {
-        let id = keys::connection(connection);
-        let (open, device) = (key(&id, keys::OPEN), key(&keys::user(user), &id));
-        self.write([batch::delete(open), batch::delete(device)], "failed to close a connection").await?;
+        self.forget(connection, user).await?;
         let query = self.client.query().table_name(&self.table).consistent_read(true);
         let pages = query
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", text(id))
+            .expression_attribute_values(":pk", text(keys::connection(connection)))
             .expression_attribute_values(":prefix", text(keys::ROOM_PREFIX))
             .into_paginator()
             .items()
@@ -96,10 +94,37 @@ impl Connections {
         rows.into_iter().map(room).collect()
     }
 
-    /// Makes a connection a member of a room.
-    pub async fn enter(&self, member: &Member, room: &RoomId) -> Result<(), Fault> {
+    /// Removes what says that a connection is open.
+    pub async fn forget(&self, connection: &ConnectionId, user: &UserId) -> Result<(), Fault> {
+        let id = keys::connection(connection);
+        let (open, device) = (key(&id, keys::OPEN), key(&keys::user(user), &id));
+        self.write([batch::delete(open), batch::delete(device)], "failed to close a connection").await
+    }
+
+    /// The connections that a user has open, expired ones included.
+    pub async fn devices(&self, user: &UserId) -> Result<Vec<ConnectionId>, Fault> {
+        let query = self.client.query().table_name(&self.table).consistent_read(true);
+        let pages = query
+            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
+            .expression_attribute_values(":pk", text(keys::user(user)))
+            .expression_attribute_values(":prefix", text(keys::CONNECTION_PREFIX))
+            .into_paginator()
+            .items()
+            .send();
+        let rows: Vec<Item> = pages.try_collect().await.map_err(Fault::doing("failed to list a user's connections"))?;
+        let device = |item| {
+            let key: SortKey = read(item)?;
+            Ok(ConnectionId::new(key.sort.strip_prefix(keys::CONNECTION_PREFIX).unwrap_or(&key.sort)))
+        };
+        rows.into_iter().map(device).collect()
+    }
+
+    /// Makes a connection a member of a room, until its token is good no more: so nothing is pushed to it from then on, even
+    /// if it is never heard of again.
+    pub async fn enter(&self, member: &Member, room: &RoomId, good_until: Timestamp) -> Result<(), Fault> {
+        let expires_at = expiry().min(good_until.seconds());
         let attributes =
-            NewMemberRow { user_id: member.user.clone(), joined_at: member.joined_at.millis(), expires_at: expiry() };
+            NewMemberRow { user_id: member.user.clone(), joined_at: member.joined_at.millis(), expires_at };
         let (connection, room) = (keys::connection(&member.connection), keys::room(room));
         let (back, member) = (row(&connection, &room, &attributes)?, row(&room, &connection, &attributes)?);
         self.write([batch::put(back), batch::put(member)], "failed to make a connection a member").await

@@ -31,8 +31,9 @@ impl Users {
         Self { client, table: table.to_owned(), expose_email }
     }
 
-    /// Keeps a user's profile as the token gives it; `createTime` stays that of the first time.
-    pub async fn remember(&self, profile: &Profile) -> Result<(), Fault> {
+    /// Keeps a user's profile as a token gives it; `createTime` stays that of the first time. Answers whether the token may be
+    /// used: false if it was issued, in seconds, before the user's tokens were revoked.
+    pub async fn remember(&self, profile: &Profile, issued_at: i64) -> Result<bool, Fault> {
         let mut update = String::from("SET userId = :userId, username = :username, nickName = :nickName");
         update.push_str(", createTime = if_not_exists(createTime, :now)");
         let id = serde_dynamo::to_attribute_value(&profile.id).map_err(Fault::doing("failed to write a profile"))?;
@@ -44,7 +45,9 @@ impl Users {
             .expression_attribute_values(":userId", id)
             .expression_attribute_values(":username", text(&profile.username))
             .expression_attribute_values(":nickName", text(&profile.nick_name))
-            .expression_attribute_values(":now", number(now().millis()));
+            .expression_attribute_values(":now", number(now().millis()))
+            .condition_expression("attribute_not_exists(revokedAt) OR revokedAt < :issuedAt")
+            .expression_attribute_values(":issuedAt", number(issued_at));
         let mut absent = Vec::new();
         for (name, value) in [("email", &profile.email), ("headPic", &profile.head_pic)] {
             match value {
@@ -58,8 +61,37 @@ impl Users {
         if !absent.is_empty() {
             update.push_str(&format!(" REMOVE {}", absent.join(", ")));
         }
-        let written = request.update_expression(update).send().await;
-        written.map(drop).map_err(Fault::doing("failed to write a profile"))
+        match request.update_expression(update).send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(Fault::because("failed to write a profile", error)),
+        }
+    }
+
+    /// Has no token of a user connect again that was issued until now, whether the user was seen before or not.
+    pub async fn revoke(&self, user: &UserId) -> Result<(), Fault> {
+        let doing = "failed to revoke a user's tokens";
+        let unknown = Profile::unknown(user.clone());
+        let update = "SET revokedAt = :now, userId = :userId, createTime = if_not_exists(createTime, :millis), \
+                      username = if_not_exists(username, :name), nickName = if_not_exists(nickName, :name)";
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&keys::user(user), keys::PROFILE)))
+            .update_expression(update)
+            .expression_attribute_values(":now", number(now().seconds()))
+            .expression_attribute_values(":millis", number(now().millis()))
+            .expression_attribute_values(
+                ":userId",
+                serde_dynamo::to_attribute_value(user).map_err(Fault::doing(doing))?,
+            )
+            .expression_attribute_values(":name", text(unknown.username));
+        request.send().await.map(drop).map_err(Fault::doing(doing))
     }
 
     /// The profiles of several users by one batch read; a user whose profile is not stored is shown by the id alone.

@@ -1,0 +1,107 @@
+//! How often somebody may do something.
+
+use crate::limits::{SENDERS_KEPT, SENDS_BURST_SECONDS};
+use crate::{Rejection, RoomId, Timestamp, UserId};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How fast each user may send to each room: a token bucket, told by the moment when it will be full again (the generic
+/// cell rate algorithm), so that a sender is one number.
+#[derive(Debug)]
+pub struct Pace {
+    /// Between two sends of somebody who keeps sending.
+    interval: Duration,
+    /// How long the bucket of somebody who has not sent takes to run empty, in sends at once.
+    burst: Duration,
+    full_at: HashMap<(UserId, RoomId), Timestamp>,
+}
+
+impl Pace {
+    /// So many sends a second, at least one, and as many at once as [`SENDS_BURST_SECONDS`] of them.
+    pub fn new(sends_per_second: u32) -> Self {
+        let interval = Duration::from_secs(1) / sends_per_second.max(1);
+        Self { interval, burst: Duration::from_secs(SENDS_BURST_SECONDS), full_at: HashMap::new() }
+    }
+
+    /// Lets a send through, or says when to try again.
+    pub fn send(&mut self, user: &UserId, room: &RoomId, now: Timestamp) -> Result<(), Rejection> {
+        if self.full_at.len() >= SENDERS_KEPT {
+            // Whose bucket is full again has as much as somebody who never sent.
+            self.full_at.retain(|_, full_at| *full_at > now);
+        }
+        let full_at = self.full_at.entry((user.clone(), room.clone())).or_insert(now);
+        let after = (*full_at).max(now).after(self.interval);
+        let limit = now.after(self.burst);
+        if after > limit {
+            let retry_after_ms = u64::try_from(after.millis() - limit.millis()).unwrap_or_default();
+            return Err(Rejection::RateLimited { retry_after_ms });
+        }
+        *full_at = after;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const START: i64 = 1_741_746_165_000;
+
+    fn ids(user: &str, room: &str) -> (UserId, RoomId) {
+        (UserId::parse(user).expect("an id"), RoomId::parse(room).expect("an id"))
+    }
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(START + millis)
+    }
+
+    #[test]
+    fn a_burst_passes_and_what_is_above_it_is_told_when_to_come_again() {
+        let mut pace = Pace::new(5);
+        let (user, room) = ids("7", "1");
+        for number in 0..5 * SENDS_BURST_SECONDS {
+            assert_eq!(pace.send(&user, &room, at(0)), Ok(()), "send {number}");
+        }
+        assert_eq!(pace.send(&user, &room, at(0)), Err(Rejection::RateLimited { retry_after_ms: 200 }));
+        assert_eq!(pace.send(&user, &room, at(150)), Err(Rejection::RateLimited { retry_after_ms: 50 }));
+        assert_eq!(pace.send(&user, &room, at(200)), Ok(()), "when it was told to");
+        assert!(pace.send(&user, &room, at(200)).is_err());
+    }
+
+    #[test]
+    fn nobody_waits_for_somebody_else_or_another_room() {
+        let mut pace = Pace::new(1);
+        let (user, room) = ids("7", "1");
+        while pace.send(&user, &room, at(0)).is_ok() {}
+        let (other, elsewhere) = ids("8", "2");
+        assert_eq!(pace.send(&other, &room, at(0)), Ok(()));
+        assert_eq!(pace.send(&user, &elsewhere, at(0)), Ok(()));
+    }
+
+    #[test]
+    fn senders_who_have_been_quiet_are_forgotten() {
+        let mut pace = Pace::new(1);
+        for number in 0..3 * SENDERS_KEPT {
+            let (user, room) = ids(&number.to_string(), "1");
+            pace.send(&user, &room, at(number as i64)).expect("a first send");
+        }
+        assert!(pace.full_at.len() <= SENDERS_KEPT + 1, "{} senders", pace.full_at.len());
+    }
+
+    proptest! {
+        /// Whenever somebody tries, no more passes than the burst and the rate since the first send.
+        #[test]
+        fn no_more_passes_than_the_rate(gaps in proptest::collection::vec(0_i64..900, 1..200), rate in 1_u32..50) {
+            let mut pace = Pace::new(rate);
+            let (user, room) = ids("7", "1");
+            let (mut time, mut passed) = (0, 0);
+            for gap in gaps {
+                time += gap;
+                passed += u64::from(pace.send(&user, &room, at(time)).is_ok());
+                let most = u64::from(rate) * SENDS_BURST_SECONDS + u64::from(rate) * (time as u64 + 1_000) / 1_000;
+                prop_assert!(passed <= most, "{passed} of {most} after {time} ms");
+            }
+        }
+    }
+}

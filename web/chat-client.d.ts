@@ -107,16 +107,18 @@ export declare class ChatError extends Error {
     code: string;
     retryable: boolean;
     action: string | undefined;
+    retryAfterMs: number | undefined;
     /**
      * @param {string} code The server's (`badRequest`, `tooLarge`, `notAllowed`, `internal`, …) or one of: `connectionLost`,
      *   `disconnected`, `refused`, `left`, `queueFull`, `unknown`, `token`, `unreachable`, `badFrame`, `badResponse`.
      * @param {string} message
-     * @param {{ retryable?: boolean, action?: string, cause?: unknown }} [about]
+     * @param {{ retryable?: boolean, action?: string, cause?: unknown, retryAfterMs?: number }} [about]
      */
-    constructor(code: string, message: string, { retryable, action, cause }?: {
+    constructor(code: string, message: string, { retryable, action, cause, retryAfterMs }?: {
         retryable?: boolean;
         action?: string;
         cause?: unknown;
+        retryAfterMs?: number;
     });
 }
 /**

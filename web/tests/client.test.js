@@ -879,6 +879,24 @@ describe("a client in a strange world", () => {
     }
   });
 
+  it("waits as long as it is told when it sends too fast, and gives nothing up", async (test) => {
+    const { room, server } = await entered(test);
+    /** @type {number[]} */ const asked = [];
+    server.answer = ({ action, requestId }, peer) => {
+      if (action !== "sendMessage") return false;
+      asked.push(performance.now());
+      // More often than a failing server would be asked.
+      if (asked.length > 12) return false;
+      peer.push({ type: "error", action, requestId, code: "rateLimited", message: "…", retryAfterMs: 20 });
+      return true;
+    };
+    await room.send("patience");
+    assert.equal(asked.length, 13);
+    const waits = asked.slice(1).map((time, at) => time - asked[at]);
+    assert.ok(waits.every((wait) => wait >= 19), `${waits}`);
+    assert.equal(new Set(server.frames("sendMessage").map(({ clientMessageId }) => clientMessageId)).size, 1);
+  });
+
   it("gives a message up that the server fails at again and again, so that the next one goes out", async (test) => {
     const { room, server } = await entered(test);
     replace(test, Math, { random: () => 0.01 });

@@ -125,7 +125,7 @@ async fn run(arguments: Arguments) -> Result<()> {
             true => disconnect_user_of(&user, &Vars::from_env()).await?,
             false => disconnect_user(&template, &user, running).await?,
         };
-        println!("{ended} connections of user {user} ended; tokens that were issued until now do not connect again");
+        println!("user {user}: connections ended: {ended}; tokens that were issued until now do not connect again");
         return Ok(());
     }
     let data = match (arguments.memory, arguments.data) {

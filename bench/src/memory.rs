@@ -22,7 +22,7 @@ const FUNCTIONS: [(&str, Waits, &str); 8] = [
         "a signature is all its CPU, and half the time costs the same; with a provider's keys it makes a TLS handshake",
     ),
     ("connect", Waits { steps: 1, posts: 0 }, "halves what a cold handshake waits for TLS"),
-    ("default", Waits { steps: 0, posts: 0 }, "calls nobody"),
+    ("default", Waits { steps: 0, posts: 0 }, "calls nobody, but for ending a connection whose token is over"),
     ("disconnect", Waits { steps: 4, posts: 9 }, "nobody waits for it"),
     ("join-room", Waits { steps: 2, posts: 10 }, "somebody waits to see the room"),
     ("leave-room", Waits { steps: 2, posts: 9 }, "as join-room: the room is told by it"),

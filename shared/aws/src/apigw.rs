@@ -112,7 +112,7 @@ impl Verdict {
 }
 
 pub(crate) fn websocket(payload: Value) -> Result<ApiGatewayWebsocketProxyRequest, Failure> {
-    serde_json::from_value(payload).map_err(unreadable)
+    serde_json::from_value(payload).map_err(misshapen)
 }
 
 pub(crate) fn connection(context: ApiGatewayWebsocketProxyRequestContext) -> Result<Connection, Failure> {
@@ -139,8 +139,7 @@ impl AuthorizeEvent {
     /// The token may come as `Authorization: Bearer …`, as the subprotocol `bearer.…`, or as `?token=…`; the first of
     /// these that is there counts.
     pub(crate) fn read(payload: Value) -> Result<Self, Failure> {
-        let event: ApiGatewayCustomAuthorizerRequestTypeRequest =
-            serde_json::from_value(payload).map_err(unreadable)?;
+        let event: ApiGatewayCustomAuthorizerRequestTypeRequest = serde_json::from_value(payload).map_err(misshapen)?;
         let header = |name: &str| event.headers.get(name).and_then(|value| value.to_str().ok());
         let from_header = || {
             let (scheme, token) = header("authorization")?.split_once(' ')?;
@@ -167,6 +166,12 @@ fn subprotocols(headers: &HeaderMap, multi_value_headers: &HeaderMap) -> Vec<Str
     let lines = all.get_all(NAME).into_iter().filter_map(|value| value.to_str().ok());
     let offers = lines.flat_map(|line| line.split(',').map(str::trim));
     offers.filter(|offer| !offer.is_empty()).map(String::from).collect()
+}
+
+/// What is wrong with an event's shape, without the value that is wrong: it may be a token.
+fn misshapen(error: serde_json::Error) -> Failure {
+    let said = error.to_string();
+    unreadable(said.split('"').next().unwrap_or_default().trim_end().to_owned())
 }
 
 fn unreadable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {

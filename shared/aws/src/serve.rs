@@ -153,9 +153,10 @@ where
     S: Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response<String>, Failure>> + Send,
 {
-    Function::new(move |payload, context| {
+    Function::new(move |mut payload, context| {
         let state = state.clone();
         async move {
+            escape_query(&mut payload);
             let request_id = context.request_id.clone();
             let mut service = Adapter::from(service_fn(move |request: lambda_http::Request| {
                 let (state, request_id) = (state.clone(), request_id.clone());
@@ -169,6 +170,19 @@ where
             Ok(serde_json::to_value(response)?)
         }
     })
+}
+
+/// Escapes what a query string must not hold and API Gateway may hand on all the same: `lambda_http` panics over it. Decoded it
+/// means what it meant.
+fn escape_query(payload: &mut Value) {
+    // RFC 3986, section 3.4, as the `http` crate takes it.
+    let fits = |byte: u8| matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'~');
+    if let Some(Value::String(query)) = payload.get_mut("rawQueryString")
+        && !query.bytes().all(fits)
+    {
+        let escape = |byte: u8| if fits(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+        *query = query.bytes().map(escape).collect();
+    }
 }
 
 /// A JSON response of the HTTP API.

@@ -2,7 +2,7 @@
 
 use crate::frames::internal_message;
 use crate::invalid::Invalid;
-use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
+use crate::limits::{PAGE_DEFAULT, PAGE_MAX, SAFE_INTEGER_MAX};
 use crate::{Message, MessageId, Profile, Rejection, RoomId, Timestamp, UserId};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -110,7 +110,8 @@ impl HistoryPage {
             _ => match request.cursor {
                 Cursor::Newest => (0, 0),
                 Cursor::Before(id) => (0, id.get().saturating_sub(1)),
-                Cursor::After(id) => (id.get().saturating_add(1), id.get()),
+                // Not above the largest id, or the link would be refused.
+                Cursor::After(id) => ((id.get() + 1).min(SAFE_INTEGER_MAX), id.get()),
             },
         };
         let (older, newer) = match request.cursor {
@@ -221,6 +222,12 @@ mod tests {
             links("chatroomId=1&before=1&limit=2", page([], false)),
             format!("<?chatroomId=1&limit=2&after=0>; {next}")
         );
+    }
+
+    #[test]
+    fn a_link_never_leads_above_the_largest_id() {
+        let prev = links("chatroomId=1&limit=2&after=9007199254740991", page([], false));
+        assert_eq!(prev, "<?chatroomId=1&limit=2&before=9007199254740991>; rel=\"prev\"");
     }
 
     #[test]

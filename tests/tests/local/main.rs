@@ -3,6 +3,7 @@
 
 mod batches;
 mod contract;
+mod corpus;
 mod costs;
 mod events;
 mod expiry;
@@ -10,6 +11,7 @@ mod faults;
 mod gateway;
 mod handshake;
 mod history;
+mod injection;
 mod presence;
 mod refusals;
 mod rooms;

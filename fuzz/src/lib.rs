@@ -1,0 +1,173 @@
+//! What must hold whatever comes in. The fuzzer looks for bytes that break it, and a test of the workspace includes this
+//! file to try what the fuzzer has found worth keeping.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chat::limits::{ID_BYTES_MAX, TOKEN_BYTES_MAX};
+use chat::{Cursor, HistoryPage, HistoryRequest, Reply, Request, RoomId, RoomRequest, SendMessage, UserId};
+use chat_aws::Vars;
+use chat_aws::serve::Function;
+use serde_json::{Value, json};
+use std::cell::OnceCell;
+use tokio::runtime::{Builder, Runtime};
+
+/// What must hold of some bytes; it panics if it does not.
+pub type Check = fn(&[u8]);
+
+/// Every target, by the name of its corpus.
+pub const TARGETS: [(&str, Check); 5] =
+    [("events", events), ("frames", frames), ("ids", ids), ("queries", queries), ("tokens", tokens)];
+
+/// The keys of the authorizer that is tried. Nobody who makes the bytes has the secret, or the private key.
+const SECRET: &str = "a secret that no input of the fuzzer was signed with";
+const JWKS: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "1", "use": "sig",
+    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+struct Functions {
+    authorize: Function,
+    default: Function,
+    runtime: Runtime,
+}
+
+thread_local! {
+    static FUNCTIONS: OnceCell<Functions> = const { OnceCell::new() };
+}
+
+/// A frame is a request, or is refused with an answer that is itself a frame.
+pub fn frames(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let request = match Request::parse(text) {
+        Ok(request) => request,
+        Err(rejection) => return is_frame(&Reply::rejected(&rejection)),
+    };
+    let refused =
+        [request.require_action().err(), RoomRequest::parse(&request).err(), SendMessage::parse(&request).err()];
+    for rejection in refused.into_iter().flatten() {
+        is_frame(&Reply::rejected(&rejection).answering(&request));
+    }
+}
+
+/// An id prints as what it was read from, so that two different ids never print alike.
+pub fn ids(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    for printed in [RoomId::parse(text).map(|id| id.to_string()), UserId::parse(text).map(|id| id.to_string())] {
+        let Some(printed) = printed else { continue };
+        assert_eq!(printed, text);
+        assert!(printed.len() <= ID_BYTES_MAX && !printed.chars().any(char::is_control), "{printed:?}");
+    }
+    if let Ok(id) = serde_json::from_str::<RoomId>(text) {
+        let again = serde_json::to_string(&id).expect("JSON");
+        assert_eq!(serde_json::from_str::<RoomId>(&again).expect("an id"), id);
+        assert_eq!(RoomId::parse(&id.to_string()), Some(id));
+    }
+}
+
+/// What a query says is read or refused, and leads to the pages beside it by a header that says the same.
+pub fn queries(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let pairs: Vec<_> = text.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
+    let Ok(request) = HistoryRequest::parse(pairs) else { return };
+    let Some(links) = (HistoryPage { messages: Vec::new(), more: true }).links(&request) else { return };
+    assert!(links.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{links:?}");
+    for link in links.split(", ") {
+        let (query, rel) = link.strip_prefix("<?").and_then(|link| link.split_once(">; rel=")).expect("a link");
+        assert!(matches!(rel, "\"prev\"" | "\"next\""), "{link}");
+        let pairs: Vec<_> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let pairs: Vec<_> = pairs.into_iter().map(|(name, value)| (name, decoded(value))).collect();
+        let beside = HistoryRequest::parse(pairs.iter().map(|(name, value)| (*name, value.as_str())));
+        let beside = beside.expect("a request that we made ourselves");
+        assert_eq!((&beside.room, beside.limit), (&request.room, request.limit));
+        assert!(!matches!(beside.cursor, Cursor::Newest));
+    }
+}
+
+/// Nobody comes in with a token that nobody signed.
+pub fn tokens(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    // The bytes as they are, and as header, claims and signature of what looks like a token.
+    let part = |part: &str| BASE64_URL_SAFE_NO_PAD.encode(part);
+    let parts: Vec<_> = text.splitn(3, '\n').map(part).collect();
+    for token in [text.clone().into_owned(), parts.join(".")] {
+        let event = json!({"type": "REQUEST", "methodArn": "arn:aws:execute-api:eu-central-1:1:a/dev/$connect",
+            "headers": {"Sec-WebSocket-Protocol": format!("chat, bearer.{token}")},
+            "queryStringParameters": {"token": token}, "requestContext": {}});
+        let answer = with(|functions| functions.runtime.block_on(functions.authorize.invoke_as("fuzz", event)));
+        if let Ok(answer) = answer {
+            assert_eq!(effect(&answer), "Deny", "{} of {TOKEN_BYTES_MAX} bytes", token.len());
+        }
+    }
+}
+
+/// Whatever API Gateway sends, a function answers it.
+pub fn events(bytes: &[u8]) {
+    let event = serde_json::from_slice(bytes).unwrap_or_else(|_| {
+        let body = String::from_utf8_lossy(bytes);
+        let authorizer = json!({"userId": "7", "username": "7", "nickName": "7", "rooms": "*",
+            "issuedAt": "0", "goodUntil": "4102444860000"});
+        let context = json!({"connectionId": "a=", "connectedAt": 0, "requestTimeEpoch": 0, "authorizer": authorizer});
+        json!({"requestContext": context, "body": body, "isBase64Encoded": false})
+    });
+    with(|functions| {
+        let answered = functions.runtime.block_on(functions.default.invoke_as("fuzz", event.clone()));
+        let answered = answered.expect("a route always answers");
+        assert_eq!(answered["statusCode"], 200);
+        let frame: Value = serde_json::from_str(answered["body"].as_str().expect("a body")).expect("JSON");
+        assert!(frame["type"] == "pong" || frame["type"] == "error", "{frame}");
+        // An event that cannot be read is an error, and lets nobody in.
+        if let Ok(answer) = functions.runtime.block_on(functions.authorize.invoke_as("fuzz", event)) {
+            assert_eq!(effect(&answer), "Deny");
+        }
+    });
+}
+
+fn is_frame(reply: &Reply) {
+    let frame = serde_json::to_value(reply).expect("JSON");
+    assert_eq!(frame["type"], "error");
+    let (code, message) = (frame["code"].as_str().expect("a code"), frame["message"].as_str().expect("a message"));
+    assert!(!code.is_empty() && !message.is_empty() && message.len() < 1_024, "{frame}");
+}
+
+fn effect(answer: &Value) -> &Value {
+    &answer["policyDocument"]["Statement"][0]["Effect"]
+}
+
+/// What a form's encoding stands for.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digits = [rest.next().expect("a digit"), rest.next().expect("a digit")];
+                u8::from_str_radix(std::str::from_utf8(&digits).expect("digits"), 16).expect("digits")
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).expect("text")
+}
+
+fn with<T>(run: impl FnOnce(&Functions) -> T) -> T {
+    FUNCTIONS.with(|functions| run(functions.get_or_init(start)))
+}
+
+/// The functions that call nobody: what the others make of an event is what `frames` and `queries` try.
+fn start() -> Functions {
+    let vars = Vars::from_iter([
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "fuzz"),
+        ("AWS_SECRET_ACCESS_KEY", "fuzz"),
+        ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://127.0.0.1:9/dev"),
+        ("TOKEN_SECRET", SECRET),
+        ("TOKEN_JWKS", JWKS),
+        ("TOKEN_ISSUER", "https://id.example.com"),
+        ("TOKEN_AUDIENCE", "chat"),
+        ("DEFAULT_ROOMS", "*"),
+    ]);
+    Functions {
+        authorize: authorize::function(&vars).expect("it starts"),
+        default: default::function(&vars).expect("it starts"),
+        runtime: Builder::new_current_thread().enable_all().build().expect("a runtime"),
+    }
+}

@@ -1,21 +1,10 @@
 //! The keys of an identity provider, fetched when the first token needs them and kept between invocations.
 
 use crate::keys::{Keys, Refused, Trust, invalid};
-use chat_aws::{DocumentUrl, Fault, telemetry};
+use chat_aws::{DocumentUrl, Fault, KEYS_ASKED_AGAIN, KEYS_KEPT, NO_KEYS_ASKED_AGAIN, telemetry};
 use serde_json::{Map, Value};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::Mutex;
-
-/// How long keys are good for: that long a key which the provider has taken back is still taken here. Providers say
-/// between five minutes and a day.
-const KEPT: Duration = Duration::from_secs(3_600);
-
-/// The shortest time between two fetches while there are keys. A token may name any key it likes, and must not make us ask
-/// for each.
-const ASKED_AGAIN: Duration = Duration::from_secs(60);
-
-/// The same while there are none: nobody can come in, but a provider that is down is not hammered either.
-const ASKED_AGAIN_WITHOUT_KEYS: Duration = Duration::from_secs(5);
 
 pub struct Provider {
     url: DocumentUrl,
@@ -78,11 +67,11 @@ impl Provider {
 
 impl Known {
     fn are_stale(&self) -> bool {
-        self.fetched.is_none_or(|fetched| fetched.elapsed() >= KEPT)
+        self.fetched.is_none_or(|fetched| fetched.elapsed() >= KEYS_KEPT)
     }
 
     fn may_ask(&self) -> bool {
-        let wait = if self.keys.is_empty() { ASKED_AGAIN_WITHOUT_KEYS } else { ASKED_AGAIN };
+        let wait = if self.keys.is_empty() { NO_KEYS_ASKED_AGAIN } else { KEYS_ASKED_AGAIN };
         self.asked.is_none_or(|asked| asked.elapsed() >= wait)
     }
 }
@@ -94,6 +83,7 @@ mod tests {
     use chat_aws::DOCUMENT_BYTES_MAX;
     use chat_tests::Documents;
     use serde_json::json;
+    use std::time::Duration;
 
     /// A provider that serves a set, and ourselves who trust it.
     async fn trusting(set: &str) -> (Documents, Provider) {
@@ -140,11 +130,11 @@ mod tests {
         let (old, new) = (issuer.sign("r", Some("r"), &claims()), issuer.sign("e", Some("e"), &claims()));
         provider.says(&old).await.expect("known");
         documents.serve(200, &only(&issuer, &["r", "e"]));
-        provider.pass(ASKED_AGAIN).await;
+        provider.pass(KEYS_ASKED_AGAIN).await;
         provider.says(&new).await.expect("asked for again");
         provider.says(&old).await.expect("still there");
         documents.serve(200, &only(&issuer, &["e"]));
-        provider.pass(KEPT).await;
+        provider.pass(KEYS_KEPT).await;
         provider.says(&new).await.expect("still there");
         assert!(provider.says(&old).await.is_err(), "the provider took it back an hour ago");
         assert_eq!(documents.asked(), 3);
@@ -160,7 +150,7 @@ mod tests {
             provider.says(&unknown).await.expect_err("refused");
         }
         assert_eq!(documents.asked(), 1);
-        provider.pass(ASKED_AGAIN).await;
+        provider.pass(KEYS_ASKED_AGAIN).await;
         for number in 0..100 {
             provider.says(&issuer.sign("e", Some(&number.to_string()), &claims())).await.expect_err("refused");
         }
@@ -176,7 +166,7 @@ mod tests {
         provider.says(&token).await.expect("known");
         documents.serve(503, "");
         for hour in 1..=30 {
-            provider.pass(KEPT).await;
+            provider.pass(KEYS_KEPT).await;
             provider.says(&token).await.expect("still good");
             provider.says(&token).await.expect("not asked for again at once");
             assert_eq!(documents.asked(), 1 + hour);
@@ -197,7 +187,7 @@ mod tests {
         }
         assert_eq!(documents.asked(), 1);
         documents.serve(200, &issuer.jwks());
-        provider.pass(ASKED_AGAIN_WITHOUT_KEYS).await;
+        provider.pass(NO_KEYS_ASKED_AGAIN).await;
         provider.says(&token).await.expect("it is there again");
     }
 
@@ -223,7 +213,7 @@ mod tests {
             (404, issuer.jwks()),
         ] {
             documents.serve(status, &set);
-            provider.pass(KEPT).await;
+            provider.pass(KEYS_KEPT).await;
             let before = documents.asked();
             provider.says(&token).await.expect("still good");
             assert_eq!(documents.asked(), before + 1, "{status}");
@@ -250,7 +240,7 @@ mod tests {
         let token = issuer.sign("r", Some("r"), &claims());
         provider.says(&token).await.expect("known");
         documents.stall();
-        provider.pass(KEPT).await;
+        provider.pass(KEYS_KEPT).await;
         provider.says(&token).await.expect("still good");
         assert_eq!(documents.asked(), 2);
     }

@@ -17,6 +17,7 @@ pub async fn handle(app: App, event: MessageEvent) -> Result<Reply, Failure> {
     let RoomRequest { room, claimed } = RoomRequest::parse(&event.request)?;
     caller.must_be(&claimed)?;
     caller.may_enter(&room)?;
+    app.pace.admit(caller.user(), &room)?;
 
     let me = Member { connection: connection.id, user: caller.user().clone(), joined_at: now() };
     app.connections.enter(&me, &room, caller.good_until).await?;

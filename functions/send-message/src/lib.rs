@@ -1,25 +1,22 @@
 //! `sendMessage`: count, store, push, acknowledge.
 
-mod sends;
-
 use chat::{Message, Push, Reply, SendMessage};
 use chat_aws::apigw::MessageEvent;
 use chat_aws::serve::{self, Function};
-use chat_aws::{Failure, Fault, Stored, Vars, now};
-use sends::Sends;
+use chat_aws::{App, Failure, Fault, Stored, Vars, now};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
-    Ok(serve::message(Sends::new(vars)?, handle))
+    Ok(serve::message(App::new(vars)?, handle))
 }
 
 /// Stores before it pushes, so that nothing is seen or acknowledged that is not kept. Reads the members only after
 /// the id is taken, so that whoever is not among them learns of it by the `lastId` of the join.
-async fn handle(Sends { app, pace }: Sends, event: MessageEvent) -> Result<Reply, Failure> {
+pub async fn handle(app: App, event: MessageEvent) -> Result<Reply, Failure> {
     let caller = &event.connection.caller;
     let SendMessage { room, claimed, content, client_message_id } = SendMessage::parse(&event.request)?;
     caller.must_be(&claimed)?;
     caller.may_enter(&room)?;
-    pace.send(caller.user(), &room)?;
+    app.pace.admit(caller.user(), &room)?;
 
     let id = app.messages.next_id(&room).await?;
     let sender = caller.user().clone();

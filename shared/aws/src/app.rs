@@ -2,7 +2,7 @@ use crate::limits::{DEFAULT_MEMORY, ROOMS_IN_FLIGHT, posts_in_flight};
 use crate::push::Pusher;
 use crate::sdk::Clients;
 use crate::store::{Arrivals, Connections, Members, Messages, Users};
-use crate::{Fault, Vars, telemetry};
+use crate::{Fault, Pace, Vars, telemetry};
 use chat::{ConnectionId, Member, Profile, Push, RoomId, UserId, departs};
 use futures_util::{StreamExt, future, stream};
 use std::collections::BTreeSet;
@@ -14,6 +14,7 @@ pub struct App {
     pub connections: Connections,
     pub messages: Messages,
     pub users: Users,
+    pub pace: Pace,
     pusher: Pusher,
 }
 
@@ -41,6 +42,7 @@ impl App {
             connections: Connections::new(clients.dynamodb.clone(), connections_table),
             messages: Messages::new(clients.dynamodb.clone(), chat_table, retention_days),
             users: Users::new(clients.dynamodb, chat_table, vars.flag("EXPOSE_EMAIL")?),
+            pace: Pace::new(vars)?,
             pusher: Pusher::new(clients.management, in_flight),
         })
     }

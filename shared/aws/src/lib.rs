@@ -9,6 +9,7 @@ mod document;
 mod fault;
 mod http;
 mod limits;
+mod pace;
 mod push;
 mod sdk;
 pub mod serve;
@@ -20,7 +21,11 @@ pub use app::App;
 pub use clock::now;
 pub use document::DocumentUrl;
 pub use fault::{Failure, Fault};
-pub use limits::{DOCUMENT_BYTES_MAX, DOCUMENT_TIMEOUT, ROOMS_IN_FLIGHT, SEND_TIMEOUT_SECONDS, posts_in_flight};
+pub use limits::{
+    DOCUMENT_BYTES_MAX, DOCUMENT_TIMEOUT, KEYS_ASKED_AGAIN, KEYS_KEPT, NO_KEYS_ASKED_AGAIN, ROOMS_IN_FLIGHT,
+    SEND_TIMEOUT_SECONDS, posts_in_flight,
+};
+pub use pace::Pace;
 pub use push::Pusher;
 pub use store::{Arrival, Arrivals, Connections, Members, Messages, Stored, Users};
 pub use vars::Vars;

@@ -89,3 +89,14 @@ pub const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Largest such document, in bytes. Key sets of the large providers are 1 to 20 KB.
 pub const DOCUMENT_BYTES_MAX: usize = 128 * 1_024;
+
+/// How long an identity provider's keys are good for: that long one that it has taken back is still taken here. Providers say
+/// between five minutes and a day.
+pub const KEYS_KEPT: Duration = Duration::from_secs(3_600);
+
+/// The shortest time between two fetches while there are keys. A token may name any key it likes, and must not make us ask
+/// for each.
+pub const KEYS_ASKED_AGAIN: Duration = Duration::from_secs(60);
+
+/// The same while there are none: nobody can come in, but a provider that is down is not hammered either.
+pub const NO_KEYS_ASKED_AGAIN: Duration = Duration::from_secs(5);

@@ -112,6 +112,20 @@ mod tests {
     }
 
     #[test]
+    fn names_and_pictures_are_taken_up_to_their_bounds() {
+        let name = |chars| "光".repeat(chars);
+        let picture = |chars| format!("https://example.com/{}", "a".repeat(chars - 20));
+        let fits = json!({"sub": "u", "username": name(PROFILE_TEXT_CHARS_MAX), "headPic": picture(URL_CHARS_MAX)});
+        let profile = caller(fits).expect("a caller").profile;
+        assert_eq!(profile.username.chars().count(), PROFILE_TEXT_CHARS_MAX);
+        assert_eq!(profile.head_pic.map(|url| url.len()), Some(URL_CHARS_MAX));
+        let over =
+            json!({"sub": "u", "username": name(PROFILE_TEXT_CHARS_MAX + 1), "headPic": picture(URL_CHARS_MAX + 1)});
+        let profile = caller(over).expect("a caller").profile;
+        assert_eq!((profile.username.as_str(), profile.head_pic), ("u", None));
+    }
+
+    #[test]
     fn names_that_do_not_fit_fall_back() {
         let profile = caller(json!({"sub": "u", "username": "x".repeat(300), "name": " ", "email": 5}))
             .expect("a caller")

@@ -31,6 +31,10 @@ pub const PAGE_DEFAULT: usize = 50;
 /// Most messages in a history page: their senders fit one DynamoDB batch read, which takes 100 keys.
 pub const PAGE_MAX: usize = 100;
 
+/// Sends of a user into a room per second, unless the deployment says otherwise: faster than anybody types, slower than a program
+/// that floods.
+pub const SENDS_PER_SECOND: u32 = 5;
+
 /// Sends that a user may make at once into a room, as seconds' worth of the deployment's rate: a client that was away sends
 /// what has gathered.
 pub const SENDS_BURST_SECONDS: u64 = 4;

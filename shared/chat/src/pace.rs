@@ -5,7 +5,7 @@ use crate::{Rejection, RoomId, Timestamp, UserId};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// How fast each user may send to each room: a token bucket, told by the moment when it will be full again (the generic
+/// How fast each user may send to each room, or join it: a token bucket, told by the moment when it will be full again (the generic
 /// cell rate algorithm), so that a sender is one number.
 #[derive(Debug)]
 pub struct Pace {
@@ -23,8 +23,8 @@ impl Pace {
         Self { interval, burst: Duration::from_secs(SENDS_BURST_SECONDS), full_at: HashMap::new() }
     }
 
-    /// Lets a send through, or says when to try again.
-    pub fn send(&mut self, user: &UserId, room: &RoomId, now: Timestamp) -> Result<(), Rejection> {
+    /// Lets a send, or a join, through, or says when to try again.
+    pub fn admit(&mut self, user: &UserId, room: &RoomId, now: Timestamp) -> Result<(), Rejection> {
         if self.full_at.len() >= SENDERS_KEPT {
             // Whose bucket is full again has as much as somebody who never sent.
             self.full_at.retain(|_, full_at| *full_at > now);
@@ -61,22 +61,22 @@ mod tests {
         let mut pace = Pace::new(5);
         let (user, room) = ids("7", "1");
         for number in 0..5 * SENDS_BURST_SECONDS {
-            assert_eq!(pace.send(&user, &room, at(0)), Ok(()), "send {number}");
+            assert_eq!(pace.admit(&user, &room, at(0)), Ok(()), "send {number}");
         }
-        assert_eq!(pace.send(&user, &room, at(0)), Err(Rejection::RateLimited { retry_after_ms: 200 }));
-        assert_eq!(pace.send(&user, &room, at(150)), Err(Rejection::RateLimited { retry_after_ms: 50 }));
-        assert_eq!(pace.send(&user, &room, at(200)), Ok(()), "when it was told to");
-        assert!(pace.send(&user, &room, at(200)).is_err());
+        assert_eq!(pace.admit(&user, &room, at(0)), Err(Rejection::RateLimited { retry_after_ms: 200 }));
+        assert_eq!(pace.admit(&user, &room, at(150)), Err(Rejection::RateLimited { retry_after_ms: 50 }));
+        assert_eq!(pace.admit(&user, &room, at(200)), Ok(()), "when it was told to");
+        assert!(pace.admit(&user, &room, at(200)).is_err());
     }
 
     #[test]
     fn nobody_waits_for_somebody_else_or_another_room() {
         let mut pace = Pace::new(1);
         let (user, room) = ids("7", "1");
-        while pace.send(&user, &room, at(0)).is_ok() {}
+        while pace.admit(&user, &room, at(0)).is_ok() {}
         let (other, elsewhere) = ids("8", "2");
-        assert_eq!(pace.send(&other, &room, at(0)), Ok(()));
-        assert_eq!(pace.send(&user, &elsewhere, at(0)), Ok(()));
+        assert_eq!(pace.admit(&other, &room, at(0)), Ok(()));
+        assert_eq!(pace.admit(&user, &elsewhere, at(0)), Ok(()));
     }
 
     #[test]
@@ -84,7 +84,7 @@ mod tests {
         let mut pace = Pace::new(1);
         for number in 0..3 * SENDERS_KEPT {
             let (user, room) = ids(&number.to_string(), "1");
-            pace.send(&user, &room, at(number as i64)).expect("a first send");
+            pace.admit(&user, &room, at(number as i64)).expect("a first send");
         }
         assert!(pace.full_at.len() <= SENDERS_KEPT + 1, "{} senders", pace.full_at.len());
     }
@@ -98,7 +98,7 @@ mod tests {
             let (mut time, mut passed) = (0, 0);
             for gap in gaps {
                 time += gap;
-                passed += u64::from(pace.send(&user, &room, at(time)).is_ok());
+                passed += u64::from(pace.admit(&user, &room, at(time)).is_ok());
                 let most = u64::from(rate) * SENDS_BURST_SECONDS + u64::from(rate) * (time as u64 + 1_000) / 1_000;
                 prop_assert!(passed <= most, "{passed} of {most} after {time} ms");
             }

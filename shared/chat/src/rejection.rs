@@ -23,7 +23,7 @@ pub enum Rejection {
     TokenRevoked,
     #[error("before and after exclude each other")]
     TwoCursors,
-    #[error("too many messages, try again in {retry_after_ms} ms")]
+    #[error("too much in this room, try again in {retry_after_ms} ms")]
     RateLimited { retry_after_ms: u64 },
     #[error("the connection is gone")]
     ConnectionGone,

@@ -83,3 +83,28 @@ async fn who_sends_too_much_is_told_when_to_send_again() {
     flood.say(1, "sorry").await;
     server.stop().await;
 }
+
+/// A join is told to all members too.
+#[tokio::test]
+async fn who_joins_again_and_again_is_told_when_to_join_again() {
+    let server = Server::start_with_parameter("SendsPerSecond", "1").await;
+    let (mut flood, mut other) = (server.connect(7).await, server.connect(8).await);
+    other.join(1).await;
+    let join = json!({"action": "joinRoom", "chatroomId": 1});
+    let mut joined = 0;
+    let refused = loop {
+        let reply = flood.ask(join.clone()).await;
+        if reply["type"] == "error" {
+            break reply;
+        }
+        joined += 1;
+    };
+    assert_eq!(refused["code"], "rateLimited", "{refused}");
+    let told = other.pushed().await.iter().filter(|frame| frame["userId"] == 7).count() as u64;
+    assert_eq!(told, joined, "what is refused is told to nobody");
+    assert!((SENDS_BURST_SECONDS..2 * SENDS_BURST_SECONDS).contains(&joined), "{joined} were let through");
+    // Who is in stays in, and hears.
+    other.say(1, "enough").await;
+    flood.expect(json!({"type": "sendMessage"})).await;
+    server.stop().await;
+}

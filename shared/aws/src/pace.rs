@@ -1,0 +1,22 @@
+use crate::{Fault, Vars, now};
+use chat::limits::SENDS_PER_SECOND;
+use chat::{Rejection, RoomId, UserId};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How often each user may do in each room what all its members are told of, through this instance of the function: counted
+/// in its memory it costs no request. Whoever keeps several instances busy at once may do as much through each; what all of
+/// them may do together is the stage's throttle.
+#[derive(Clone)]
+pub struct Pace(Arc<Mutex<chat::Pace>>);
+
+impl Pace {
+    pub(crate) fn new(vars: &Vars) -> Result<Self, Fault> {
+        let pace = chat::Pace::new(vars.parsed("SENDS_PER_SECOND", SENDS_PER_SECOND)?);
+        Ok(Self(Arc::new(Mutex::new(pace))))
+    }
+
+    /// Lets it through, or says when to try again.
+    pub fn admit(&self, user: &UserId, room: &RoomId) -> Result<(), Rejection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).admit(user, room, now())
+    }
+}

@@ -5,7 +5,7 @@ use crate::functions::FLOOR;
 use anyhow::Result;
 use chat::{ConnectionId, Member, Timestamp};
 use chat_aws::now;
-use chat_tests::{Lambda, Posts, Server, Tls, room, sample, user};
+use chat_tests::{Lambda, Posts, Server, Tls, device_of, room, sample, user};
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl Aws {
         let app = self.server.app();
         let (me, other) = (member("L0SM9cOFvHcCIhw=", "1"), member("L0SNaaaavHcCIhw=", "2"));
         for member in [&me, &other] {
-            app.connections.open(&member.connection, &member.user, now()).await.map_err(anyhow::Error::new)?;
+            app.connections.open(&device_of(&member.connection), &member.user).await.map_err(anyhow::Error::new)?;
             app.connections.enter(member, &room("1"), Timestamp::MAX).await.map_err(anyhow::Error::new)?;
         }
         Ok(())

@@ -1,4 +1,4 @@
-use chat::{ConnectionId, Member, RoomId, UserId};
+use chat::{Caller, ConnectionId, Device, Grant, Member, Profile, RoomId, Timestamp, UserId};
 use chat_aws::now;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
@@ -17,6 +17,17 @@ pub fn room(id: &str) -> RoomId {
 
 pub fn user(id: &str) -> UserId {
     UserId::parse(id).expect("an id")
+}
+
+/// Whoever a token names, with a grant of all rooms, issued as long ago as can be.
+pub fn caller(id: &str) -> Caller {
+    let (profile, good_until) = (Profile::unknown(user(id)), Timestamp::MAX);
+    Caller { profile, rooms: Grant::All, issued_at: 0, good_until }
+}
+
+/// A connection, since now.
+pub fn device_of(connection: &ConnectionId) -> Device {
+    Device { connection: connection.clone(), connected_at: now() }
 }
 
 /// A member whose connection the gateway does not have, as one that ended and whose `$disconnect` never came.

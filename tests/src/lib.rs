@@ -28,7 +28,7 @@ pub use deployment::{Deployment, Page};
 pub use device::{Device, Record};
 pub use documents::Documents;
 pub use function::{REQUEST_ID, frame, invoke, sample, websocket_event};
-pub use ids::{fresh, ghost, room, user};
+pub use ids::{caller, device_of, fresh, ghost, room, user};
 pub use lambda::Lambda;
 pub use log::logged;
 pub use meter::{Meter, TYPICAL_TEXT, Usage, fill, talk};

@@ -1,5 +1,5 @@
 use crate::chaos::lock;
-use crate::{Client, PATIENCE, Posts, Recorder, Server, room, text_message, user};
+use crate::{Client, PATIENCE, Posts, Recorder, Server, device_of, ghost, room, text_message, user};
 use chat::{ConnectionId, Content, Member, Message, MessageId, MessageKind, Profile, RoomId, Timestamp};
 use chat_aws::now;
 use chat_local::{Interference, Limits, Plan};
@@ -207,7 +207,7 @@ pub async fn talk(server: &Server, room: &RoomId, messages: usize) {
         let head_pic = Some("https://example.com/guang.png".to_owned());
         let profile =
             Profile { head_pic, nick_name: "光".into(), username: "guang".into(), ..Profile::unknown(id.clone()) };
-        app.users.remember(&profile, 0).await.expect("remembered");
+        app.users.remember(&profile, 0, &device_of(&ghost("1").connection)).await.expect("remembered");
     }
     let say = |number: usize| {
         let content = Content::parse(MessageKind::Text, TYPICAL_TEXT).expect("content");

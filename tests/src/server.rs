@@ -74,8 +74,12 @@ impl Server {
     }
 
     /// In memory, with every invocation at the mercy of `chaos`.
-    pub async fn start_in_chaos(chaos: &Chaos, limits: Limits) -> Self {
-        let server = Self::start_with(Arc::new(chaos.clone()), limits).await;
+    pub async fn start_in_chaos(chaos: &Chaos, limits: Limits, parameters: &[(&str, &str)]) -> Self {
+        let more = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let parameters = fast().into_iter().chain(more).collect();
+        let interference: Arc<dyn Interference> = Arc::new(chaos.clone());
+        let server =
+            Self::run(Options { limits, parameters, interference: Some(interference), ..options() }, None).await;
         chaos.aim(&server.dynamodb_url, &server.management_url);
         server
     }

@@ -28,9 +28,14 @@ pub struct Trial {
 }
 
 impl Trial {
-    pub async fn start(director: Director, mutation: Option<Mutation>, limits: Limits) -> Self {
+    pub async fn start(
+        director: Director,
+        mutation: Option<Mutation>,
+        limits: Limits,
+        parameters: &[(&str, &str)],
+    ) -> Self {
         let chaos = Chaos::start(director, mutation).await;
-        let server = Arc::new(Server::start_in_chaos(&chaos, limits).await);
+        let server = Arc::new(Server::start_in_chaos(&chaos, limits, parameters).await);
         Self { server, chaos, record: Arc::default() }
     }
 

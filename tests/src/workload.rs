@@ -124,7 +124,7 @@ impl Workload {
         });
         let limits =
             Limits { lifetime: if self.hostile { LIFETIME } else { Limits::default().lifetime }, ..Limits::default() };
-        let trial = Trial::start(Dice::director(&dice), self.mistake.map(Mutation::new), limits).await;
+        let trial = Trial::start(Dice::director(&dice), self.mistake.map(Mutation::new), limits, &[]).await;
         let rooms: Vec<Room> = (0..self.rooms).map(|_| fresh()).collect();
         let users: Vec<User> = (0..self.users).map(|_| fresh()).collect();
         // The last user may enter half of the rooms.

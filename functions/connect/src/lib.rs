@@ -12,19 +12,21 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
     Ok(serve::connect(App::new(vars)?, handle))
 }
 
-/// Accepts the handshake once connection and profile are stored; until then nothing can be pushed to it.
+/// Accepts the handshake once connection and profile are stored; until then nothing can be pushed to it. Where the user has too
+/// many connections, the oldest make place.
 pub async fn handle(app: App, event: ConnectEvent) -> Result<Accepted, Failure> {
-    let connection = &event.connection;
-    let caller = &connection.caller;
+    let caller = &event.connection.caller;
+    let device = event.connection.device();
     let (opened, remembered) = tokio::join!(
-        app.connections.open(&connection.id, caller.user(), connection.connected_at),
-        app.users.remember(&caller.profile, caller.issued_at),
+        app.connections.open(&device, caller.user()),
+        app.users.remember(&caller.profile, caller.issued_at, &device),
     );
     opened?;
-    if !remembered? {
-        app.connections.forget(&connection.id, caller.user()).await?;
+    let Some(devices) = remembered? else {
+        app.connections.forget(&device.connection).await?;
         return Err(Rejection::TokenRevoked.into());
-    }
+    };
+    app.displace(caller.user(), devices, &device).await?;
     let offered = event.subprotocols.iter().any(|offer| offer == SUBPROTOCOL);
     Ok(Accepted { subprotocol: offered.then_some(SUBPROTOCOL) })
 }

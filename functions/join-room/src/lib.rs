@@ -1,9 +1,9 @@
 //! `joinRoom`: enter a room, tell its members, and say how far its history reaches.
 
-use chat::{Member, Push, Rejection, Reply, RoomRequest};
+use chat::{Member, Push, Reply, RoomRequest};
 use chat_aws::apigw::MessageEvent;
 use chat_aws::serve::{self, Function};
-use chat_aws::{App, Arrival, Failure, Fault, Vars, now};
+use chat_aws::{App, Failure, Fault, Vars, now};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     Ok(serve::message(App::new(vars)?, handle))
@@ -21,13 +21,16 @@ pub async fn handle(app: App, event: MessageEvent) -> Result<Reply, Failure> {
 
     let me = Member { connection: connection.id, user: caller.user().clone(), joined_at: now() };
     app.connections.enter(&me, &room, caller.good_until).await?;
-    let (arrival, members) = tokio::join!(app.arrivals.read(&me.connection, &room), app.connections.members(&room));
-    let Arrival { open, last_id } = arrival?;
-    if !open {
+    let (noted, last_id, members) = tokio::join!(
+        app.connections.note(&me.connection, &room),
+        app.messages.last_id(&room),
+        app.connections.members(&room),
+    );
+    if let Err(refused) = noted? {
         app.undo_join(&me, &room, &caller.profile).await?;
-        return Err(Rejection::ConnectionGone.into());
+        return Err(refused.into());
     }
-    let members = members?.all().await?;
+    let (last_id, members) = (last_id?, members?.all().await?);
     if me.arrives(&members) {
         app.deliver(&room, members.into(), &Push::joined(&room, &caller.profile)).await?;
     }

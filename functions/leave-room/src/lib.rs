@@ -9,11 +9,13 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
     Ok(serve::message(App::new(vars)?, handle))
 }
 
-/// Needs no grant: whoever is in a room may leave it, and whoever is not changes nothing.
+/// Needs no grant: whoever is in a room may leave it, and whoever is not changes nothing. The connection's note of the room goes
+/// last: one too many does no harm.
 pub async fn handle(app: App, event: MessageEvent) -> Result<Reply, Failure> {
     let caller = &event.connection.caller;
     let RoomRequest { room, claimed } = RoomRequest::parse(&event.request)?;
     caller.must_be(&claimed)?;
     app.leave(&event.connection.id, caller.user(), &room).await?;
+    app.connections.strike(&event.connection.id, &room).await?;
     Ok(Reply::left(room))
 }

@@ -11,7 +11,8 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
     Ok(serve::http(App::new(vars)?, handle))
 }
 
-/// One query for the messages and one batch read for their senders, however long the page is. The body is the seed's
+/// One query for the messages and one batch read for their senders and for whether the reader was shut out, however long the
+/// page is. The body is the seed's
 /// plain array; where older and newer pages lie stands in the `Link` header.
 pub async fn handle(app: App, event: HttpEvent) -> Result<Response<String>, Failure> {
     let request = HistoryRequest::parse(event.query())?;
@@ -19,7 +20,8 @@ pub async fn handle(app: App, event: HttpEvent) -> Result<Response<String>, Fail
 
     let page = app.messages.page(&request).await?;
     let links = page.links(&request);
-    let senders = app.users.profiles(page.messages.iter().map(|message| message.sender.clone()).collect()).await?;
+    let senders = page.messages.iter().map(|message| message.sender.clone()).collect();
+    let senders = app.users.profiles(senders, &event.caller).await?;
     let with_sender = |message: chat::Message| {
         let sender = senders.get(&message.sender).cloned();
         let sender = sender.unwrap_or_else(|| Profile::unknown(message.sender.clone()));

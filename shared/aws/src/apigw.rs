@@ -5,7 +5,7 @@ use aws_lambda_events::apigw::{
     ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayWebsocketProxyRequest,
     ApiGatewayWebsocketProxyRequestContext,
 };
-use chat::{Caller, ConnectionId, Request, Timestamp, UserId};
+use chat::{Caller, ConnectionId, Device, Request, Timestamp, UserId};
 use lambda_http::RequestExt;
 use lambda_http::http::HeaderMap;
 use serde_json::{Map, Value, json};
@@ -16,6 +16,13 @@ pub struct Connection {
     pub id: ConnectionId,
     pub connected_at: Timestamp,
     pub caller: Caller,
+}
+
+impl Connection {
+    /// The connection as one of its user's.
+    pub fn device(&self) -> Device {
+        Device { connection: self.id.clone(), connected_at: self.connected_at }
+    }
 }
 
 /// A frame from a client, on whichever route.

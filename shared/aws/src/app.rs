@@ -1,21 +1,22 @@
-use crate::limits::{DEFAULT_MEMORY, ROOMS_IN_FLIGHT, posts_in_flight};
+use crate::limits::{CONNECTION_LIFETIME, DEFAULT_MEMORY, DISPLACE_TIMEOUT, ROOMS_IN_FLIGHT, posts_in_flight};
 use crate::push::Pusher;
 use crate::sdk::Clients;
-use crate::store::{Arrivals, Connections, Members, Messages, Users};
-use crate::{Fault, Pace, Vars, telemetry};
-use chat::{ConnectionId, Member, Profile, Push, RoomId, UserId, departs};
+use crate::store::{Connections, Members, Messages, Users};
+use crate::{Fault, Pace, Vars, now, telemetry};
+use chat::limits::CONNECTIONS_PER_USER;
+use chat::{ConnectionId, Device, Member, Profile, Push, Rejection, Reply, RoomId, UserId, departs, surplus};
 use futures_util::{StreamExt, future, stream};
 use std::collections::BTreeSet;
 
 /// What a function works with; built once at cold start, cheap to clone.
 #[derive(Clone)]
 pub struct App {
-    pub arrivals: Arrivals,
     pub connections: Connections,
     pub messages: Messages,
     pub users: Users,
     pub pace: Pace,
     pusher: Pusher,
+    connections_per_user: usize,
 }
 
 impl AsRef<Pusher> for App {
@@ -38,12 +39,12 @@ impl App {
         let retention_days = vars.parsed("MESSAGE_RETENTION_DAYS", 0)?;
         let in_flight = posts_in_flight(vars.parsed("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", DEFAULT_MEMORY)?);
         Ok(Self {
-            arrivals: Arrivals::new(clients.dynamodb.clone(), connections_table, chat_table),
             connections: Connections::new(clients.dynamodb.clone(), connections_table),
             messages: Messages::new(clients.dynamodb.clone(), chat_table, retention_days),
             users: Users::new(clients.dynamodb, chat_table, vars.flag("EXPOSE_EMAIL")?),
             pace: Pace::new(vars)?,
             pusher: Pusher::new(clients.management, in_flight),
+            connections_per_user: vars.parsed("CONNECTIONS_PER_USER", CONNECTIONS_PER_USER)?,
         })
     }
 
@@ -117,13 +118,48 @@ impl App {
     /// Ends all connections of a user, and has none of the tokens that were issued until now connect again. Answers how many
     /// connections there were. Their `$disconnect`s follow, as after every end.
     pub async fn disconnect(&self, user: &UserId) -> Result<usize, Fault> {
-        // First, or a client that comes back at once would stay.
-        self.users.revoke(user).await?;
-        let devices = self.connections.devices(user).await?;
-        let closes = devices.into_iter().map(|device| async move { self.pusher.close(&device).await });
+        let devices = self.users.revoke(user).await?;
+        let closes = devices.into_iter().map(|device| async move { self.pusher.close(&device.connection).await });
         let closed: Vec<_> = stream::iter(closes).buffer_unordered(ROOMS_IN_FLIGHT).collect().await;
         let there: Vec<bool> = closed.into_iter().collect::<Result<_, _>>()?;
         Ok(there.into_iter().filter(|there| *there).count())
+    }
+
+    /// Ends those of a user's devices that are too many now that `newest` has come, each after a word about why. It is
+    /// housekeeping: what fails here is tried again when the user connects the next time.
+    pub async fn displace(&self, user: &UserId, devices: Vec<Device>, newest: &Device) -> Result<(), Fault> {
+        let surplus = surplus(devices, newest, self.connections_per_user);
+        if surplus.is_empty() {
+            return Ok(());
+        }
+        let why = Rejection::TooManyConnections { limit: self.connections_per_user };
+        let frame = encode(&Reply::rejected(&why))?;
+        let ends = surplus.into_iter().map(|device| {
+            let frame = &frame;
+            async move {
+                // `$disconnect` is best effort; one that API Gateway has cut by now need not be asked for.
+                let is_over = device.connected_at.after(CONNECTION_LIFETIME) < now();
+                let ended = is_over || self.end(&device.connection, frame).await;
+                ended.then_some(device)
+            }
+        });
+        let ended: Vec<_> =
+            stream::iter(ends).buffer_unordered(ROOMS_IN_FLIGHT).filter_map(future::ready).collect().await;
+        if !ended.is_empty() {
+            self.users.forget(user, &ended).await.unwrap_or_else(|fault| telemetry::survived(&fault));
+        }
+        Ok(())
+    }
+
+    /// Ends a connection after a last frame. Answers whether it is no more.
+    async fn end(&self, connection: &ConnectionId, frame: &[u8]) -> bool {
+        let ended = async {
+            self.pusher.tell(connection, frame).await?;
+            self.pusher.close(connection).await
+        };
+        let in_time = tokio::time::timeout(DISPLACE_TIMEOUT, ended).await;
+        let ended = in_time.unwrap_or_else(|late| Err(Fault::because("failed to end a connection in time", late)));
+        ended.inspect_err(telemetry::survived).is_ok()
     }
 
     /// Takes a member out whose connection ended while it joined. Another device of the user may have kept silent because
@@ -147,6 +183,6 @@ impl App {
     }
 }
 
-fn encode(push: &Push<'_>) -> Result<Vec<u8>, Fault> {
-    serde_json::to_vec(push).map_err(Fault::doing("failed to encode a push"))
+fn encode(frame: &impl serde::Serialize) -> Result<Vec<u8>, Fault> {
+    serde_json::to_vec(frame).map_err(Fault::doing("failed to encode a frame"))
 }

@@ -27,5 +27,5 @@ pub use limits::{
 };
 pub use pace::Pace;
 pub use push::Pusher;
-pub use store::{Arrival, Arrivals, Connections, Members, Messages, Stored, Users};
+pub use store::{Connections, Members, Messages, Stored, Users};
 pub use vars::Vars;

@@ -19,6 +19,9 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest wait for the whole answer of one attempt.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Longest wait for the end of a connection that makes place for a newer one: somebody waits for that one's handshake.
+pub const DISPLACE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Longest wait for one operation with all its attempts: two of them fit `send-message`'s time-out.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(4_500);
 
@@ -77,7 +80,8 @@ pub fn posts_in_flight(memory: u64) -> usize {
     fed.clamp(POSTS_IN_FLIGHT_MIN, SOCKETS_PER_HOST)
 }
 
-/// Rooms that one `$disconnect` leaves at once, and members that one delivery takes out at once.
+/// Rooms that one `$disconnect` leaves at once, members that one delivery takes out at once, and connections of a user that are
+/// ended at once.
 pub const ROOMS_IN_FLIGHT: usize = 8;
 
 /// Keys of one `BatchGetItem`, DynamoDB's limit.

@@ -85,11 +85,20 @@ impl Pusher {
     }
 
     async fn post_one(&self, member: Member, frame: &[u8]) -> Post {
-        let request = self.client.post_to_connection().connection_id(member.connection.as_str());
+        match self.tell(&member.connection, frame).await {
+            Ok(true) => Post::Delivered,
+            Ok(false) => Post::Gone(member),
+            Err(fault) => Post::Failed(fault),
+        }
+    }
+
+    /// Posts one frame to one connection. Answers whether it was still there.
+    pub(crate) async fn tell(&self, connection: &ConnectionId, frame: &[u8]) -> Result<bool, Fault> {
+        let request = self.client.post_to_connection().connection_id(connection.as_str());
         match request.data(Blob::new(frame)).send().await {
-            Ok(_) => Post::Delivered,
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_gone_exception()) => Post::Gone(member),
-            Err(error) => Post::Failed(Fault::because("failed to push", error)),
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_gone_exception()) => Ok(false),
+            Err(error) => Err(Fault::because("failed to push", error)),
         }
     }
 }

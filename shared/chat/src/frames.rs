@@ -129,11 +129,7 @@ impl Reply {
     }
 
     pub fn rejected(rejection: &Rejection) -> Self {
-        let retry_after_ms = match rejection {
-            Rejection::RateLimited { retry_after_ms } => Some(*retry_after_ms),
-            _ => None,
-        };
-        Self { retry_after_ms, ..Self::error(rejection.code(), rejection.to_string()) }
+        Self { retry_after_ms: rejection.retry_after_ms(), ..Self::error(rejection.code(), rejection.to_string()) }
     }
 
     /// Something on our side failed; `request_id` is the one to look for in the log.

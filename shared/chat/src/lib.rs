@@ -5,6 +5,7 @@
 
 mod caller;
 mod claims;
+mod device;
 mod frames;
 mod history;
 mod ids;
@@ -19,6 +20,7 @@ mod timestamp;
 
 pub use caller::{Caller, Grant, InvalidContext, Profile};
 pub use claims::InvalidClaims;
+pub use device::{Device, surplus};
 pub use frames::{Push, Reply};
 pub use history::{Cursor, HistoryItem, HistoryPage, HistoryRequest, http_internal, http_refusal};
 pub use ids::{ClientMessageId, ConnectionId, MessageId, RoomId, UserId};

@@ -42,6 +42,18 @@ pub const SENDS_BURST_SECONDS: u64 = 4;
 /// Senders whose pace an instance of `send-message` remembers before it forgets those that were quiet, some 200 bytes each.
 pub const SENDERS_KEPT: usize = 10_000;
 
+/// Rooms that a connection is in at most. They stand in one row: with the longest ids it takes 26 KB of the 400 that
+/// DynamoDB allows, with numbers 1 KB.
+pub const ROOMS_PER_CONNECTION_MAX: usize = 100;
+
+/// Connections of a user at once, unless the deployment says otherwise: the tabs and devices of one person, and those of a phone
+/// whose network comes and goes until API Gateway misses them, 10 minutes later. Each takes a push of every message.
+pub const CONNECTIONS_PER_USER: usize = 20;
+
+/// After how long a connection that was ended to make place may come back, in ms: if it is needed still, it takes the place of one
+/// that may not be, and people with too many tabs cost a connection a minute.
+pub const DISPLACED_RETRY_MS: u64 = 60_000;
+
 /// Longest token, in bytes: API Gateway takes 10 KB of headers in all
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>), and a provider's tokens are 1 to 3 KB.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1_024;

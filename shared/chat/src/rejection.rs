@@ -1,3 +1,4 @@
+use crate::limits::{DISPLACED_RETRY_MS, ROOMS_PER_CONNECTION_MAX};
 use thiserror::Error;
 
 /// An expected refusal: the client asked for something it may not have, and is told so.
@@ -25,6 +26,10 @@ pub enum Rejection {
     TwoCursors,
     #[error("too much in this room, try again in {retry_after_ms} ms")]
     RateLimited { retry_after_ms: u64 },
+    #[error("the connection is in {ROOMS_PER_CONNECTION_MAX} rooms, and in no more at once: leave one first")]
+    TooManyRooms,
+    #[error("ended for a newer connection: a user has {limit} at most")]
+    TooManyConnections { limit: usize },
     #[error("the connection is gone")]
     ConnectionGone,
 }
@@ -38,7 +43,18 @@ impl Rejection {
             Self::UnknownAction { .. } => "unknownAction",
             Self::NotCaller { .. } | Self::RoomNotGranted | Self::TokenRevoked => "notAllowed",
             Self::RateLimited { .. } => "rateLimited",
+            Self::TooManyRooms => "tooManyRooms",
+            Self::TooManyConnections { .. } => "tooManyConnections",
             Self::ConnectionGone => "gone",
+        }
+    }
+
+    /// When it makes sense to try again, in ms from now, if the passing of time is all that is needed.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::RateLimited { retry_after_ms } => Some(*retry_after_ms),
+            Self::TooManyConnections { .. } => Some(DISPLACED_RETRY_MS),
+            _ => None,
         }
     }
 
@@ -47,7 +63,7 @@ impl Rejection {
         match self.code() {
             "notAllowed" => (403, "Forbidden"),
             "tooLarge" => (413, "Payload Too Large"),
-            "rateLimited" => (429, "Too Many Requests"),
+            "rateLimited" | "tooManyRooms" | "tooManyConnections" => (429, "Too Many Requests"),
             "gone" => (410, "Gone"),
             _ => (400, "Bad Request"),
         }

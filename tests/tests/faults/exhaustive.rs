@@ -13,10 +13,15 @@ use tokio::sync::Notify;
 /// Cases that run at the same time.
 const AT_ONCE: usize = 16;
 
+/// So that a second one displaces the first.
+const ONE_CONNECTION: [(&str, &str); 1] = [("ConnectionsPerUser", "1")];
+
 /// Something that a user does, which one invocation of one function answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Act {
     Connect,
+    /// Another connection of the user makes place for it.
+    Displace,
     Join,
     /// The connection is closed, and its `$disconnect` done, before the join begins.
     JoinTooLate,
@@ -28,8 +33,9 @@ enum Act {
 }
 
 impl Act {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Connect,
+        Self::Displace,
         Self::Join,
         Self::JoinTooLate,
         Self::Send,
@@ -41,7 +47,7 @@ impl Act {
 
     fn function(self) -> &'static str {
         match self {
-            Self::Connect => "connect",
+            Self::Connect | Self::Displace => "connect",
             Self::Join | Self::JoinTooLate => "join-room",
             Self::Send | Self::SendUnnamed => "send-message",
             Self::Leave => "leave-room",
@@ -101,7 +107,7 @@ impl Bench {
                 Trouble::Lost => Direction { start, lost: true, ..Direction::default() },
             }
         };
-        let trial = Trial::start(Box::new(director), None, chat_local::Limits::default()).await;
+        let trial = Trial::start(Box::new(director), None, chat_local::Limits::default(), &ONE_CONNECTION).await;
         Self { trial, armed, met }
     }
 
@@ -111,12 +117,19 @@ impl Bench {
         let case = Trial { record: Arc::default(), ..self.trial.clone() };
         let mut witness = case.device(format!("w{witness_user}"), witness_user, None);
         let mut actor = case.device(format!("a{user}"), user, None);
+        let mut others = Vec::new();
         witness.connect().await;
         witness.join(room).await;
-        if act != Act::Connect {
+        if act == Act::Displace {
+            // Nobody listens to it any more.
+            let mut forgotten = case.device(format!("f{user}"), user, None);
+            forgotten.connect().await;
+            forgotten.join(room).await;
+            others.push(forgotten);
+        } else if act != Act::Connect {
             actor.connect().await;
         }
-        if !matches!(act, Act::Connect | Act::Join | Act::JoinTooLate) {
+        if !matches!(act, Act::Connect | Act::Displace | Act::Join | Act::JoinTooLate) {
             actor.join(room).await;
         }
         if act == Act::History {
@@ -137,7 +150,7 @@ impl Bench {
         let gate = (act == Act::JoinTooLate).then(Arc::<Notify>::default);
         self.arm(act.function(), user, trouble, gate.clone());
         match act {
-            Act::Connect | Act::History => actor.connect().await,
+            Act::Connect | Act::Displace | Act::History => actor.connect().await,
             Act::Join => actor.join(room).await,
             Act::JoinTooLate => {
                 self.arm("disconnect", user, Trouble::None, None);
@@ -157,6 +170,7 @@ impl Bench {
             }
         }
         let number = self.met(act.function(), user).await;
+        drop(others);
         let history = case.settle(vec![witness, rejoined(actor, room).await], BTreeMap::new()).await;
         let violations: Vec<_> = history.check(Delivery::Lossy).iter().map(ToString::to_string).collect();
         let trace = case.record.lock().expect("a trace").trace.join("\n");
@@ -243,7 +257,7 @@ async fn frames_may_be_handled_in_the_opposite_order() {
         }
         Direction::default()
     };
-    let trial = Trial::start(Box::new(director), None, chat_local::Limits::default()).await;
+    let trial = Trial::start(Box::new(director), None, chat_local::Limits::default(), &[]).await;
     let room = fresh();
     let mut client = trial.server.connect(fresh()).await;
     client.send(serde_json::json!({"action": "joinRoom", "chatroomId": room, "requestId": "join"})).await;

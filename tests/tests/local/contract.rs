@@ -152,6 +152,14 @@ fn right(operation: &str) -> String {
     }
 }
 
+/// The id of the one connection that was opened since.
+async fn only_connection_since(before: &[String], server: &Server) -> String {
+    let keys = server.keys("ConnectionsTable").await;
+    let new = keys.iter().filter(|key| !before.contains(key));
+    let ids = new.filter_map(|key| key.strip_prefix("CONN#")?.strip_suffix(" CONN"));
+    ids.map(String::from).next().expect("a connection")
+}
+
 /// Runs every function down every path that calls AWS, and compares what it called with what it may.
 #[tokio::test]
 async fn every_function_may_do_what_it_does_and_nothing_else() {
@@ -192,6 +200,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
             // The connection of the events, user 7's, is taken out by every push before.
             let me = Member { connection: ConnectionId::new("YQAAAAAAAAAAAAA="), ..ghost("7") };
             app.connections.enter(&me, &room, Timestamp::MAX).await.expect("entered");
+            app.connections.note(&me.connection, &room).await.expect("noted").expect("it is open");
         }
         if name == "connect" && used[name].len() > 1 {
             app.users.revoke(&user("7")).await.expect("revoked");
@@ -209,19 +218,30 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         }
     }
     for name in ["default", "join-room", "leave-room", "send-message"] {
+        let before = server.keys("ConnectionsTable").await;
         let mut client = server.connect(9).await;
         client.pushed().await;
-        let keys = server.keys("ConnectionsTable").await;
-        let id = keys.iter().find_map(|key| key.strip_prefix("USER#9 CONN#")).expect("a connection").to_owned();
+        let id = only_connection_since(&before, &server).await;
         let mut event = websocket_event(&text_message(1, "hi"));
         event["requestContext"]["connectionId"] = json!(id);
         event["requestContext"]["authorizer"]["goodUntil"] = json!("1741746160000");
         assert_eq!(frame(&invoke(name, &vars, event).await)["code"], "gone", "{name}");
         client.closed().await;
-        while server.keys("ConnectionsTable").await.iter().any(|key| key.starts_with("USER#9 ")) {}
+        while server.keys("ConnectionsTable").await.len() > before.len() {}
         assert!(recorder.take().is_empty(), "{name}: nothing is read for it, nor written");
         used.get_mut(name).expect("a function").insert("execute-api:ManageConnections DELETE/@connections/*".into());
     }
+    // One connection too many: the older one is told, and ended.
+    let mut client = server.connect(9).await;
+    let mut event = websocket_event(&json!({}));
+    event["requestContext"]["authorizer"]["userId"] = json!("9");
+    let narrow = server.vars().into_iter().chain([("CONNECTIONS_PER_USER", "1".into())]);
+    invoke("connect", &narrow.collect(), event).await;
+    assert_eq!(client.next().await["code"], "tooManyConnections");
+    client.closed().await;
+    let ended = ["POST", "DELETE"].map(|verb| format!("execute-api:ManageConnections {verb}/@connections/*"));
+    used.get_mut("connect").expect("a function").extend(ended);
+
     let declared = functions(&document());
     for (name, used) in used {
         assert_eq!(used, granted(&declared[&format!("{}Function", pascal(name))]), "{name}: used, granted");

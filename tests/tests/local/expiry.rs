@@ -75,6 +75,8 @@ async fn an_operator_ends_all_connections_of_a_user_and_its_tokens() {
     }
     let mut other = server.connect(8).await;
     other.join(1).await;
+    other.say(1, "hello").await;
+    devices[0].say(1, "hello yourself").await;
 
     let app = server.app();
     assert_eq!(app.disconnect(&chat_tests::user("7")).await.expect("done"), 3);
@@ -85,15 +87,22 @@ async fn an_operator_ends_all_connections_of_a_user_and_its_tokens() {
     let nameless = server.token(json!({"userId": 7, "rooms": "*", "iat": null}));
     for token in [&old, &nameless] {
         assert_eq!(Client::refused(&server.socket_url(token)).await, 403);
+        // Whether something was said there or not, and by whom.
+        for room in [1, 2] {
+            let page = server.history_as(token, &format!("chatroomId={room}")).await;
+            assert_eq!((page.status, &page.body["message"]), (403, &json!("the token was revoked")));
+        }
     }
-    let rows = server.keys("ConnectionsTable").await;
-    assert!(!rows.iter().any(|key| key.contains("USER#7 ")), "a refusal leaves nothing: {rows:?}");
+    // Of the other alone: a refusal leaves nothing.
+    let left = async { while server.keys("ConnectionsTable").await.len() > 2 {} };
+    timeout(PATIENCE, left).await.expect("the rows of user 8's connection");
 
     // What the application signs from now on is good.
     let new = server.token(json!({"userId": 7, "rooms": "*", "iat": now().seconds() + 1}));
     let mut back = Client::connect(&server.socket_url(&new)).await;
     back.join(1).await;
     other.say(1, "welcome back").await;
+    assert_eq!(server.history_as(&new, "chatroomId=1").await.ids(), [1, 2, 3]);
     server.stop().await;
 }
 
@@ -104,7 +113,7 @@ async fn a_user_who_was_never_seen_can_be_kept_out() {
     assert_eq!(app.disconnect(&chat_tests::user("9")).await.expect("done"), 0);
     let token = server.token(json!({"userId": 9, "rooms": "*", "iat": now().seconds() - 10}));
     assert_eq!(Client::refused(&server.socket_url(&token)).await, 403);
-    let profile = app.users.profiles([chat_tests::user("9")].into()).await.expect("profiles");
+    let profile = app.users.profiles([chat_tests::user("9")].into(), &chat_tests::caller("8")).await.expect("profiles");
     assert_eq!(profile[&chat_tests::user("9")].username, "9");
     server.stop().await;
 }

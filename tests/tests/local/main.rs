@@ -2,6 +2,7 @@
 //! gateway, a DynamoDB and ports of its own.
 
 mod batches;
+mod bounds;
 mod contract;
 mod corpus;
 mod costs;

@@ -1,8 +1,7 @@
 //! What a refusal leaves behind, and what a deployment refuses by default.
 
-use chat::limits::{SENDS_BURST_SECONDS, TOKEN_BYTES_MAX};
-use chat_aws::Vars;
-use chat_tests::{Client, Server, invoke, sample, text_message};
+use chat::limits::SENDS_BURST_SECONDS;
+use chat_tests::{Client, Server, text_message};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -31,25 +30,6 @@ async fn a_token_without_rooms_gets_the_deployments_default() {
         }
         server.stop().await;
     }
-}
-
-#[tokio::test]
-async fn a_token_is_not_even_looked_at_if_it_is_too_long() {
-    let server = Server::start().await;
-    let mut vars = server.vars();
-    vars.insert("TOKEN_SECRET", server.secret().into());
-    let vars = Vars::from_iter(vars);
-    let token = |padding: usize| server.token(json!({"sub": "7", "rooms": "*", "padding": "x".repeat(padding)}));
-    // Three bytes of claims are four of a token.
-    let longest = (0..TOKEN_BYTES_MAX).rev().map(token).find(|token| token.len() <= TOKEN_BYTES_MAX).expect("one fits");
-    assert!(longest.len() > TOKEN_BYTES_MAX - 4);
-    for (token, effect) in [(longest.clone(), "Allow"), (token(TOKEN_BYTES_MAX), "Deny")] {
-        let mut event = sample("authorize-query");
-        event["queryStringParameters"]["token"] = json!(token);
-        let answer = invoke("authorize", &vars, event).await;
-        assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], effect, "{} bytes", token.len());
-    }
-    server.stop().await;
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! The stores against a real DynamoDB protocol: what is expired is not there, and what is conditional holds.
 
-use chat::{Content, Member, Message, MessageKind, Timestamp};
+use chat::{Content, Member, Message, MessageKind, Rejection, Timestamp};
 use chat_aws::{App, now};
-use chat_tests::{Server, frame, ghost, invoke, room, text_message, user, websocket_event};
+use chat_tests::{Server, device_of, frame, ghost, invoke, room, text_message, user, websocket_event};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 async fn message(app: &App, client_message_id: Option<&str>) -> Message {
     Message {
@@ -49,7 +50,7 @@ async fn rows_look_as_documented() {
         *key = key.split(' ').map(|part| part.split('#').next().expect("a kind")).collect::<Vec<_>>().join(" ")
     });
     kinds.sort();
-    assert_eq!(kinds, ["CONN CONN", "CONN ROOM", "ROOM CONN", "USER CONN"]);
+    assert_eq!(kinds, ["CONN CONN", "ROOM CONN"]);
 
     let scan = server.dynamodb("Scan", json!({"TableName": "ConnectionsTable"})).await;
     let soon = now().seconds() + 2 * 3_600;
@@ -123,8 +124,38 @@ async fn ids_are_given_once() {
     let mut ids: Vec<_> = ids.into_iter().map(|id| id.expect("an id").get()).collect();
     ids.sort_unstable();
     assert_eq!(ids, (1..=64).collect::<Vec<u64>>());
-    let arrival = app.arrivals.read(&ghost("7").connection, &room).await.expect("an arrival");
-    assert_eq!((arrival.last_id.get(), arrival.open), (64, false));
+    assert_eq!(app.messages.last_id(&room).await.expect("an id").get(), 64);
+    server.stop().await;
+}
+
+/// What a connection is in is known until it is forgotten, and no one else's note of it makes a connection.
+#[tokio::test]
+async fn a_connection_knows_its_rooms_to_its_end() {
+    let server = Server::start().await;
+    let app = server.app();
+    let connection = ghost("7").connection;
+    let rooms = ["1", "a room", "#2"].map(room);
+    let note = async |room| app.connections.note(&connection, room).await.expect("an answer");
+    assert_eq!(note(&rooms[0]).await, Err(Rejection::ConnectionGone), "there is none yet");
+    app.connections.strike(&connection, &rooms[0]).await.expect("nothing to do");
+    app.users.forget(&user("7"), &[device_of(&connection)]).await.expect("nothing to do");
+    assert!(server.keys("ConnectionsTable").await.is_empty() && server.keys("ChatTable").await.is_empty());
+
+    app.connections.open(&device_of(&connection), &user("7")).await.expect("opened");
+    for _ in 0..2 {
+        for room in &rooms {
+            assert_eq!(note(room).await, Ok(()));
+        }
+    }
+    app.connections.strike(&connection, &rooms[2]).await.expect("struck");
+    let expected: BTreeSet<_> = rooms[..2].iter().cloned().collect();
+    for _ in 0..2 {
+        assert_eq!(app.connections.close(&connection).await.expect("closed"), expected, "as often as it is asked");
+    }
+    assert_eq!(note(&rooms[2]).await, Err(Rejection::ConnectionGone));
+    app.connections.forget(&connection).await.expect("forgotten");
+    assert!(app.connections.close(&connection).await.expect("closed").is_empty());
+    assert!(server.keys("ConnectionsTable").await.is_empty());
     server.stop().await;
 }
 

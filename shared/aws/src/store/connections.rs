@@ -1,20 +1,22 @@
-use super::{Item, batch, key, keys, now_in_seconds, read, row, text};
+use super::{Item, key, keys, now_in_seconds, number, read, row, text};
 use crate::limits::{CONNECTION_LIFETIME, MEMBERS_PER_PAGE};
-use crate::{Fault, now, telemetry};
+use crate::{Fault, now};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{ReturnValue, WriteRequest};
-use chat::{ConnectionId, Member, RoomId, Timestamp, UserId};
-use futures_util::{Stream, StreamExt, TryStreamExt, future, stream};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use chat::limits::ROOMS_PER_CONNECTION_MAX;
+use chat::{ConnectionId, Device, Member, Rejection, RoomId, Timestamp, UserId};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Who is connected, and where: the Connections table.
 ///
 /// | PK | SK | holds |
 /// |---|---|---|
-/// | `CONN#<connectionId>` | `CONN` | that the connection is open |
-/// | `CONN#<connectionId>` | `ROOM#<roomId>` | a room it is in, for `$disconnect` |
+/// | `CONN#<connectionId>` | `CONN` | that the connection is open, and the rooms it is in |
 /// | `ROOM#<roomId>` | `CONN#<connectionId>` | a member to push to |
-/// | `USER#<userId>` | `CONN#<connectionId>` | a device of the user |
 #[derive(Clone)]
 pub struct Connections {
     client: Client,
@@ -47,15 +49,13 @@ struct MemberRow {
     joined_at: i64,
 }
 
-/// The sort key alone, of which the id behind the prefix is read.
-#[derive(Deserialize)]
-struct SortKey {
-    #[serde(rename = "SK")]
-    sort: String,
-}
-
-fn expiry() -> i64 {
-    now().after(CONNECTION_LIFETIME).seconds()
+/// What is read of a connection.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ConnectionRow {
+    #[serde(default)]
+    rooms: BTreeSet<String>,
+    closed_at: Option<i64>,
 }
 
 impl Connections {
@@ -64,84 +64,88 @@ impl Connections {
     }
 
     /// Notes that a connection is open.
-    pub async fn open(&self, connection: &ConnectionId, user: &UserId, connected_at: Timestamp) -> Result<(), Fault> {
-        let attributes = OpenRow { user_id: user.clone(), connected_at: connected_at.millis(), expires_at: expiry() };
-        let id = keys::connection(connection);
-        let (open, device) = (row(&id, keys::OPEN, &attributes)?, row(&keys::user(user), &id, &attributes)?);
-        self.write([batch::put(open), batch::put(device)], "failed to note a connection").await
+    pub async fn open(&self, device: &Device, user: &UserId) -> Result<(), Fault> {
+        let expires_at = now().after(CONNECTION_LIFETIME).seconds();
+        let attributes = OpenRow { user_id: user.clone(), connected_at: device.connected_at.millis(), expires_at };
+        let open = row(&keys::connection(&device.connection), keys::OPEN, &attributes)?;
+        self.put(open, "failed to note a connection").await
     }
 
-    /// Notes that a connection is closed, then answers the rooms it was in.
+    /// Notes that a connection is closed, and answers the rooms it was in, each time it is asked until the connection is
+    /// forgotten.
     ///
-    /// In this order, and `joinRoom` the other way round (it writes its rows, then reads its [`Arrival`](super::Arrival)),
-    /// one of the two always sees the other: no row of a closed connection stays behind.
-    pub async fn close(&self, connection: &ConnectionId, user: &UserId) -> Result<Vec<RoomId>, Fault> {
-        self.forget(connection, user).await?;
-        let query = self.client.query().table_name(&self.table).consistent_read(true);
-        let pages = query
-            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", text(keys::connection(connection)))
-            .expression_attribute_values(":prefix", text(keys::ROOM_PREFIX))
-            .into_paginator()
-            .items()
-            .send();
-        let rows: Vec<Item> = pages.try_collect().await.map_err(Fault::doing("failed to list a connection's rooms"))?;
-        let room = |item| {
-            let key: SortKey = read(item)?;
-            let id = key.sort.strip_prefix(keys::ROOM_PREFIX).and_then(RoomId::parse);
-            id.ok_or_else(|| Fault::because("failed to read a room", format!("{:?} is no room's key", key.sort)))
+    /// In this order, and `joinRoom` the other way round (it enters, then [notes](Self::note) the room here), one of the two
+    /// always sees the other: no member stays behind whose connection is closed.
+    pub async fn close(&self, connection: &ConnectionId) -> Result<BTreeSet<RoomId>, Fault> {
+        let doing = "failed to close a connection";
+        let update = self.update(connection, "SET closedAt = if_not_exists(closedAt, :now)", "attribute_exists(PK)");
+        let update = update.expression_attribute_values(":now", now_in_seconds()).return_values(ReturnValue::AllNew);
+        let item = match Box::pin(update.send()).await.map_err(|error| error.into_service_error()) {
+            Ok(closed) => closed.attributes.unwrap_or_default(),
+            Err(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(BTreeSet::new()),
+            Err(error) => return Err(Fault::because(doing, error)),
         };
-        rows.into_iter().map(room).collect()
+        let room = |id: &String| {
+            RoomId::parse(id).ok_or_else(|| Fault::because(doing, format!("it is in {id:?}, which is no room")))
+        };
+        read::<ConnectionRow>(item)?.rooms.iter().map(room).collect()
     }
 
-    /// Removes what says that a connection is open.
-    pub async fn forget(&self, connection: &ConnectionId, user: &UserId) -> Result<(), Fault> {
-        let id = keys::connection(connection);
-        let (open, device) = (key(&id, keys::OPEN), key(&keys::user(user), &id));
-        self.write([batch::delete(open), batch::delete(device)], "failed to close a connection").await
+    /// Removes what says that there is, or was, a connection.
+    pub async fn forget(&self, connection: &ConnectionId) -> Result<(), Fault> {
+        let key = key(&keys::connection(connection), keys::OPEN);
+        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key));
+        Box::pin(request.send()).await.map(drop).map_err(Fault::doing("failed to forget a connection"))
     }
 
-    /// The connections that a user has open, expired ones included.
-    pub async fn devices(&self, user: &UserId) -> Result<Vec<ConnectionId>, Fault> {
-        let query = self.client.query().table_name(&self.table).consistent_read(true);
-        let pages = query
-            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", text(keys::user(user)))
-            .expression_attribute_values(":prefix", text(keys::CONNECTION_PREFIX))
-            .into_paginator()
-            .items()
-            .send();
-        let rows: Vec<Item> = pages.try_collect().await.map_err(Fault::doing("failed to list a user's connections"))?;
-        let device = |item| {
-            let key: SortKey = read(item)?;
-            Ok(ConnectionId::new(key.sort.strip_prefix(keys::CONNECTION_PREFIX).unwrap_or(&key.sort)))
-        };
-        rows.into_iter().map(device).collect()
+    /// Notes at a connection that it is in a room, for its end; unless it is closed, or in too many.
+    pub async fn note(&self, connection: &ConnectionId, room: &RoomId) -> Result<Result<(), Rejection>, Fault> {
+        let may_be_noted = "attribute_exists(PK) AND attribute_not_exists(closedAt) \
+                            AND (attribute_not_exists(rooms) OR size(rooms) < :most OR contains(rooms, :room))";
+        let update = self
+            .update(connection, "ADD rooms :rooms", may_be_noted)
+            .expression_attribute_values(":rooms", AttributeValue::Ss(vec![room.to_string()]))
+            .expression_attribute_values(":room", text(room.to_string()))
+            .expression_attribute_values(":most", number(ROOMS_PER_CONNECTION_MAX))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match Box::pin(update.send()).await.map_err(|error| error.into_service_error()) {
+            Ok(_) => Ok(Ok(())),
+            Err(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                let found = refused.item.map(read::<ConnectionRow>).transpose()?;
+                let is_open = found.is_some_and(|connection| connection.closed_at.is_none());
+                Ok(Err(if is_open { Rejection::TooManyRooms } else { Rejection::ConnectionGone }))
+            }
+            Err(error) => Err(Fault::because("failed to note a connection's room", error)),
+        }
+    }
+
+    /// Notes at a connection that it is in a room no more.
+    pub async fn strike(&self, connection: &ConnectionId, room: &RoomId) -> Result<(), Fault> {
+        let update = self.update(connection, "DELETE rooms :rooms", "attribute_exists(PK)");
+        let update = update.expression_attribute_values(":rooms", AttributeValue::Ss(vec![room.to_string()]));
+        match Box::pin(update.send()).await.map_err(|error| error.into_service_error()) {
+            // A connection that is forgotten is in no room.
+            Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+            Err(error) => Err(Fault::because("failed to strike a connection's room", error)),
+        }
     }
 
     /// Makes a connection a member of a room, until its token is good no more: so nothing is pushed to it from then on, even
     /// if it is never heard of again.
     pub async fn enter(&self, member: &Member, room: &RoomId, good_until: Timestamp) -> Result<(), Fault> {
-        let expires_at = expiry().min(good_until.seconds());
+        let expires_at = now().after(CONNECTION_LIFETIME).min(good_until).seconds();
         let attributes =
             NewMemberRow { user_id: member.user.clone(), joined_at: member.joined_at.millis(), expires_at };
-        let (connection, room) = (keys::connection(&member.connection), keys::room(room));
-        let (back, member) = (row(&connection, &room, &attributes)?, row(&room, &connection, &attributes)?);
-        self.write([batch::put(back), batch::put(member)], "failed to make a connection a member").await
+        let member = row(&keys::room(room), &keys::connection(&member.connection), &attributes)?;
+        self.put(member, "failed to make a connection a member").await
     }
 
     /// Takes a connection out of a room. Answers whether it was in.
     pub async fn leave(&self, connection: &ConnectionId, room: &RoomId) -> Result<bool, Fault> {
-        let (connection, room) = (keys::connection(connection), keys::room(room));
-        let request = self.client.delete_item().table_name(&self.table).return_values(ReturnValue::AllOld);
-        let member = async {
-            let request = request.set_key(Some(key(&room, &connection)));
-            Box::pin(request.send()).await.map_err(Fault::doing("failed to remove a member"))
-        };
-        let (member, back) = future::join(member, self.delete(&connection, &room)).await;
-        // Whether it was a member decides what the room is told; a row that stayed behind goes with the connection.
-        back.unwrap_or_else(|fault| telemetry::survived(&fault));
-        Ok(member?.attributes.is_some())
+        let key = key(&keys::room(room), &keys::connection(connection));
+        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key));
+        let left = Box::pin(request.return_values(ReturnValue::AllOld).send()).await;
+        Ok(left.map_err(Fault::doing("failed to remove a member"))?.attributes.is_some())
     }
 
     /// The members of a room, whoever's connection has not expired: a first page of them, and the way to the others.
@@ -165,14 +169,17 @@ impl Connections {
         Ok((page?, answer.last_evaluated_key))
     }
 
-    async fn write<const N: usize>(&self, writes: [WriteRequest; N], doing: &'static str) -> Result<(), Fault> {
-        batch::write(&self.client, &self.table, writes.into(), doing).await
+    /// A change of what stands at a connection, if a condition holds.
+    fn update(&self, connection: &ConnectionId, change: &str, condition: &str) -> UpdateItemFluentBuilder {
+        let key = key(&keys::connection(connection), keys::OPEN);
+        let update = self.client.update_item().table_name(&self.table).set_key(Some(key));
+        update.update_expression(change).condition_expression(condition)
     }
 
-    async fn delete(&self, partition: &str, sort: &str) -> Result<(), Fault> {
-        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key(partition, sort)));
-        // Boxed, here and elsewhere: two of the SDK's futures side by side are too large to be moved about.
-        Box::pin(request.send()).await.map(drop).map_err(Fault::doing("failed to delete a connection's row"))
+    // Boxed, here and elsewhere: two of the SDK's futures side by side are too large to be moved about.
+    async fn put(&self, item: Item, doing: &'static str) -> Result<(), Fault> {
+        let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        Box::pin(request.send()).await.map(drop).map_err(Fault::doing(doing))
     }
 }
 

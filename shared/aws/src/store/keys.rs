@@ -1,7 +1,7 @@
 //! Every key string of both tables.
 
 use chat::limits::SAFE_INTEGER_MAX;
-use chat::{ClientMessageId, ConnectionId, MessageId, RoomId, UserId};
+use chat::{ClientMessageId, ConnectionId, Device, MessageId, RoomId, Timestamp, UserId};
 
 /// Attribute names of the primary key.
 pub const PARTITION: &str = "PK";
@@ -16,10 +16,7 @@ pub const HEAD: &str = "HEAD";
 /// Sort key of a user's profile.
 pub const PROFILE: &str = "PROFILE";
 
-/// What the sort keys of a connection's rooms begin with.
-pub const ROOM_PREFIX: &str = "ROOM#";
-
-/// What the sort keys of a room's, or a user's, connections begin with.
+/// What the sort keys of a room's connections begin with.
 pub const CONNECTION_PREFIX: &str = "CONN#";
 
 pub fn connection(id: &ConnectionId) -> String {
@@ -27,7 +24,7 @@ pub fn connection(id: &ConnectionId) -> String {
 }
 
 pub fn room(id: &RoomId) -> String {
-    format!("{ROOM_PREFIX}{id}")
+    format!("ROOM#{id}")
 }
 
 pub fn user(id: &UserId) -> String {
@@ -51,6 +48,18 @@ pub fn sent(user: &UserId, id: &ClientMessageId) -> String {
     format!("SENT#{user}#{id}")
 }
 
+/// A connection in the set of its user's: when it began, in ms, and its id.
+pub fn device(device: &Device) -> String {
+    format!("{}#{}", device.connected_at.millis(), device.connection)
+}
+
+/// Reads back what [`device`] wrote.
+pub fn parse_device(text: &str) -> Option<Device> {
+    let (connected_at, connection) = text.split_once('#')?;
+    let connected_at = Timestamp::from_millis(connected_at.parse().ok()?);
+    Some(Device { connection: ConnectionId::new(connection), connected_at })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +74,11 @@ mod tests {
         assert_eq!(connection(&ConnectionId::new("L0SM9cOFvHcCIhw=")), "CONN#L0SM9cOFvHcCIhw=");
         assert_eq!(sent(&user_id, &client), "SENT#7#a-1");
         assert_eq!(message(MessageId::new(42)), "MSG#0000000000000042");
+        let phone =
+            Device { connection: ConnectionId::new("L0S#"), connected_at: Timestamp::from_millis(1_741_746_165_123) };
+        assert_eq!(device(&phone), "1741746165123#L0S#");
+        assert_eq!(parse_device(&device(&phone)), Some(phone));
+        assert_eq!((parse_device("x#L0S"), parse_device("L0S")), (None, None));
     }
 
     #[test]

@@ -1,13 +1,11 @@
 //! The two tables. Every key string is built in [`keys`]; every read that decides something is strongly consistent.
 
-mod arrivals;
 mod batch;
 mod connections;
 pub(crate) mod keys;
 mod messages;
 mod users;
 
-pub use arrivals::{Arrival, Arrivals};
 pub use connections::{Connections, Members};
 pub use messages::{Messages, Stored};
 pub use users::Users;

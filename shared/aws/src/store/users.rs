@@ -1,13 +1,18 @@
 use super::{Item, batch, key, keys, number, read, text};
 use crate::limits::BATCH_GET_MAX;
-use crate::{Fault, now};
+use crate::{Failure, Fault, now};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::KeysAndAttributes;
-use chat::{Profile, Timestamp, UserId};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
+use chat::{Caller, Device, Profile, Rejection, Timestamp, UserId};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
 
-/// How users are shown: the user part of the Chat table, `USER#<userId>` / `PROFILE`.
+/// What is known of users: the user part of the Chat table, `USER#<userId>` / `PROFILE`.
+///
+/// Their connections stand here and not with the other short-lived rows, because `$connect` writes this row anyway: so they are
+/// counted, and a revocation meets all of them, without a request of its own. What is no more is found out when they are too many.
 #[derive(Clone)]
 pub struct Users {
     client: Client,
@@ -24,6 +29,23 @@ struct ProfileRow {
     email: Option<String>,
     head_pic: Option<String>,
     create_time: i64,
+    /// In seconds, as tokens say when they were issued.
+    revoked_at: Option<i64>,
+}
+
+/// What `profiles` reads of a row: not the connections.
+const PROFILE_ATTRIBUTES: &str = "userId, username, nickName, email, headPic, createTime, revokedAt";
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct DevicesRow {
+    devices: BTreeSet<String>,
+}
+
+/// The connections in an answer of DynamoDB.
+fn devices(attributes: Option<Item>) -> Result<Vec<Device>, Fault> {
+    let row: DevicesRow = read(attributes.unwrap_or_default())?;
+    Ok(row.devices.iter().filter_map(|device| keys::parse_device(device)).collect())
 }
 
 impl Users {
@@ -31,77 +53,108 @@ impl Users {
         Self { client, table: table.to_owned(), expose_email }
     }
 
-    /// Keeps a user's profile as a token gives it; `createTime` stays that of the first time. Answers whether the token may be
-    /// used: false if it was issued, in seconds, before the user's tokens were revoked.
-    pub async fn remember(&self, profile: &Profile, issued_at: i64) -> Result<bool, Fault> {
-        let mut update = String::from("SET userId = :userId, username = :username, nickName = :nickName");
-        update.push_str(", createTime = if_not_exists(createTime, :now)");
+    /// Keeps a user's profile as a token gives it, `createTime` as of the first time, and that this connection is one of
+    /// the user's. Answers all of them, or none at all if the token was issued, in seconds, before the user's tokens were
+    /// revoked.
+    pub async fn remember(
+        &self,
+        profile: &Profile,
+        issued_at: i64,
+        device: &Device,
+    ) -> Result<Option<Vec<Device>>, Fault> {
+        let mut change = String::from("SET userId = :userId, username = :username, nickName = :nickName");
+        change.push_str(", createTime = if_not_exists(createTime, :now)");
         let id = serde_dynamo::to_attribute_value(&profile.id).map_err(Fault::doing("failed to write a profile"))?;
         let mut request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(&keys::user(&profile.id), keys::PROFILE)))
+            .update(&profile.id)
             .expression_attribute_values(":userId", id)
             .expression_attribute_values(":username", text(&profile.username))
             .expression_attribute_values(":nickName", text(&profile.nick_name))
             .expression_attribute_values(":now", number(now().millis()))
             .condition_expression("attribute_not_exists(revokedAt) OR revokedAt < :issuedAt")
-            .expression_attribute_values(":issuedAt", number(issued_at));
+            .expression_attribute_values(":issuedAt", number(issued_at))
+            .expression_attribute_values(":devices", AttributeValue::Ss(vec![keys::device(device)]));
         let mut absent = Vec::new();
         for (name, value) in [("email", &profile.email), ("headPic", &profile.head_pic)] {
             match value {
                 Some(value) => {
-                    update.push_str(&format!(", {name} = :{name}"));
+                    change.push_str(&format!(", {name} = :{name}"));
                     request = request.expression_attribute_values(format!(":{name}"), text(value));
                 }
                 None => absent.push(name),
             }
         }
         if !absent.is_empty() {
-            update.push_str(&format!(" REMOVE {}", absent.join(", ")));
+            change.push_str(&format!(" REMOVE {}", absent.join(", ")));
         }
-        match request.update_expression(update).send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
+        change.push_str(" ADD devices :devices");
+        let request = request.update_expression(change).return_values(ReturnValue::UpdatedNew);
+        match request.send().await.map_err(|error| error.into_service_error()) {
+            Ok(updated) => devices(updated.attributes).map(Some),
+            Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
             Err(error) => Err(Fault::because("failed to write a profile", error)),
         }
     }
 
-    /// Has no token of a user connect again that was issued until now, whether the user was seen before or not.
-    pub async fn revoke(&self, user: &UserId) -> Result<(), Fault> {
+    /// Forgets connections of a user that are no more.
+    pub async fn forget(&self, user: &UserId, gone: &[Device]) -> Result<(), Fault> {
+        let request = self
+            .update(user)
+            .update_expression("DELETE devices :gone")
+            .expression_attribute_values(":gone", AttributeValue::Ss(gone.iter().map(keys::device).collect()))
+            // Or a user who is not known would be, by the key alone.
+            .condition_expression("attribute_exists(PK)");
+        match request.send().await.map_err(|error| error.into_service_error()) {
+            Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+            Err(error) => Err(Fault::because("failed to forget a user's connections", error)),
+        }
+    }
+
+    /// Has no token of a user connect again that was issued until now, whether the user was seen before or not. Answers the
+    /// connections that were made until then.
+    pub async fn revoke(&self, user: &UserId) -> Result<Vec<Device>, Fault> {
         let doing = "failed to revoke a user's tokens";
         let unknown = Profile::unknown(user.clone());
-        let update = "SET revokedAt = :now, userId = :userId, createTime = if_not_exists(createTime, :millis), \
+        let change = "SET revokedAt = :now, userId = :userId, createTime = if_not_exists(createTime, :millis), \
                       username = if_not_exists(username, :name), nickName = if_not_exists(nickName, :name)";
         let request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(&keys::user(user), keys::PROFILE)))
-            .update_expression(update)
+            .update(user)
+            .update_expression(change)
             .expression_attribute_values(":now", number(now().seconds()))
             .expression_attribute_values(":millis", number(now().millis()))
             .expression_attribute_values(
                 ":userId",
                 serde_dynamo::to_attribute_value(user).map_err(Fault::doing(doing))?,
             )
-            .expression_attribute_values(":name", text(unknown.username));
-        request.send().await.map(drop).map_err(Fault::doing(doing))
+            .expression_attribute_values(":name", text(unknown.username))
+            .return_values(ReturnValue::AllNew);
+        devices(request.send().await.map_err(Fault::doing(doing))?.attributes)
     }
 
-    /// The profiles of several users by one batch read; a user whose profile is not stored is shown by the id alone.
-    pub async fn profiles(&self, ids: BTreeSet<UserId>) -> Result<HashMap<UserId, Profile>, Fault> {
+    fn update(&self, user: &UserId) -> UpdateItemFluentBuilder {
+        let key = key(&keys::user(user), keys::PROFILE);
+        self.client.update_item().table_name(&self.table).set_key(Some(key))
+    }
+
+    /// The profiles of several users by one batch read; a user whose profile is not stored is shown by the id alone. Refused
+    /// to a reader whose tokens were revoked since this one was issued: the reader's row is read with the others.
+    pub async fn profiles(
+        &self,
+        mut ids: BTreeSet<UserId>,
+        reader: &Caller,
+    ) -> Result<HashMap<UserId, Profile>, Failure> {
         let mut profiles: HashMap<_, _> = ids.iter().map(|id| (id.clone(), Profile::unknown(id.clone()))).collect();
+        ids.insert(reader.user().clone());
         let ids: Vec<_> = ids.into_iter().collect();
         for chunk in ids.chunks(BATCH_GET_MAX) {
             for item in self.batch(chunk).await? {
                 let row: ProfileRow = read(item)?;
-                profiles.insert(row.user_id.clone(), self.profile(row));
+                if row.user_id == *reader.user() && row.revoked_at.is_some_and(|at| reader.issued_at <= at) {
+                    return Err(Rejection::TokenRevoked.into());
+                }
+                if let Some(profile) = profiles.get_mut(&row.user_id) {
+                    *profile = self.profile(row);
+                }
             }
         }
         Ok(profiles)
@@ -110,7 +163,8 @@ impl Users {
     async fn batch(&self, ids: &[UserId]) -> Result<Vec<Item>, Fault> {
         let doing = "failed to read profiles";
         let wanted = ids.iter().map(|id| key(&keys::user(id), keys::PROFILE)).collect();
-        let wanted = KeysAndAttributes::builder().set_keys(Some(wanted)).build().map_err(Fault::doing(doing))?;
+        let wanted = KeysAndAttributes::builder().set_keys(Some(wanted)).projection_expression(PROFILE_ATTRIBUTES);
+        let wanted = wanted.build().map_err(Fault::doing(doing))?;
         let mut found = batch::get(&self.client, HashMap::from([(self.table.clone(), wanted)]), doing).await?;
         Ok(found.remove(&self.table).unwrap_or_default())
     }

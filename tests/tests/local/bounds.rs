@@ -1,0 +1,264 @@
+//! Every bound of what a client may bring or take, at the bound and past it: over the wire, where a client stands. The pace of
+//! sends and joins has tests of its own, in `refusals`; a frame's and a message's size are in the end-to-end tests.
+
+use chat::limits::{
+    CLIENT_MESSAGE_ID_CHARS_MAX, CONTEXT_BYTES_MAX, DISPLACED_RETRY_MS, ID_BYTES_MAX, PAGE_MAX, PROFILE_TEXT_CHARS_MAX,
+    REQUEST_ID_CHARS_MAX, ROOMS_PER_CONNECTION_MAX, SAFE_INTEGER_MAX, TEXT_CHARS_MAX, TOKEN_BYTES_MAX, URL_CHARS_MAX,
+};
+use chat::{ConnectionId, Device, Profile, Timestamp};
+use chat_aws::{App, Vars, now};
+use chat_tests::{Client, Server, device_of, ghost, invoke, sample, text_message, user, websocket_event};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+/// How deep the JSON of a frame may be nested: `serde_json`'s own bound.
+const JSON_DEPTH_MAX: usize = 127;
+
+fn url_of(length: usize) -> String {
+    let head = "https://example.com/";
+    format!("{head}{}", "a".repeat(length - head.len()))
+}
+
+/// Those of a frame's fields, and of a query string's.
+#[tokio::test]
+async fn every_field_is_taken_at_its_bound_and_refused_past_it() {
+    let server = Server::start().await;
+    let mut client = server.connect(7).await;
+    let say = |kind: &str, content: String| json!({"action": "sendMessage", "chatroomId": 1, "message": {"type": kind, "content": content}});
+    let named = |length: usize| {
+        let mut send = text_message(1, "hi");
+        send["clientMessageId"] = json!("x".repeat(length));
+        send
+    };
+    let join = |room: Value| json!({"action": "joinRoom", "chatroomId": room});
+    let asking = |length: usize| json!({"action": "ping", "requestId": "x".repeat(length)});
+    // Of the longest kind of character: what counts is characters, and with ids bytes.
+    let text = |length: usize| "🦀".repeat(length);
+    let bounds = [
+        (say("text", text(TEXT_CHARS_MAX)), say("text", text(TEXT_CHARS_MAX + 1)), "tooLarge"),
+        (say("image", url_of(URL_CHARS_MAX)), say("image", url_of(URL_CHARS_MAX + 1)), "badRequest"),
+        (say("file", url_of(URL_CHARS_MAX)), say("file", url_of(URL_CHARS_MAX + 1)), "badRequest"),
+        (join(json!("é".repeat(127) + "x")), join(json!("é".repeat(128))), "badRequest"),
+        (join(json!(SAFE_INTEGER_MAX)), join(json!(SAFE_INTEGER_MAX + 1)), "badRequest"),
+        (named(CLIENT_MESSAGE_ID_CHARS_MAX), named(CLIENT_MESSAGE_ID_CHARS_MAX + 1), "badRequest"),
+        (asking(REQUEST_ID_CHARS_MAX), asking(REQUEST_ID_CHARS_MAX + 1), "badRequest"),
+    ];
+    assert_eq!(ID_BYTES_MAX, 255, "127 of two bytes, and one of one");
+    for (within, beyond, code) in bounds {
+        client.send(within.clone()).await;
+        let reply = client.expect(json!({})).await;
+        assert_ne!(reply["type"], "error", "{within}: {reply}");
+        client.pushed().await;
+        client.send(beyond.clone()).await;
+        let reply = client.expect(json!({"type": "error"})).await;
+        assert_eq!(reply["code"], code, "{beyond}: {reply}");
+    }
+
+    let at_most = |limit: usize, cursor: u64| format!("chatroomId=1&limit={limit}&before={cursor}");
+    for (query, status) in [
+        (at_most(PAGE_MAX, SAFE_INTEGER_MAX), 200),
+        (at_most(PAGE_MAX + 1, SAFE_INTEGER_MAX), 400),
+        (at_most(PAGE_MAX, SAFE_INTEGER_MAX + 1), 400),
+        (format!("chatroomId={}", "x".repeat(ID_BYTES_MAX)), 200),
+        (format!("chatroomId={}", "x".repeat(ID_BYTES_MAX + 1)), 400),
+        // What nobody asked for is no one's concern, as much as API Gateway lets through: 10 KB with all headers.
+        (format!("chatroomId=1{}", "&x=1".repeat(2_000)), 200),
+    ] {
+        let page = server.history(&query).await;
+        assert_eq!(page.status, status, "{query}: {}", page.body);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn json_is_read_to_a_depth_and_no_deeper() {
+    let server = Server::start().await;
+    let mut client = server.connect(7).await;
+    let nested = |depth: usize| {
+        let (open, close) = ("[".repeat(depth - 1), "]".repeat(depth - 1));
+        format!(r#"{{"action":"ping","whatever":{open}{close}}}"#)
+    };
+    client.send_raw(Message::text(nested(JSON_DEPTH_MAX))).await;
+    assert_eq!(client.next().await, json!({"type": "pong"}));
+    client.send_raw(Message::text(nested(JSON_DEPTH_MAX + 1))).await;
+    assert_eq!(client.next().await["code"], "badRequest");
+    server.stop().await;
+}
+
+/// A profile's field that is too long is left out, as one that is not there: nobody is kept out for a long name.
+#[tokio::test]
+async fn a_profile_shows_what_is_not_too_long() {
+    let server = Server::start_with_parameter("ExposeEmail", "true").await;
+    let mut witness = server.connect(1).await;
+    witness.join(1).await;
+    for (user, more, fits) in [(7, 0, true), (8, 1, false)] {
+        let name = "光".repeat(PROFILE_TEXT_CHARS_MAX + more);
+        let claims = json!({"userId": user, "rooms": "*", "username": name, "nickName": name, "email": name,
+            "headPic": url_of(URL_CHARS_MAX + more)});
+        let mut client = Client::connect(&server.socket_url(&server.token(claims))).await;
+        client.join(1).await;
+        let shown = witness.expect(json!({"type": "joinRoom", "userId": user})).await["user"].clone();
+        let expected = if fits { json!(name) } else { json!(user.to_string()) };
+        assert_eq!((&shown["username"], &shown["nickName"]), (&expected, &expected));
+        assert_eq!(shown["headPic"].is_string(), fits, "{shown}");
+        assert_eq!(shown["email"].is_string(), fits, "{shown}");
+    }
+    server.stop().await;
+}
+
+/// Runs the authorizer on a token in a query string. Whether it lets it in.
+async fn is_let_in(server: &Server, token: String) -> bool {
+    let mut vars = server.vars();
+    vars.insert("TOKEN_SECRET", server.secret().into());
+    let mut event = sample("authorize-query");
+    event["queryStringParameters"]["token"] = json!(token);
+    let answer = invoke("authorize", &Vars::from_iter(vars), event).await;
+    answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+}
+
+#[tokio::test]
+async fn a_token_is_not_even_looked_at_if_it_is_too_long() {
+    let server = Server::start().await;
+    let token = |padding: usize| server.token(json!({"sub": "7", "rooms": "*", "padding": "x".repeat(padding)}));
+    // Three bytes of claims are four of a token.
+    let longest = (0..TOKEN_BYTES_MAX).rev().map(token).find(|token| token.len() <= TOKEN_BYTES_MAX).expect("one fits");
+    assert!(longest.len() > TOKEN_BYTES_MAX - 4);
+    assert!(is_let_in(&server, longest).await);
+    assert!(!is_let_in(&server, token(TOKEN_BYTES_MAX)).await);
+    server.stop().await;
+}
+
+/// What API Gateway would refuse as a failure of ours is refused as a token that says too much.
+#[tokio::test]
+async fn a_token_that_grants_more_than_can_be_handed_on_is_refused() {
+    let server = Server::start().await;
+    let room = |number: usize| format!("r{number}");
+    let token = |rooms: usize| server.token(json!({"sub": "7", "rooms": (0..rooms).map(room).collect::<Vec<_>>()}));
+    let (mut fits, mut too_many) = (1, CONTEXT_BYTES_MAX);
+    while too_many - fits > 1 {
+        let rooms = fits.midpoint(too_many);
+        if is_let_in(&server, token(rooms)).await { fits = rooms } else { too_many = rooms }
+    }
+    assert!(token(too_many).len() < TOKEN_BYTES_MAX, "it is not the token's own length");
+    // The list is a text in the context's JSON, so that every quote in it takes two bytes.
+    let list = json!((0..fits).map(room).collect::<Vec<_>>()).to_string();
+    let bytes = json!(list).to_string().len();
+    assert!((CONTEXT_BYTES_MAX - 300..=CONTEXT_BYTES_MAX).contains(&bytes), "{fits} rooms in {bytes} bytes");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_is_in_so_many_rooms_and_in_no_more() {
+    let server = Server::start().await;
+    let (mut client, mut other) = (server.connect(7).await, server.connect(8).await);
+    let beyond = ROOMS_PER_CONNECTION_MAX + 1;
+    for room in 1..beyond {
+        client.join(room).await;
+    }
+    other.join(beyond).await;
+    client.pushed().await;
+    let join = |room: usize| json!({"action": "joinRoom", "chatroomId": room});
+    let refused = client.ask(join(beyond)).await;
+    assert_eq!((&refused["type"], &refused["code"]), (&json!("error"), &json!("tooManyRooms")));
+    other.say(beyond, "who is here?").await;
+    assert_eq!(client.pushed().await, Vec::<Value>::new(), "who was refused hears nothing");
+    assert!(other.pushed().await.iter().all(|frame| frame["userId"] == 8), "and nobody heard of it");
+
+    // Rooms that it is in may be joined again, and one that it leaves makes place for another. Its user's other connections
+    // have rooms of their own.
+    client.join(1).await;
+    server.connect(7).await.join(beyond).await;
+    assert_eq!(client.ask(json!({"action": "leaveRoom", "chatroomId": 2})).await["type"], "ack");
+    client.join(beyond).await;
+    assert_eq!(client.ask(join(2)).await["code"], "tooManyRooms");
+
+    client.close().await;
+    other.close().await;
+    server.forgets_connections().await;
+    server.stop().await;
+}
+
+/// The connections that stand in a user's row.
+async fn devices(server: &Server, user: &str) -> Vec<String> {
+    let key = json!({"PK": {"S": format!("USER#{user}")}, "SK": {"S": "PROFILE"}});
+    let get = json!({"TableName": "ChatTable", "Key": key, "ConsistentRead": true});
+    let row = server.dynamodb("GetItem", get).await;
+    let devices = row["Item"]["devices"]["SS"].as_array().cloned().unwrap_or_default();
+    devices.iter().map(|device| device.as_str().expect("a text").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_connections_and_the_oldest_makes_place() {
+    let server = Server::start_with_parameter("ConnectionsPerUser", "3").await;
+    let mut other = server.connect(8).await;
+    other.join(1).await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = server.connect(7).await;
+        client.join(1).await;
+        clients.push(client);
+    }
+    for client in &mut clients {
+        assert!(client.pushed().await.iter().all(|frame| frame["type"] != "error"), "three may be");
+    }
+    let mut newest = server.connect(7).await;
+    let mut oldest = clients.remove(0);
+    let told = oldest.next().await;
+    assert_eq!((&told["type"], &told["code"]), (&json!("error"), &json!("tooManyConnections")));
+    assert_eq!(told["retryAfterMs"], DISPLACED_RETRY_MS);
+    assert_eq!(told["message"], "ended for a newer connection: a user has 3 at most");
+    oldest.closed().await;
+    // Whoever is left hears and is heard, and so is the other, who has connections of their own.
+    newest.join(1).await;
+    other.say(1, "still here?").await;
+    for client in clients.iter_mut().chain([&mut newest]) {
+        client.expect(json!({"type": "sendMessage"})).await;
+    }
+    assert_eq!(devices(&server, "7").await.len(), 3);
+    for client in clients.into_iter().chain([newest, other]) {
+        client.close().await;
+    }
+    server.forgets_connections().await;
+    assert_eq!((devices(&server, "7").await, devices(&server, "8").await), (vec![], vec![]));
+    server.stop().await;
+}
+
+/// Has a user be remembered with a connection that the gateway knows nothing of.
+async fn remember(app: &App, id: &str, device: Device) {
+    app.users.remember(&Profile::unknown(user(id)), 0, &device).await.expect("remembered").expect("not revoked");
+}
+
+/// Its `$disconnect` never came, or it is older than any connection can be.
+#[tokio::test]
+async fn connections_that_ended_unnoticed_keep_nobody_out() {
+    let server = Server::start_with_parameter("ConnectionsPerUser", "2").await;
+    let app = server.app();
+    let mut living = server.connect(7).await;
+    let expired = Device { connection: ConnectionId::new("b2xkAAAAAAAAAAA="), connected_at: Timestamp::from_millis(1) };
+    let lost =
+        Device { connected_at: Timestamp::from_millis(now().millis() - 60_000), ..device_of(&ghost("7").connection) };
+    for device in [expired, lost] {
+        remember(&app, "7", device).await;
+    }
+    assert_eq!(devices(&server, "7").await.len(), 3);
+    let newest = server.connect(7).await;
+    assert_eq!(living.pushed().await, Vec::<Value>::new(), "it was not the oldest");
+    assert_eq!(devices(&server, "7").await.len(), 2);
+    for client in [living, newest] {
+        client.close().await;
+    }
+    server.forgets_connections().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_comes_is_let_in_though_the_oldest_cannot_be_ended() {
+    let server = Server::start().await;
+    let nobody = ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://127.0.0.1:9".into());
+    let vars: Vars = server.vars().into_iter().chain([("CONNECTIONS_PER_USER", "1".into()), nobody]).collect();
+    remember(&server.app(), "7", device_of(&ghost("7").connection)).await;
+    let accepted = invoke("connect", &vars, websocket_event(&json!({}))).await;
+    assert_eq!(accepted["statusCode"], 200);
+    assert_eq!(devices(&server, "7").await.len(), 2, "it is tried again with the next connection");
+    server.stop().await;
+}

@@ -70,7 +70,7 @@ const TOLD = { joinRoom: "lastId", sendMessage: "id" };
 const KINDS = /** @type {const} */ (["text", "image", "file"]);
 
 /** What the server refuses for a while only. */
-const RETRYABLE = ["internal", "rateLimited"];
+const RETRYABLE = ["internal", "rateLimited", "tooManyConnections"];
 
 export class ChatError extends Error {
   /**
@@ -258,7 +258,7 @@ export class ChatClient extends Target {
     if (!this.#wanted) return;
     clearTimeout(this.#timer);
     this.#next = this.#attempt = null;
-    const retryInMs = backoff(this.#failures++, RECONNECT_MAX_MS);
+    const retryInMs = error.retryAfterMs ?? backoff(this.#failures++, RECONNECT_MAX_MS);
     this.#timer = setTimeout(() => this.#open(), retryInMs);
     if (!this.#current) this.#become("disconnected", { code: error.code, reason: error.message, willRetry: true, retryInMs });
     // The server's part is told by the state alone; this one is the application's.
@@ -768,8 +768,8 @@ class Connection {
     this.end("replaced by a newer connection");
   }
 
-  /** @param {string} reason */
-  end(reason) {
+  /** @param {string} reason @param {ChatError} [why] What the client is to know of it, if it is more than a lost connection. */
+  end(reason, why) {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.isOpen = false;
@@ -778,7 +778,7 @@ class Connection {
     const error = connectionLost(reason);
     for (const { reject } of this.#waiting.values()) reject(error);
     this.opened.reject(error);
-    this.#client.lost(this, error);
+    this.#client.lost(this, why ?? error);
   }
 
   /** A silent connection is cut, so it is not left silent. */
@@ -805,6 +805,8 @@ class Connection {
         const { code, action, message, retryAfterMs } = frame;
         if (code === "gone") return this.end("the server had closed the connection");
         const error = new ChatError(String(code), String(message), { action, retryable: RETRYABLE.includes(code), retryAfterMs });
+        // The user has opened others since. What is asked for waits until it may come back.
+        if (code === "tooManyConnections") return this.end(error.message, error);
         return waiting ? waiting.reject(error) : this.#client.emit("error", error);
       }
       case "joinRoom":
@@ -832,7 +834,7 @@ async function persist(connection, frame, /** @type {() => boolean} */ isWanted)
     } catch (caught) {
       const error = chatError(caught, "badFrame");
       if (!error.retryable || error.code === "connectionLost") throw error;
-      await sleep(backoff(attempt, RECONNECT_MAX_MS));
+      await sleep(error.retryAfterMs ?? backoff(attempt, RECONNECT_MAX_MS));
     }
   }
   return null;

@@ -897,6 +897,33 @@ describe("a client in a strange world", () => {
     assert.equal(new Set(server.frames("sendMessage").map(({ clientMessageId }) => clientMessageId)).size, 1);
   });
 
+  it("enters a room when it is told to, if it asked too often", async (test) => {
+    const { client, server } = await start(test);
+    // A wait of its own would be longer than the test may take.
+    replace(test, Math, { random: () => 1_000 });
+    let refusals = 0;
+    server.answer = ({ action, requestId }, peer) => {
+      if (action !== "joinRoom" || ++refusals > 3) return false;
+      peer.push({ type: "error", action, requestId, code: "rateLimited", message: "…", retryAfterMs: 5 });
+      return true;
+    };
+    await client.room(1).join();
+    assert.equal(refusals, 4);
+  });
+
+  it("makes place for newer connections of its user, and comes back when it is told to", async (test) => {
+    const { client, room, server } = await entered(test);
+    /** @type {any[]} */ const ends = [];
+    client.addEventListener("disconnected", ({ detail }) => ends.push(detail));
+    const [first, askedAt] = [server.peer, performance.now()];
+    server.peer.push({ type: "error", code: "tooManyConnections", message: "ended for a newer one", retryAfterMs: 60 });
+    await until(() => client.state === "disconnected");
+    assert.deepEqual(ends, [{ code: "tooManyConnections", reason: "ended for a newer one", willRetry: true, retryInMs: 60 }]);
+    assert.equal((await room.send("said meanwhile")).id, 1);
+    assert.ok(performance.now() - askedAt >= 59);
+    assert.notEqual(server.peer, first);
+  });
+
   it("gives a message up that the server fails at again and again, so that the next one goes out", async (test) => {
     const { room, server } = await entered(test);
     replace(test, Math, { random: () => 0.01 });

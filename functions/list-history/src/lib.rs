@@ -12,10 +12,9 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 }
 
 /// One query for the messages and one batch read for their senders and for whether the reader was shut out, however long the
-/// page is. The body is the seed's
-/// plain array; where older and newer pages lie stands in the `Link` header.
+/// page is. The body is the seed's plain array; where older and newer pages lie stands in the `Link` header.
 pub async fn handle(app: App, event: HttpEvent) -> Result<Response<String>, Failure> {
-    let request = HistoryRequest::parse(event.query())?;
+    let request = HistoryRequest::parse(&event.query)?;
     event.caller.may_enter(&request.room)?;
 
     let page = app.messages.page(&request).await?;

@@ -60,22 +60,16 @@ pub struct AuthorizeEvent {
 #[derive(Debug)]
 pub struct HttpEvent {
     pub caller: Caller,
-    query: Vec<(String, String)>,
+    /// The query string, as the client sent it.
+    pub query: String,
 }
 
 impl HttpEvent {
-    /// The query string's pairs, decoded.
-    pub fn query(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
-    pub(crate) fn read(request: &lambda_http::Request) -> Result<Self, Failure> {
+    pub(crate) fn read(request: &lambda_http::Request, query: String) -> Result<Self, Failure> {
         let context = request.request_context_ref();
         let fields = context.and_then(|context| context.authorizer()).map(|authorizer| &authorizer.fields);
         let caller = Caller::from_context(fields.unwrap_or(&std::collections::HashMap::new()))?;
-        let query = request.query_string_parameters_ref();
-        let pairs = query.into_iter().flat_map(|query| query.iter());
-        Ok(Self { caller, query: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() })
+        Ok(Self { caller, query })
     }
 }
 

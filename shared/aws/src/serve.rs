@@ -156,12 +156,12 @@ where
     Function::new(move |mut payload, context| {
         let state = state.clone();
         async move {
-            escape_query(&mut payload);
+            let query = take_address(&mut payload);
             let request_id = context.request_id.clone();
             let mut service = Adapter::from(service_fn(move |request: lambda_http::Request| {
-                let (state, request_id) = (state.clone(), request_id.clone());
+                let (state, request_id, query) = (state.clone(), request_id.clone(), query.clone());
                 async move {
-                    let result = async { handle(state, HttpEvent::read(&request)?).await };
+                    let result = async { handle(state, HttpEvent::read(&request, query)?).await };
                     result.await.or_else(|failure| http_failure(&failure, &request_id))
                 }
             }));
@@ -172,16 +172,21 @@ where
     })
 }
 
-/// Escapes what a query string must not hold and API Gateway may hand on all the same: `lambda_http` panics over it. Decoded it
-/// means what it meant.
-fn escape_query(payload: &mut Value) {
-    // RFC 3986, section 3.4, as the `http` crate takes it.
-    let fits = |byte: u8| matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'~');
-    if let Some(Value::String(query)) = payload.get_mut("rawQueryString")
-        && !query.bytes().all(fits)
-    {
-        let escape = |byte: u8| if fits(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-        *query = query.bytes().map(escape).collect();
+/// Takes the query string out of an event, and what else would make an address: `lambda_http` puts that together, and panics
+/// where it is none, over what a client may have sent. A route knows its path, and reads the query string itself.
+fn take_address(payload: &mut Value) -> String {
+    if let Some(Value::Object(headers)) = payload.get_mut("headers") {
+        headers.retain(|name, _| !["host", "x-forwarded-proto"].iter().any(|part| name.eq_ignore_ascii_case(part)));
+    }
+    if let Some(Value::Object(context)) = payload.get_mut("requestContext") {
+        context.remove("domainName");
+        context.insert("stage".into(), json!("$default"));
+    }
+    let Value::Object(event) = payload else { return String::new() };
+    event.insert("rawPath".into(), json!("/"));
+    match event.insert("rawQueryString".into(), json!("")) {
+        Some(Value::String(query)) => query,
+        _ => String::new(),
     }
 }
 

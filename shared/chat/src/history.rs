@@ -2,10 +2,11 @@
 
 use crate::frames::internal_message;
 use crate::invalid::Invalid;
-use crate::limits::{PAGE_DEFAULT, PAGE_MAX, SAFE_INTEGER_MAX};
+use crate::limits::{PAGE_DEFAULT, PAGE_MAX, QUERY_BYTES_MAX, SAFE_INTEGER_MAX};
 use crate::{Message, MessageId, Profile, Rejection, RoomId, Timestamp, UserId};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use url::form_urlencoded;
 
 /// Where a page lies.
@@ -25,9 +26,12 @@ pub struct HistoryRequest {
 }
 
 impl HistoryRequest {
-    /// Reads the query string's pairs. Unknown names are left alone; a name given twice is refused.
-    pub fn parse<'a>(query: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Rejection> {
-        let pairs: Vec<_> = query.into_iter().collect();
+    /// Reads a query string. Unknown names are left alone; a name given twice is refused.
+    pub fn parse(query: &str) -> Result<Self, Rejection> {
+        if query.len() > QUERY_BYTES_MAX {
+            return Err(Rejection::QueryTooLarge);
+        }
+        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
         let room = only(&pairs, "chatroomId")?.ok_or(Rejection::Missing { field: "chatroomId" })?;
         let expected_room = || Invalid::expected("a room id").in_field("chatroomId");
         let cursor = |field| {
@@ -47,8 +51,8 @@ impl HistoryRequest {
     }
 }
 
-fn only<'a>(pairs: &[(&'a str, &'a str)], field: &'static str) -> Result<Option<&'a str>, Rejection> {
-    let mut values = pairs.iter().filter(|(name, _)| *name == field).map(|(_, value)| *value);
+fn only<'a>(pairs: &'a [(Cow<'_, str>, Cow<'_, str>)], field: &'static str) -> Result<Option<&'a str>, Rejection> {
+    let mut values = pairs.iter().filter(|(name, _)| name == field).map(|(_, value)| value.as_ref());
     match (values.next(), values.next()) {
         (_, Some(_)) => Err(Invalid::expected("given once").in_field(field)),
         (value, None) => Ok(value),
@@ -150,11 +154,6 @@ mod tests {
     use super::*;
     use crate::{Content, MessageKind};
 
-    fn parse(query: &str) -> Result<HistoryRequest, Rejection> {
-        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        HistoryRequest::parse(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
-    }
-
     fn page(ids: impl IntoIterator<Item = u64>, more: bool) -> HistoryPage {
         let message = |id| Message {
             id: MessageId::new(id),
@@ -168,14 +167,14 @@ mod tests {
     }
 
     fn links(query: &str, page: HistoryPage) -> String {
-        page.links(&parse(query).expect("a request")).unwrap_or_default()
+        page.links(&HistoryRequest::parse(query).expect("a request")).unwrap_or_default()
     }
 
     #[test]
     fn a_plain_request_asks_for_the_newest_page() {
-        let request = parse("chatroomId=1").expect("a request");
+        let request = HistoryRequest::parse("chatroomId=1").expect("a request");
         assert_eq!((request.cursor, request.limit), (Cursor::Newest, PAGE_DEFAULT));
-        assert_eq!(parse("chatroomId=%E5%85%89&x=y").expect("a request").room.to_string(), "光");
+        assert_eq!(HistoryRequest::parse("chatroomId=%E5%85%89&x=y").expect("a request").room.to_string(), "光");
     }
 
     #[test]
@@ -193,7 +192,7 @@ mod tests {
             ("chatroomId=1&after=", "after must be a message id: a whole number from 0 to 9007199254740991"),
             ("chatroomId=1&before=1&after=1", "before and after exclude each other"),
         ] {
-            let rejection = parse(query).expect_err(query);
+            let rejection = HistoryRequest::parse(query).expect_err(query);
             assert_eq!((rejection.status().0, rejection.to_string().as_str()), (400, said), "{query}");
         }
     }

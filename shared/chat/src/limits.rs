@@ -25,6 +25,9 @@ pub const ECHO_CHARS_MAX: usize = 64;
 /// Longest name or e-mail address of a profile, in characters (RFC 5321 gives an address 254).
 pub const PROFILE_TEXT_CHARS_MAX: usize = 254;
 
+/// Longest query string, in bytes: five times what says all that can be said, each byte of the longest id escaped.
+pub const QUERY_BYTES_MAX: usize = 4 * 1_024;
+
 /// Messages in a history page when the request does not say.
 pub const PAGE_DEFAULT: usize = 50;
 

@@ -1,4 +1,4 @@
-use crate::limits::{DISPLACED_RETRY_MS, ROOMS_PER_CONNECTION_MAX};
+use crate::limits::{DISPLACED_RETRY_MS, QUERY_BYTES_MAX, ROOMS_PER_CONNECTION_MAX};
 use thiserror::Error;
 
 /// An expected refusal: the client asked for something it may not have, and is told so.
@@ -14,6 +14,8 @@ pub enum Rejection {
     Invalid { field: &'static str, expected: String },
     #[error("{field} is longer than {limit} characters")]
     TooLarge { field: &'static str, limit: usize },
+    #[error("the query string is longer than {QUERY_BYTES_MAX} bytes")]
+    QueryTooLarge,
     #[error("unknown action {action:?}")]
     UnknownAction { action: String },
     #[error("{field} is not the user this token was issued to")]
@@ -39,7 +41,7 @@ impl Rejection {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotAnObject | Self::Missing { .. } | Self::Invalid { .. } | Self::TwoCursors => "badRequest",
-            Self::TooLarge { .. } => "tooLarge",
+            Self::TooLarge { .. } | Self::QueryTooLarge => "tooLarge",
             Self::UnknownAction { .. } => "unknownAction",
             Self::NotCaller { .. } | Self::RoomNotGranted | Self::TokenRevoked => "notAllowed",
             Self::RateLimited { .. } => "rateLimited",

@@ -3,7 +3,8 @@
 
 use chat::limits::{
     CLIENT_MESSAGE_ID_CHARS_MAX, CONTEXT_BYTES_MAX, DISPLACED_RETRY_MS, ID_BYTES_MAX, PAGE_MAX, PROFILE_TEXT_CHARS_MAX,
-    REQUEST_ID_CHARS_MAX, ROOMS_PER_CONNECTION_MAX, SAFE_INTEGER_MAX, TEXT_CHARS_MAX, TOKEN_BYTES_MAX, URL_CHARS_MAX,
+    QUERY_BYTES_MAX, REQUEST_ID_CHARS_MAX, ROOMS_PER_CONNECTION_MAX, SAFE_INTEGER_MAX, TEXT_CHARS_MAX, TOKEN_BYTES_MAX,
+    URL_CHARS_MAX,
 };
 use chat::{ConnectionId, Device, Profile, Timestamp};
 use chat_aws::{App, Vars, now};
@@ -61,8 +62,8 @@ async fn every_field_is_taken_at_its_bound_and_refused_past_it() {
         (at_most(PAGE_MAX, SAFE_INTEGER_MAX + 1), 400),
         (format!("chatroomId={}", "x".repeat(ID_BYTES_MAX)), 200),
         (format!("chatroomId={}", "x".repeat(ID_BYTES_MAX + 1)), 400),
-        // What nobody asked for is no one's concern, as much as API Gateway lets through: 10 KB with all headers.
-        (format!("chatroomId=1{}", "&x=1".repeat(2_000)), 200),
+        (format!("chatroomId=1&x={}", "x".repeat(QUERY_BYTES_MAX - 15)), 200),
+        (format!("chatroomId=1&x={}", "x".repeat(QUERY_BYTES_MAX - 14)), 413),
     ] {
         let page = server.history(&query).await;
         assert_eq!(page.status, status, "{query}: {}", page.body);

@@ -130,6 +130,9 @@ async fn a_query_of_any_bytes_is_answered() {
         (&format!("chatroomId=1&before={FORGED}"), 400),
         ("%", 400),
         ("", 400),
+        // The largest that API Gateway takes, each byte of it to be escaped, and more than a URI may have.
+        (&"\u{0}".repeat(10_240), 413),
+        (&"\u{0}".repeat(65_536), 413),
     ] {
         let mut event = sample("list-history");
         event["rawQueryString"] = json!(query);

@@ -13,6 +13,7 @@ mod gateway;
 mod handshake;
 mod history;
 mod injection;
+mod mangled;
 mod presence;
 mod refusals;
 mod rooms;

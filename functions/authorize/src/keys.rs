@@ -3,8 +3,9 @@
 use chat::limits::CLOCK_SKEW_SECONDS;
 use chat_aws::Fault;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// Shortest secret, in bytes: RFC 7518, section 3.2, wants at least the size of the hash for HS256.
@@ -28,6 +29,12 @@ pub enum Refused {
     Token(&'static str),
 }
 
+/// A JSON Web Key Set, with keys of which some may be of a kind that nobody knows yet.
+#[derive(Deserialize)]
+struct Set {
+    keys: Vec<Value>,
+}
+
 struct Key {
     /// What a token's `kid` must be; a secret has none and takes any.
     id: Option<String>,
@@ -48,24 +55,16 @@ impl Keys {
         Ok(Self(vec![Key { id: None, key, validation: validation(Algorithm::HS256), audience: None }]))
     }
 
-    /// The keys of a JWK set that sign tokens in a way we know; what else is in it (RFC 7517, section 5) is passed over.
+    /// The keys of a JWK set that sign tokens in a way we know; what else is in it, or cannot be read, is passed over (RFC 7517,
+    /// section 5).
     ///
     /// # Errors
     /// What is wrong with the set, as a fragment of a sentence that began with its name.
     pub fn of_set(jwks: &[u8], trust: &Trust) -> Result<Self, &'static str> {
-        let set: JwkSet = serde_json::from_slice(jwks).map_err(|_| "is no JSON Web Key Set")?;
-        let mut keys = Vec::new();
-        for jwk in &set.keys {
-            let Some(algorithm) = algorithm_of(jwk) else { continue };
-            let mut validation = validation(algorithm);
-            validation.set_required_spec_claims(&["exp", "iss"]);
-            validation.set_issuer(&[&trust.issuer]);
-            let key = DecodingKey::from_jwk(jwk).map_err(|_| "has a key that cannot be read")?;
-            let audience = Some(trust.audience.clone());
-            keys.push(Key { id: jwk.common.key_id.clone(), key, validation, audience });
-        }
+        let set: Set = serde_json::from_slice(jwks).map_err(|_| "is no JSON Web Key Set")?;
+        let keys: Vec<_> = set.keys.into_iter().filter_map(|jwk| Key::of_provider(jwk, trust)).collect();
         match keys.iter().filter(|key| key.id.is_none()).count() {
-            _ if keys.is_empty() => Err("has no key for RS256, ES256 or EdDSA"),
+            _ if keys.is_empty() => Err("has no key for RS256, ES256 or EdDSA that can be read"),
             1.. if keys.len() > 1 => Err("has several keys, and not each has a kid"),
             _ => Ok(Self(keys)),
         }
@@ -83,6 +82,13 @@ impl Keys {
     /// with (`jwk`, `jku`, `x5c`) is nobody's key.
     pub fn verify(&self, token: &str) -> Result<Map<String, Value>, Refused> {
         let header = decode_header(token).map_err(|error| Refused::Token(reason(error.kind())))?;
+        if header.crit.is_some() {
+            // RFC 7515, section 4.1.11: whoever does not know an extension must not go on without it.
+            return Err(Refused::Token("it asks for an extension"));
+        }
+        if !is_of_a_user(header.typ.as_deref()) {
+            return Err(Refused::Token("it is of another kind"));
+        }
         let of_algorithm = || self.0.iter().filter(|key| key.validation.algorithms.contains(&header.alg));
         let named = of_algorithm().find(|key| key.id.is_none() || key.id == header.kid);
         let mut keys = of_algorithm();
@@ -98,6 +104,26 @@ impl Keys {
         let for_us = key.audience.as_ref().is_none_or(|audience| is_for(&claims, audience));
         for_us.then_some(claims).ok_or(Refused::Token("it is for another audience"))
     }
+}
+
+impl Key {
+    /// A key of a provider's set, unless it is for something else, or cannot be read.
+    fn of_provider(jwk: Value, trust: &Trust) -> Option<Self> {
+        let jwk: Jwk = serde_json::from_value(jwk).ok()?;
+        let mut validation = validation(algorithm_of(&jwk)?);
+        validation.set_required_spec_claims(&["exp", "iss"]);
+        validation.set_issuer(&[&trust.issuer]);
+        let key = DecodingKey::from_jwk(&jwk).ok()?;
+        Some(Self { id: jwk.common.key_id, key, validation, audience: Some(trust.audience.clone()) })
+    }
+}
+
+/// Whether a token says that somebody may do something. A provider signs other things too with the same keys and for the same
+/// audience, such as notices that somebody logged out, and says so (RFC 8725, section 3.11): `logout+jwt`, `secevent+jwt`.
+fn is_of_a_user(typ: Option<&str>) -> bool {
+    let typ = typ.unwrap_or_default().to_ascii_lowercase();
+    let typ = typ.strip_prefix("application/").unwrap_or(&typ);
+    typ == "at+jwt" || !typ.ends_with("+jwt")
 }
 
 /// The one algorithm that a key of a set is for. A secret in a set is not: sets are public.
@@ -158,6 +184,8 @@ mod tests {
     use serde_json::json;
 
     const SECRET: &str = "a secret of this test, 32 bytes or more";
+    const RSA_FILE: &str = include_str!("../tests/keys/rsa.pub.pem");
+
     fn ours() -> Keys {
         Keys::of_secret(SECRET).expect("long enough")
     }
@@ -240,6 +268,26 @@ mod tests {
         }
     }
 
+    /// What is signed by the right key, and for us, and is still no token of a user.
+    #[test]
+    fn what_a_provider_signs_for_another_purpose_is_refused() {
+        let key = EncodingKey::from_ed_pem(include_bytes!("../tests/keys/ed25519.pem")).expect("a key");
+        let keys = trusting(&Issuer::new().jwks());
+        let verify = |header: Header| {
+            let header = Header { kid: Some("d".into()), ..header };
+            keys.verify(&encode(&header, &claims(), &key).expect("a token")).map(drop)
+        };
+        let of = |typ: Option<&str>| Header { typ: typ.map(String::from), ..Header::new(Algorithm::EdDSA) };
+        for typ in [None, Some("JWT"), Some("jwt"), Some("at+jwt"), Some("application/AT+JWT")] {
+            assert_eq!(verify(of(typ)), Ok(()), "{typ:?}");
+        }
+        for typ in ["logout+jwt", "secevent+JWT", "dpop+jwt", "application/logout+jwt"] {
+            assert_eq!(verify(of(Some(typ))), Err(Refused::Token("it is of another kind")), "{typ}");
+        }
+        let extended = Header { crit: Some(vec!["exp".into()]), ..of(None) };
+        assert_eq!(verify(extended), Err(Refused::Token("it asks for an extension")));
+    }
+
     #[test]
     fn every_kind_of_a_providers_keys_is_taken() {
         let provider = Issuer::new();
@@ -279,6 +327,7 @@ mod tests {
             ("an unknown key", provider.sign("r", Some("x"), &claims()), "a key that is not ours"),
             ("another key's name", provider.sign("r", Some("e"), &claims()), "a key that is not ours"),
             ("a public key as a secret", token(Algorithm::HS256, &modulus, claims()), "algorithm"),
+            ("its file as a secret", token(Algorithm::HS256, RSA_FILE, claims()), "algorithm"),
             ("the set's secret", token(Algorithm::HS256, "secret", claims()), "algorithm"),
         ] {
             let (Refused::NoKey(reason) | Refused::Token(reason)) = trusted.verify(&token).expect_err(what);
@@ -292,6 +341,10 @@ mod tests {
         assert!(trusted.verify(&format!("{head}.{signature}")).is_err(), "forged");
         let mut both = ours();
         both.extend(trusted);
+        for secret in [&modulus, RSA_FILE] {
+            let forged = both.verify(&token(Algorithm::HS256, secret, claims()));
+            assert_eq!(forged, Err(Refused::Token("another key signed it")));
+        }
         both.verify(&token(Algorithm::HS256, SECRET, json!({"sub": "1", "exp": LATER}))).expect("of our secret");
     }
 }

@@ -233,6 +233,24 @@ mod tests {
         provider.says(&issuer.sign("d", Some("199"), &claims())).await.expect("known");
     }
 
+    /// One key that is broken takes no other with it.
+    #[tokio::test]
+    async fn a_set_with_broken_keys_is_good_for_the_others() {
+        let issuer = Issuer::new();
+        let broken = [
+            json!({"kty": "RSA", "kid": "1", "n": "no base64!", "e": "AQAB"}),
+            json!({"kty": "RSA", "kid": "2"}),
+            json!({"kty": "EC", "crv": 7, "kid": "3"}),
+            json!({"kid": "4"}),
+            json!(null),
+            json!([]),
+        ];
+        let keys: Vec<_> = broken.into_iter().chain([issuer.jwk("e")]).collect();
+        let (_documents, provider) = trusting(&json!({"keys": keys}).to_string()).await;
+        provider.says(&issuer.sign("e", Some("e"), &claims())).await.expect("known");
+        provider.says(&issuer.sign("r", Some("1"), &claims())).await.expect_err("refused");
+    }
+
     #[tokio::test]
     async fn a_provider_that_does_not_answer_is_not_waited_for() {
         let issuer = Issuer::new();

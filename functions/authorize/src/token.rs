@@ -119,8 +119,8 @@ mod tests {
             (url("http://id.example.com/keys"), "TOKEN_JWKS_URL is no https address"),
             (with_jwks("https://example.com".into()), "TOKEN_JWKS is no JSON Web Key Set"),
             (with_jwks("{}".into()), "TOKEN_JWKS is no JSON Web Key Set"),
-            (with_jwks(of(json!([]))), "TOKEN_JWKS has no key for RS256, ES256 or EdDSA"),
-            (with_jwks(of(json!([broken]))), "TOKEN_JWKS has a key that cannot be read"),
+            (with_jwks(of(json!([]))), "TOKEN_JWKS has no key for RS256, ES256 or EdDSA that can be read"),
+            (with_jwks(of(json!([broken]))), "TOKEN_JWKS has no key for RS256, ES256 or EdDSA that can be read"),
             (with_jwks(of(json!([unnamed, issuer.jwk("r")]))), "TOKEN_JWKS has several keys, and not each has a kid"),
         ] {
             let fault = Tokens::new(&vars.into_iter().collect()).err().map(|fault| fault.chain().to_string());

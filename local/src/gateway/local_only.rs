@@ -20,6 +20,14 @@ pub async fn endpoints(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
 
 /// `POST /local/token`: a token with the claims in the body.
 pub async fn token(State(gateway): State<Arc<Gateway>>, method: Method, headers: HeaderMap, body: String) -> Response {
+    // A page of elsewhere whose name was made to mean this machine is of its own origin, and CORS lets it read everything.
+    if !headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .is_some_and(|host| is_here(&format!("http://{host}")))
+    {
+        return refuse(StatusCode::FORBIDDEN, "tokens are given out by the names of this machine alone");
+    }
     let cors = cors(&headers);
     if let Some(preflight) = preflight(&cors, &method, &headers) {
         return preflight;
@@ -34,17 +42,21 @@ pub async fn token(State(gateway): State<Arc<Gateway>>, method: Method, headers:
 /// A frontend under development, on whichever port of this machine, may have a token; a page from elsewhere may not.
 fn cors(headers: &HeaderMap) -> Cors {
     let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-    let is_here = |origin: &&str| match Url::parse(origin).ok().as_ref().and_then(Url::host) {
+    Cors {
+        allow_origins: origin.filter(|origin| is_here(origin)).into_iter().map(String::from).collect(),
+        allow_methods: vec!["POST".into()],
+        allow_headers: vec!["content-type".into()],
+        ..Cors::default()
+    }
+}
+
+/// Whether an origin is one of this machine.
+fn is_here(origin: &str) -> bool {
+    match Url::parse(origin).ok().as_ref().and_then(Url::host) {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    };
-    Cors {
-        allow_origins: origin.filter(is_here).into_iter().map(String::from).collect(),
-        allow_methods: vec!["POST".into()],
-        allow_headers: vec!["content-type".into()],
-        ..Cors::default()
     }
 }
 

@@ -32,8 +32,9 @@ impl Caller {
             let fits = |text: &&str| !text.trim().is_empty() && text.chars().count() <= chars_max;
             keys.iter().filter_map(|key| claims.get(*key)?.as_str()).find(fits).map(String::from)
         };
-        let username = text(&["username"], PROFILE_TEXT_CHARS_MAX);
-        let nick_name = text(&["nickName", "name"], PROFILE_TEXT_CHARS_MAX);
+        // The seed's names go before those of OpenID Connect (Core 1.0, section 5.1), and those before Cognito's own.
+        let username = text(&["username", "preferred_username", "cognito:username"], PROFILE_TEXT_CHARS_MAX);
+        let nick_name = text(&["nickName", "name", "nickname"], PROFILE_TEXT_CHARS_MAX);
         let profile = Profile {
             username: username.clone().unwrap_or_else(|| id.to_string()),
             nick_name: nick_name.or(username).unwrap_or_else(|| id.to_string()),
@@ -83,11 +84,23 @@ mod tests {
         let seed = caller(json!({"userId": 1, "username": "guang", "rooms": "*"})).expect("a caller");
         assert_eq!((seed.user().to_string().as_str(), seed.profile.nick_name.as_str()), ("1", "guang"));
         assert_eq!(seed.rooms, Grant::All);
-        let oidc =
-            caller(json!({"sub": "auth0|5", "name": "Guang", "picture": "https://example.com/p"})).expect("a caller");
-        assert_eq!(oidc.user().to_string(), "auth0|5");
-        assert_eq!(oidc.profile.head_pic.as_deref(), Some("https://example.com/p"));
-        assert_eq!(oidc.rooms, Grant::parse_default("").expect("none"));
+        let none = Grant::parse_default("").expect("none");
+        let auth0 = json!({"sub": "auth0|5", "nickname": "g", "name": "Guang", "picture": "https://example.com/p"});
+        let auth0 = caller(auth0).expect("a caller");
+        assert_eq!((auth0.user().to_string().as_str(), auth0.profile.nick_name.as_str()), ("auth0|5", "Guang"));
+        assert_eq!((auth0.profile.head_pic.as_deref(), auth0.rooms), (Some("https://example.com/p"), none.clone()));
+        for (cognito, name) in [
+            (json!({"sub": "d3a1-7f", "token_use": "id", "cognito:username": "guang"}), "guang"),
+            (json!({"sub": "d3a1-7f", "token_use": "access", "username": "guang"}), "guang"),
+            (
+                json!({"sub": "d3a1-7f", "token_use": "id", "cognito:username": "d3a1-7f", "preferred_username": "g"}),
+                "g",
+            ),
+        ] {
+            let cognito = caller(cognito).expect("a caller");
+            assert_eq!((cognito.user().to_string().as_str(), cognito.profile.username.as_str()), ("d3a1-7f", name));
+            assert_eq!(cognito.rooms, none);
+        }
     }
 
     #[test]

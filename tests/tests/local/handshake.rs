@@ -119,5 +119,12 @@ async fn the_local_run_hands_out_tokens_and_says_why_it_does_not() {
             assert_eq!(answer.headers().contains_key("access-control-allow-origin"), readable, "{origin}");
         }
     }
+    // Names that lead here, and are not this machine's.
+    for (host, status) in
+        [("localhost:3000", 200), ("[::1]:3000", 200), ("evil.example", 403), ("127.0.0.1.evil.example:3000", 403)]
+    {
+        let answer = server.http().post(server.url("/local/token")).header("host", host).body(body).send().await;
+        assert_eq!(answer.expect("an answer").status().as_u16(), status, "{host}");
+    }
     server.stop().await;
 }

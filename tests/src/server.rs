@@ -129,6 +129,14 @@ impl Server {
         items.iter().map(|item| format!("{} {}", key(item, "PK"), key(item, "SK"))).collect()
     }
 
+    /// The connections that stand in a user's row.
+    pub async fn devices(&self, user: &str) -> Vec<String> {
+        let key = json!({"PK": {"S": format!("USER#{user}")}, "SK": {"S": "PROFILE"}});
+        let row = self.dynamodb("GetItem", json!({"TableName": "ChatTable", "Key": key, "ConsistentRead": true})).await;
+        let devices = row["Item"]["devices"]["SS"].as_array().cloned().unwrap_or_default();
+        devices.iter().map(|device| device.as_str().expect("a text").to_owned()).collect()
+    }
+
     /// Waits until nothing is left of any connection.
     pub async fn forgets_connections(&self) {
         let empty = async { while !self.keys("ConnectionsTable").await.is_empty() {} };

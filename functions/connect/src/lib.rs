@@ -12,17 +12,13 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
     Ok(serve::connect(App::new(vars)?, handle))
 }
 
-/// Accepts the handshake once connection and profile are stored; until then nothing can be pushed to it. Where the user has too
-/// many connections, the oldest make place.
+/// Accepts the handshake once connection and profile are stored; until then nothing can be pushed to it. The connection goes
+/// first: whoever finds it at its user can close it. Where the user has too many, the oldest make place.
 pub async fn handle(app: App, event: ConnectEvent) -> Result<Accepted, Failure> {
     let caller = &event.connection.caller;
     let device = event.connection.device();
-    let (opened, remembered) = tokio::join!(
-        app.connections.open(&device, caller.user()),
-        app.users.remember(&caller.profile, caller.issued_at, &device),
-    );
-    opened?;
-    let Some(devices) = remembered? else {
+    app.connections.open(&device, caller.user()).await?;
+    let Some(devices) = app.users.remember(&caller.profile, caller.issued_at, &device).await? else {
         app.connections.forget(&device.connection).await?;
         return Err(Rejection::TokenRevoked.into());
     };

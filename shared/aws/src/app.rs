@@ -1,4 +1,7 @@
-use crate::limits::{CONNECTION_LIFETIME, DEFAULT_MEMORY, DISPLACE_TIMEOUT, ROOMS_IN_FLIGHT, posts_in_flight};
+use crate::limits::{
+    CONNECTION_LIFETIME, DEFAULT_MEMORY, DISPLACE_TIMEOUT, HANDSHAKE_MAX, HANDSHAKE_POLL, ROOMS_IN_FLIGHT,
+    posts_in_flight,
+};
 use crate::push::Pusher;
 use crate::sdk::Clients;
 use crate::store::{Connections, Members, Messages, Users};
@@ -7,6 +10,8 @@ use chat::limits::CONNECTIONS_PER_USER;
 use chat::{ConnectionId, Device, Member, Profile, Push, Rejection, Reply, RoomId, UserId, departs, surplus};
 use futures_util::{StreamExt, future, stream};
 use std::collections::BTreeSet;
+use std::time::Instant;
+use tokio::time::{sleep, timeout};
 
 /// What a function works with; built once at cold start, cheap to clone.
 #[derive(Clone)]
@@ -117,12 +122,26 @@ impl App {
 
     /// Ends all connections of a user, and has none of the tokens that were issued until now connect again. Answers how many
     /// connections there were. Their `$disconnect`s follow, as after every end.
+    ///
+    /// Waits for those of them whose handshake is under way: there is nothing to end before it is over.
     pub async fn disconnect(&self, user: &UserId) -> Result<usize, Fault> {
-        let devices = self.users.revoke(user).await?;
-        let closes = devices.into_iter().map(|device| async move { self.pusher.close(&device.connection).await });
-        let closed: Vec<_> = stream::iter(closes).buffer_unordered(ROOMS_IN_FLIGHT).collect().await;
-        let there: Vec<bool> = closed.into_iter().collect::<Result<_, _>>()?;
-        Ok(there.into_iter().filter(|there| *there).count())
+        let mut devices = self.users.revoke(user).await?;
+        let (mut ended, until) = (0, Instant::now() + HANDSHAKE_MAX);
+        loop {
+            let ends = devices.into_iter().map(|device| async move {
+                self.connections.close(&device.connection).await?;
+                Ok::<_, Fault>((self.pusher.close(&device.connection).await?, device))
+            });
+            let ends: Vec<_> = stream::iter(ends).buffer_unordered(ROOMS_IN_FLIGHT).collect().await;
+            let ends: Vec<_> = ends.into_iter().collect::<Result<_, _>>()?;
+            ended += ends.iter().filter(|(there, _)| *there).count();
+            let missing = ends.into_iter().filter(|(there, _)| !there).map(|(_, device)| device);
+            devices = missing.filter(may_be_coming).collect();
+            if devices.is_empty() || Instant::now() > until {
+                return Ok(ended);
+            }
+            sleep(HANDSHAKE_POLL).await;
+        }
     }
 
     /// Ends those of a user's devices that are too many now that `newest` has come, each after a word about why. It is
@@ -139,7 +158,7 @@ impl App {
             async move {
                 // `$disconnect` is best effort; one that API Gateway has cut by now need not be asked for.
                 let is_over = device.connected_at.after(CONNECTION_LIFETIME) < now();
-                let ended = is_over || self.end(&device.connection, frame).await;
+                let ended = is_over || self.end(&device, frame).await;
                 ended.then_some(device)
             }
         });
@@ -151,15 +170,21 @@ impl App {
         Ok(())
     }
 
-    /// Ends a connection after a last frame. Answers whether it is no more.
-    async fn end(&self, connection: &ConnectionId, frame: &[u8]) -> bool {
+    /// Ends a connection after a last frame. Answers whether it is no more. It enters no room from then on even if it is still on
+    /// its way in, so that many handshakes at once multiply nothing.
+    async fn end(&self, device: &Device, frame: &[u8]) -> bool {
         let ended = async {
-            self.pusher.tell(connection, frame).await?;
-            self.pusher.close(connection).await
+            self.connections.close(&device.connection).await?;
+            let told = self.pusher.tell(&device.connection, frame).await?;
+            let there = self.pusher.close(&device.connection).await?;
+            Ok(told || there || !may_be_coming(device))
         };
-        let in_time = tokio::time::timeout(DISPLACE_TIMEOUT, ended).await;
+        let in_time = timeout(DISPLACE_TIMEOUT, ended).await;
         let ended = in_time.unwrap_or_else(|late| Err(Fault::because("failed to end a connection in time", late)));
-        ended.inspect_err(telemetry::survived).is_ok()
+        ended.unwrap_or_else(|fault| {
+            telemetry::survived(&fault);
+            false
+        })
     }
 
     /// Takes a member out whose connection ended while it joined. Another device of the user may have kept silent because
@@ -181,6 +206,11 @@ impl App {
         });
         stream::iter(leaves).buffer_unordered(ROOMS_IN_FLIGHT).filter_map(future::ready).collect().await
     }
+}
+
+/// Whether a connection that is not there may be one whose handshake is not over.
+fn may_be_coming(device: &Device) -> bool {
+    now() < device.connected_at.after(HANDSHAKE_MAX)
 }
 
 fn encode(frame: &impl serde::Serialize) -> Result<Vec<u8>, Fault> {

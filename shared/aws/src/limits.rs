@@ -22,6 +22,14 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait for the end of a connection that makes place for a newer one: somebody waits for that one's handshake.
 pub const DISPLACE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a handshake takes at most: API Gateway waits 10 s for an authorizer and 29 s for `$connect`
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>). A connection that is not there yet answers
+/// 410, as one that is no more does.
+pub const HANDSHAKE_MAX: Duration = Duration::from_secs(40);
+
+/// How often it is tried again to end a connection whose handshake is under way.
+pub const HANDSHAKE_POLL: Duration = Duration::from_millis(500);
+
 /// Longest wait for one operation with all its attempts: two of them fit `send-message`'s time-out.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(4_500);
 

@@ -6,10 +6,14 @@ use chat::limits::{
     QUERY_BYTES_MAX, REQUEST_ID_CHARS_MAX, ROOMS_PER_CONNECTION_MAX, SAFE_INTEGER_MAX, TEXT_CHARS_MAX, TOKEN_BYTES_MAX,
     URL_CHARS_MAX,
 };
-use chat::{ConnectionId, Device, Profile, Timestamp};
-use chat_aws::{App, Vars, now};
-use chat_tests::{Client, Server, device_of, ghost, invoke, sample, text_message, user, websocket_event};
+use chat::{ConnectionId, Device, Timestamp};
+use chat_aws::Vars;
+use chat_local::Limits;
+use chat_tests::{
+    Client, HeldHandshakes, Server, held, invoke, lost_device, remember, sample, text_message, websocket_event,
+};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use tokio_tungstenite::tungstenite::Message;
 
 /// How deep the JSON of a frame may be nested: `serde_json`'s own bound.
@@ -179,15 +183,6 @@ async fn a_connection_is_in_so_many_rooms_and_in_no_more() {
     server.stop().await;
 }
 
-/// The connections that stand in a user's row.
-async fn devices(server: &Server, user: &str) -> Vec<String> {
-    let key = json!({"PK": {"S": format!("USER#{user}")}, "SK": {"S": "PROFILE"}});
-    let get = json!({"TableName": "ChatTable", "Key": key, "ConsistentRead": true});
-    let row = server.dynamodb("GetItem", get).await;
-    let devices = row["Item"]["devices"]["SS"].as_array().cloned().unwrap_or_default();
-    devices.iter().map(|device| device.as_str().expect("a text").to_owned()).collect()
-}
-
 #[tokio::test]
 async fn a_user_has_so_many_connections_and_the_oldest_makes_place() {
     let server = Server::start_with_parameter("ConnectionsPerUser", "3").await;
@@ -215,18 +210,13 @@ async fn a_user_has_so_many_connections_and_the_oldest_makes_place() {
     for client in clients.iter_mut().chain([&mut newest]) {
         client.expect(json!({"type": "sendMessage"})).await;
     }
-    assert_eq!(devices(&server, "7").await.len(), 3);
+    assert_eq!(server.devices("7").await.len(), 3);
     for client in clients.into_iter().chain([newest, other]) {
         client.close().await;
     }
     server.forgets_connections().await;
-    assert_eq!((devices(&server, "7").await, devices(&server, "8").await), (vec![], vec![]));
+    assert_eq!((server.devices("7").await, server.devices("8").await), (vec![], vec![]));
     server.stop().await;
-}
-
-/// Has a user be remembered with a connection that the gateway knows nothing of.
-async fn remember(app: &App, id: &str, device: Device) {
-    app.users.remember(&Profile::unknown(user(id)), 0, &device).await.expect("remembered").expect("not revoked");
 }
 
 /// Its `$disconnect` never came, or it is older than any connection can be.
@@ -236,15 +226,13 @@ async fn connections_that_ended_unnoticed_keep_nobody_out() {
     let app = server.app();
     let mut living = server.connect(7).await;
     let expired = Device { connection: ConnectionId::new("b2xkAAAAAAAAAAA="), connected_at: Timestamp::from_millis(1) };
-    let lost =
-        Device { connected_at: Timestamp::from_millis(now().millis() - 60_000), ..device_of(&ghost("7").connection) };
-    for device in [expired, lost] {
+    for device in [expired, lost_device()] {
         remember(&app, "7", device).await;
     }
-    assert_eq!(devices(&server, "7").await.len(), 3);
+    assert_eq!(server.devices("7").await.len(), 3);
     let newest = server.connect(7).await;
     assert_eq!(living.pushed().await, Vec::<Value>::new(), "it was not the oldest");
-    assert_eq!(devices(&server, "7").await.len(), 2);
+    assert_eq!(server.devices("7").await.len(), 2);
     for client in [living, newest] {
         client.close().await;
     }
@@ -257,9 +245,34 @@ async fn who_comes_is_let_in_though_the_oldest_cannot_be_ended() {
     let server = Server::start().await;
     let nobody = ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://127.0.0.1:9".into());
     let vars: Vars = server.vars().into_iter().chain([("CONNECTIONS_PER_USER", "1".into()), nobody]).collect();
-    remember(&server.app(), "7", device_of(&ghost("7").connection)).await;
+    remember(&server.app(), "7", lost_device()).await;
     let accepted = invoke("connect", &vars, websocket_event(&json!({}))).await;
     assert_eq!(accepted["statusCode"], 200);
-    assert_eq!(devices(&server, "7").await.len(), 2, "it is tried again with the next connection");
+    assert_eq!(server.devices("7").await.len(), 2, "it is tried again with the next connection");
+    server.stop().await;
+}
+
+/// Until its handshake is over a connection can neither be told nor ended; it stays counted, and gains nothing by that.
+#[tokio::test]
+async fn a_connection_that_is_on_its_way_in_is_counted_and_enters_no_room() {
+    let server = Server::start_with(Arc::new(HeldHandshakes::default()), Limits::default()).await;
+    remember(&server.app(), "7", lost_device()).await;
+    let (mut first, mut second) =
+        tokio::join!(async { Client::connect(&held(&server.socket_url(&server.token_of(7)))).await }, async {
+            while server.devices("7").await.len() < 2 {}
+            server.connect(7).await
+        },);
+    assert_eq!(server.devices("7").await.len(), 2, "the first, which could not be ended, and the second");
+    assert_eq!(first.ask(json!({"action": "joinRoom", "chatroomId": 1})).await["code"], "gone");
+    second.join(1).await;
+    let mut third = server.connect(7).await;
+    for ended in [&mut first, &mut second] {
+        assert_eq!(ended.expect(json!({"type": "error"})).await["code"], "tooManyConnections");
+        ended.closed().await;
+    }
+    third.join(1).await;
+    third.close().await;
+    server.forgets_connections().await;
+    assert_eq!(server.devices("7").await, Vec::<String>::new());
     server.stop().await;
 }

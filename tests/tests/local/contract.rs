@@ -3,7 +3,7 @@
 use chat::{ConnectionId, Member, Timestamp};
 use chat_aws::Vars;
 use chat_local::{HANDLERS, Template};
-use chat_tests::{Recorder, Server, frame, ghost, invoke, room, sample, text_message, user, websocket_event};
+use chat_tests::{Call, Recorder, Server, frame, ghost, invoke, room, sample, text_message, user, websocket_event};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -152,6 +152,13 @@ fn right(operation: &str) -> String {
     }
 }
 
+/// The rights that a call takes: to which rows of what was said, and no others; connections are everybody's.
+fn rights_of(call: &Call) -> Vec<String> {
+    let limited =
+        |row: &String| row.strip_prefix("ConnectionsTable").map_or(row.clone(), |_| "ConnectionsTable".into());
+    call.partitions.iter().map(|row| format!("{} {}", right(&call.operation), limited(row))).collect()
+}
+
 /// The id of the one connection that was opened since.
 async fn only_connection_since(before: &[String], server: &Server) -> String {
     let keys = server.keys("ConnectionsTable").await;
@@ -169,6 +176,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     vars.insert("TOKEN_SECRET", "sample-secret-for-the-events-folder-only".into());
     let recorder = Recorder::before(&vars["AWS_ENDPOINT_URL_DYNAMODB"]).await;
     vars.insert("AWS_ENDPOINT_URL_DYNAMODB", recorder.url().to_owned());
+    let narrow = vars.clone().into_iter().chain([("CONNECTIONS_PER_USER", "1".into())]).collect();
     let vars = Vars::from_iter(vars);
     let mut member = server.connect(1).await;
     member.join(1).await;
@@ -207,12 +215,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         }
         invoke(name, &vars, event).await;
         let rights = used.get_mut(name).expect("a function");
-        for call in recorder.take() {
-            // Which rows of what was said, and no others; connections are everybody's.
-            let limited =
-                |row: &String| row.strip_prefix("ConnectionsTable").map_or(row.clone(), |_| "ConnectionsTable".into());
-            rights.extend(call.partitions.iter().map(|row| format!("{} {}", right(&call.operation), limited(row))));
-        }
+        rights.extend(recorder.take().iter().flat_map(rights_of));
         if member.pushed().await.iter().any(|frame| frame["type"] != "error") {
             rights.insert("execute-api:ManageConnections POST/@connections/*".into());
         }
@@ -235,12 +238,11 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     let mut client = server.connect(9).await;
     let mut event = websocket_event(&json!({}));
     event["requestContext"]["authorizer"]["userId"] = json!("9");
-    let narrow = server.vars().into_iter().chain([("CONNECTIONS_PER_USER", "1".into())]);
-    invoke("connect", &narrow.collect(), event).await;
+    invoke("connect", &narrow, event).await;
     assert_eq!(client.next().await["code"], "tooManyConnections");
     client.closed().await;
     let ended = ["POST", "DELETE"].map(|verb| format!("execute-api:ManageConnections {verb}/@connections/*"));
-    used.get_mut("connect").expect("a function").extend(ended);
+    used.get_mut("connect").expect("a function").extend(recorder.take().iter().flat_map(rights_of).chain(ended));
 
     let declared = functions(&document());
     for (name, used) in used {

@@ -1,10 +1,11 @@
 //! A connection and its token: neither outlives the other, and an operator can end both.
 
 use chat_aws::now;
-use chat_local::{Running, disconnect_user};
-use chat_tests::{Client, PATIENCE, Server, ghost, room, text_message};
+use chat_local::{Limits, Running, disconnect_user};
+use chat_tests::{Client, HeldHandshakes, PATIENCE, Server, ghost, held, lost_device, remember, room, text_message};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -103,6 +104,22 @@ async fn an_operator_ends_all_connections_of_a_user_and_its_tokens() {
     back.join(1).await;
     other.say(1, "welcome back").await;
     assert_eq!(server.history_as(&new, "chatroomId=1").await.ids(), [1, 2, 3]);
+    server.stop().await;
+}
+
+/// Whoever connects at that very moment is not there to be ended, and comes in a moment later.
+#[tokio::test]
+async fn an_operator_ends_a_connection_that_is_on_its_way_in() {
+    let server = Server::start_with(Arc::new(HeldHandshakes::default()), Limits::default()).await;
+    let app = server.app();
+    remember(&app, "7", lost_device()).await;
+    let (mut device, ended) =
+        tokio::join!(async { Client::connect(&held(&server.socket_url(&server.token_of(7)))).await }, async {
+            while server.devices("7").await.len() < 2 {}
+            app.disconnect(&chat_tests::user("7")).await.expect("done")
+        },);
+    assert_eq!(ended, 1);
+    device.closed().await;
     server.stop().await;
 }
 

@@ -1,5 +1,6 @@
 use crate::chaos::lock;
 use crate::{Client, PATIENCE, Posts, Recorder, Server, device_of, ghost, room, text_message, user};
+use chat::limits::CONNECTIONS_PER_USER;
 use chat::{ConnectionId, Content, Member, Message, MessageId, MessageKind, Profile, RoomId, Timestamp};
 use chat_aws::now;
 use chat_local::{Interference, Limits, Plan};
@@ -135,6 +136,21 @@ impl Meter {
         client.close().await;
         taken.push(("disconnect, in the room", self.take("disconnect").await));
         taken
+    }
+
+    /// A connection of a user who has as many as there may be: the oldest makes place for it.
+    pub async fn displacement(&self) -> Usage {
+        let (app, guang) = (self.server.app(), Profile::unknown(user("1001")));
+        for number in 0..CONNECTIONS_PER_USER {
+            let device = device_of(&ConnectionId::new(format!("L0SM{number:08}hw==")));
+            app.connections.open(&device, &guang.id).await.expect("opened");
+            app.users.remember(&guang, 0, &device).await.expect("remembered");
+        }
+        let client = self.connect().await;
+        let usage = self.take("connect").await;
+        client.close().await;
+        self.take("disconnect").await;
+        usage
     }
 
     /// What one frame takes that is answered with an error.

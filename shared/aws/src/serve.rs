@@ -190,11 +190,13 @@ fn take_address(payload: &mut Value) -> String {
     }
 }
 
-/// A JSON response of the HTTP API.
+/// A JSON response of the HTTP API. No cache keeps it: not the browser's that others use too, and none on the way that knows
+/// nothing of tokens.
 pub fn json_response(status: u16, body: &impl serde::Serialize) -> Result<Response<String>, Fault> {
     let doing = "failed to build a response";
     let body = serde_json::to_string(body).map_err(Fault::doing(doing))?;
-    let response = Response::builder().status(status).header(header::CONTENT_TYPE, "application/json; charset=utf-8");
+    let response = Response::builder().status(status).header(header::CACHE_CONTROL, "no-store");
+    let response = response.header(header::CONTENT_TYPE, "application/json; charset=utf-8");
     response.body(body).map_err(Fault::doing(doing))
 }
 

@@ -91,3 +91,13 @@ async fn nobody_reads_without_a_token_of_ours() {
     }
     deployment.stop().await;
 }
+
+#[tokio::test]
+async fn no_cache_keeps_what_was_said() {
+    let deployment = Deployment::start().await;
+    for (query, status) in [(format!("chatroomId={}", fresh()), 200), (String::new(), 400)] {
+        let page = deployment.history(&query).await;
+        assert_eq!((page.status, &page.headers["cache-control"]), (status, &"no-store".parse().expect("a header")));
+    }
+    deployment.stop().await;
+}

@@ -72,6 +72,16 @@ async fn a_page_of_history_takes_what_is_on_it() {
     meter.stop().await;
 }
 
+/// So is what somebody costs who connects again and again.
+#[tokio::test]
+async fn the_oldest_connection_makes_place_for_a_few_requests() {
+    let meter = Meter::start().await;
+    let usage = meter.displacement().await;
+    // A word, of 128 bytes, and an end.
+    assert_eq!(usage.to_string(), "authorize connect | PutItem 3 UpdateItem | 0 read, 4 write | 2 posts of 64 B");
+    meter.stop().await;
+}
+
 /// A frame that is refused costs an invocation and nothing else.
 #[tokio::test]
 async fn what_is_refused_asks_dynamodb_nothing() {

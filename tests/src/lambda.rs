@@ -82,6 +82,12 @@ impl Lambda {
         timeout(PATIENCE, self.answers.recv()).await.expect("an answer in time").expect("an answer")
     }
 
+    /// Ends the function, as Lambda does with one that nobody calls any more, and answers what it logged.
+    pub async fn kill(mut self) -> String {
+        self.process.start_kill().expect("it runs");
+        self.end().await.1
+    }
+
     /// Waits for a function that ends by itself, and answers what it logged.
     pub async fn end(mut self) -> (ExitStatus, String) {
         let mut log = String::new();

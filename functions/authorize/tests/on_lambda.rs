@@ -46,6 +46,33 @@ async fn a_providers_keys_come_from_whom_the_system_trusts_and_from_nobody_else(
     assert_eq!(documents.asked(), 1);
 }
 
+/// The runtime logs too, around the function: at its lowest level whole events.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_logs_no_token_and_no_secret_at_whatever_level() {
+    const SECRET: &str = "marked-secret-of-32-bytes-and-a-few-more";
+    let token = |secret: &str| {
+        let claims = json!({"sub": "7", "exp": 4_102_444_800_u64});
+        encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.as_bytes())).expect("a token")
+    };
+    let vars = BTreeMap::from([("TOKEN_SECRET", SECRET.to_owned()), ("AWS_LAMBDA_LOG_LEVEL", "TRACE".to_owned())]);
+    let mut lambda = Lambda::start(BINARY, vars).await;
+    let mut said = vec![SECRET.to_owned()];
+    for (token, answered) in [(token(SECRET), "Allow"), (token(&SECRET.to_uppercase()), "Deny")] {
+        let mut event = sample("authorize-query");
+        event["queryStringParameters"]["token"] = json!(token);
+        assert_eq!(effect(&lambda.invoke(event.clone()).await.1), answered);
+        // One that cannot be read.
+        event["methodArn"] = json!([token]);
+        assert_eq!(lambda.invoke(event).await.0, "error");
+        said.extend(token.split('.').skip(1).map(String::from));
+    }
+    let log = lambda.kill().await;
+    assert!(log.contains("refused") && log.contains("failed to read the event"), "{log}");
+    for said in said {
+        assert!(!log.contains(&said), "{said} is in the log: {log}");
+    }
+}
+
 fn effect(answer: &Value) -> &Value {
     &answer["policyDocument"]["Statement"][0]["Effect"]
 }

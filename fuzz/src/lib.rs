@@ -26,6 +26,7 @@ const JWKS: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "1", "us
 struct Functions {
     authorize: Function,
     default: Function,
+    list_history: Function,
     runtime: Runtime,
 }
 
@@ -110,10 +111,34 @@ pub fn events(bytes: &[u8]) {
         let frame: Value = serde_json::from_str(answered["body"].as_str().expect("a body")).expect("JSON");
         assert!(frame["type"] == "pong" || frame["type"] == "error", "{frame}");
         // An event that cannot be read is an error, and lets nobody in.
-        if let Ok(answer) = functions.runtime.block_on(functions.authorize.invoke_as("fuzz", event)) {
+        if let Ok(answer) = functions.runtime.block_on(functions.authorize.invoke_as("fuzz", event.clone())) {
             assert_eq!(effect(&answer), "Deny");
         }
+        let refused = functions.runtime.block_on(functions.list_history.invoke_as("fuzz", read_by_nobody(event)));
+        if let Ok(answer) = refused {
+            let status = answer["statusCode"].as_u64();
+            assert!(matches!(status, Some(400 | 403 | 413)), "{answer}");
+            let body: Value = serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON");
+            assert_eq!(body["statusCode"].as_u64(), status);
+        }
     });
+}
+
+/// The event as an HTTP request of somebody who may read no room, so that DynamoDB is asked nothing; what is no event at all is
+/// its query string.
+fn read_by_nobody(mut event: Value) -> Value {
+    if event.get("version").is_none() {
+        let body = event.get_mut("body").map(Value::take).unwrap_or_default();
+        event = json!({"version": "2.0", "routeKey": "GET /", "rawPath": "/", "rawQueryString": body, "headers": {},
+            "requestContext": {"http": {"method": "GET", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"},
+            "requestId": "fuzz", "routeKey": "GET /", "stage": "$default", "timeEpoch": 0}, "isBase64Encoded": false});
+    }
+    if let Some(Value::Object(context)) = event.get_mut("requestContext") {
+        let nobody = json!({"userId": "7", "username": "7", "nickName": "7", "rooms": "[]",
+            "issuedAt": "0", "goodUntil": "4102444860000"});
+        context.insert("authorizer".into(), json!({"lambda": nobody}));
+    }
+    event
 }
 
 fn is_frame(reply: &Reply) {
@@ -131,7 +156,7 @@ fn with<T>(run: impl FnOnce(&Functions) -> T) -> T {
     FUNCTIONS.with(|functions| run(functions.get_or_init(start)))
 }
 
-/// The functions that call nobody: what the others make of an event is what `frames` and `queries` try.
+/// The functions that call nobody, or are kept from it: what the others make of an event is what `frames` tries.
 fn start() -> Functions {
     let vars = Vars::from_iter([
         ("AWS_REGION", "eu-central-1"),
@@ -143,10 +168,13 @@ fn start() -> Functions {
         ("TOKEN_ISSUER", "https://id.example.com"),
         ("TOKEN_AUDIENCE", "chat"),
         ("DEFAULT_ROOMS", "*"),
+        ("CONNECTIONS_TABLE", "none"),
+        ("CHAT_TABLE", "none"),
     ]);
     Functions {
         authorize: authorize::function(&vars).expect("it starts"),
         default: default::function(&vars).expect("it starts"),
+        list_history: list_history::function(&vars).expect("it starts"),
         runtime: Builder::new_current_thread().enable_all().build().expect("a runtime"),
     }
 }

@@ -5,6 +5,7 @@ use crate::{Caller, Grant, Profile, Timestamp, UserId};
 use serde_json::{Map, Value};
 use std::time::Duration;
 use thiserror::Error;
+use url::Url;
 
 /// A token that is signed by the right key, and still says nothing we can use.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -39,7 +40,7 @@ impl Caller {
             username: username.clone().unwrap_or_else(|| id.to_string()),
             nick_name: nick_name.or(username).unwrap_or_else(|| id.to_string()),
             email: text(&["email"], PROFILE_TEXT_CHARS_MAX),
-            head_pic: text(&["headPic", "picture"], URL_CHARS_MAX),
+            head_pic: text(&["headPic", "picture"], URL_CHARS_MAX).filter(|address| runs_nothing(address)),
             create_time: None,
             id,
         };
@@ -49,6 +50,11 @@ impl Caller {
         let good_until = expiry.after(Duration::from_secs(CLOCK_SKEW_SECONDS));
         Ok(Self { profile, rooms, issued_at: seconds("iat").unwrap_or_default(), good_until })
     }
+}
+
+/// Whether a picture's address does no harm wherever a frontend puts it: users choose it, and many providers take any.
+fn runs_nothing(address: &str) -> bool {
+    Url::parse(address).map_or(true, |url| matches!(url.scheme(), "http" | "https"))
 }
 
 #[cfg(test)]
@@ -136,6 +142,20 @@ mod tests {
             json!({"sub": "u", "username": name(PROFILE_TEXT_CHARS_MAX + 1), "headPic": picture(URL_CHARS_MAX + 1)});
         let profile = caller(over).expect("a caller").profile;
         assert_eq!((profile.username.as_str(), profile.head_pic), ("u", None));
+    }
+
+    #[test]
+    fn a_picture_is_of_the_web_or_relative() {
+        let picture =
+            |address: &str| caller(json!({"sub": "u", "picture": address})).expect("a caller").profile.head_pic;
+        for address in ["https://example.com/p.png", "HTTP://example.com/p", "/p.png", "p.png", "//example.com/p.png"] {
+            assert_eq!(picture(address).as_deref(), Some(address));
+        }
+        for address in
+            ["javascript:alert(1)", " JavaScript:alert(1)", "java\nscript:alert(1)", "data:text/html,x", "file:///p"]
+        {
+            assert_eq!(picture(address), None, "{address}");
+        }
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use chat::Push;
 use chat_aws::posts_in_flight;
-use chat_tests::{Posts, Recorder, Server, fill, room, user};
+use chat_tests::{PATIENCE, Posts, Recorder, Server, fill, room, user};
+use futures_util::future::join_all;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 const MEMBERS: usize = 300;
 
@@ -35,36 +37,60 @@ async fn there_are_never_more_sockets_than_posts_in_flight() {
     server.stop().await;
 }
 
-/// A network between a function and DynamoDB that can be cut.
+/// A network between a function and DynamoDB that can be cut, or hold up what is asked.
 struct Network {
     url: String,
     opened: Arc<AtomicUsize>,
+    /// Those that are open still.
+    open: watch::Sender<usize>,
     cut: watch::Sender<()>,
+    held: watch::Sender<bool>,
 }
 
 impl Network {
     async fn before(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (cut, _) = watch::channel(());
-        let network = Self { url, opened: Arc::default(), cut };
+        let (cut, held, open) = (watch::Sender::default(), watch::Sender::default(), watch::Sender::default());
+        let network = Self { url, opened: Arc::default(), open, cut, held };
         let target = target.trim_start_matches("http://").to_owned();
-        let (opened, cut) = (Arc::clone(&network.opened), network.cut.clone());
+        let opened = Arc::clone(&network.opened);
+        let (cut, held, open) = (network.cut.clone(), network.held.clone(), network.open.clone());
         #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
         tokio::spawn(async move {
             while let Ok((mut here, _)) = listener.accept().await {
                 opened.fetch_add(1, Ordering::Relaxed);
-                let (target, mut is_cut) = (target.clone(), cut.subscribe());
+                open.send_modify(|open| *open += 1);
+                let (target, open, mut is_cut, mut held) =
+                    (target.clone(), open.clone(), cut.subscribe(), held.subscribe());
                 tokio::spawn(async move {
                     let mut there = TcpStream::connect(target).await.expect("connected");
+                    let (mut asked, mut answer) = here.split();
+                    let (mut answered, mut ask) = there.split();
+                    let asks = async {
+                        let mut bytes = [0; 4 * 1024];
+                        while let Ok(read @ 1..) = asked.read(&mut bytes).await {
+                            held.wait_for(|held| !held).await.expect("it is told");
+                            ask.write_all(&bytes[..read]).await.expect("asked");
+                        }
+                    };
                     tokio::select! {
-                        _ = copy_bidirectional(&mut here, &mut there) => {}
+                        () = asks => {}
+                        _ = copy(&mut answered, &mut answer) => {}
                         _ = is_cut.changed() => {}
                     }
+                    drop((here, there));
+                    open.send_modify(|open| *open -= 1);
                 });
             }
         });
         network
+    }
+
+    /// Cuts all sockets, and waits until both ends of each can see it.
+    async fn cut(&self) {
+        self.cut.send_replace(());
+        self.open.subscribe().wait_for(|open| *open == 0).await.expect("a count");
     }
 
     fn opened(&self) -> usize {
@@ -82,9 +108,17 @@ async fn a_socket_that_was_closed_while_it_was_idle_costs_no_attempt() {
     let next = async || app.messages.next_id(&room).await.expect("an id").get();
     assert_eq!((next().await, next().await), (1, 2));
     assert_eq!(network.opened(), 1, "a socket is kept");
-    futures_util::future::join_all((0..8).map(|_| next())).await;
+    network.held.send_replace(true);
+    let all_are_under_way = async {
+        while network.opened() < 8 {
+            tokio::task::yield_now().await;
+        }
+        network.held.send_replace(false);
+    };
+    let all = futures_util::future::join(join_all((0..8).map(|_| next())), all_are_under_way);
+    timeout(PATIENCE, all).await.expect("each request has a socket");
     assert_eq!(network.opened(), 8, "one for each request at the same time");
-    network.cut.send_replace(());
+    network.cut().await;
     assert_eq!(next().await, 11, "counted once");
     server.stop().await;
 }

@@ -3,9 +3,9 @@
 
 use crate::functions::FLOOR;
 use anyhow::Result;
-use chat::{ConnectionId, Member, Timestamp};
+use chat::{ConnectionId, Member};
 use chat_aws::now;
-use chat_tests::{Lambda, Posts, Server, Tls, device_of, room, sample, user};
+use chat_tests::{Lambda, Posts, Server, Tls, device_of, enter, room, sample, user};
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
@@ -60,7 +60,7 @@ impl Aws {
         let (me, other) = (member("L0SM9cOFvHcCIhw=", "1"), member("L0SNaaaavHcCIhw=", "2"));
         for member in [&me, &other] {
             app.connections.open(&device_of(&member.connection), &member.user).await.map_err(anyhow::Error::new)?;
-            app.connections.enter(member, &room("1"), Timestamp::MAX).await.map_err(anyhow::Error::new)?;
+            enter(&app, member, &room("1")).await;
         }
         Ok(())
     }
@@ -82,5 +82,5 @@ pub fn is_good(kind: &str, answer: &Value) -> bool {
 }
 
 fn member(connection: &str, id: &str) -> Member {
-    Member { connection: ConnectionId::new(connection), user: user(id), joined_at: now() }
+    Member { connection: ConnectionId::new(connection), user: user(id), joined_at: now(), batches: false }
 }

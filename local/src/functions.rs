@@ -17,11 +17,12 @@ use std::time::Duration;
 type Build = fn(&Vars) -> Result<Function, Fault>;
 
 /// Every function there is, by the name of its package.
-pub const HANDLERS: [(&str, Build); 8] = [
+pub const HANDLERS: [(&str, Build); 9] = [
     ("authorize", authorize::function),
     ("connect", connect::function),
     ("default", default::function),
     ("disconnect", disconnect::function),
+    ("disconnect-user", disconnect_user::function),
     ("join-room", join_room::function),
     ("leave-room", leave_room::function),
     ("list-history", list_history::function),
@@ -116,8 +117,13 @@ impl Running {
             &rebuilt
         };
         let deliveries = (0..plan.deliveries).map(|_| self.invoke(function, request_id, event.clone()));
+        let answers = async {
+            let answers = join_all(deliveries).await;
+            plan.answer.await;
+            answers
+        };
         tokio::select! {
-            answers = join_all(deliveries) => answers.into_iter().next().unwrap_or(Err(InvocationFailed)),
+            answers = answers => answers.into_iter().next().unwrap_or(Err(InvocationFailed)),
             () = plan.killed => Err(InvocationFailed),
         }
     }

@@ -21,6 +21,8 @@ pub struct Plan {
     /// Variables in the place of the function's own, such as endpoints of this invocation alone. With any, the function
     /// is built anew, as at a cold start.
     pub vars: Vec<(String, String)>,
+    /// What its answer waits for, once it is given.
+    pub answer: BoxFuture<'static, ()>,
     /// Kills the function at once when it resolves, wherever that is.
     pub killed: BoxFuture<'static, ()>,
 }
@@ -28,6 +30,7 @@ pub struct Plan {
 impl Default for Plan {
     /// Nothing happens to it.
     fn default() -> Self {
-        Self { deliveries: 1, start: future::ready(()).boxed(), vars: Vec::new(), killed: future::pending().boxed() }
+        let (start, answer) = (future::ready(()).boxed(), future::ready(()).boxed());
+        Self { deliveries: 1, start, vars: Vec::new(), answer, killed: future::pending().boxed() }
     }
 }

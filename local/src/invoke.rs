@@ -4,7 +4,7 @@ use crate::functions::{Functions, HANDLERS, environment};
 use crate::{TOKEN_SECRET, Template};
 use anyhow::{Context, Result, anyhow};
 use chat::UserId;
-use chat_aws::{App, Fault, Vars};
+use chat_aws::{App, Ended, Fault, Vars};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -44,22 +44,39 @@ pub async fn invoke(
     functions.invoke(&id, REQUEST_ID, event).await.map_err(|_| anyhow!("the invocation failed, as logged above"))
 }
 
+/// Somebody who is to be shut out, as a person typed it.
+#[derive(Debug, Clone)]
+pub struct Outcast {
+    pub user: String,
+    /// Whether it may be somebody who was never seen. Else such an id is taken for a mistyped one.
+    pub unseen: bool,
+}
+
 /// Ends all connections of a user, of a run that is up, and has none of the tokens that were issued until now connect again.
-/// Answers how many connections there were.
-pub async fn disconnect_user(template: &Path, user: &str, running: Running) -> Result<usize> {
+pub async fn disconnect_user(template: &Path, outcast: &Outcast, running: Running) -> Result<Ended> {
     let parameters = BTreeMap::from([(TOKEN_SECRET.into(), SAMPLE_SECRET.into())]);
     let text = std::fs::read_to_string(template).with_context(|| format!("failed to read {}", template.display()))?;
     let template = Template::parse(&text, &parameters)?;
-    let function = template.functions.values().find(|spec| spec.name == "default").context("no function default")?;
+    let function = template.functions.values().find(|spec| spec.name == "disconnect-user");
+    let function = function.context("the template has no function disconnect-user")?;
     let vars = environment(function, &dynamodb_url(running), &management_url(&template, running));
-    disconnect_user_of(user, &vars.into_iter().collect()).await
+    disconnect_user_of(outcast, &vars.into_iter().collect()).await
 }
 
-/// The same, of the deployment that these variables name.
-pub async fn disconnect_user_of(user: &str, vars: &Vars) -> Result<usize> {
-    let user = UserId::parse(user).with_context(|| format!("{user:?} is no user's id"))?;
-    let done = async { App::new(vars)?.disconnect(&user).await };
-    done.await.map_err(|fault: Fault| anyhow!("{}", fault.chain()))
+/// The same, of the deployment that these variables name. Nothing is written before the tables are known to be those.
+pub async fn disconnect_user_of(outcast: &Outcast, vars: &Vars) -> Result<Ended> {
+    let user = &outcast.user;
+    let id = UserId::parse(user).with_context(|| format!("{user:?} is no user's id"))?;
+    let done = async {
+        let app = App::new(vars)?;
+        app.tables.recognise().await?;
+        let (seen, _) = app.users.look(&id).await?;
+        if seen || outcast.unseen { app.disconnect(&id).await.map(Some) } else { Ok(None) }
+    };
+    let ended = done.await.map_err(|fault: Fault| anyhow!("{}", fault.chain()))?;
+    ended.with_context(|| {
+        format!("user {user:?} was never seen, and nothing was done; --unseen keeps out somebody who has not come yet")
+    })
 }
 
 fn dynamodb_url(running: Running) -> String {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use chat_aws::Vars;
-use chat_local::{Limits, Local, Options, Running, Tokens, disconnect_user, disconnect_user_of, invoke};
+use chat_local::{Limits, Local, Options, Outcast, Running, Tokens, disconnect_user, disconnect_user_of, invoke};
 use clap::{Parser, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
@@ -56,6 +56,9 @@ enum Command {
     DisconnectUser {
         /// Who it is: a number or a string
         user: String,
+        /// Keeps out somebody who was never seen here, too
+        #[arg(long)]
+        unseen: bool,
         /// Of the deployment that AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, CONNECTIONS_TABLE,
         /// CHAT_TABLE and AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI name, instead of a run that is up here
         #[arg(long)]
@@ -119,13 +122,17 @@ async fn run(arguments: Arguments) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(&reply)?);
         return Ok(());
     }
-    if let Some(Command::DisconnectUser { user, deployed }) = arguments.command {
+    if let Some(Command::DisconnectUser { user, unseen, deployed }) = arguments.command {
         let running = Running { port: arguments.port, dynamodb_port: arguments.dynamodb_port };
+        let outcast = Outcast { user, unseen };
         let ended = match deployed {
-            true => disconnect_user_of(&user, &Vars::from_env()).await?,
-            false => disconnect_user(&template, &user, running).await?,
+            true => disconnect_user_of(&outcast, &Vars::from_env()).await?,
+            false => disconnect_user(&template, &outcast, running).await?,
         };
-        println!("user {user}: connections ended: {ended}; tokens that were issued until now do not connect again");
+        let (user, connections) = (outcast.user, ended.connections);
+        println!(
+            "user {user}: connections ended: {connections}; no token that was issued until a minute from now connects"
+        );
         return Ok(());
     }
     let data = match (arguments.memory, arguments.data) {

@@ -279,6 +279,7 @@ impl Interference for Chaos {
                 kill.notified().await;
             }
             .boxed(),
+            ..Plan::default()
         }
     }
 }

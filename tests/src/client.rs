@@ -28,6 +28,11 @@ impl Client {
         Self::shake(url.parse::<Uri>().map(ClientRequestBuilder::new).expect("a URL")).await.expect("connected")
     }
 
+    /// Tries to connect.
+    pub async fn try_connect(url: &str) -> Option<Self> {
+        Self::shake(ClientRequestBuilder::new(url.parse().expect("a URL"))).await.ok()
+    }
+
     /// The status that a handshake is refused with.
     pub async fn refused(url: &str) -> u16 {
         Self::refusal(ClientRequestBuilder::new(url.parse().expect("a URL"))).await.status().as_u16()
@@ -111,6 +116,29 @@ impl Client {
         let pong = self.ask(json!({"action": "ping"})).await;
         assert_eq!(pong["type"], "pong", "{pong}");
         std::mem::take(&mut self.seen)
+    }
+
+    /// The first frame of one of these types, unless the server ends the connection before.
+    pub async fn first_of(&mut self, types: &[&str]) -> Option<Value> {
+        let is_wanted = |frame: &Value| frame["type"].as_str().is_some_and(|kind| types.contains(&kind));
+        if let Some(at) = self.seen.iter().position(is_wanted) {
+            return Some(self.seen.remove(at));
+        }
+        let next = async {
+            loop {
+                match self.socket.next().await {
+                    Some(Ok(Message::Text(text))) => {
+                        let frame: Value = serde_json::from_str(&text).expect("JSON");
+                        if is_wanted(&frame) {
+                            return Some(frame);
+                        }
+                    }
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                    Some(Ok(_)) => {}
+                }
+            }
+        };
+        timeout(PATIENCE, next).await.expect("a frame, or the end")
     }
 
     /// Waits for the server to end the connection.

@@ -1,18 +1,39 @@
 use crate::{device_of, ghost, user};
-use chat::{Device, Profile, Timestamp};
-use chat_aws::{App, now};
+use chat::{ConnectionId, Device, Member, Profile, RoomId, Timestamp};
+use chat_aws::{App, JoinNumber, now};
 use chat_local::{Interference, Plan};
+use futures_util::FutureExt;
 use serde_json::Value;
 use std::net::TcpListener;
+use tokio::sync::watch;
 
-/// Lets a user have one connection, and holds up the handshakes that ask for it by [`held`]: where one has to make place for
-/// itself, it waits, until it gives up, for a management API that takes every call and answers none.
+/// Lets a user have one connection, and holds up the handshakes that ask for it by [`held`].
 #[derive(Debug)]
-pub struct HeldHandshakes(TcpListener);
+pub struct HeldHandshakes {
+    /// A management API that takes every call and answers none.
+    deaf: TcpListener,
+    released: watch::Sender<bool>,
+}
+
+/// Where a handshake is held up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// While it makes place for itself, until it gives up on the others: its user knows of it, and it is not open.
+    Displacing,
+    /// Once it is open, and API Gateway does not know yet; until they are released.
+    Answered,
+}
 
 impl Default for HeldHandshakes {
     fn default() -> Self {
-        Self(TcpListener::bind("127.0.0.1:0").expect("a port"))
+        Self { deaf: TcpListener::bind("127.0.0.1:0").expect("a port"), released: watch::Sender::default() }
+    }
+}
+
+impl HeldHandshakes {
+    /// Lets those go on that are open.
+    pub fn release(&self) {
+        self.released.send_replace(true);
     }
 }
 
@@ -21,18 +42,32 @@ impl Interference for HeldHandshakes {
         if function != "connect" {
             return Plan::default();
         }
-        let mut vars = vec![("CONNECTIONS_PER_USER".into(), "1".into())];
-        if event["queryStringParameters"]["held"] == "true" {
-            let url = format!("http://{}", self.0.local_addr().expect("an address"));
-            vars.push(("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".into(), url));
+        let mut plan = Plan { vars: vec![("CONNECTIONS_PER_USER".into(), "1".into())], ..Plan::default() };
+        let asked = event["queryStringParameters"]["held"].as_str();
+        if asked == Some(Held::Displacing.name()) {
+            let url = format!("http://{}", self.deaf.local_addr().expect("an address"));
+            plan.vars.push(("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".into(), url));
+        } else if asked == Some(Held::Answered.name()) {
+            let mut released = self.released.subscribe();
+            // Who released them may be gone by then.
+            plan.answer = async move { drop(released.wait_for(|released| *released).await) }.boxed();
         }
-        Plan { vars, ..Plan::default() }
+        plan
+    }
+}
+
+impl Held {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Displacing => "displacing",
+            Self::Answered => "answered",
+        }
     }
 }
 
 /// The address of a socket, from a client whose handshake is to be held up.
-pub fn held(socket_url: &str) -> String {
-    format!("{socket_url}&held=true")
+pub fn held(socket_url: &str, held: Held) -> String {
+    format!("{socket_url}&held={}", held.name())
 }
 
 /// A connection of a minute ago that the gateway knows nothing of: its `$disconnect` never came.
@@ -43,4 +78,17 @@ pub fn lost_device() -> Device {
 /// Has a user be remembered with a connection.
 pub async fn remember(app: &App, id: &str, device: Device) {
     app.users.remember(&Profile::unknown(user(id)), 0, &device).await.expect("remembered").expect("not revoked");
+}
+
+/// Has the connection of an event be open.
+pub async fn open(app: &App, event: &Value) {
+    let connection = event["requestContext"]["connectionId"].as_str().expect("a connection");
+    let device = device_of(&ConnectionId::new(connection));
+    assert!(app.connections.open(&device, &user("1")).await.expect("an answer"), "it was closed");
+}
+
+/// Makes a connection a member past `joinRoom`: no row of the connection's own says so.
+pub async fn enter(app: &App, member: &Member, room: &RoomId) {
+    let entered = app.connections.enter(member, JoinNumber::FIRST, room, Timestamp::MAX).await;
+    assert!(entered.expect("an answer"), "it joined again since");
 }

@@ -32,5 +32,5 @@ pub fn device_of(connection: &ConnectionId) -> Device {
 
 /// A member whose connection the gateway does not have, as one that ended and whose `$disconnect` never came.
 pub fn ghost(id: &str) -> Member {
-    Member { connection: ConnectionId::new("Z2hvc3QAAAAAAAA="), user: user(id), joined_at: now() }
+    Member { connection: ConnectionId::new("Z2hvc3QAAAAAAAA="), user: user(id), joined_at: now(), batches: false }
 }

@@ -1,7 +1,7 @@
 use crate::chaos::lock;
-use crate::{Client, PATIENCE, Posts, Recorder, Server, device_of, ghost, room, text_message, user};
+use crate::{Client, PATIENCE, Posts, Recorder, Server, device_of, enter, ghost, room, text_message, user};
 use chat::limits::CONNECTIONS_PER_USER;
-use chat::{ConnectionId, Content, Member, Message, MessageId, MessageKind, Profile, RoomId, Timestamp};
+use chat::{ConnectionId, Content, Member, Message, MessageId, MessageKind, Profile, RoomId};
 use chat_aws::now;
 use chat_local::{Interference, Limits, Plan};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
@@ -203,16 +203,15 @@ impl Meter {
 /// Puts members into a room, whose connections are of the usual length.
 pub async fn fill(server: &Server, room: &RoomId, members: usize) {
     let app = server.app();
-    let enter = |number: usize| {
+    let fill_one = |number: usize| {
         let app = app.clone();
         async move {
             let connection = ConnectionId::new(format!("L0SM{number:08}hw=="));
-            let member = Member { connection, user: user(&format!("{}", 100_000 + number)), joined_at: now() };
-            app.connections.enter(&member, room, Timestamp::MAX).await
+            let member = Member { connection, ..ghost(&format!("{}", 100_000 + number)) };
+            enter(&app, &member, room).await;
         }
     };
-    let entered = stream::iter(0..members).map(enter).buffer_unordered(WRITES_AT_ONCE);
-    entered.try_collect::<()>().await.expect("entered");
+    stream::iter(0..members).map(fill_one).buffer_unordered(WRITES_AT_ONCE).collect::<()>().await;
 }
 
 /// Has ten people say so many things in a room, and be known by name.

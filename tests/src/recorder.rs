@@ -1,7 +1,10 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::DATE;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use chat_aws::now;
+use chrono::DateTime;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -34,9 +37,18 @@ struct Passage {
     target: OnceLock<String>,
     http: reqwest::Client,
     calls: Mutex<Vec<Call>>,
+    /// How far DynamoDB's clock is ahead of this machine's, in seconds.
+    ahead: OnceLock<i64>,
 }
 
 impl Recorder {
+    /// Has it look as if DynamoDB's clock were so many seconds ahead.
+    pub async fn with_clock(target: &str, ahead: i64) -> Self {
+        let recorder = Self::before(target).await;
+        recorder.passage.ahead.set(ahead).expect("set once");
+        recorder
+    }
+
     pub async fn before(target: &str) -> Self {
         let recorder = Self::start().await;
         recorder.aim(target);
@@ -84,7 +96,10 @@ async fn pass_on(
     let url = passage.target.get().expect("aimed before it is used");
     let began = Instant::now();
     let answer = passage.http.post(url).headers(headers).body(request.to_string()).send().await.expect("an answer");
-    let (status, headers) = (answer.status(), answer.headers().clone());
+    let (status, mut headers) = (answer.status(), answer.headers().clone());
+    if let Some(ahead) = passage.ahead.get() {
+        headers.insert(DATE, http_date(now().seconds() + ahead));
+    }
     let body = answer.bytes().await.expect("a body");
     let ended = Instant::now();
 
@@ -99,6 +114,12 @@ async fn pass_on(
     let call = Call { operation, partitions, read_units, write_units, began, ended };
     passage.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     (status, headers, body)
+}
+
+/// As HTTP writes the time (RFC 9110, section 5.6.7).
+fn http_date(seconds: i64) -> HeaderValue {
+    let time = DateTime::from_timestamp(seconds, 0).expect("a time");
+    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string().parse().expect("a header")
 }
 
 /// The units of an answer: of one table, or of each of several.

@@ -129,6 +129,12 @@ impl Server {
         items.iter().map(|item| format!("{} {}", key(item, "PK"), key(item, "SK"))).collect()
     }
 
+    /// Whether a row of a table has an attribute.
+    pub async fn row(&self, table: &str, attribute: &str) -> bool {
+        let scan = self.dynamodb("Scan", json!({"TableName": table, "ConsistentRead": true})).await;
+        scan["Items"].as_array().expect("items").iter().any(|item| !item[attribute].is_null())
+    }
+
     /// The connections that stand in a user's row.
     pub async fn devices(&self, user: &str) -> Vec<String> {
         let key = json!({"PK": {"S": format!("USER#{user}")}, "SK": {"S": "PROFILE"}});

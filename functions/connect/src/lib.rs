@@ -12,17 +12,20 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
     Ok(serve::connect(App::new(vars)?, handle))
 }
 
-/// Accepts the handshake once connection and profile are stored; until then nothing can be pushed to it. The connection goes
-/// first: whoever finds it at its user can close it. Where the user has too many, the oldest make place.
+/// Accepts the handshake once profile and connection are stored; until then nothing can be pushed to it. The connection goes
+/// last: whoever finds it at its user meanwhile closes it, and then it does not open. Where the user has too many, the oldest make
+/// place.
 pub async fn handle(app: App, event: ConnectEvent) -> Result<Accepted, Failure> {
     let caller = &event.connection.caller;
     let device = event.connection.device();
-    app.connections.open(&device, caller.user()).await?;
     let Some(devices) = app.users.remember(&caller.profile, caller.issued_at, &device).await? else {
-        app.connections.forget(&device.connection).await?;
         return Err(Rejection::TokenRevoked.into());
     };
     app.displace(caller.user(), devices, &device).await?;
+    if !app.connections.open(&device, caller.user()).await? {
+        app.users.forget(caller.user(), &[device]).await?;
+        return Err(app.too_many_connections().into());
+    }
     let offered = event.subprotocols.iter().any(|offer| offer == SUBPROTOCOL);
     Ok(Accepted { subprotocol: offered.then_some(SUBPROTOCOL) })
 }

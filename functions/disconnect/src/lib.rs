@@ -17,7 +17,7 @@ pub async fn handle(app: App, event: DisconnectEvent) -> Result<(), Failure> {
     let device = [connection.device()];
     let (rooms, forgotten) = future::join(app.connections.close(&connection.id), app.users.forget(user, &device)).await;
     let rooms = rooms?;
-    let leaves: Vec<_> = rooms.iter().map(|room| app.leave(&connection.id, user, room)).collect();
+    let leaves: Vec<_> = rooms.iter().map(|room| app.depart(&connection.id, user, room)).collect();
     // Every room is left, even if another one fails.
     let left: Vec<_> = stream::iter(leaves).buffer_unordered(ROOMS_IN_FLIGHT).collect().await;
     left.into_iter().chain([forgotten]).collect::<Result<(), _>>()?;

@@ -1,46 +1,40 @@
 //! `joinRoom`: enter a room, tell its members, and say how far its history reaches.
 
-use chat::{Member, MessageId, Push, Rejection, Reply, RoomId, RoomRequest};
+use chat::{JoinRoom, Member, Push, Rejection, Reply};
 use chat_aws::apigw::MessageEvent;
 use chat_aws::serve::{self, Function};
-use chat_aws::{App, Failure, Fault, Vars, now};
+use chat_aws::{App, Arrival, Failure, Fault, Vars, now};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     Ok(serve::message(App::new(vars)?, handle))
 }
 
-/// Becomes a member first and reads the newest id after it. A sender counts first and reads the members after it; so
-/// every message that was not pushed to this member has an id of at most `lastId`, and is found in the history.
+/// Notes the room at the connection, enters it, and only then reads what may forbid that, and the room's newest id. So whoever closes
+/// the connection or leaves the room meanwhile is seen here, or sees the note. And a sender counts first and reads the members after
+/// it; so every message that was not pushed to this member has an id of at most `lastId`, and is found in the history.
 pub async fn handle(app: App, event: MessageEvent) -> Result<Reply, Failure> {
-    let connection = event.connection;
+    let (connection, asked_at) = (event.connection, now());
     let caller = &connection.caller;
-    let RoomRequest { room, claimed } = RoomRequest::parse(&event.request)?;
+    let JoinRoom { room, claimed, batches } = JoinRoom::parse(&event.request)?;
     caller.must_be(&claimed)?;
     caller.may_enter(&room)?;
     app.pace.admit(caller.user(), &room)?;
 
-    let me = Member { connection: connection.id, user: caller.user().clone(), joined_at: now() };
-    app.connections.enter(&me, &room, caller.good_until).await?;
-    let (arrival, members) = tokio::join!(arrive(&app, &me, &room), app.connections.members(&room));
+    let me = Member { connection: connection.id, user: caller.user().clone(), joined_at: asked_at, batches };
+    let join = app.connections.note(&me.connection, &room).await??;
+    let entered = app.connections.enter(&me, join, &room, caller.good_until).await?;
+    let (arrival, audience) = tokio::join!(app.arrivals.verify(&me.connection, &room, join), app.audience(&room));
     let last_id = match arrival? {
-        Ok(last_id) => last_id,
-        Err(refused) => {
-            app.undo_join(&me, &room, &caller.profile).await?;
-            return Err(refused.into());
+        Arrival::In(last_id) if entered => last_id,
+        found => {
+            app.undo_join(&me, join, &room, found, &caller.profile).await?;
+            return Err(if found == Arrival::Closed { Rejection::ConnectionGone } else { Rejection::Overtaken }.into());
         }
     };
-    let members = members?.all().await?;
-    if me.arrives(&members) {
+    let members = audience?;
+    let quiet = members.is_none();
+    if let Some(members) = members.filter(|members| me.arrives(members)) {
         app.deliver(&room, members.into(), &Push::joined(&room, &caller.profile)).await?;
     }
-    Ok(Reply::joined(room, last_id))
-}
-
-/// Notes the room at the connection, unless that is closed or in too many, and answers the room's newest id. One after the
-/// other: a third request at once would take a third socket, whose handshake is a tenth of a cold start.
-async fn arrive(app: &App, me: &Member, room: &RoomId) -> Result<Result<MessageId, Rejection>, Fault> {
-    match app.connections.note(&me.connection, room).await? {
-        Ok(()) => app.messages.last_id(room).await.map(Ok),
-        Err(refused) => Ok(Err(refused)),
-    }
+    Ok(Reply::joined(room, last_id, quiet))
 }

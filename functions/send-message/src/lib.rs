@@ -24,6 +24,7 @@ pub async fn handle(app: App, event: MessageEvent) -> Result<Reply, Failure> {
     let (stored, members) = tokio::join!(app.messages.store(message), app.connections.members(&room));
     let Stored { message, unused } = stored?;
 
-    app.deliver(&room, members?, &Push::sent(&message, &caller.profile, unused)).await?;
+    let push = Push::sent(&message, &caller.profile, unused);
+    app.deliver_from(&event.connection.id, &room, members?, &push).await?;
     Ok(Reply::sent(&message, unused))
 }

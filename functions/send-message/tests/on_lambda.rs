@@ -1,7 +1,7 @@
 //! The binary itself, as Lambda starts it. All functions are served by the same few lines; this one stands for them.
 
 use chat_aws::posts_in_flight;
-use chat_tests::{Lambda, Posts, Server, Tls, fill, frame, room, sample};
+use chat_tests::{Lambda, Posts, Server, Tls, fill, frame, open, room, sample};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,6 +11,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_send-message");
 #[tokio::test]
 async fn it_serves_one_event_after_another() {
     let server = Server::start().await;
+    open(&server.app(), &sample("send-message")).await;
     let mut lambda = Lambda::start(BINARY, server.vars()).await;
     for (id, duplicate) in [(1, json!(null)), (1, json!(true))] {
         let (kind, answer) = lambda.invoke(sample("send-message")).await;
@@ -43,6 +44,7 @@ async fn it_does_not_start_without_its_environment_and_says_what_is_missing() {
 async fn it_speaks_tls_over_as_many_sockets_as_there_are_posts_in_flight() {
     let (server, tls) = (Server::start().await, Tls::new());
     fill(&server, &room("1"), 200).await;
+    open(&server.app(), &sample("send-message")).await;
     let posts = Posts::start(Duration::from_millis(5), Some(&tls)).await;
     let mut vars = over_tls(&server, &posts, &tls).await;
     vars.insert("TLS_ROOTS", "system".into());

@@ -5,7 +5,7 @@ use aws_lambda_events::apigw::{
     ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayWebsocketProxyRequest,
     ApiGatewayWebsocketProxyRequestContext,
 };
-use chat::{Caller, ConnectionId, Device, Request, Timestamp, UserId};
+use chat::{Caller, ConnectionId, Device, Rejection, Request, Timestamp, UserId};
 use lambda_http::RequestExt;
 use lambda_http::http::HeaderMap;
 use serde_json::{Map, Value, json};
@@ -44,6 +44,12 @@ pub struct ConnectEvent {
 #[derive(Debug)]
 pub struct DisconnectEvent {
     pub connection: Connection,
+}
+
+/// A call by somebody who has the right to invoke the function: an application's backend.
+#[derive(Debug)]
+pub struct CallEvent {
+    pub payload: Value,
 }
 
 /// A handshake or an HTTP request that is to be let through or not.
@@ -122,9 +128,19 @@ pub(crate) fn connection(context: ApiGatewayWebsocketProxyRequestContext) -> Res
     Ok(Connection { id: ConnectionId::new(id), connected_at: Timestamp::from_millis(context.connected_at), caller })
 }
 
+/// Refuses what is not the event that a route is for. Nothing documents that a client's frame whose `action` is `$disconnect` does not
+/// run that route; and if it did, its sender would be forgotten and stay.
+fn must_be(kind: &'static str, context: &ApiGatewayWebsocketProxyRequestContext) -> Result<(), Rejection> {
+    if context.event_type.as_deref() == Some(kind) {
+        return Ok(());
+    }
+    Err(Rejection::UnknownAction { action: format!("${}", kind.to_lowercase()) })
+}
+
 impl ConnectEvent {
     pub(crate) fn read(payload: Value) -> Result<Self, Failure> {
         let event = websocket(payload)?;
+        must_be("CONNECT", &event.request_context)?;
         let subprotocols = subprotocols(&event.headers, &event.multi_value_headers);
         Ok(Self { subprotocols, connection: connection(event.request_context)? })
     }
@@ -132,7 +148,9 @@ impl ConnectEvent {
 
 impl DisconnectEvent {
     pub(crate) fn read(payload: Value) -> Result<Self, Failure> {
-        Ok(Self { connection: connection(websocket(payload)?.request_context)? })
+        let event = websocket(payload)?;
+        must_be("DISCONNECT", &event.request_context)?;
+        Ok(Self { connection: connection(event.request_context)? })
     }
 }
 

@@ -17,7 +17,7 @@ mod store;
 pub mod telemetry;
 mod vars;
 
-pub use app::App;
+pub use app::{App, Ended};
 pub use clock::now;
 pub use document::DocumentUrl;
 pub use fault::{Failure, Fault};
@@ -27,5 +27,5 @@ pub use limits::{
 };
 pub use pace::Pace;
 pub use push::Pusher;
-pub use store::{Connections, Members, Messages, Stored, Users};
+pub use store::{Arrival, Arrivals, Connections, JoinNumber, Left, Members, Messages, Stored, Tables, Users};
 pub use vars::Vars;

@@ -92,6 +92,19 @@ pub fn posts_in_flight(memory: u64) -> usize {
 /// ended at once.
 pub const ROOMS_IN_FLIGHT: usize = 8;
 
+/// How long a push may see to members whose connection is gone. Its sender waits for that; whoever is left over is found by the next
+/// push.
+pub const HOUSEKEEPING_MAX: Duration = Duration::from_secs(1);
+
+/// How long one step of it may take, where AWS is slow: it is given up then.
+pub const HOUSEKEEPING_STEP_MAX: Duration = Duration::from_secs(2);
+
+/// How many posts can be made meanwhile, half of the time being for the rest.
+pub fn housekeeping_posts(in_flight: usize) -> usize {
+    let rounds = HOUSEKEEPING_MAX.as_micros() / 2 / u128::from(POST_WAIT_MICROS);
+    in_flight * usize::try_from(rounds).unwrap_or(1)
+}
+
 /// Keys of one `BatchGetItem`, DynamoDB's limit.
 pub const BATCH_GET_MAX: usize = 100;
 

@@ -7,6 +7,8 @@ use crate::http::Http;
 use crate::limits::{ATTEMPTS, OPERATION_TIMEOUT, RETRY_BACKOFF};
 use crate::{Fault, Vars};
 use aws_sdk_apigatewaymanagement as management;
+use aws_sdk_apigatewaymanagement::config::interceptors::InterceptorContext;
+use aws_sdk_apigatewaymanagement::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, IdentityCache, Region, StalledStreamProtectionConfig};
@@ -28,6 +30,9 @@ const AMAZON_ROOTS: [&str; 5] = [
     include_str!("roots/amazon-root-ca-4.pem"),
     include_str!("roots/starfield-services-root-certificate-authority-g2.pem"),
 ];
+
+/// HTTP's status for it (RFC 6585, section 4).
+pub(crate) const TOO_MANY_REQUESTS: u16 = 429;
 
 const TLS_FAILED: &str = "failed to set up TLS";
 
@@ -108,11 +113,30 @@ impl Common {
             .credentials_provider(self.credentials)
             .http_client(self.http)
             .retry_config(self.retries)
+            .retry_classifier(FullConnections)
             .timeout_config(self.timeouts)
             .identity_cache(self.identity)
             .stalled_stream_protection(self.stalls)
             .endpoint_url(vars.required("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")?);
         Ok(management::Client::from_conf(config.build()))
+    }
+}
+
+/// A post that is answered with 429 is not tried again: as a rule its client does not read, its buffer is full, and everybody else
+/// in the room would wait for it. That client finds the message in the history.
+#[derive(Debug)]
+struct FullConnections;
+
+impl ClassifyRetry for FullConnections {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let is_full = context.response().is_some_and(|response| response.status().as_u16() == TOO_MANY_REQUESTS);
+        // The end of a connection is tried again: there it is the account's rate.
+        let is_post = context.request().is_some_and(|request| request.method() == "POST");
+        if is_full && is_post { RetryAction::RetryForbidden } else { RetryAction::NoActionIndicated }
+    }
+
+    fn name(&self) -> &'static str {
+        "full connections"
     }
 }
 

@@ -1,12 +1,15 @@
 //! Between Lambda and a handler: events in, replies out, and the one place where refusals and faults become frames.
 
-use crate::apigw::{self, Accepted, AuthorizeEvent, ConnectEvent, DisconnectEvent, HttpEvent, MessageEvent, Verdict};
+use crate::apigw::{
+    self, Accepted, AuthorizeEvent, CallEvent, ConnectEvent, DisconnectEvent, HttpEvent, MessageEvent, Verdict,
+};
 use crate::{Failure, Fault, Pusher, Vars, now, telemetry};
 use chat::{Rejection, Reply, Request, http_internal, http_refusal};
 use lambda_http::http::{Response, header};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Service, service_fn};
 use lambda_runtime::{Context, LambdaEvent};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -61,7 +64,8 @@ pub fn run(function: impl FnOnce(&Vars) -> Result<Function, Fault>) -> ExitCode 
     }
 }
 
-/// A route of the WebSocket API: a frame in, a reply out. A connection whose token is good no more is ended instead.
+/// A route of the WebSocket API: a frame in, a reply out. A connection that is closed, or whose token is good no more, is told so and
+/// ended: an answer of the function would come after the end.
 pub fn message<S, F>(state: S, handle: impl Fn(S, MessageEvent) -> F + Copy + Send + Sync + 'static) -> Function
 where
     S: AsRef<Pusher> + Clone + Send + Sync + 'static,
@@ -76,19 +80,27 @@ where
                 let request = Request::parse(event.body.as_deref().unwrap_or_default())?;
                 asked = Some(request.clone());
                 let connection = apigw::connection(event.request_context)?;
-                if connection.caller.is_over(now()) {
-                    Box::pin(state.as_ref().close(&connection.id)).await?;
-                    return Err(Rejection::ConnectionGone.into());
-                }
-                handle(state, MessageEvent { connection, request }).await
+                let id = connection.id.clone();
+                let answered = match connection.caller.is_over(now()) {
+                    true => Err(Rejection::ConnectionGone.into()),
+                    false => handle(state.clone(), MessageEvent { connection, request }).await,
+                };
+                let Err(Failure::Rejected(gone @ Rejection::ConnectionGone)) = answered else {
+                    return answered.map(Some);
+                };
+                let frame = asked.iter().fold(Reply::rejected(&gone), Reply::answering);
+                let frame = serde_json::to_vec(&frame).map_err(Fault::doing("failed to encode a frame"))?;
+                let told = Box::pin(state.as_ref().dismiss(&id, &frame)).await?;
+                Ok((!told).then(|| Reply::rejected(&gone)))
             };
             let reply = result.await.unwrap_or_else(|failure| match failure {
-                Failure::Rejected(rejection) => Reply::rejected(&rejection),
+                Failure::Rejected(rejection) => Some(Reply::rejected(&rejection)),
                 Failure::Fault(fault) => {
                     telemetry::fault(&fault, &context.request_id);
-                    Reply::internal(&context.request_id)
+                    Some(Reply::internal(&context.request_id))
                 }
             });
+            let Some(reply) = reply else { return Ok(json!({"statusCode": 200})) };
             let reply = asked.iter().fold(reply, Reply::answering);
             Ok(json!({"statusCode": 200, "body": serde_json::to_string(&reply)?}))
         }
@@ -128,6 +140,23 @@ where
             let result = async { handle(state, DisconnectEvent::read(payload)?).await };
             let status = result.await.map_or_else(|failure| status(&failure, &context), |()| 200);
             Ok(json!({"statusCode": status}))
+        }
+    })
+}
+
+/// A function without a route: whoever may invoke it gets its answer, or Lambda's error, which names the field that is wrong.
+pub fn call<S, F, A>(state: S, handle: impl Fn(S, CallEvent) -> F + Copy + Send + Sync + 'static) -> Function
+where
+    S: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<A, Failure>> + Send,
+    A: Serialize,
+{
+    Function::new(move |payload, _| {
+        let state = state.clone();
+        async move {
+            // The runtime logs what it is returned, so the cause goes there and not into a line of ours.
+            let answer = handle(state, CallEvent { payload }).await.map_err(cause)?;
+            Ok(serde_json::to_value(answer)?)
         }
     })
 }

@@ -28,6 +28,12 @@ pub fn survived(fault: &Fault) {
     tracing::warn!(cause = %fault.chain(), "part of a request failed");
 }
 
+/// Logs how many members a push did not reach because they do not read, or because the account makes too many requests. Nobody is
+/// woken for it: a client that sleeps is no fault.
+pub(crate) fn pushes_throttled(throttled: usize, of: usize) {
+    tracing::warn!(throttledPushes = throttled, of, "some members take no frames now");
+}
+
 /// Logs how many members a push did not reach. The template sums `failedPushes` for an alarm.
 pub(crate) fn pushes_failed(failed: usize, of: usize) {
     tracing::warn!(failedPushes = failed, of, "some members were not reached");

@@ -17,6 +17,9 @@ pub enum Push<'a> {
     LeaveRoom {
         chatroom_id: &'a RoomId,
         user_id: &'a UserId,
+        /// All who left, the first included; only in a frame for members that asked for [batches](crate::JoinRoom::batches).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user_ids: Option<&'a [UserId]>,
     },
     SendMessage {
         chatroom_id: &'a RoomId,
@@ -49,7 +52,13 @@ impl<'a> Push<'a> {
     }
 
     pub fn left(room: &'a RoomId, user: &'a UserId) -> Self {
-        Self::LeaveRoom { chatroom_id: room, user_id: user }
+        Self::LeaveRoom { chatroom_id: room, user_id: user, user_ids: None }
+    }
+
+    /// Several people left. Nothing for nobody; a single one is told of as always.
+    pub fn left_together(room: &'a RoomId, users: &'a [UserId]) -> Option<Self> {
+        let user_id = users.first()?;
+        Some(Self::LeaveRoom { chatroom_id: room, user_id, user_ids: (users.len() > 1).then_some(users) })
     }
 
     /// A message that is stored. If this push repeats an earlier one, `unused` is the id that was counted for it: members who
@@ -84,6 +93,8 @@ pub struct Reply {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_id: Option<MessageId>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    quiet: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<MessageId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     create_time: Option<Timestamp>,
@@ -104,9 +115,9 @@ impl Reply {
         Self { kind: "ack", chatroom_id: Some(room), ..Self::default() }
     }
 
-    /// The caller is in the room, whose newest message is `last_id`.
-    pub fn joined(room: RoomId, last_id: MessageId) -> Self {
-        Self { last_id: Some(last_id), ..Self::ack(room) }
+    /// The caller is in the room, whose newest message is `last_id`. A `quiet` room is too large to be told of each join and leave.
+    pub fn joined(room: RoomId, last_id: MessageId, quiet: bool) -> Self {
+        Self { last_id: Some(last_id), quiet: quiet.then_some(true), ..Self::ack(room) }
     }
 
     pub fn left(room: RoomId) -> Self {
@@ -198,7 +209,20 @@ mod tests {
             (&joined["type"], &joined["chatroomId"], &joined["userId"]),
             (&json!("joinRoom"), &json!("lobby"), &json!(7))
         );
-        assert_eq!(wire(Push::left(&room, &user.id)), json!({"type": "leaveRoom", "chatroomId": "lobby", "userId": 7}));
+        let left = json!({"type": "leaveRoom", "chatroomId": "lobby", "userId": 7});
+        assert_eq!(wire(Push::left(&room, &user.id)), left);
+        let users = [user.id.clone(), UserId::parse("guang").expect("an id")];
+        assert_eq!(wire(Push::left_together(&room, &users[..1])), left, "one frame for all clients");
+        let together = json!({"type": "leaveRoom", "chatroomId": "lobby", "userId": 7, "userIds": [7, "guang"]});
+        assert_eq!(wire(Push::left_together(&room, &users)), together);
+        assert!(Push::left_together(&room, &[]).is_none());
+    }
+
+    #[test]
+    fn a_join_says_that_a_room_is_quiet_only_where_it_is() {
+        let joined = |quiet| wire(Reply::joined(RoomId::parse("1").expect("an id"), MessageId::new(41), quiet));
+        assert_eq!(joined(false), json!({"type": "ack", "chatroomId": 1, "lastId": 41}));
+        assert_eq!(joined(true), json!({"type": "ack", "chatroomId": 1, "lastId": 41, "quiet": true}));
     }
 
     #[test]

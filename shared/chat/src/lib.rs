@@ -28,5 +28,5 @@ pub use member::{Member, departs};
 pub use message::{Content, Message, MessageKind};
 pub use pace::Pace;
 pub use rejection::Rejection;
-pub use request::{Claimed, Request, RoomRequest, SendMessage};
+pub use request::{Claimed, DisconnectUser, Disconnected, JoinRoom, Request, RoomRequest, SendMessage};
 pub use timestamp::Timestamp;

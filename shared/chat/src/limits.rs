@@ -57,6 +57,17 @@ pub const CONNECTIONS_PER_USER: usize = 20;
 /// that may not be, and people with too many tabs cost a connection a minute.
 pub const DISPLACED_RETRY_MS: u64 = 60_000;
 
+/// After how long a join may be repeated that a leave, or another join, of the same connection overtook, in ms: both are
+/// done by then, as a rule.
+pub const OVERTAKEN_RETRY_MS: u64 = 100;
+
+/// Connections in a room up to which its members are told who comes and who goes, unless the deployment says otherwise: a larger
+/// room scrolls by faster than anybody reads names, and a join of each of n members would be n² pushes.
+pub const NOTICES_UP_TO: usize = 100;
+
+/// People that one `leaveRoom` frame names at most: with the longest ids it stays inside one frame of 32 KB.
+pub const LEAVERS_PER_FRAME: usize = 50;
+
 /// Longest token, in bytes: API Gateway takes 10 KB of headers in all
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>), and a provider's tokens are 1 to 3 KB.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1_024;

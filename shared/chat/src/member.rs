@@ -6,6 +6,8 @@ pub struct Member {
     pub connection: ConnectionId,
     pub user: UserId,
     pub joined_at: Timestamp,
+    /// Whether it asked for one frame about several people who left, and not one about each.
+    pub batches: bool,
 }
 
 impl Member {
@@ -31,7 +33,12 @@ mod tests {
 
     fn member(connection: &str, user: &str, joined_at: i64) -> Member {
         let user = UserId::parse(user).expect("an id");
-        Member { connection: ConnectionId::new(connection), user, joined_at: Timestamp::from_millis(joined_at) }
+        Member {
+            connection: ConnectionId::new(connection),
+            user,
+            joined_at: Timestamp::from_millis(joined_at),
+            batches: false,
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use crate::limits::{DISPLACED_RETRY_MS, QUERY_BYTES_MAX, ROOMS_PER_CONNECTION_MAX};
+use crate::limits::{DISPLACED_RETRY_MS, OVERTAKEN_RETRY_MS, QUERY_BYTES_MAX, ROOMS_PER_CONNECTION_MAX};
 use thiserror::Error;
 
 /// An expected refusal: the client asked for something it may not have, and is told so.
@@ -28,6 +28,8 @@ pub enum Rejection {
     TwoCursors,
     #[error("too much in this room, try again in {retry_after_ms} ms")]
     RateLimited { retry_after_ms: u64 },
+    #[error("another frame of this connection overtook this one, try again in {OVERTAKEN_RETRY_MS} ms")]
+    Overtaken,
     #[error("the connection is in {ROOMS_PER_CONNECTION_MAX} rooms, and in no more at once: leave one first")]
     TooManyRooms,
     #[error("ended for a newer connection: a user has {limit} at most")]
@@ -44,7 +46,7 @@ impl Rejection {
             Self::TooLarge { .. } | Self::QueryTooLarge => "tooLarge",
             Self::UnknownAction { .. } => "unknownAction",
             Self::NotCaller { .. } | Self::RoomNotGranted | Self::TokenRevoked => "notAllowed",
-            Self::RateLimited { .. } => "rateLimited",
+            Self::RateLimited { .. } | Self::Overtaken => "rateLimited",
             Self::TooManyRooms => "tooManyRooms",
             Self::TooManyConnections { .. } => "tooManyConnections",
             Self::ConnectionGone => "gone",
@@ -55,6 +57,7 @@ impl Rejection {
     pub fn retry_after_ms(&self) -> Option<u64> {
         match self {
             Self::RateLimited { retry_after_ms } => Some(*retry_after_ms),
+            Self::Overtaken => Some(OVERTAKEN_RETRY_MS),
             Self::TooManyConnections { .. } => Some(DISPLACED_RETRY_MS),
             _ => None,
         }

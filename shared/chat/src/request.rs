@@ -3,6 +3,7 @@
 use crate::invalid::Invalid;
 use crate::limits::{REQUEST_ID_CHARS_MAX, SAFE_INTEGER_MAX};
 use crate::{ClientMessageId, Content, MessageKind, Rejection, RoomId, UserId};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// A client's frame: an action, an optional `requestId` that comes back in the reply, and the action's own fields.
@@ -66,7 +67,25 @@ impl Claimed {
     }
 }
 
-/// `joinRoom` and `leaveRoom`: enter or leave a room.
+/// `joinRoom`: enter a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinRoom {
+    pub room: RoomId,
+    pub claimed: Claimed,
+    /// Whether the client reads frames that name several people who left.
+    pub batches: bool,
+}
+
+impl JoinRoom {
+    pub fn parse(request: &Request) -> Result<Self, Rejection> {
+        let RoomRequest { room, claimed } = RoomRequest::parse(request)?;
+        let batches =
+            optional(&request.fields, "batches", |value| value.as_bool().ok_or(Invalid::expected("a boolean")))?;
+        Ok(Self { room, claimed, batches: batches.unwrap_or_default() })
+    }
+}
+
+/// A request about a room and nothing else: `leaveRoom`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomRequest {
     pub room: RoomId,
@@ -105,6 +124,30 @@ impl SendMessage {
     }
 }
 
+/// What a backend asks of `disconnect-user`: whom to shut out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisconnectUser {
+    pub user: UserId,
+}
+
+impl DisconnectUser {
+    pub fn parse(payload: &Value) -> Result<Self, Rejection> {
+        let user =
+            payload.get("userId").filter(|user| !user.is_null()).ok_or(Rejection::Missing { field: "userId" })?;
+        Ok(Self { user: UserId::from_json(user).map_err(|invalid| invalid.in_field("userId"))? })
+    }
+}
+
+/// What the backend is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Disconnected {
+    pub user_id: UserId,
+    /// Whether the user ever connected: an id that nobody knows may be mistyped.
+    pub seen: bool,
+    pub connections_ended: usize,
+}
+
 fn room(request: &Request) -> Result<RoomId, Rejection> {
     let value = required(&request.fields, "chatroomId", "chatroomId")?;
     RoomId::from_json(value).map_err(|invalid| invalid.in_field("chatroomId"))
@@ -140,6 +183,7 @@ mod tests {
         let request = Request::parse(&body.to_string()).expect("an object");
         let rejection = match request.action() {
             Some("sendMessage") => SendMessage::parse(&request).err(),
+            Some("joinRoom") => JoinRoom::parse(&request).err(),
             _ => RoomRequest::parse(&request).err(),
         };
         rejection.map(|rejection| format!("{}: {rejection}", rejection.code())).unwrap_or_default()
@@ -171,6 +215,7 @@ mod tests {
             (json!({"action": "joinRoom", "chatroomId": {}}), "badRequest: chatroomId must be a whole number"),
             (json!({"action": "joinRoom", "chatroomId": 1, "userId": []}), "badRequest: userId must be"),
             (json!({"action": "joinRoom", "chatroomId": 1, "requestId": {}}), "badRequest: requestId must be"),
+            (json!({"action": "joinRoom", "chatroomId": 1, "batches": 1}), "badRequest: batches must be a boolean"),
             (json!({"action": "leaveRoom", "chatroomId": -1}), "badRequest: chatroomId must be"),
             (json!({"action": "sendMessage", "message": text}), "badRequest: chatroomId is missing"),
             (json!({"action": "sendMessage", "chatroomId": 1}), "badRequest: message is missing"),
@@ -210,6 +255,19 @@ mod tests {
             let refusal = refusal(&body);
             assert!(refusal.starts_with(said), "{body}: {refusal}");
         }
+    }
+
+    #[test]
+    fn a_backend_names_the_user_that_it_shuts_out() {
+        let user = |payload: Value| DisconnectUser::parse(&payload).map(|request| request.user.to_string());
+        assert_eq!(
+            (user(json!({"userId": 7})), user(json!({"userId": "auth0|5"}))),
+            (Ok("7".into()), Ok("auth0|5".into()))
+        );
+        for nobody in [json!({}), json!({"userId": null}), json!("7")] {
+            assert_eq!(user(nobody), Err(Rejection::Missing { field: "userId" }));
+        }
+        assert!(matches!(user(json!({"userId": [7]})), Err(Rejection::Invalid { field: "userId", .. })));
     }
 
     #[test]

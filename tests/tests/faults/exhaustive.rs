@@ -1,9 +1,8 @@
 //! Every function, every AWS call that it makes, every fault: enumerated from what the functions do, so that a new call
 //! is covered without a list to edit.
 
-use chat::Timestamp;
 use chat_tests::checker::{Delivery, Room};
-use chat_tests::{Device, Direction, Fault, Trial, fresh, ghost};
+use chat_tests::{Device, Direction, Fault, Trial, enter, fresh, ghost};
 use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -140,12 +139,7 @@ impl Bench {
         }
         // A member whose connection is no more, so that the push meets a 410 and cleans up.
         let ghost = ghost(&fresh().to_string());
-        case.server
-            .app()
-            .connections
-            .enter(&ghost, &chat_tests::room(&room.to_string()), Timestamp::MAX)
-            .await
-            .expect("entered");
+        enter(&case.server.app(), &ghost, &chat_tests::room(&room.to_string())).await;
 
         let gate = (act == Act::JoinTooLate).then(Arc::<Notify>::default);
         self.arm(act.function(), user, trouble, gate.clone());

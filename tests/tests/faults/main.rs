@@ -2,5 +2,6 @@
 //! shown to notice mistakes.
 
 mod exhaustive;
+mod frames;
 mod mistakes;
 mod random;

@@ -10,8 +10,10 @@ use chat::{ConnectionId, Device, Timestamp};
 use chat_aws::Vars;
 use chat_local::Limits;
 use chat_tests::{
-    Client, HeldHandshakes, Server, held, invoke, lost_device, remember, sample, text_message, websocket_event,
+    Client, Closed, Held, HeldHandshakes, Server, held, invoke, lost_device, remember, sample, text_message,
+    websocket_event,
 };
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite::Message;
@@ -236,7 +238,8 @@ async fn connections_that_ended_unnoticed_keep_nobody_out() {
     for client in [living, newest] {
         client.close().await;
     }
-    server.forgets_connections().await;
+    // What says that the lost one is closed expires.
+    while server.keys("ConnectionsTable").await != [format!("CONN#{} CONN", lost_device().connection)] {}
     server.stop().await;
 }
 
@@ -252,27 +255,82 @@ async fn who_comes_is_let_in_though_the_oldest_cannot_be_ended() {
     server.stop().await;
 }
 
-/// Until its handshake is over a connection can neither be told nor ended; it stays counted, and gains nothing by that.
+/// Who is displaced before it is open does not open.
 #[tokio::test]
-async fn a_connection_that_is_on_its_way_in_is_counted_and_enters_no_room() {
+async fn a_connection_that_is_displaced_on_its_way_in_is_refused() {
     let server = Server::start_with(Arc::new(HeldHandshakes::default()), Limits::default()).await;
     remember(&server.app(), "7", lost_device()).await;
-    let (mut first, mut second) =
-        tokio::join!(async { Client::connect(&held(&server.socket_url(&server.token_of(7)))).await }, async {
-            while server.devices("7").await.len() < 2 {}
-            server.connect(7).await
-        },);
-    assert_eq!(server.devices("7").await.len(), 2, "the first, which could not be ended, and the second");
-    assert_eq!(first.ask(json!({"action": "joinRoom", "chatroomId": 1})).await["code"], "gone");
+    let url = held(&server.socket_url(&server.token_of(7)), Held::Displacing);
+    let (status, mut second) = tokio::join!(Client::refused(&url), async {
+        while server.devices("7").await.len() < 2 {}
+        server.connect(7).await
+    });
+    assert_eq!(status, 429);
     second.join(1).await;
-    let mut third = server.connect(7).await;
-    for ended in [&mut first, &mut second] {
-        assert_eq!(ended.expect(json!({"type": "error"})).await["code"], "tooManyConnections");
-        ended.closed().await;
+    assert_eq!(server.devices("7").await.len(), 1);
+    second.close().await;
+    server.stop().await;
+}
+
+/// Until API Gateway knows of a connection it can neither be told nor ended. It comes in closed: its first frame that does something
+/// ends it, and what it says is kept and not acknowledged.
+#[tokio::test]
+async fn a_connection_that_is_displaced_before_it_is_in_does_nothing_more_than_once() {
+    for (frame, stored) in [(json!({"action": "joinRoom", "chatroomId": 1}), 0), (text_message(1, "me too"), 1)] {
+        let handshakes = Arc::new(HeldHandshakes::default());
+        let server = Server::start_with(handshakes.clone(), Limits::default()).await;
+        let url = held(&server.socket_url(&server.token_of(7)), Held::Answered);
+        let (mut first, mut second) = tokio::join!(Client::connect(&url), async {
+            while server.keys("ConnectionsTable").await.is_empty() {}
+            let second = server.connect(7).await;
+            handshakes.release();
+            second
+        });
+        second.join(1).await;
+        assert_eq!(server.devices("7").await.len(), 1, "it is not counted any more");
+        let mut frame = frame;
+        frame["requestId"] = json!("mine");
+        first.send(frame.clone()).await;
+        let (told, closed) = first.rest().await;
+        let gone = json!({"type": "error", "action": frame["action"], "requestId": "mine", "code": "gone",
+            "message": "the connection is gone"});
+        assert_eq!((told, closed), (vec![gone], Closed(Some(1000))));
+        assert_eq!(server.history("chatroomId=1").await.ids().len(), stored);
+        assert_eq!(second.pushed().await.len(), stored, "and nobody joined");
+        second.close().await;
+        server.forgets_connections().await;
+        server.stop().await;
     }
-    third.join(1).await;
-    third.close().await;
-    server.forgets_connections().await;
-    assert_eq!(server.devices("7").await, Vec::<String>::new());
+}
+
+/// However many come at once, the bound holds for whoever can do something, and the next one that comes is let in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_handshakes_at_once_leave_as_many_connections_as_there_may_be() {
+    const MOST: usize = 5;
+    const AT_ONCE: usize = 60;
+    let server = Server::start_with_parameter("ConnectionsPerUser", &MOST.to_string()).await;
+    let url = server.socket_url(&server.token_of(7));
+    let shaken = join_all((0..AT_ONCE).map(|_| Client::try_connect(&url))).await;
+    let clients: Vec<_> = shaken.into_iter().flatten().collect();
+    // A displaced one is told, or finds out by its first frame.
+    let tried = join_all(clients.into_iter().map(|mut client| async move {
+        client.send_into_the_void(Message::text(text_message(1, "hi").to_string())).await;
+        let answer = client.first_of(&["ack", "error"]).await;
+        (answer.is_some_and(|frame| frame["type"] == "ack"), client)
+    }));
+    let (able, unable): (Vec<_>, Vec<_>) = tried.await.into_iter().partition(|(able, _)| *able);
+    assert!((1..=MOST).contains(&able.len()), "{} of {MOST} can do something", able.len());
+    for (_, mut client) in unable {
+        client.closed().await;
+    }
+    // Nothing dead takes a place for good.
+    let mut next = Vec::new();
+    for _ in 0..MOST {
+        next.push(server.connect(7).await);
+    }
+    for client in &mut next {
+        client.join(1).await;
+    }
+    assert_eq!(server.devices("7").await.len(), MOST);
     server.stop().await;
 }

@@ -1,9 +1,9 @@
 //! The template, the folders, the samples and the code say the same: names, routes, and the rights that are used.
 
-use chat::{ConnectionId, Member, Timestamp};
-use chat_aws::Vars;
+use chat::{ConnectionId, Member};
+use chat_aws::{Vars, now};
 use chat_local::{HANDLERS, Template};
-use chat_tests::{Call, Recorder, Server, frame, ghost, invoke, room, sample, text_message, user, websocket_event};
+use chat_tests::{Call, Recorder, Server, enter, ghost, invoke, room, sample, text_message, user, websocket_event};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,9 +61,10 @@ fn routes_lead_to_the_functions_of_their_name() {
     let resources = document["Resources"].as_object().expect("resources").values();
     let responses = resources.filter(|resource| resource["Type"] == "AWS::ApiGatewayV2::RouteResponse").count();
     assert_eq!((answered, responses), (4, 4), "every route that replies has its route response");
-    // The rest is not reached by a route key: the authorizer, and the HTTP API's function.
+    // The rest is not reached by a route key: the authorizer, the HTTP API's function, and what a backend invokes.
     let rest: BTreeSet<_> = functions(&document).into_keys().filter(|id| !routed.contains(id)).collect();
-    assert_eq!(rest, BTreeSet::from(["AuthorizeFunction".into(), "ListHistoryFunction".into()]));
+    let unrouted = ["AuthorizeFunction", "DisconnectUserFunction", "ListHistoryFunction"];
+    assert_eq!(rest, unrouted.map(String::from).into());
 }
 
 /// An alarm or a widget that names seven of eight functions would be quiet about the eighth.
@@ -167,6 +168,11 @@ async fn only_connection_since(before: &[String], server: &Server) -> String {
     ids.map(String::from).next().expect("a connection")
 }
 
+/// The rights to tell a connection something, and to end it.
+fn both_verbs() -> [String; 2] {
+    ["POST", "DELETE"].map(|verb| format!("execute-api:ManageConnections {verb}/@connections/*"))
+}
+
 /// Runs every function down every path that calls AWS, and compares what it called with what it may.
 #[tokio::test]
 async fn every_function_may_do_what_it_does_and_nothing_else() {
@@ -188,7 +194,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     let scenario = [
         ("authorize", sample("authorize")),
         ("default", sample("default-ping")),
-        ("join-room", join.clone()), // before its connection: it takes itself out again
+        ("join-room", join.clone()), // before its connection: it enters nothing
         ("connect", websocket_event(&json!({}))),
         ("join-room", join),
         ("send-message", websocket_event(&text_message(1, "hi"))),
@@ -203,15 +209,15 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         HANDLERS.iter().map(|(name, _)| (*name, BTreeSet::new())).collect();
     for (name, event) in scenario {
         // Whatever was pushed before, there is a member whose connection is gone, and one to be told of a leave.
-        app.connections.enter(&ghost("66"), &room, Timestamp::MAX).await.expect("entered");
+        enter(&app, &ghost("66"), &room).await;
         if ["leave-room", "disconnect"].contains(&name) {
             // The connection of the events, user 7's, is taken out by every push before.
             let me = Member { connection: ConnectionId::new("YQAAAAAAAAAAAAA="), ..ghost("7") };
-            app.connections.enter(&me, &room, Timestamp::MAX).await.expect("entered");
+            enter(&app, &me, &room).await;
             app.connections.note(&me.connection, &room).await.expect("noted").expect("it is open");
         }
         if name == "connect" && used[name].len() > 1 {
-            app.users.revoke(&user("7")).await.expect("revoked");
+            app.users.revoke(&user("7"), now()).await.expect("revoked");
         }
         invoke(name, &vars, event).await;
         let rights = used.get_mut(name).expect("a function");
@@ -228,11 +234,12 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         let mut event = websocket_event(&text_message(1, "hi"));
         event["requestContext"]["connectionId"] = json!(id);
         event["requestContext"]["authorizer"]["goodUntil"] = json!("1741746160000");
-        assert_eq!(frame(&invoke(name, &vars, event).await)["code"], "gone", "{name}");
+        invoke(name, &vars, event).await;
+        assert_eq!(client.next().await["code"], "gone", "{name}");
         client.closed().await;
         while server.keys("ConnectionsTable").await.len() > before.len() {}
         assert!(recorder.take().is_empty(), "{name}: nothing is read for it, nor written");
-        used.get_mut(name).expect("a function").insert("execute-api:ManageConnections DELETE/@connections/*".into());
+        used.get_mut(name).expect("a function").extend(both_verbs());
     }
     // One connection too many: the older one is told, and ended.
     let mut client = server.connect(9).await;
@@ -241,8 +248,14 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     invoke("connect", &narrow, event).await;
     assert_eq!(client.next().await["code"], "tooManyConnections");
     client.closed().await;
-    let ended = ["POST", "DELETE"].map(|verb| format!("execute-api:ManageConnections {verb}/@connections/*"));
-    used.get_mut("connect").expect("a function").extend(recorder.take().iter().flat_map(rights_of).chain(ended));
+    used.get_mut("connect").expect("a function").extend(recorder.take().iter().flat_map(rights_of).chain(both_verbs()));
+    // A user who is shut out.
+    let mut client = server.connect(10).await;
+    invoke("disconnect-user", &vars, json!({"userId": 10})).await;
+    assert_eq!(client.rest().await.0, Vec::<Value>::new(), "it is ended without a word");
+    let ended = ["execute-api:ManageConnections DELETE/@connections/*".into()];
+    let rights = used.get_mut("disconnect-user").expect("a function");
+    rights.extend(recorder.take().iter().flat_map(rights_of).chain(ended));
 
     let declared = functions(&document());
     for (name, used) in used {

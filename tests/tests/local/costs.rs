@@ -5,7 +5,7 @@ use chat_tests::{Meter, room, talk};
 
 const ROOM_OF_1: &str = "\
 connect | authorize connect | PutItem UpdateItem | 0 read, 2 write
-joinRoom | join-room | GetItem PutItem Query UpdateItem | 2 read, 2 write | 1 posts of 150 B
+joinRoom | join-room | BatchGetItem PutItem Query UpdateItem | 3 read, 2 write | 1 posts of 150 B
 sendMessage | send-message | PutItem Query UpdateItem | 1 read, 2 write | 1 posts of 377 B
 sendMessage, with an id | send-message | Query TransactWriteItems UpdateItem | 1 read, 5 write | 1 posts of 434 B
 sendMessage, repeated | send-message | GetItem Query TransactWriteItems UpdateItem | 2 read, 5 write | 1 posts of 447 B
@@ -15,7 +15,7 @@ disconnect, in the room | disconnect | 2 DeleteItem Query 2 UpdateItem | 1 read,
 
 const ROOM_OF_10: &str = "\
 connect | authorize connect | PutItem UpdateItem | 0 read, 2 write
-joinRoom | join-room | GetItem PutItem Query UpdateItem | 2 read, 2 write | 10 posts of 150 B
+joinRoom | join-room | BatchGetItem PutItem Query UpdateItem | 3 read, 2 write | 10 posts of 150 B
 sendMessage | send-message | PutItem Query UpdateItem | 1 read, 2 write | 10 posts of 377 B
 sendMessage, with an id | send-message | Query TransactWriteItems UpdateItem | 1 read, 5 write | 10 posts of 434 B
 sendMessage, repeated | send-message | GetItem Query TransactWriteItems UpdateItem | 2 read, 5 write | 10 posts of 447 B
@@ -25,23 +25,23 @@ disconnect, in the room | disconnect | 2 DeleteItem Query 2 UpdateItem | 1 read,
 
 const ROOM_OF_100: &str = "\
 connect | authorize connect | PutItem UpdateItem | 0 read, 2 write
-joinRoom | join-room | GetItem PutItem Query UpdateItem | 3 read, 2 write | 100 posts of 150 B
-sendMessage | send-message | PutItem Query UpdateItem | 2 read, 2 write | 100 posts of 377 B
-sendMessage, with an id | send-message | Query TransactWriteItems UpdateItem | 2 read, 5 write | 100 posts of 434 B
-sendMessage, repeated | send-message | GetItem Query TransactWriteItems UpdateItem | 3 read, 5 write | 100 posts of 447 B
-leaveRoom | leave-room | DeleteItem Query UpdateItem | 2 read, 2 write | 99 posts of 54 B
+joinRoom | join-room | BatchGetItem PutItem Query UpdateItem | 5 read, 2 write | 100 posts of 150 B
+sendMessage | send-message | PutItem Query UpdateItem | 3 read, 2 write | 100 posts of 377 B
+sendMessage, with an id | send-message | Query TransactWriteItems UpdateItem | 3 read, 5 write | 100 posts of 434 B
+sendMessage, repeated | send-message | GetItem Query TransactWriteItems UpdateItem | 4 read, 5 write | 100 posts of 447 B
+leaveRoom | leave-room | DeleteItem Query UpdateItem | 3 read, 2 write | 99 posts of 54 B
 ping | default | - | 0 read, 0 write
-disconnect, in the room | disconnect | 2 DeleteItem Query 2 UpdateItem | 2 read, 4 write | 99 posts of 54 B";
+disconnect, in the room | disconnect | 2 DeleteItem Query 2 UpdateItem | 3 read, 4 write | 99 posts of 54 B";
 
 const ROOM_OF_1000: &str = "\
 connect | authorize connect | PutItem UpdateItem | 0 read, 2 write
-joinRoom | join-room | GetItem PutItem Query UpdateItem | 20 read, 2 write | 1000 posts of 150 B
-sendMessage | send-message | PutItem Query UpdateItem | 19 read, 2 write | 1000 posts of 377 B
-sendMessage, with an id | send-message | Query TransactWriteItems UpdateItem | 19 read, 5 write | 1000 posts of 434 B
-sendMessage, repeated | send-message | GetItem Query TransactWriteItems UpdateItem | 20 read, 5 write | 1000 posts of 447 B
-leaveRoom | leave-room | DeleteItem Query UpdateItem | 19 read, 2 write | 999 posts of 54 B
+joinRoom | join-room | BatchGetItem PutItem Query UpdateItem | 5 read, 2 write
+sendMessage | send-message | PutItem Query UpdateItem | 21 read, 2 write | 1000 posts of 377 B
+sendMessage, with an id | send-message | Query TransactWriteItems UpdateItem | 21 read, 5 write | 1000 posts of 434 B
+sendMessage, repeated | send-message | GetItem Query TransactWriteItems UpdateItem | 22 read, 5 write | 1000 posts of 447 B
+leaveRoom | leave-room | DeleteItem Query UpdateItem | 3 read, 2 write
 ping | default | - | 0 read, 0 write
-disconnect, in the room | disconnect | 2 DeleteItem Query 2 UpdateItem | 19 read, 4 write | 999 posts of 54 B";
+disconnect, in the room | disconnect | 2 DeleteItem Query 2 UpdateItem | 3 read, 4 write";
 
 #[tokio::test]
 async fn every_action_takes_what_it_needs_and_no_more() {
@@ -103,6 +103,6 @@ async fn a_room_larger_than_a_page_takes_one_request_more() {
     let meter = Meter::start().await;
     let counted = meter.room_of(1_101).await;
     let (_, send) = counted.iter().find(|(action, _)| *action == "sendMessage").expect("it is measured");
-    assert_eq!(send.to_string(), "send-message | PutItem 2 Query UpdateItem | 22 read, 2 write | 1101 posts of 377 B");
+    assert_eq!(send.to_string(), "send-message | PutItem 2 Query UpdateItem | 24 read, 2 write | 1101 posts of 377 B");
     meter.stop().await;
 }

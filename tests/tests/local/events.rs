@@ -3,7 +3,7 @@
 
 use chat_aws::Vars;
 use chat_local::HANDLERS;
-use chat_tests::{CargoLambda, Server, invoke, sample};
+use chat_tests::{CargoLambda, Server, function_of, invoke, sample};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
 const ENV_EXAMPLE: &str = include_str!("../../../.env.example");
 
 /// The samples in the order of a conversation, each with a piece of its answer.
-const ANSWERS: [(&str, &str); 19] = [
+const ANSWERS: [(&str, &str); 20] = [
     ("authorize", r#""Effect":"Allow""#),
     ("authorize-query", r#""Effect":"Allow""#),
     ("authorize-http", r#""Effect":"Allow""#),
@@ -31,6 +31,7 @@ const ANSWERS: [(&str, &str); 19] = [
     ("default-not-json", r#"\"code\":\"badRequest\""#),
     ("leave-room", r#"\"type\":\"ack\",\"action\":\"leaveRoom\""#),
     ("disconnect", r#"{"statusCode":200}"#),
+    ("disconnect-user", r#""seen":true"#),
 ];
 
 /// The names of all event files, without `.json`.
@@ -38,14 +39,6 @@ fn names() -> BTreeSet<String> {
     let files = std::fs::read_dir(FOLDER).expect("the events").map(|file| file.expect("a file").file_name());
     let names = files.map(|name| name.into_string().expect("a name"));
     names.filter_map(|name| name.strip_suffix(".json").map(String::from)).collect()
-}
-
-/// The function that a sample is for: `<function>[-case]`.
-fn function_of(sample: &str) -> &'static str {
-    let is_for = |name: &str| sample == name || sample.starts_with(&format!("{name}-"));
-    let (name, _) =
-        HANDLERS.iter().find(|(name, _)| is_for(name)).unwrap_or_else(|| panic!("{sample} is for no function"));
-    name
 }
 
 /// `.env.example`, with the addresses of a run that is not on the default ports.

@@ -1,8 +1,11 @@
 //! A connection and its token: neither outlives the other, and an operator can end both.
 
-use chat_aws::now;
-use chat_local::{Limits, Running, disconnect_user};
-use chat_tests::{Client, HeldHandshakes, PATIENCE, Server, ghost, held, lost_device, remember, room, text_message};
+use chat_aws::{Ended, JoinNumber, Vars, now};
+use chat_local::{Limits, Outcast, Running, disconnect_user, disconnect_user_of};
+use chat_tests::{
+    Client, Closed, Held, HeldHandshakes, PATIENCE, Recorder, Server, ghost, held, lost_device, remember, room,
+    text_message,
+};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -55,7 +58,7 @@ async fn who_says_nothing_hears_nothing_once_the_token_is_over() {
     let app = server.app();
     let (room, silent) = (room("1"), ghost("7"));
     let good_until = now().after(Duration::from_secs(2));
-    app.connections.enter(&silent, &room, good_until).await.expect("entered");
+    app.connections.enter(&silent, JoinNumber::FIRST, &room, good_until).await.expect("entered");
     let members = async || app.connections.members(&room).await.expect("a page").all().await.expect("members");
     assert_eq!(members().await, [silent]);
     let forgotten = async { while !members().await.is_empty() {} };
@@ -80,7 +83,8 @@ async fn an_operator_ends_all_connections_of_a_user_and_its_tokens() {
     devices[0].say(1, "hello yourself").await;
 
     let app = server.app();
-    assert_eq!(app.disconnect(&chat_tests::user("7")).await.expect("done"), 3);
+    let ended = app.disconnect(&chat_tests::user("7")).await.expect("done");
+    assert_eq!(ended, Ended { seen: true, connections: 3 });
     for device in &mut devices {
         device.closed().await;
     }
@@ -98,8 +102,10 @@ async fn an_operator_ends_all_connections_of_a_user_and_its_tokens() {
     let left = async { while server.keys("ConnectionsTable").await.len() > 2 {} };
     timeout(PATIENCE, left).await.expect("the rows of user 8's connection");
 
-    // What the application signs from now on is good.
-    let new = server.token(json!({"userId": 7, "rooms": "*", "iat": now().seconds() + 1}));
+    // What the application signs a minute from now is good: its clock may be that fast.
+    let skewed = server.token(json!({"userId": 7, "rooms": "*", "iat": now().seconds() + 50}));
+    assert_eq!(Client::refused(&server.socket_url(&skewed)).await, 403);
+    let new = server.token(json!({"userId": 7, "rooms": "*", "iat": now().seconds() + 62}));
     let mut back = Client::connect(&server.socket_url(&new)).await;
     back.join(1).await;
     other.say(1, "welcome back").await;
@@ -110,16 +116,41 @@ async fn an_operator_ends_all_connections_of_a_user_and_its_tokens() {
 /// Whoever connects at that very moment is not there to be ended, and comes in a moment later.
 #[tokio::test]
 async fn an_operator_ends_a_connection_that_is_on_its_way_in() {
+    let handshakes = Arc::new(HeldHandshakes::default());
+    let server = Server::start_with(handshakes.clone(), Limits::default()).await;
+    let app = server.app();
+    let url = held(&server.socket_url(&server.token_of(7)), Held::Answered);
+    let seven = chat_tests::user("7");
+    let (mut device, ended, ()) = tokio::join!(
+        Client::connect(&url),
+        async {
+            while server.keys("ConnectionsTable").await.is_empty() {}
+            app.disconnect(&seven).await.expect("done")
+        },
+        // It was closed before it is in.
+        async {
+            while !server.row("ConnectionsTable", "closedAt").await {}
+            handshakes.release();
+        }
+    );
+    assert_eq!(ended, Ended { seen: true, connections: 1 });
+    device.closed().await;
+    server.stop().await;
+}
+
+/// And who is not open yet at that moment does not open.
+#[tokio::test]
+async fn a_handshake_that_is_revoked_on_its_way_is_refused() {
     let server = Server::start_with(Arc::new(HeldHandshakes::default()), Limits::default()).await;
     let app = server.app();
     remember(&app, "7", lost_device()).await;
-    let (mut device, ended) =
-        tokio::join!(async { Client::connect(&held(&server.socket_url(&server.token_of(7)))).await }, async {
-            while server.devices("7").await.len() < 2 {}
-            app.disconnect(&chat_tests::user("7")).await.expect("done")
-        },);
-    assert_eq!(ended, 1);
-    device.closed().await;
+    let url = held(&server.socket_url(&server.token_of(7)), Held::Displacing);
+    let seven = chat_tests::user("7");
+    let (status, ended) = tokio::join!(Client::refused(&url), async {
+        while server.devices("7").await.len() < 2 {}
+        timeout(PATIENCE, app.disconnect(&seven)).await.expect("in time").expect("done")
+    });
+    assert_eq!((status, ended), (429, Ended { seen: true, connections: 0 }));
     server.stop().await;
 }
 
@@ -127,11 +158,31 @@ async fn an_operator_ends_a_connection_that_is_on_its_way_in() {
 async fn a_user_who_was_never_seen_can_be_kept_out() {
     let server = Server::start().await;
     let app = server.app();
-    assert_eq!(app.disconnect(&chat_tests::user("9")).await.expect("done"), 0);
+    let ended = app.disconnect(&chat_tests::user("9")).await.expect("done");
+    assert_eq!(ended, Ended { seen: false, connections: 0 });
     let token = server.token(json!({"userId": 9, "rooms": "*", "iat": now().seconds() - 10}));
     assert_eq!(Client::refused(&server.socket_url(&token)).await, 403);
     let profile = app.users.profiles([chat_tests::user("9")].into(), &chat_tests::caller("8")).await.expect("profiles");
     assert_eq!(profile[&chat_tests::user("9")].username, "9");
+    server.stop().await;
+}
+
+/// The time is DynamoDB's: the operator's clock, and the function's, may be wrong.
+#[tokio::test]
+async fn a_revocation_goes_by_the_clock_of_dynamodb() {
+    let server = Server::start().await;
+    let device = server.connect(7).await;
+    device.close().await;
+    for ahead in [-240_i64, 240] {
+        let dynamodb = Recorder::with_clock(server.dynamodb_url(), ahead).await;
+        let app = server.app_with(&[("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url())]);
+        let before = now().seconds();
+        app.disconnect(&chat_tests::user("7")).await.expect("done");
+        let limit = before + ahead + 60;
+        let token = |iat: i64| server.token(json!({"userId": 7, "rooms": "*", "iat": iat}));
+        assert_eq!(Client::refused(&server.socket_url(&token(limit - 5))).await, 403, "{ahead}");
+        Client::connect(&server.socket_url(&token(limit + 10))).await.close().await;
+    }
     server.stop().await;
 }
 
@@ -145,9 +196,83 @@ async fn the_command_speaks_to_the_run_that_is_up() {
         |url: &str| url.rsplit(':').next().and_then(|port| port.split('/').next()?.parse().ok()).expect("a port");
     let running = Running { port: port(server.websocket_url()), dynamodb_port: port(server.dynamodb_url()) };
     let template = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
-    assert_eq!(disconnect_user(template, "7", running).await.expect("done"), 1);
+    let asked =
+        async |user: &str, unseen| disconnect_user(template, &Outcast { user: user.into(), unseen }, running).await;
+    // Who mistypes an id is told, and nothing is done.
+    let before = server.keys("ChatTable").await;
+    for typed in ["7 ", "07", "8"] {
+        let error = asked(typed, false).await.expect_err("nobody");
+        assert!(error.to_string().contains("was never seen"), "{typed}: {error}");
+    }
+    assert_eq!(server.keys("ChatTable").await, before);
+    assert_eq!(asked("8", true).await.expect("done"), Ended { seen: false, connections: 0 });
+    assert_eq!(asked("7", false).await.expect("done"), Ended { seen: true, connections: 1 });
     device.closed().await;
-    let error = disconnect_user(template, "", running).await.expect_err("no id");
+    let error = asked("", true).await.expect_err("no id");
     assert!(error.to_string().contains("is no user's id"), "{error}");
+    server.stop().await;
+}
+
+/// The names of the tables are typed, too.
+#[tokio::test]
+async fn the_command_writes_nothing_where_the_tables_are_not_those() {
+    let server = Server::start().await;
+    let mut device = server.connect(7).await;
+    let (connections, chat) = ("ConnectionsTable", "ChatTable");
+    let outcast = Outcast { user: "7".into(), unseen: true };
+    let asked = async |connections: &str, chat: &str| {
+        let tables = [("CONNECTIONS_TABLE", connections.to_owned()), ("CHAT_TABLE", chat.to_owned())];
+        disconnect_user_of(&outcast, &server.vars().into_iter().chain(tables).collect()).await
+    };
+    let rows = async || [server.keys(connections).await, server.keys(chat).await];
+    let before = rows().await;
+    for (connections_given, chat_given, said) in [
+        (chat, connections, "ConnectionsTable is not the chat table"),
+        (chat, chat, "ChatTable is not the table of connections"),
+        (connections, connections, "ConnectionsTable is not the chat table"),
+    ] {
+        let error = asked(connections_given, chat_given).await.expect_err("refused");
+        assert!(error.to_string().ends_with(said), "{error}");
+    }
+    assert_eq!(rows().await, before);
+    assert_eq!(asked(connections, chat).await.expect("done").connections, 1);
+    device.closed().await;
+    // Nobody is connected: the chat table still says what it is.
+    while !server.keys(connections).await.is_empty() {}
+    assert_eq!(asked(connections, chat).await.expect("done").connections, 0);
+    let error = asked(chat, connections).await.expect_err("refused");
+    assert!(error.to_string().ends_with("ConnectionsTable is empty: nobody ever connected"), "{error}");
+    server.stop().await;
+}
+
+/// A backend invokes the function with its own rights.
+#[tokio::test]
+async fn a_backend_shuts_somebody_out_by_invoking_the_function() {
+    let server = Server::start().await;
+    let mut device = server.connect(7).await;
+    let vars = Vars::from_iter(server.vars());
+    let function = disconnect_user::function(&vars).expect("a function");
+    let call = async |payload: Value| function.invoke_as("r", payload).await.map_err(|error| error.to_string());
+    assert_eq!(call(json!({})).await, Err("userId is missing".into()));
+    let ended = json!({"userId": 7, "seen": true, "connectionsEnded": 1});
+    assert_eq!(call(json!({"userId": 7})).await, Ok(ended));
+    device.closed().await;
+    assert_eq!(Client::refused(&server.socket_url(&server.token_of(7))).await, 403);
+    let ended = json!({"userId": "07", "seen": false, "connectionsEnded": 0});
+    assert_eq!(call(json!({"userId": "07"})).await, Ok(ended));
+    server.stop().await;
+}
+
+/// It is told why first: whoever takes the close for a clean end would not come back.
+#[tokio::test]
+async fn who_is_ended_for_its_token_is_told_so_first() {
+    let server = Server::start().await;
+    let mut client = Client::connect(&server.socket_url(&nearly_over(&server, 7))).await;
+    client.join(1).await;
+    tokio::time::sleep(Duration::from_secs(3)).await; // until the token is over, by any clock
+    client.send(json!({"action": "ping", "requestId": "mine"})).await;
+    let gone = json!({"type": "error", "action": "ping", "requestId": "mine", "code": "gone",
+        "message": "the connection is gone"});
+    assert_eq!(client.rest().await, (vec![gone], Closed(Some(1000))));
     server.stop().await;
 }

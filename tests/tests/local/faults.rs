@@ -3,7 +3,7 @@
 
 use chat_aws::Vars;
 use chat_local::HANDLERS;
-use chat_tests::{REQUEST_ID, Server, frame, sample, text_message, websocket_event};
+use chat_tests::{REQUEST_ID, Server, frame, open, sample, text_message, websocket_event};
 use serde_json::{Value, json};
 use tracing::Level;
 
@@ -76,6 +76,7 @@ async fn without_the_management_api_nothing_is_lost() {
     let server = Server::start().await;
     let mut client = server.connect(1).await;
     client.join(1).await;
+    open(&server.app(), &websocket_event(&json!(null))).await;
     let mut vars = server.vars();
     vars.insert("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", NOWHERE.into());
     let mut send = text_message(1, CONTENT);

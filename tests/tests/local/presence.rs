@@ -1,7 +1,8 @@
 //! Nobody who is gone stays in a room, even if its `$disconnect` never came.
 
-use chat::{Profile, Push, Timestamp};
-use chat_tests::{Server, ghost, room, user};
+use chat::{Profile, Push};
+use chat_aws::{Arrival, JoinNumber};
+use chat_tests::{Server, enter, ghost, room, user};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -25,7 +26,7 @@ async fn a_stale_member_is_removed_in_both_directions_and_the_room_is_told() {
     let server = Server::start().await;
     let app = server.app();
     let (room, ghost) = (room("1"), ghost("66"));
-    app.connections.enter(&ghost, &room, Timestamp::MAX).await.expect("entered");
+    enter(&app, &ghost, &room).await;
     let mut client = server.connect(1).await;
     // Its own join is the first push that meets the ghost.
     client.ask(json!({"action": "joinRoom", "chatroomId": 1})).await;
@@ -43,7 +44,7 @@ async fn a_stale_device_of_someone_who_is_still_there_goes_quietly() {
     let (room, ghost) = (room("1"), ghost("7"));
     let mut client = server.connect(7).await;
     client.join(1).await;
-    app.connections.enter(&ghost, &room, Timestamp::MAX).await.expect("entered");
+    enter(&app, &ghost, &room).await;
     client.say(1, "hi").await;
     let seen: Vec<_> = client.pushed().await.iter().map(|frame| frame["type"].clone()).collect();
     assert_eq!(seen, ["sendMessage"]);
@@ -60,7 +61,7 @@ async fn a_stale_member_is_told_of_once() {
     for sender in &mut senders {
         sender.join(1).await;
     }
-    app.connections.enter(&ghost, &room, Timestamp::MAX).await.expect("entered");
+    enter(&app, &ghost, &room).await;
     join_all(senders.iter_mut().map(|sender| sender.say(1, "hi"))).await;
     for sender in &mut senders {
         let left = sender.pushed().await.iter().filter(|frame| frame["type"] == "leaveRoom").count();
@@ -78,7 +79,7 @@ async fn who_came_back_meanwhile_is_not_told_to_have_left() {
     let (room, ghost) = (room("1"), ghost("7"));
     let mut watcher = server.connect(9).await;
     watcher.join(1).await;
-    app.connections.enter(&ghost, &room, Timestamp::MAX).await.expect("entered");
+    enter(&app, &ghost, &room).await;
     let before = app.connections.members(&room).await.expect("members");
     let mut back = server.connect(7).await;
     back.join(1).await;
@@ -102,11 +103,13 @@ async fn a_join_that_is_undone_announces_the_device_that_kept_silent_for_it() {
     let (room, ghost) = (room("1"), ghost("7"));
     let mut watcher = server.connect(9).await;
     watcher.join(1).await;
-    app.connections.enter(&ghost, &room, Timestamp::MAX).await.expect("entered");
+    enter(&app, &ghost, &room).await;
     let mut silent = server.connect(7).await;
     silent.join(1).await;
     assert!(watcher.pushed().await.is_empty(), "it is not the first device");
-    app.undo_join(&ghost, &room, &Profile::unknown(ghost.user.clone())).await.expect("undone");
+    app.undo_join(&ghost, JoinNumber::FIRST, &room, Arrival::Closed, &Profile::unknown(ghost.user.clone()))
+        .await
+        .expect("undone");
     assert_eq!(watcher.expect(json!({"type": "joinRoom"})).await["userId"], 7);
     server.stop().await;
 }

@@ -2,25 +2,42 @@ use super::{Item, key, keys, now_in_seconds, number, read, row, text};
 use crate::limits::{CONNECTION_LIFETIME, MEMBERS_PER_PAGE};
 use crate::{Fault, now};
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use chat::limits::ROOMS_PER_CONNECTION_MAX;
 use chat::{ConnectionId, Device, Member, Rejection, RoomId, Timestamp, UserId};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+const REMOVING: &str = "failed to remove a member";
 
 /// Who is connected, and where: the Connections table.
 ///
 /// | PK | SK | holds |
 /// |---|---|---|
-/// | `CONN#<connectionId>` | `CONN` | that the connection is open, and the rooms it is in |
+/// | `CONN#<connectionId>` | `CONN` | that the connection is open or closed, its rooms, and how often it joined |
 /// | `ROOM#<roomId>` | `CONN#<connectionId>` | a member to push to |
+///
+/// Frames of one connection are handled side by side. So each join has a number that only rises: it is written beside the room in
+/// the connection's row and into the member's row, and whoever undoes a join undoes that one and no later one.
 #[derive(Clone)]
 pub struct Connections {
     client: Client,
     table: String,
+}
+
+/// The number of a join: of two joins of one connection, the later one's is higher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JoinNumber(u64);
+
+impl JoinNumber {
+    /// Of a connection's first join.
+    pub const FIRST: Self = Self(1);
 }
 
 #[derive(Serialize)]
@@ -29,6 +46,8 @@ struct OpenRow {
     user_id: UserId,
     connected_at: i64,
     expires_at: i64,
+    room_numbers: BTreeMap<String, JoinNumber>,
+    join_count: u64,
 }
 
 #[derive(Serialize)]
@@ -36,7 +55,10 @@ struct OpenRow {
 struct NewMemberRow {
     user_id: UserId,
     joined_at: i64,
+    join: JoinNumber,
     expires_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batches: Option<bool>,
 }
 
 /// What is read of a member: the id of its connection is in its key.
@@ -47,15 +69,38 @@ struct MemberRow {
     sort: String,
     user_id: UserId,
     joined_at: i64,
+    #[serde(default)]
+    batches: bool,
+}
+
+/// What a member's row says of the join that wrote it. Rows of a version before have no number.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JoinRow {
+    join: Option<JoinNumber>,
 }
 
 /// What is read of a connection.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ConnectionRow {
+pub(super) struct ConnectionRow {
+    /// Absent from rows of a version before.
+    pub room_numbers: Option<BTreeMap<String, JoinNumber>>,
+    /// What those have instead. They are gone two hours and ten minutes after the update.
     #[serde(default)]
     rooms: BTreeSet<String>,
-    closed_at: Option<i64>,
+    #[serde(default)]
+    join_count: u64,
+    pub closed_at: Option<i64>,
+}
+
+/// What became of a leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// The connection was not in the room.
+    WasNotIn,
+    /// It was in by this join, if its row says which.
+    WasIn(Option<JoinNumber>),
 }
 
 impl Connections {
@@ -63,32 +108,66 @@ impl Connections {
         Self { client, table: table.to_owned() }
     }
 
-    /// Notes that a connection is open.
-    pub async fn open(&self, device: &Device, user: &UserId) -> Result<(), Fault> {
-        let expires_at = now().after(CONNECTION_LIFETIME).seconds();
-        let attributes = OpenRow { user_id: user.clone(), connected_at: device.connected_at.millis(), expires_at };
+    /// Notes that a connection is open. Answers false if it was closed while it was on its way in.
+    pub async fn open(&self, device: &Device, user: &UserId) -> Result<bool, Fault> {
+        let attributes = OpenRow {
+            user_id: user.clone(),
+            connected_at: device.connected_at.millis(),
+            expires_at: now().after(CONNECTION_LIFETIME).seconds(),
+            room_numbers: BTreeMap::new(),
+            join_count: 0,
+        };
         let open = row(&keys::connection(&device.connection), keys::OPEN, &attributes)?;
-        self.put(open, "failed to note a connection").await
+        let request = self.client.put_item().table_name(&self.table).set_item(Some(open));
+        let request = request
+            .condition_expression("attribute_not_exists(PK)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match Box::pin(request.send()).await.map_err(|error| error.into_service_error()) {
+            Ok(_) => Ok(true),
+            // The SDK repeats a call whose answer was lost, and then meets its own row, which is open.
+            Err(PutItemError::ConditionalCheckFailedException(refused)) => Ok(is_open(refused.item)?),
+            Err(error) => Err(Fault::because("failed to note a connection", error)),
+        }
     }
 
     /// Notes that a connection is closed, and answers the rooms it was in, each time it is asked until the connection is
     /// forgotten.
-    ///
-    /// In this order, and `joinRoom` the other way round (it enters, then [notes](Self::note) the room here), one of the two
-    /// always sees the other: no member stays behind whose connection is closed.
     pub async fn close(&self, connection: &ConnectionId) -> Result<BTreeSet<RoomId>, Fault> {
         let doing = "failed to close a connection";
-        let update = self.update(connection, "SET closedAt = if_not_exists(closedAt, :now)", "attribute_exists(PK)");
-        let update = update.expression_attribute_values(":now", now_in_seconds()).return_values(ReturnValue::AllNew);
+        let update = self.update(connection, "SET closedAt = if_not_exists(closedAt, :now)");
+        let update = update
+            .condition_expression("attribute_exists(PK)")
+            .expression_attribute_values(":now", now_in_seconds())
+            .return_values(ReturnValue::AllNew);
         let item = match Box::pin(update.send()).await.map_err(|error| error.into_service_error()) {
             Ok(closed) => closed.attributes.unwrap_or_default(),
             Err(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(BTreeSet::new()),
             Err(error) => return Err(Fault::because(doing, error)),
         };
-        let room = |id: &String| {
-            RoomId::parse(id).ok_or_else(|| Fault::because(doing, format!("it is in {id:?}, which is no room")))
+        let ConnectionRow { room_numbers, rooms, .. } = read(item)?;
+        let room = |id: String| {
+            RoomId::parse(&id).ok_or_else(|| Fault::because(doing, format!("it is in {id:?}, which is no room")))
         };
-        read::<ConnectionRow>(item)?.rooms.iter().map(room).collect()
+        rooms.into_iter().chain(room_numbers.unwrap_or_default().into_keys()).map(room).collect()
+    }
+
+    /// Closes a connection that must end, even one that is still on its way in: that one finds itself closed when it
+    /// [opens](Self::open).
+    pub async fn shut_out(&self, connection: &ConnectionId, now: Timestamp) -> Result<(), Fault> {
+        let change = "SET closedAt = if_not_exists(closedAt, :now), expiresAt = if_not_exists(expiresAt, :later)";
+        let update = self.update(connection, change);
+        let update = update
+            .expression_attribute_values(":now", number(now.seconds()))
+            .expression_attribute_values(":later", number(now.after(CONNECTION_LIFETIME).seconds()));
+        Box::pin(update.send()).await.map(drop).map_err(Fault::doing("failed to shut a connection out"))
+    }
+
+    /// Whether a connection is open, as its row says.
+    pub async fn is_open(&self, connection: &ConnectionId) -> Result<bool, Fault> {
+        let key = key(&keys::connection(connection), keys::OPEN);
+        let request = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
+        let found = Box::pin(request.projection_expression("PK, closedAt").send()).await;
+        is_open(found.map_err(Fault::doing("failed to look at a connection"))?.item)
     }
 
     /// Removes what says that there is, or was, a connection.
@@ -98,31 +177,43 @@ impl Connections {
         Box::pin(request.send()).await.map(drop).map_err(Fault::doing("failed to forget a connection"))
     }
 
-    /// Notes at a connection that it is in a room, for its end; unless it is closed, or in too many.
-    pub async fn note(&self, connection: &ConnectionId, room: &RoomId) -> Result<Result<(), Rejection>, Fault> {
+    /// Notes at a connection that it enters a room, for its end; unless it is closed, or in too many. Answers the number of this
+    /// join.
+    pub async fn note(&self, connection: &ConnectionId, room: &RoomId) -> Result<Result<JoinNumber, Rejection>, Fault> {
+        let doing = "failed to note a connection's room";
+        let change = "SET roomNumbers.#room = joinCount + :one, joinCount = joinCount + :one";
         let may_be_noted = "attribute_exists(PK) AND attribute_not_exists(closedAt) \
-                            AND (attribute_not_exists(rooms) OR size(rooms) < :most OR contains(rooms, :room))";
+                            AND (size(roomNumbers) < :most OR attribute_exists(roomNumbers.#room))";
         let update = self
-            .update(connection, "ADD rooms :rooms", may_be_noted)
-            .expression_attribute_values(":rooms", AttributeValue::Ss(vec![room.to_string()]))
-            .expression_attribute_values(":room", text(room.to_string()))
+            .update(connection, change)
+            .condition_expression(may_be_noted)
+            .expression_attribute_names("#room", room.to_string())
+            .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":most", number(ROOMS_PER_CONNECTION_MAX))
+            .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match Box::pin(update.send()).await.map_err(|error| error.into_service_error()) {
-            Ok(_) => Ok(Ok(())),
+            Ok(noted) => {
+                let row: ConnectionRow = read(noted.attributes.unwrap_or_default())?;
+                Ok(Ok(JoinNumber(row.join_count)))
+            }
             Err(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                 let found = refused.item.map(read::<ConnectionRow>).transpose()?;
-                let is_open = found.is_some_and(|connection| connection.closed_at.is_none());
+                // A row of a version before cannot be noted in: its client comes back with a row of this one.
+                let is_open = found.is_some_and(|row| row.closed_at.is_none() && row.room_numbers.is_some());
                 Ok(Err(if is_open { Rejection::TooManyRooms } else { Rejection::ConnectionGone }))
             }
-            Err(error) => Err(Fault::because("failed to note a connection's room", error)),
+            Err(error) => Err(Fault::because(doing, error)),
         }
     }
 
-    /// Notes at a connection that it is in a room no more.
-    pub async fn strike(&self, connection: &ConnectionId, room: &RoomId) -> Result<(), Fault> {
-        let update = self.update(connection, "DELETE rooms :rooms", "attribute_exists(PK)");
-        let update = update.expression_attribute_values(":rooms", AttributeValue::Ss(vec![room.to_string()]));
+    /// Notes at a connection that it is in a room no more by this join. A later one keeps its note.
+    pub async fn strike(&self, connection: &ConnectionId, room: &RoomId, join: JoinNumber) -> Result<(), Fault> {
+        let update = self
+            .update(connection, "REMOVE roomNumbers.#room")
+            .condition_expression("roomNumbers.#room = :join")
+            .expression_attribute_names("#room", room.to_string())
+            .expression_attribute_values(":join", number(join.0));
         match Box::pin(update.send()).await.map_err(|error| error.into_service_error()) {
             // A connection that is forgotten is in no room.
             Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
@@ -131,30 +222,113 @@ impl Connections {
     }
 
     /// Makes a connection a member of a room, until its token is good no more: so nothing is pushed to it from then on, even
-    /// if it is never heard of again.
-    pub async fn enter(&self, member: &Member, room: &RoomId, good_until: Timestamp) -> Result<(), Fault> {
-        let expires_at = now().after(CONNECTION_LIFETIME).min(good_until).seconds();
-        let attributes =
-            NewMemberRow { user_id: member.user.clone(), joined_at: member.joined_at.millis(), expires_at };
+    /// if it is never heard of again. Answers false if a later join of the connection did so already.
+    pub async fn enter(
+        &self,
+        member: &Member,
+        join: JoinNumber,
+        room: &RoomId,
+        good_until: Timestamp,
+    ) -> Result<bool, Fault> {
+        let attributes = NewMemberRow {
+            user_id: member.user.clone(),
+            joined_at: member.joined_at.millis(),
+            join,
+            expires_at: now().after(CONNECTION_LIFETIME).min(good_until).seconds(),
+            batches: member.batches.then_some(true),
+        };
         let member = row(&keys::room(room), &keys::connection(&member.connection), &attributes)?;
-        self.put(member, "failed to make a connection a member").await
+        let request = self.client.put_item().table_name(&self.table).set_item(Some(member));
+        let request = request
+            // Its own number too: the SDK repeats a call whose answer was lost.
+            .condition_expression("attribute_not_exists(#join) OR #join <= :join")
+            .expression_attribute_names("#join", "join")
+            .expression_attribute_values(":join", number(join.0));
+        match Box::pin(request.send()).await.map_err(|error| error.into_service_error()) {
+            Ok(_) => Ok(true),
+            Err(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            Err(error) => Err(Fault::because("failed to make a connection a member", error)),
+        }
     }
 
     /// Takes a connection out of a room. Answers whether it was in.
-    pub async fn leave(&self, connection: &ConnectionId, room: &RoomId) -> Result<bool, Fault> {
+    pub async fn remove(&self, connection: &ConnectionId, room: &RoomId) -> Result<bool, Fault> {
+        let request = self.removal(connection, room).return_values(ReturnValue::AllOld);
+        let left = Box::pin(request.send()).await.map_err(Fault::doing(REMOVING))?;
+        Ok(left.attributes.is_some())
+    }
+
+    /// Takes a connection out of a room as its client asked at a certain time. A join that began later stays: the SDK gives up
+    /// attempts that DynamoDB may still carry out, and such a late one must not take a newer membership away.
+    pub async fn leave(&self, connection: &ConnectionId, room: &RoomId, asked_at: Timestamp) -> Result<Left, Fault> {
+        let request = self
+            .removal(connection, room)
+            .condition_expression("attribute_not_exists(PK) OR joinedAt <= :askedAt")
+            .expression_attribute_values(":askedAt", number(asked_at.millis()))
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match Box::pin(request.send()).await.map_err(|error| error.into_service_error()) {
+            Ok(left) => match left.attributes {
+                None => Ok(Left::WasNotIn),
+                Some(row) => Ok(Left::WasIn(read::<JoinRow>(row)?.join)),
+            },
+            // Two clocks differ: what stands there now is what the client meant.
+            Err(DeleteItemError::ConditionalCheckFailedException(newer)) => {
+                let join = newer.item.map(read::<JoinRow>).transpose()?.and_then(|row| row.join);
+                let Some(join) = join else { return Ok(Left::WasNotIn) };
+                let was_in = self.undo(connection, room, join).await?;
+                Ok(if was_in { Left::WasIn(Some(join)) } else { Left::WasNotIn })
+            }
+            Err(error) => Err(Fault::because(REMOVING, error)),
+        }
+    }
+
+    /// Takes a connection out of a room that it entered by this join, and by no later one. Answers whether it was in.
+    pub async fn undo(&self, connection: &ConnectionId, room: &RoomId, join: JoinNumber) -> Result<bool, Fault> {
+        let request = self
+            .removal(connection, room)
+            .condition_expression("#join = :join")
+            .expression_attribute_names("#join", "join")
+            .expression_attribute_values(":join", number(join.0));
+        match Box::pin(request.send()).await.map_err(|error| error.into_service_error()) {
+            Ok(_) => Ok(true),
+            Err(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            Err(error) => Err(Fault::because(REMOVING, error)),
+        }
+    }
+
+    fn removal(&self, connection: &ConnectionId, room: &RoomId) -> DeleteItemFluentBuilder {
         let key = key(&keys::room(room), &keys::connection(connection));
-        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key));
-        let left = Box::pin(request.return_values(ReturnValue::AllOld).send()).await;
-        Ok(left.map_err(Fault::doing("failed to remove a member"))?.attributes.is_some())
+        self.client.delete_item().table_name(&self.table).set_key(Some(key))
     }
 
     /// The members of a room, whoever's connection has not expired: a first page of them, and the way to the others.
     pub async fn members(&self, room: &RoomId) -> Result<Members, Fault> {
-        let (page, next) = self.page_of_members(room, None).await?;
+        let (page, next) = self.page_of_members(room, None, MEMBERS_PER_PAGE).await?;
         Ok(Members { page, rest: next.map(|next| (self.clone(), room.clone(), next)) })
     }
 
-    async fn page_of_members(&self, room: &RoomId, start: Option<Item>) -> Result<(Vec<Member>, Option<Item>), Fault> {
+    /// All members of a room, unless they are more than `most`; then no more of them are read than tells that.
+    pub async fn members_up_to(&self, room: &RoomId, most: usize) -> Result<Option<Vec<Member>>, Fault> {
+        let limit = i32::try_from(most + 1).map_or(MEMBERS_PER_PAGE, |limit| limit.min(MEMBERS_PER_PAGE));
+        let (mut members, mut start) = (Vec::new(), None);
+        loop {
+            let (page, next) = self.page_of_members(room, start, limit).await?;
+            members.extend(page);
+            if members.len() > most {
+                return Ok(None);
+            }
+            let Some(next) = next else { return Ok(Some(members)) };
+            start = Some(next);
+        }
+    }
+
+    async fn page_of_members(
+        &self,
+        room: &RoomId,
+        start: Option<Item>,
+        limit: i32,
+    ) -> Result<(Vec<Member>, Option<Item>), Fault> {
         let query = self.client.query().table_name(&self.table).consistent_read(true);
         let query = query
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
@@ -162,25 +336,25 @@ impl Connections {
             .expression_attribute_values(":pk", text(keys::room(room)))
             .expression_attribute_values(":prefix", text(keys::CONNECTION_PREFIX))
             .expression_attribute_values(":now", now_in_seconds())
-            .limit(MEMBERS_PER_PAGE)
+            .limit(limit)
             .set_exclusive_start_key(start);
         let answer = Box::pin(query.send()).await.map_err(Fault::doing("failed to list a room's members"))?;
         let page: Result<_, _> = answer.items.unwrap_or_default().into_iter().map(member).collect();
         Ok((page?, answer.last_evaluated_key))
     }
 
-    /// A change of what stands at a connection, if a condition holds.
-    fn update(&self, connection: &ConnectionId, change: &str, condition: &str) -> UpdateItemFluentBuilder {
+    /// A change of what stands at a connection. Boxed when it is sent, here and elsewhere: two of the SDK's futures side by side are
+    /// too large to be moved about.
+    fn update(&self, connection: &ConnectionId, change: &str) -> UpdateItemFluentBuilder {
         let key = key(&keys::connection(connection), keys::OPEN);
-        let update = self.client.update_item().table_name(&self.table).set_key(Some(key));
-        update.update_expression(change).condition_expression(condition)
+        self.client.update_item().table_name(&self.table).set_key(Some(key)).update_expression(change)
     }
+}
 
-    // Boxed, here and elsewhere: two of the SDK's futures side by side are too large to be moved about.
-    async fn put(&self, item: Item, doing: &'static str) -> Result<(), Fault> {
-        let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        Box::pin(request.send()).await.map(drop).map_err(Fault::doing(doing))
-    }
+/// Whether a connection's row, if there is one, says that it is open.
+fn is_open(row: Option<Item>) -> Result<bool, Fault> {
+    let row = row.map(read::<ConnectionRow>).transpose()?;
+    Ok(row.is_some_and(|row| row.closed_at.is_none()))
 }
 
 /// The members of a room, as many at a time as one answer holds, so that a room of any size fits a small function.
@@ -200,7 +374,7 @@ impl Members {
                 return Ok(Some((stream::iter(page).map(Ok), Some(rest))));
             }
             let Some((connections, room, start)) = rest else { return Ok(None) };
-            let (page, next) = connections.page_of_members(&room, Some(start)).await?;
+            let (page, next) = connections.page_of_members(&room, Some(start), MEMBERS_PER_PAGE).await?;
             let rest = next.map(|next| Members { page: Vec::new(), rest: Some((connections, room, next)) });
             Ok(Some((stream::iter(page).map(Ok), rest)))
         });
@@ -227,5 +401,6 @@ fn member(item: Item) -> Result<Member, Fault> {
         connection: ConnectionId::new(connection),
         user: row.user_id,
         joined_at: Timestamp::from_millis(row.joined_at),
+        batches: row.batches,
     })
 }

@@ -60,6 +60,27 @@ pub fn parse_device(text: &str) -> Option<Device> {
     Some(Device { connection: ConnectionId::new(connection), connected_at })
 }
 
+/// A table, as its rows' keys tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    Connections,
+    Chat,
+    /// Somebody else's.
+    Unknown,
+}
+
+/// Which table a row with this key belongs to.
+pub fn table(partition: &str, sort: &str) -> Table {
+    let (in_room, of_connection) = (partition.starts_with("ROOM#"), sort.starts_with(CONNECTION_PREFIX));
+    match sort {
+        OPEN if partition.starts_with(CONNECTION_PREFIX) => Table::Connections,
+        _ if in_room && of_connection => Table::Connections,
+        PROFILE if partition.starts_with("USER#") => Table::Chat,
+        _ if in_room && (sort == HEAD || sort.starts_with("MSG#") || sort.starts_with("SENT#")) => Table::Chat,
+        _ => Table::Unknown,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +100,22 @@ mod tests {
         assert_eq!(device(&phone), "1741746165123#L0S#");
         assert_eq!(parse_device(&device(&phone)), Some(phone));
         assert_eq!((parse_device("x#L0S"), parse_device("L0S")), (None, None));
+    }
+
+    #[test]
+    fn a_rows_key_tells_its_table() {
+        let (room, user) = (room(&RoomId::parse("1").expect("an id")), user(&UserId::parse("7").expect("an id")));
+        let connection = connection(&ConnectionId::new("L0S="));
+        let client: ClientMessageId = serde_json::from_str("\"a-1\"").expect("an id");
+        for (partition, sort) in [(connection.as_str(), OPEN), (room.as_str(), connection.as_str())] {
+            assert_eq!(table(partition, sort), Table::Connections, "{partition} {sort}");
+        }
+        let sent = sent(&UserId::parse("7").expect("an id"), &client);
+        for sort in [HEAD, &message(MessageId::new(1)), &sent] {
+            assert_eq!(table(&room, sort), Table::Chat, "{sort}");
+        }
+        assert_eq!(table(&user, PROFILE), Table::Chat);
+        assert_eq!((table("order#1", "HEAD"), table(&room, "x")), (Table::Unknown, Table::Unknown));
     }
 
     #[test]

@@ -59,8 +59,8 @@ struct SentRow {
 /// The room's counter.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct HeadRow {
-    last_id: MessageId,
+pub(super) struct HeadRow {
+    pub last_id: MessageId,
 }
 
 impl From<MessageRow> for Message {
@@ -93,12 +93,6 @@ impl Messages {
         let counted = request.send().await.map_err(Fault::doing("failed to count a message"))?;
         let head: HeadRow = read(counted.attributes.unwrap_or_default())?;
         Ok(head.last_id)
-    }
-
-    /// The id of the room's newest message, 0 before the first.
-    pub async fn last_id(&self, room: &RoomId) -> Result<MessageId, Fault> {
-        let head = self.get(&keys::room(room), keys::HEAD).await?.map(read::<HeadRow>).transpose()?;
-        Ok(head.map_or(MessageId::new(0), |head| head.last_id))
     }
 
     /// Stores a message, unless an earlier send with the same `clientMessageId` did.

@@ -1,13 +1,18 @@
 //! The two tables. Every key string is built in [`keys`]; every read that decides something is strongly consistent.
 
+mod arrivals;
 mod batch;
 mod connections;
 pub(crate) mod keys;
 mod messages;
+mod tables;
+mod time;
 mod users;
 
-pub use connections::{Connections, Members};
+pub use arrivals::{Arrival, Arrivals};
+pub use connections::{Connections, JoinNumber, Left, Members};
 pub use messages::{Messages, Stored};
+pub use tables::Tables;
 pub use users::Users;
 
 use crate::{Fault, now};
@@ -17,6 +22,9 @@ use std::collections::HashMap;
 
 /// A row, or a key, as the SDK takes it.
 type Item = HashMap<String, AttributeValue>;
+
+/// Both parts of a row's key, as a projection.
+const PARTITION_AND_SORT: &str = "PK, SK";
 
 fn key(partition: &str, sort: &str) -> Item {
     HashMap::from([

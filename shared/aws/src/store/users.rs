@@ -1,3 +1,4 @@
+use super::time::ServerTime;
 use super::{Item, batch, key, keys, number, read, text};
 use crate::limits::BATCH_GET_MAX;
 use crate::{Failure, Fault, now};
@@ -110,18 +111,29 @@ impl Users {
         }
     }
 
-    /// Has no token of a user connect again that was issued until now, whether the user was seen before or not. Answers the
-    /// connections that were made until then.
-    pub async fn revoke(&self, user: &UserId) -> Result<Vec<Device>, Fault> {
+    /// Whether a user was ever seen, and what time it is for DynamoDB: the clock of whoever asks may be wrong.
+    pub async fn look(&self, user: &UserId) -> Result<(bool, Timestamp), Fault> {
+        let doing = "failed to look for a user";
+        let time = ServerTime::default();
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = request.set_key(Some(key(&keys::user(user), keys::PROFILE))).projection_expression("PK");
+        let found = request.customize().interceptor(time.clone()).send().await.map_err(Fault::doing(doing))?;
+        let time = time.get().ok_or_else(|| Fault::because(doing, "the answer does not say what time it is"))?;
+        Ok((found.item.is_some(), time))
+    }
+
+    /// Has no token of a user connect again that was issued until a certain time, whether the user was seen before or not. Answers
+    /// the connections that were made until now.
+    pub async fn revoke(&self, user: &UserId, until: Timestamp) -> Result<Vec<Device>, Fault> {
         let doing = "failed to revoke a user's tokens";
         let unknown = Profile::unknown(user.clone());
-        let change = "SET revokedAt = :now, userId = :userId, createTime = if_not_exists(createTime, :millis), \
+        let change = "SET revokedAt = :until, userId = :userId, createTime = if_not_exists(createTime, :millis), \
                       username = if_not_exists(username, :name), nickName = if_not_exists(nickName, :name)";
         let request = self
             .update(user)
             .update_expression(change)
-            .expression_attribute_values(":now", number(now().seconds()))
-            .expression_attribute_values(":millis", number(now().millis()))
+            .expression_attribute_values(":until", number(until.seconds()))
+            .expression_attribute_values(":millis", number(until.millis()))
             .expression_attribute_values(
                 ":userId",
                 serde_dynamo::to_attribute_value(user).map_err(Fault::doing(doing))?,

@@ -1,0 +1,3 @@
+fn main() -> std::process::ExitCode {
+    chat_aws::serve::run(disconnect_user::function)
+}

@@ -1,0 +1,69 @@
+use super::connections::ConnectionRow;
+use super::messages::HeadRow;
+use super::{Item, JoinNumber, batch, key, keys, read};
+use crate::Fault;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use aws_sdk_dynamodb::types::builders::KeysAndAttributesBuilder;
+use chat::{ConnectionId, MessageId, RoomId};
+use std::collections::HashMap;
+
+/// What a join finds once it is written: rows of both tables, by one request.
+///
+/// Who enters writes, then reads everything that may forbid it. A check before the write is only for promptness: what forbids the
+/// entry may come between the two.
+#[derive(Clone)]
+pub struct Arrivals {
+    client: Client,
+    connections_table: String,
+    chat_table: String,
+}
+
+/// What stands against a join, or for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// The connection is in the room, whose newest message has this id; 0 before the first.
+    In(MessageId),
+    /// The connection was closed meanwhile.
+    Closed,
+    /// Another frame of the connection left the room meanwhile, or joined it later.
+    Overtaken,
+}
+
+impl Arrivals {
+    pub(crate) fn new(client: Client, connections_table: &str, chat_table: &str) -> Self {
+        Self { client, connections_table: connections_table.to_owned(), chat_table: chat_table.to_owned() }
+    }
+
+    /// Whether a join stands that was noted at the connection, and then entered the room.
+    pub async fn verify(&self, connection: &ConnectionId, room: &RoomId, join: JoinNumber) -> Result<Arrival, Fault> {
+        let doing = "failed to verify a join";
+        let note = wanted(key(&keys::connection(connection), keys::OPEN))
+            .projection_expression("PK, closedAt, roomNumbers.#room")
+            .expression_attribute_names("#room", room.to_string());
+        let head = wanted(key(&keys::room(room), keys::HEAD));
+        let wanted = [(&self.connections_table, note), (&self.chat_table, head)];
+        let wanted = wanted
+            .into_iter()
+            .map(|(table, keys)| keys.build().map(|keys| (table.clone(), keys)).map_err(Fault::doing(doing)));
+        let mut found = batch::get(&self.client, wanted.collect::<Result<HashMap<_, _>, _>>()?, doing).await?;
+        let mut row = |table: &str| found.remove(table).and_then(|rows| rows.into_iter().next());
+        let (connection, head) = (row(&self.connections_table), row(&self.chat_table));
+
+        let Some(connection) = connection else { return Ok(Arrival::Closed) };
+        let connection: ConnectionRow = read(connection)?;
+        if connection.closed_at.is_some() {
+            return Ok(Arrival::Closed);
+        }
+        let note = connection.room_numbers.and_then(|rooms| rooms.get(&room.to_string()).copied());
+        if note != Some(join) {
+            return Ok(Arrival::Overtaken);
+        }
+        let head = head.map(read::<HeadRow>).transpose()?;
+        Ok(Arrival::In(head.map_or(MessageId::new(0), |head| head.last_id)))
+    }
+}
+
+fn wanted(key: Item) -> KeysAndAttributesBuilder {
+    KeysAndAttributes::builder().keys(key).consistent_read(true)
+}

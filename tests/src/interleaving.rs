@@ -1,0 +1,222 @@
+//! Every order in which the calls of a few invocations can reach DynamoDB: a gate stands before it, at which each call waits for its
+//! turn, and the orders are gone through one by one.
+
+use crate::chaos::lock;
+use crate::{PATIENCE, Posts, Server, frame, websocket_event};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use chat::ConnectionId;
+use chat_aws::Vars;
+use chat_aws::serve::Function;
+use chat_local::HANDLERS;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+/// Invocations that can be under way at once.
+const MOST: usize = 4;
+
+/// What one connection does: a function, and the frame that it is sent, if it is sent one.
+pub type Act<'a> = (&'a str, Value);
+
+/// What became of the acts in one order.
+#[derive(Debug)]
+pub struct Interleaved {
+    /// Whose call was next, from 0, at each step; a death stands as `None`.
+    pub order: Vec<Option<usize>>,
+    /// What each act was answered, unless it died: the frame, or the status.
+    pub answers: Vec<Option<Value>>,
+}
+
+/// A DynamoDB before which calls wait for their turn.
+pub struct Interleaving {
+    pub server: Server,
+    /// Posts go nowhere, and all arrive.
+    _posts: Posts,
+    gate: Arc<Gate>,
+    functions: BTreeMap<(&'static str, usize), Function>,
+    arrivals: Mutex<mpsc::UnboundedReceiver<Arrival>>,
+}
+
+struct Gate {
+    http: reqwest::Client,
+    target: OnceLock<String>,
+    arrivals: mpsc::UnboundedSender<Arrival>,
+}
+
+/// A call at the gate: whose it is, and what lets it through.
+type Arrival = (usize, oneshot::Sender<()>);
+
+impl Interleaving {
+    pub async fn start() -> Self {
+        let (server, posts) = (Server::start().await, Posts::start(Duration::ZERO, None).await);
+        let (sender, arrivals) = mpsc::unbounded_channel();
+        let gate = Arc::new(Gate { http: reqwest::Client::new(), target: OnceLock::new(), arrivals: sender });
+        gate.target.set(server.dynamodb_url().into()).expect("aimed once");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let router = Router::new().fallback(serve).with_state(Arc::clone(&gate));
+        #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let mut functions = BTreeMap::new();
+        for (name, build) in
+            HANDLERS.iter().filter(|(name, _)| ["join-room", "leave-room", "disconnect"].contains(name))
+        {
+            for number in 0..MOST {
+                let mut vars = server.vars();
+                vars.insert("AWS_ENDPOINT_URL_DYNAMODB", format!("{url}/{number}"));
+                vars.insert("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", posts.url().to_owned());
+                functions.insert((*name, number), build(&Vars::from_iter(vars)).expect("a function"));
+            }
+        }
+        Self { server, _posts: posts, gate, functions, arrivals: Mutex::new(arrivals) }
+    }
+
+    pub async fn stop(self) {
+        drop(self.gate);
+        self.server.stop().await;
+    }
+
+    /// Lets a connection do these things at once, in the first order that begins like this and that a plain choice gives. With a
+    /// `death`, the function whose turn it is at that step dies instead of taking it.
+    async fn run(&self, connection: &ConnectionId, acts: &[Act<'_>], prefix: &[usize], death: Option<usize>) -> Run {
+        let mut running: FuturesUnordered<BoxFuture<'_, (usize, Value)>> = FuturesUnordered::new();
+        let mut kills = Vec::new();
+        for (number, (name, body)) in acts.iter().enumerate() {
+            let mut event = websocket_event(body);
+            event["requestContext"]["connectionId"] = json!(connection.as_str());
+            event["requestContext"]["eventType"] = json!(if *name == "disconnect" { "DISCONNECT" } else { "MESSAGE" });
+            let invocation = self.functions[&(*name, number)].invoke_as(&format!("act-{number}"), event);
+            let (kill, killed) = oneshot::channel::<()>();
+            kills.push(Some(kill));
+            let answer = async move {
+                tokio::select! {
+                    answer = invocation => (number, answer.expect("an answer")),
+                    Ok(()) = killed => (number, Value::Null),
+                }
+            };
+            running.push(answer.boxed());
+        }
+        let mut run = Run { order: Vec::new(), choices: Vec::new(), answers: vec![None; acts.len()] };
+        let mut waiting: BTreeMap<usize, oneshot::Sender<()>> = BTreeMap::new();
+        let mut ended = vec![false; acts.len()];
+        loop {
+            // Only whoever was let through last is on its way; when it waits again, or has ended, all stand still.
+            while waiting.len() + ended.iter().filter(|ended| **ended).count() < acts.len() {
+                let arrived = std::future::poll_fn(|context| lock(&self.arrivals).poll_recv(context));
+                let next = async {
+                    tokio::select! {
+                        biased;
+                        Some((number, answer)) = running.next() => Err((number, answer)),
+                        Some(arrival) = arrived => Ok(arrival),
+                    }
+                };
+                match timeout(PATIENCE, next).await.expect("a call, or an answer") {
+                    Ok((number, through)) => drop(waiting.insert(number, through)),
+                    Err((number, answer)) => {
+                        ended[number] = true;
+                        run.answers[number] = (!answer.is_null()).then(|| said(&answer));
+                    }
+                }
+            }
+            let Some(least) = waiting.keys().next().copied() else { return run };
+            let step = run.order.len();
+            let turn = prefix.get(step).copied().unwrap_or(least);
+            run.choices.push(waiting.keys().copied().collect());
+            let through = waiting.remove(&turn).expect("its turn");
+            if death == Some(step) {
+                let _ = kills[turn].take().expect("it dies once").send(());
+                drop(through);
+                run.order.push((turn, true));
+            } else {
+                through.send(()).expect("it waits");
+                run.order.push((turn, false));
+            }
+        }
+    }
+
+    /// Goes through all orders of what a connection does at once, and answers how many there are. Before each, `prepare` makes a
+    /// connection; after each, `check` looks at what is there. With `deaths`, they are gone through once more for each step at
+    /// which the function whose turn it is may die.
+    pub async fn explore<'a>(
+        &self,
+        acts: impl Fn(usize) -> Vec<Act<'a>>,
+        deaths: bool,
+        prepare: impl AsyncFn(usize) -> ConnectionId,
+        check: impl AsyncFn(usize, Interleaved),
+    ) -> usize {
+        let (mut count, mut steps) = (0, 0);
+        let mut death = None;
+        loop {
+            let mut prefix = Some(Vec::new());
+            while let Some(begun) = prefix {
+                let connection = prepare(count).await;
+                let run = self.run(&connection, &acts(count), &begun, death).await;
+                steps = steps.max(run.order.len());
+                prefix = run.next();
+                let order = run.order.iter().map(|(turn, died)| (!died).then_some(*turn)).collect();
+                check(count, Interleaved { order, answers: run.answers }).await;
+                count += 1;
+            }
+            death = Some(death.map_or(0, |step| step + 1)).filter(|step| deaths && *step < steps);
+            if death.is_none() {
+                return count;
+            }
+        }
+    }
+}
+
+struct Run {
+    /// Whose turn it was, and whether it died there.
+    order: Vec<(usize, bool)>,
+    /// Who waited at each step.
+    choices: Vec<Vec<usize>>,
+    answers: Vec<Option<Value>>,
+}
+
+impl Run {
+    /// How the next order begins: the last turn that could have been another's is.
+    fn next(&self) -> Option<Vec<usize>> {
+        let later = |step: usize| self.choices[step].iter().copied().find(|other| *other > self.order[step].0);
+        let (step, turn) = (0..self.order.len()).rev().find_map(|step| Some((step, later(step)?)))?;
+        Some(self.order[..step].iter().map(|(turn, _)| *turn).chain([turn]).collect())
+    }
+}
+
+/// The frame of an answer, or all of it if it has none.
+fn said(answer: &Value) -> Value {
+    if answer["body"].is_string() { frame(answer) } else { answer.clone() }
+}
+
+/// A call, `/<number>`. What changes rows, and what verifies a join, waits for its turn; a query does not: it only tells whom to push
+/// to.
+async fn serve(
+    State(gate): State<Arc<Gate>>,
+    uri: Uri,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, HeaderMap, Bytes) {
+    let number = uri.path().trim_matches('/').parse().expect("a number");
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let about_user = body.windows(5).any(|part| part == b"USER#");
+    if !target.ends_with(".Query") && !about_user {
+        let (through, turn) = oneshot::channel();
+        gate.arrivals.send((number, through)).expect("somebody gives turns");
+        if turn.await.is_err() {
+            return (StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), Bytes::new());
+        }
+    }
+    headers.remove("content-length");
+    let url = gate.target.get().expect("aimed before it is used");
+    let answer = gate.http.post(url).headers(headers).body(body).send().await.expect("an answer");
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    (status, headers, answer.bytes().await.expect("a body"))
+}

@@ -1,0 +1,69 @@
+use crate::chaos::lock;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{Method, StatusCode};
+use axum::routing::any;
+use chat::ConnectionId;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
+
+/// A management API that keeps what is posted to whom, and has some connections answer with a status of their own. It names no error in
+/// a header, as not every gateway does.
+pub struct Management {
+    url: String,
+    state: Arc<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    statuses: Mutex<HashMap<String, StatusCode>>,
+    posts: Mutex<Vec<(ConnectionId, Value)>>,
+    attempts: Mutex<HashMap<String, usize>>,
+}
+
+impl Management {
+    pub async fn start() -> Self {
+        let state = Arc::<Known>::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/dev", listener.local_addr().expect("an address"));
+        let router = Router::new().route("/dev/@connections/{id}", any(answer)).with_state(Arc::clone(&state));
+        #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, state }
+    }
+
+    /// What `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI` is set to.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Has every call about a connection be answered with this status.
+    pub fn refuse(&self, connection: &ConnectionId, status: u16) {
+        let status = StatusCode::from_u16(status).expect("a status");
+        lock(&self.state.statuses).insert(connection.to_string(), status);
+    }
+
+    /// What was posted and taken since the last time, in order.
+    pub fn take(&self) -> Vec<(ConnectionId, Value)> {
+        std::mem::take(&mut lock(&self.state.posts))
+    }
+
+    /// How many calls there were about a connection, refused ones included.
+    pub fn attempts(&self, connection: &ConnectionId) -> usize {
+        lock(&self.state.attempts).get(connection.as_str()).copied().unwrap_or_default()
+    }
+}
+
+async fn answer(State(known): State<Arc<Known>>, Path(id): Path<String>, method: Method, body: String) -> StatusCode {
+    *lock(&known.attempts).entry(id.clone()).or_default() += 1;
+    if let Some(status) = lock(&known.statuses).get(&id) {
+        return *status;
+    }
+    if method == Method::POST {
+        let frame = serde_json::from_str(&body).expect("JSON");
+        lock(&known.posts).push((ConnectionId::new(id), frame));
+    }
+    StatusCode::OK
+}

@@ -6,6 +6,7 @@ mod bounds;
 mod contract;
 mod corpus;
 mod costs;
+mod deploying;
 mod events;
 mod expiry;
 mod faults;

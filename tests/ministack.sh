@@ -70,6 +70,8 @@ refused() {
 refused "Set TokenSecret, TokenJwksUrl or TokenJwks"
 refused "A provider's keys need TokenIssuer" TokenJwksUrl=https://id.example.com/keys
 refused "must be at least 32 bytes" TokenSecret=short
+# SAM hands over what is before the first quote; a set comes from a file.
+refused "must be a JSON Web Key Set" 'TokenJwks={"keys":[]}' TokenIssuer=https://id.example.com TokenAudience=chat
 refused "must be a number of days, 0 to 36500" TokenSecret=00000000000000000000000000000000 MessageRetentionDays=40000
 
 secret="$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
@@ -79,6 +81,9 @@ output() {
         "$1" <"$work/outputs.json"
 }
 sam list stack-outputs --stack-name chat --output json >"$work/outputs.json" 2>"$work/list.log"
+# The way from a request id to its cause, as the README has it.
+sam logs --cw-log-group "$(output FunctionLogsName)" --filter '"a-request-id"' --start-time '1 hour ago' >"$work/logs.log" 2>&1 ||
+    { cat "$work/logs.log" >&2; exit 1; }
 # wss://<api>.execute-api.<region>.amazonaws.com/<stage>: MiniStack serves the same under a path of its own.
 websocket="$(output WebSocketUrl)" http="$(output HttpUrl)"
 here="127.0.0.1:$port/_aws/execute-api"

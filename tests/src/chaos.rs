@@ -228,6 +228,21 @@ impl Chaos {
         }
     }
 
+    /// Where a function in a process of its own finds AWS, so that one of its calls, from 0, meets a fault.
+    pub fn endpoints_with(&self, call: usize, fault: Fault) -> [(&'static str, String); 2] {
+        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
+        self.begin(Some((call, fault)), number);
+        self.endpoints(number)
+    }
+
+    fn endpoints(&self, number: u64) -> [(&'static str, String); 2] {
+        let url = |service: &str| format!("{}/{number}/{service}", self.0.url);
+        [
+            ("AWS_ENDPOINT_URL_DYNAMODB", url("dynamodb")),
+            ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", url("management")),
+        ]
+    }
+
     fn begin(&self, fault: Option<(usize, Fault)>, number: u64) -> (Arc<Notify>, End) {
         let invocation = Invocation { fault, ..Invocation::default() };
         let begun = (Arc::clone(&invocation.kill), End(invocation.ended.clone()));
@@ -260,15 +275,11 @@ impl Interference for Chaos {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let direction = (self.0.director)(function, event, number);
         let (kill, end) = self.begin(direction.fault, number);
-        let url = |service: &str| format!("{}/{number}/{service}", self.0.url);
         // Whom nothing can happen to needs no proxy, and long runs are many times faster without.
         let calm = *lock(&self.0.weather) == Weather::default() && self.0.mutation.is_none();
         let vars = match direction.fault {
             None if calm && !direction.watched => Vec::new(),
-            _ => vec![
-                ("AWS_ENDPOINT_URL_DYNAMODB".into(), url("dynamodb")),
-                ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".into(), url("management")),
-            ],
+            _ => self.endpoints(number).map(|(name, url)| (name.to_owned(), url)).into(),
         };
         Plan {
             deliveries: usize::from(!direction.lost) + usize::from(direction.twice),

@@ -29,6 +29,8 @@ pub enum Refused {
     Token(&'static str),
 }
 
+const OF_ANOTHER_KEY: &str = "another key signed it";
+
 /// A JSON Web Key Set, with keys of which some may be of a kind that nobody knows yet.
 #[derive(Deserialize)]
 struct Set {
@@ -46,10 +48,10 @@ struct Key {
 }
 
 impl Keys {
-    /// The one key of an application that signs its own tokens.
-    pub fn of_secret(secret: &str) -> Result<Self, Fault> {
+    /// The one key of an application that signs its own tokens, from the variable of this name.
+    pub fn of_secret(name: &str, secret: &str) -> Result<Self, Fault> {
         if secret.len() < SECRET_BYTES_MIN {
-            return Err(invalid("TOKEN_SECRET is shorter than 32 bytes"));
+            return Err(Fault::because("failed to start", format!("{name} is shorter than 32 bytes")));
         }
         let key = DecodingKey::from_secret(secret.as_bytes());
         Ok(Self(vec![Key { id: None, key, validation: validation(Algorithm::HS256), audience: None }]))
@@ -89,24 +91,32 @@ impl Keys {
         if !is_of_a_user(header.typ.as_deref()) {
             return Err(Refused::Token("it is of another kind"));
         }
-        let of_algorithm = || self.0.iter().filter(|key| key.validation.algorithms.contains(&header.alg));
-        let named = of_algorithm().find(|key| key.id.is_none() || key.id == header.kid);
-        let mut keys = of_algorithm();
-        let key = match (named, keys.next(), keys.next()) {
-            (Some(key), ..) => key,
-            (None, None, _) => return Err(Refused::NoKey("it names another algorithm")),
+        let of_algorithm: Vec<_> =
+            self.0.iter().filter(|key| key.validation.algorithms.contains(&header.alg)).collect();
+        let mut named = of_algorithm.iter().copied().filter(|key| key.id.is_none() || key.id == header.kid);
+        let key = match (named.next(), of_algorithm.as_slice()) {
+            (Some(key), _) => key,
+            (None, []) => return Err(Refused::NoKey("it names another algorithm")),
             // A provider with one key may leave its id out.
-            (None, Some(only), None) if header.kid.is_none() => only,
-            (None, Some(_), _) => return Err(Refused::NoKey("it names a key that is not ours")),
+            (None, [only]) if header.kid.is_none() => only,
+            (None, _) => return Err(Refused::NoKey("it names a key that is not ours")),
         };
-        let verified = decode::<Map<String, Value>>(token, &key.key, &key.validation);
-        let claims = verified.map_err(|error| Refused::Token(reason(error.kind())))?.claims;
-        let for_us = key.audience.as_ref().is_none_or(|audience| is_for(&claims, audience));
-        for_us.then_some(claims).ok_or(Refused::Token("it is for another audience"))
+        // Secrets have no names. While one replaces another, both are tried.
+        named.fold(key.verify(token), |verified, other| match verified {
+            Err(Refused::Token(OF_ANOTHER_KEY)) => other.verify(token),
+            verified => verified,
+        })
     }
 }
 
 impl Key {
+    fn verify(&self, token: &str) -> Result<Map<String, Value>, Refused> {
+        let verified = decode::<Map<String, Value>>(token, &self.key, &self.validation);
+        let claims = verified.map_err(|error| Refused::Token(reason(error.kind())))?.claims;
+        let for_us = self.audience.as_ref().is_none_or(|audience| is_for(&claims, audience));
+        for_us.then_some(claims).ok_or(Refused::Token("it is for another audience"))
+    }
+
     /// A key of a provider's set, unless it is for something else, or cannot be read.
     fn of_provider(jwk: Value, trust: &Trust) -> Option<Self> {
         let jwk: Jwk = serde_json::from_value(jwk).ok()?;
@@ -167,7 +177,7 @@ fn reason(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::ExpiredSignature => "it is expired",
         ErrorKind::ImmatureSignature => "it is not valid yet",
-        ErrorKind::InvalidSignature => "another key signed it",
+        ErrorKind::InvalidSignature => OF_ANOTHER_KEY,
         ErrorKind::InvalidAlgorithm => "it names another algorithm",
         ErrorKind::InvalidIssuer => "another issuer gave it out",
         ErrorKind::MissingRequiredClaim(claim) if claim == "exp" => "it has no expiry",
@@ -187,7 +197,7 @@ mod tests {
     const RSA_FILE: &str = include_str!("../tests/keys/rsa.pub.pem");
 
     fn ours() -> Keys {
-        Keys::of_secret(SECRET).expect("long enough")
+        Keys::of_secret("TOKEN_SECRET", SECRET).expect("long enough")
     }
 
     fn token(algorithm: Algorithm, secret: &str, claims: Value) -> String {
@@ -241,6 +251,23 @@ mod tests {
         ] {
             assert!(ours().verify(&token).is_err(), "{what}");
         }
+    }
+
+    /// A secret is changed without a moment in which good tokens are refused.
+    #[test]
+    fn while_a_secret_is_changed_tokens_of_both_are_taken() {
+        const PREVIOUS: &str = "the secret before, also 32 bytes or more";
+        let of = |secret: &str, exp: i64| token(Algorithm::HS256, secret, json!({"sub": "1", "exp": exp}));
+        let mut keys = ours();
+        keys.extend(Keys::of_secret("TOKEN_SECRET_PREVIOUS", PREVIOUS).expect("long enough"));
+        for secret in [SECRET, PREVIOUS] {
+            assert_eq!(keys.verify(&of(secret, LATER)).expect("taken")["sub"], "1");
+            let expired = keys.verify(&of(secret, 1_700_000_000));
+            assert_eq!(expired, Err(Refused::Token("it is expired")), "{secret}");
+        }
+        let forged = keys.verify(&of("another secret, also 32 bytes or more", LATER));
+        assert_eq!(forged, Err(Refused::Token(OF_ANOTHER_KEY)));
+        assert!(ours().verify(&of(PREVIOUS, LATER)).is_err(), "the change is over");
     }
 
     #[test]

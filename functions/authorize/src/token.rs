@@ -17,10 +17,11 @@ pub struct Tokens {
 
 impl Tokens {
     /// Reads `TOKEN_SECRET`; and `TOKEN_JWKS_URL` or `TOKEN_JWKS`, with `TOKEN_ISSUER` and `TOKEN_AUDIENCE`. One of the three
-    /// must be there.
+    /// must be there. `TOKEN_SECRET_PREVIOUS` is for the time in which one secret, or a provider, replaces another secret.
     pub fn new(vars: &Vars) -> Result<Self, Fault> {
         let default_rooms = Grant::parse_default(vars.optional("DEFAULT_ROOMS").unwrap_or_default());
-        let mut keys = vars.optional("TOKEN_SECRET").map(Keys::of_secret).transpose()?.unwrap_or_default();
+        let secret = |name| vars.optional(name).map(|secret| Keys::of_secret(name, secret)).transpose();
+        let mut keys = secret("TOKEN_SECRET")?.unwrap_or_default();
         let mut provider = None;
         match (vars.optional("TOKEN_JWKS_URL"), vars.optional("TOKEN_JWKS")) {
             (Some(_), Some(_)) => return Err(invalid("TOKEN_JWKS_URL and TOKEN_JWKS are both set")),
@@ -34,6 +35,8 @@ impl Tokens {
             }
             (None, None) => {}
         }
+        // Not counted above: it is about to go.
+        keys.extend(secret("TOKEN_SECRET_PREVIOUS")?.unwrap_or_default());
         Ok(Self {
             keys: Arc::new(keys),
             provider,
@@ -112,6 +115,14 @@ mod tests {
         for (vars, said) in [
             (vec![], "none of TOKEN_SECRET, TOKEN_JWKS_URL and TOKEN_JWKS is set"),
             (vec![("TOKEN_SECRET", "short".to_owned())], "TOKEN_SECRET is shorter than 32 bytes"),
+            (
+                vec![("TOKEN_SECRET", SECRET.1.to_owned()), ("TOKEN_SECRET_PREVIOUS", "short".into())],
+                "TOKEN_SECRET_PREVIOUS is shorter than 32 bytes",
+            ),
+            (
+                vec![("TOKEN_SECRET_PREVIOUS", SECRET.1.to_owned())],
+                "none of TOKEN_SECRET, TOKEN_JWKS_URL and TOKEN_JWKS is set",
+            ),
             (vec![("TOKEN_JWKS", jwks.clone())], "TOKEN_ISSUER is not set"),
             (vec![("TOKEN_JWKS", jwks), ("TOKEN_ISSUER", ISSUER.into())], "TOKEN_AUDIENCE is not set"),
             (vec![("TOKEN_JWKS_URL", "https://id.example.com/keys".into())], "TOKEN_ISSUER is not set"),

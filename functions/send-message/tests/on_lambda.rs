@@ -1,7 +1,7 @@
 //! The binary itself, as Lambda starts it. All functions are served by the same few lines; this one stands for them.
 
 use chat_aws::posts_in_flight;
-use chat_tests::{Lambda, Posts, Server, Tls, fill, frame, open, room, sample};
+use chat_tests::{Chaos, Direction, Fault, Lambda, Posts, Refusal, Server, Tls, fill, frame, open, room, sample};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,6 +36,27 @@ async fn it_does_not_start_without_its_environment_and_says_what_is_missing() {
         (&lines[0]["level"], &lines[0]["cause"]),
         (&json!("ERROR"), &json!("failed to start: CHAT_TABLE is not set"))
     );
+    server.stop().await;
+}
+
+/// Each line of level ERROR rings the alarm on faults, and the SDK tries again by itself.
+#[tokio::test]
+async fn what_a_retry_gets_over_is_no_line_of_level_error() {
+    let server = Server::start().await;
+    let chaos = Chaos::start(Box::new(|_, _, _| Direction::default()), None).await;
+    chaos.aim(server.dynamodb_url(), &server.vars()["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"]);
+    for refusal in [Refusal::Failed, Refusal::Unavailable, Refusal::Throttled] {
+        let fault = Fault::RefusedOnce(refusal);
+        let vars = server.vars().into_iter().chain(chaos.endpoints_with(0, fault)).collect();
+        let mut lambda = Lambda::start(BINARY, vars).await;
+        let (_, answer) = lambda.invoke(sample("send-message")).await;
+        assert_eq!(frame(&answer)["type"], "ack", "{answer}");
+        assert_eq!(chaos.struck()[&fault], 1);
+        let log = lambda.kill().await;
+        let lines = log.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        let errors: Vec<Value> = lines.filter(|line: &Value| line["level"] == "ERROR").collect();
+        assert!(errors.is_empty(), "{fault}: {errors:?}");
+    }
     server.stop().await;
 }
 

@@ -348,6 +348,17 @@ mod tests {
                 "A provider's keys need TokenAudience, or tokens for other applications would do here",
             ),
             (vec![("TokenSecret", &secret[1..])], "parameter TokenSecret must be at least 32 bytes"),
+            (
+                vec![("TokenSecret", &secret), ("TokenSecretPrevious", &secret[1..])],
+                "parameter TokenSecretPrevious must be at least 32 bytes",
+            ),
+            (
+                vec![("TokenSecretPrevious", &secret)],
+                "Set TokenSecret, TokenJwksUrl or TokenJwks, or nobody could ever connect",
+            ),
+            (vec![("TokenJwks", "{")], "parameter TokenJwks must be a JSON Web Key Set of at most 3000 characters"),
+            (vec![("EnvironmentKeyArn", "alias/chat")], "parameter EnvironmentKeyArn must be the ARN of a KMS key"),
+            (vec![("AlarmMessagesPerHour", "0")], "parameter AlarmMessagesPerHour must be a number, 1 or more"),
             (vec![("TokenJwksUrl", "http://id.example.com/keys")], "parameter TokenJwksUrl must be an https address"),
             (vec![("Stage", "a/b")], "parameter Stage must be 1 to 128 letters, digits, _ and -"),
             (

@@ -9,7 +9,7 @@ use crate::{Fault, Vars};
 use aws_sdk_apigatewaymanagement as management;
 use aws_sdk_apigatewaymanagement::config::interceptors::InterceptorContext;
 use aws_sdk_apigatewaymanagement::config::retry::{ClassifyRetry, RetryAction};
-use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::retry::{ReconnectMode, RetryConfig};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, IdentityCache, Region, StalledStreamProtectionConfig};
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
@@ -82,7 +82,12 @@ impl Common {
             region,
             credentials,
             http: http_client_fn(move |_, _| connector.clone()),
-            retries: RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(RETRY_BACKOFF),
+            retries: RetryConfig::standard()
+                .with_max_attempts(ATTEMPTS)
+                .with_initial_backoff(RETRY_BACKOFF)
+                // The SDK would close the socket that an error came over, but does not know our sockets. It says so at
+                // ERROR each time, which rings the alarm on faults.
+                .with_reconnect_mode(ReconnectMode::ReuseAllConnections),
             timeouts: TimeoutConfig::builder().operation_timeout(OPERATION_TIMEOUT).build(),
             // There is nothing to cache of credentials that never change, and an answer that stalls meets its time-out.
             identity: IdentityCache::no_cache(),

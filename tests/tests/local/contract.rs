@@ -67,40 +67,92 @@ fn routes_lead_to_the_functions_of_their_name() {
     assert_eq!(rest, unrouted.map(String::from).into());
 }
 
-/// An alarm or a widget that names seven of eight functions would be quiet about the eighth.
+fn of_type<'a>(document: &'a Value, kind: &'static str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    let resources = document["Resources"].as_object().expect("resources");
+    resources.iter().filter(move |(_, resource)| resource["Type"] == kind)
+}
+
+/// A list of functions in an alarm or a widget would be quiet about the next function, and an alarm takes ten metrics.
 #[test]
-fn alarms_and_dashboard_are_for_every_function() {
+fn a_new_function_is_watched_without_being_named() {
     let document = document();
-    let resources = &document["Resources"];
-    let functions: BTreeSet<_> = functions(&document).into_keys().collect();
-    for alarm in ["FunctionErrorsAlarm", "FunctionThrottlesAlarm"] {
-        let metrics = resources[alarm]["Properties"]["Metrics"].as_array().expect("metrics");
-        let watched = metrics.iter().filter_map(|metric| {
-            metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Ref"].as_str().map(String::from)
-        });
-        assert_eq!(watched.collect::<BTreeSet<_>>(), functions, "{alarm}");
+    let functions = functions(&document);
+    let watchers = ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::Logs::MetricFilter"];
+    for (id, watcher) in watchers.into_iter().flat_map(|kind| of_type(&document, kind)) {
+        let watcher = watcher.to_string();
+        assert!(!functions.keys().any(|function| watcher.contains(function.as_str())), "{id} names a function");
     }
-    let dashboard = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str().expect("a text");
-    serde_json::from_str::<Value>(dashboard).expect("the dashboard is JSON");
-    for function in &functions {
-        assert_eq!(dashboard.matches(&format!("${{{function}}}")).count(), 3, "{function}: time, errors, at once");
+    // What the filters count, all functions log into one group: WARN is the level of Lambda's word about a failure.
+    let logging = &document["Globals"]["Function"]["LoggingConfig"];
+    assert_eq!((&logging["LogGroup"], &logging["LogFormat"]), (&json!({"Ref": "FunctionLogs"}), &json!("JSON")));
+    assert_eq!(logging["SystemLogLevel"], "WARN");
+    for (id, function) in &functions {
+        assert!(function["Properties"]["LoggingConfig"].is_null(), "{id} logs elsewhere");
     }
-    let alarms = resources.as_object().expect("resources").iter();
-    for (alarm, _) in alarms.filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm") {
+    for (id, filter) in of_type(&document, "AWS::Logs::MetricFilter") {
+        assert_eq!(filter["Properties"]["LogGroupName"], json!({"Ref": "FunctionLogs"}), "{id}");
+    }
+    let dashboard =
+        document["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str().expect("a text");
+    let widgets: Value = serde_json::from_str(dashboard).expect("the dashboard is JSON");
+    let widgets = widgets.to_string();
+    for metric in ["Duration", "Errors", "ConcurrentExecutions"] {
+        let search =
+            format!(r#"SEARCH('{{AWS/Lambda,FunctionName}} MetricName=\"{metric}\" FunctionName=${{AWS::StackName}}'"#);
+        assert!(widgets.contains(&search), "{search}");
+    }
+    for (alarm, _) in of_type(&document, "AWS::CloudWatch::Alarm") {
         assert!(dashboard.contains(&format!("${{{alarm}.Arn}}")), "{alarm}");
     }
 }
 
+/// CloudWatch keeps the state of an alarm while a metric of DynamoDB is missing, and it is missing while nothing is wrong.
+#[test]
+fn an_alarm_on_dynamodb_is_over_when_nothing_is_wrong_any_more() {
+    let document = document();
+    let mut filled = 0;
+    for (id, alarm) in of_type(&document, "AWS::CloudWatch::Alarm") {
+        assert_ne!(alarm["Properties"]["Namespace"], "AWS/DynamoDB", "{id} cannot fill what is missing");
+        let metrics = alarm["Properties"]["Metrics"].as_array().cloned().unwrap_or_default();
+        assert!(metrics.len() <= 10, "{id}: as many as an alarm takes");
+        let expression = metrics.iter().find_map(|metric| metric["Expression"].as_str()).unwrap_or_default();
+        for metric in metrics.iter().filter(|metric| metric["MetricStat"]["Metric"]["Namespace"] == "AWS/DynamoDB") {
+            let name = metric["Id"].as_str().expect("an id");
+            assert!(expression.contains(&format!("FILL({name}, 0)")), "{id}: {name}");
+            filled += 1;
+        }
+    }
+    assert_eq!(filled, 2 * of_type(&document, "AWS::DynamoDB::Table").count(), "each table's reads and writes");
+}
+
+/// In an account that never had an API the setting fails, and a WebSocket stage that logs fails without the setting.
+#[test]
+fn the_role_for_request_logs_is_set_after_the_api_and_before_its_stage() {
+    let document = document();
+    let resources = &document["Resources"];
+    assert_eq!(resources["LogRoleSetting"]["DependsOn"], "ChatApiConnectRoute");
+    assert!(!resources["ChatApi"]["Properties"]["Routes"]["$connect"].is_null(), "SAM makes that route");
+    assert!(resources["RequestLogs"]["Properties"]["Tags"].to_string().contains(r#"{"Ref":"LogRoleSetting"}"#));
+    assert!(resources["ChatApi"]["Properties"]["AccessLogSettings"].to_string().contains(r#"["RequestLogs","Arn"]"#));
+}
+
 /// The log lines that the filters count are asserted where they are written, in `faults`.
 #[test]
-fn faults_and_failed_pushes_are_counted_from_the_log() {
+fn faults_failed_pushes_and_failed_functions_are_counted_from_the_log() {
     let document = document();
     let filter = |name: &str| document["Resources"][name]["Properties"].clone();
     assert_eq!(filter("FaultsFilter")["FilterPattern"], r#"{ $.level = "ERROR" }"#);
     let pushes = filter("FailedPushesFilter");
     assert_eq!(pushes["FilterPattern"], "{ $.failedPushes > 0 }");
     assert_eq!(pushes["MetricTransformations"][0]["MetricValue"], "$.failedPushes");
-    for (filter, alarm) in [("FaultsFilter", "FaultsAlarm"), ("FailedPushesFilter", "FailedPushesAlarm")] {
+    // As Lambda writes it: {"time":"…","type":"platform.report","record":{"requestId":"…","status":"timeout",…}}
+    let failed = r#"{ $.type = "platform.report" && $.record.status != "success" }"#;
+    assert_eq!(filter("FunctionErrorsFilter")["FilterPattern"], failed);
+    for (filter, alarm) in [
+        ("FaultsFilter", "FaultsAlarm"),
+        ("FailedPushesFilter", "FailedPushesAlarm"),
+        ("FunctionErrorsFilter", "FunctionErrorsAlarm"),
+    ] {
         let counted = &document["Resources"][filter]["Properties"]["MetricTransformations"][0];
         let alarm = &document["Resources"][alarm]["Properties"];
         assert_eq!(
@@ -111,10 +163,13 @@ fn faults_and_failed_pushes_are_counted_from_the_log() {
     }
 }
 
+fn many(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
+}
+
 /// What the template lets a function do: `action table` with the kinds of partition keys if they are limited, or the
 /// management API's verb.
 fn granted(function: &Value) -> BTreeSet<String> {
-    let many = |value: &Value| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
     let mut granted = BTreeSet::new();
     for policy in function["Properties"]["Policies"].as_array().into_iter().flatten() {
         for statement in many(&policy["Statement"]) {
@@ -153,11 +208,55 @@ fn right(operation: &str) -> String {
     }
 }
 
-/// The rights that a call takes: to which rows of what was said, and no others; connections are everybody's.
+/// The rights that a call takes: to which kinds of rows of which table.
 fn rights_of(call: &Call) -> Vec<String> {
-    let limited =
-        |row: &String| row.strip_prefix("ConnectionsTable").map_or(row.clone(), |_| "ConnectionsTable".into());
-    call.partitions.iter().map(|row| format!("{} {}", right(&call.operation), limited(row))).collect()
+    call.partitions.iter().map(|row| format!("{} {row}", right(&call.operation))).collect()
+}
+
+/// SAM gives every role two managed policies of AWS. They count as far as the boundary has what they allow.
+#[test]
+fn no_function_may_do_more_than_the_boundary_has() {
+    let document = document();
+    assert_eq!(document["Globals"]["Function"]["PermissionsBoundary"], json!({"Ref": "FunctionBoundary"}));
+    let named = |resource: &Value| {
+        let id = resource["Fn::GetAtt"][0].as_str().or(resource["Ref"].as_str()).or(resource.as_str());
+        let of_the_api = || resource["Fn::Sub"].as_str().and_then(|arn| arn.split(":${ChatApi}/").nth(1));
+        id.or_else(of_the_api).expect("a resource").to_owned()
+    };
+    let boundary = &document["Resources"]["FunctionBoundary"]["Properties"]["PolicyDocument"]["Statement"];
+    let mut allowed = BTreeSet::new();
+    for statement in boundary.as_array().expect("statements") {
+        let statement = statement["Fn::If"].get(1).unwrap_or(statement);
+        assert_eq!(statement["Effect"], "Allow");
+        for action in many(&statement["Action"]) {
+            let action = action.as_str().expect("an action");
+            allowed.extend(many(&statement["Resource"]).iter().map(|resource| format!("{action} {}", named(resource))));
+        }
+    }
+    let rows = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"];
+    let rows = rows.map(|action| ["ChatTable", "ConnectionsTable"].map(|table| format!("dynamodb:{action} {table}")));
+    let others = [
+        "execute-api:ManageConnections ${Stage}/*/@connections/*",
+        "kms:Decrypt EnvironmentKeyArn",
+        "logs:CreateLogStream FunctionLogs",
+        "logs:PutLogEvents FunctionLogs",
+        "xray:PutTelemetryRecords *",
+        "xray:PutTraceSegments *",
+    ];
+    assert_eq!(allowed, rows.into_iter().flatten().chain(others.map(String::from)).collect());
+    for (id, function) in functions(&document) {
+        let properties = &function["Properties"];
+        assert!(properties["Role"].is_null() && properties["PermissionsBoundary"].is_null(), "{id} has another role");
+        for right in granted(&function) {
+            let (action, of) = right.split_once(' ').expect("an action");
+            let of = of.split(' ').next().expect("a table");
+            let within = |allowed: &String| match allowed.split_once(' ').expect("an action") {
+                (verb, "${Stage}/*/@connections/*") => verb == action,
+                (verb, resource) => verb == action && resource == of,
+            };
+            assert!(allowed.iter().any(within), "{id}: {right} is granted in vain");
+        }
+    }
 }
 
 /// The id of the one connection that was opened since.

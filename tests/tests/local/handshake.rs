@@ -89,6 +89,24 @@ async fn an_application_may_sign_its_own_tokens() {
     server.stop().await;
 }
 
+/// The application signs with the new secret once it is deployed, and nobody who has a token of the old one notices.
+#[tokio::test]
+async fn a_secret_is_changed_while_its_tokens_are_in_use() {
+    let (before, hour) = ("the secret before, also 32 bytes or more", Duration::from_secs(3_600));
+    let old = Tokens::signed_with(before).expect("long enough").for_user("7", Some("*"), hour).expect("a token");
+    let stranger = Server::start().await;
+    assert_eq!(Client::refused(&stranger.socket_url(&old)).await, 403);
+    stranger.stop().await;
+    let server = Server::start_with_parameter("TokenSecretPrevious", before).await;
+    let new =
+        Tokens::signed_with(server.secret()).expect("long enough").for_user("7", Some("*"), hour).expect("a token");
+    for token in [old, new] {
+        let mut client = Client::connect(&server.socket_url(&token)).await;
+        assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": 1, "userId": 7})).await["type"], "ack");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn the_local_run_hands_out_tokens_and_says_why_it_does_not() {
     let server = Server::start().await;

@@ -7,6 +7,7 @@ mod contract;
 mod corpus;
 mod costs;
 mod delivery;
+mod deploying;
 mod events;
 mod expiry;
 mod faults;

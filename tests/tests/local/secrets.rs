@@ -9,6 +9,7 @@ use tracing::Level;
 /// Port 1 is reserved and nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
 const SECRET: &str = "marked-token-secret-of-32-bytes-and-more";
+const PREVIOUS: &str = "marked-previous-token-secret-of-32-bytes";
 const AWS_KEY: &str = "marked-aws-secret-access-key";
 const EMAIL: &str = "marked@example.com";
 const CONTENT: &str = "marked words between friends";
@@ -73,6 +74,7 @@ async fn no_secret_is_in_a_log_or_in_an_answer() {
     let tokens = [
         good.clone(),
         signed(SECRET, claims(1_700_000_000)),
+        signed(PREVIOUS, claims(4_000_000_000)),
         signed("another-secret-that-nobody-here-takes", claims(4_000_000_000)),
         format!("{good}x"),
         "marked.markedpayload.markedsignature".to_owned(),
@@ -81,7 +83,11 @@ async fn no_secret_is_in_a_log_or_in_an_answer() {
     let mut lines_seen = 0;
     for outage in [false, true] {
         let mut vars = server.vars();
-        vars.extend([("TOKEN_SECRET", SECRET.to_owned()), ("AWS_SECRET_ACCESS_KEY", AWS_KEY.to_owned())]);
+        vars.extend([
+            ("TOKEN_SECRET", SECRET.to_owned()),
+            ("TOKEN_SECRET_PREVIOUS", PREVIOUS.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", AWS_KEY.to_owned()),
+        ]);
         if outage {
             for name in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"] {
                 vars.insert(name, NOWHERE.into());
@@ -95,7 +101,7 @@ async fn no_secret_is_in_a_log_or_in_an_answer() {
                 lines.iter().filter(|line| !line["target"].as_str().is_some_and(|of| of.starts_with("dynoxide")));
             let log: Vec<String> = lines.map(Value::to_string).collect();
             lines_seen += log.len();
-            for secret in [SECRET, AWS_KEY, EMAIL, CONTENT].iter().chain(&parts) {
+            for secret in [SECRET, PREVIOUS, AWS_KEY, EMAIL, CONTENT].iter().chain(&parts) {
                 for line in &log {
                     assert!(!line.contains(secret), "{name} logs {secret}: {line}");
                 }

@@ -3,6 +3,12 @@
 
 use std::time::Duration;
 
+/// Longest URL of a handshake, in characters, from `wss:` to the end of its query string. A `?token=` is in it.
+pub const URL_CHARS_MAX: usize = 4_096;
+
+/// Length of a deployed API's host, in characters. Ours is shorter, and a token that fits only here would be found out too late.
+pub const HOST_CHARS: usize = "0123456789.execute-api.ap-southeast-1.amazonaws.com".len();
+
 /// Largest frame, in bytes.
 pub const FRAME_BYTES_MAX: usize = 32 * 1024;
 

@@ -2,7 +2,9 @@
 
 use super::authorizer::Authorizer;
 use super::connections::{Client, Connection, Connections, Outgoing};
-use super::limits::{CLOSE_GRACE, FRAME_BYTES_MAX, INTEGRATION_TIMEOUT, MESSAGE_BYTES_MAX, STOP_CLOSE_GRACE};
+use super::limits::{
+    CLOSE_GRACE, FRAME_BYTES_MAX, HOST_CHARS, INTEGRATION_TIMEOUT, MESSAGE_BYTES_MAX, STOP_CLOSE_GRACE, URL_CHARS_MAX,
+};
 use super::{Gateway, events, refuse};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -37,6 +39,9 @@ pub async fn handshake(
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return refuse(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket endpoint");
     };
+    if url_chars(&request) > URL_CHARS_MAX {
+        return refuse(StatusCode::URI_TOO_LONG, "the URL is longer than 4,096 characters");
+    }
     let Ok(accepted) = create_response_with_body(&request, Body::empty) else {
         return refuse(StatusCode::BAD_REQUEST, "the handshake is not one of RFC 6455");
     };
@@ -202,6 +207,13 @@ impl Gateway {
             }
         });
     }
+}
+
+/// How long the URL of a handshake would be at a deployment.
+fn url_chars(request: &Request) -> usize {
+    let host = request.headers().get(header::HOST).map_or(0, HeaderValue::len);
+    let path = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    "wss://".len() + host.max(HOST_CHARS) + path
 }
 
 /// What `$request.body.action` selects: nothing, unless the frame is an object whose `action` is a string.

@@ -4,6 +4,7 @@ use super::authorizer::Authorizer;
 use super::events::{HttpRequest, new_request_id};
 use super::limits::INTEGRATION_TIMEOUT;
 use super::{Gateway, refuse};
+use crate::page;
 use crate::template::Cors;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -33,6 +34,20 @@ pub async fn serve(
     let answer = gateway.tasks.spawn(async move { worker.call(&request, peer).await }).await;
     let answer = answer.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"));
     with_cors(cors, &headers, answer)
+}
+
+/// A path that is no route: the page's files, which are no part of the API, or its 404. API Gateway answers a preflight
+/// whatever its path is, where CORS is configured
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>); so a page sees that 404.
+pub async fn elsewhere(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let cors = &gateway.template.http.cors;
+    if let Some(preflight) = preflight(cors, request.method(), request.headers()) {
+        return preflight;
+    }
+    match page::file(request.uri()) {
+        Some(file) => file,
+        None => with_cors(cors, request.headers(), refuse(StatusCode::NOT_FOUND, "Not Found")),
+    }
 }
 
 impl Gateway {

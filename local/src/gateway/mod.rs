@@ -12,7 +12,6 @@ mod websocket;
 pub use limits::Limits;
 
 use crate::functions::Functions;
-use crate::page;
 use crate::template::Template;
 use crate::tokens::Tokens;
 use axum::Router;
@@ -59,7 +58,7 @@ impl Gateway {
             .route(&format!("/{stage}/@connections/{{id}}"), any(management::serve))
             .route("/local/token", any(local_only::token))
             .route("/local/endpoints", get(local_only::endpoints))
-            .fallback(page::serve);
+            .fallback(http::elsewhere);
         for route in &self.template.http.routes {
             router = router.route(&route.path, any(http::serve));
         }

@@ -65,6 +65,33 @@ async fn a_client_that_never_reads_is_a_429_and_can_still_be_ended() {
     server.stop().await;
 }
 
+/// Where a path is no route, a page of an allowed origin reads the 404, as it does of a deployment.
+#[tokio::test]
+async fn a_preflight_is_answered_whatever_its_path() {
+    let server = Server::start_with_parameter("AllowedOrigins", "https://chat.example.com").await;
+    let ask = |method: Method, path: &str, origin: &'static str, preflight: bool| {
+        let request = server.http().request(method, server.url(path)).header("origin", origin);
+        let request = if preflight { request.header("access-control-request-method", "GET") } else { request };
+        async move { request.send().await.expect("an answer") }
+    };
+    for (method, path, origin, preflight, status, readable) in [
+        (Method::OPTIONS, "/chat-history/lists", "https://chat.example.com", true, 204, true),
+        (Method::OPTIONS, "/", "https://chat.example.com", true, 204, true),
+        (Method::OPTIONS, "/chat-history/lists", "https://evil.example", true, 204, false),
+        (Method::OPTIONS, "/chat-history/lists", "https://chat.example.com", false, 404, true),
+        (Method::GET, "/chat-history/lists", "https://chat.example.com", false, 404, true),
+        (Method::GET, "/chat-history/lists", "https://evil.example", false, 404, false),
+        (Method::GET, "/", "https://chat.example.com", false, 200, false),
+    ] {
+        let answer = ask(method.clone(), path, origin, preflight).await;
+        let allows = answer.headers().get("access-control-allow-origin").is_some_and(|allowed| allowed == origin);
+        assert_eq!((answer.status().as_u16(), allows), (status, readable), "{method} {path} of {origin}");
+        let says = answer.headers().contains_key("access-control-allow-headers");
+        assert_eq!(says, preflight, "{method} {path} of {origin}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_post_reaches_who_is_connected_and_nobody_else() {
     let server = Server::start().await;

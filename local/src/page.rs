@@ -1,6 +1,6 @@
 //! The page and the example beside it, out of the binary (a debug build reads `web/` afresh, so that a reload shows a change).
 
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::Embed;
 
@@ -15,22 +15,19 @@ struct Files;
 /// What a page cannot say of itself: that no other page may frame it. The rest of its policy stands in its own head.
 const POLICY: &str = "frame-ancestors 'none'";
 
-pub(crate) async fn serve(uri: Uri) -> Response {
+/// The page's file of this path, if it has one.
+pub(crate) fn file(uri: &Uri) -> Option<Response> {
     let path = match uri.path() {
         "/" => "index.html",
         path => path.trim_start_matches('/'),
     };
-    match Files::get(path) {
-        Some(file) => {
-            let kind = file.metadata.mimetype().to_owned();
-            let headers = [
-                (header::CONTENT_TYPE, kind.as_str()),
-                (header::CONTENT_SECURITY_POLICY, POLICY),
-                (header::CACHE_CONTROL, "no-cache"),
-                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            ];
-            (headers, file.data.into_owned()).into_response()
-        }
-        None => (StatusCode::NOT_FOUND, axum::Json(serde_json::json!({"message": "Not Found"}))).into_response(),
-    }
+    let file = Files::get(path)?;
+    let kind = file.metadata.mimetype().to_owned();
+    let headers = [
+        (header::CONTENT_TYPE, kind.as_str()),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Some((headers, file.data.into_owned()).into_response())
 }

@@ -31,7 +31,7 @@ pub struct Gate {
 /// Lets in who brings a token that we trust, and hands on who that is; everyone else is refused with a 403.
 pub async fn handle(Gate { origins, tokens }: Gate, event: AuthorizeEvent) -> Result<Verdict, Failure> {
     let method_arn = event.method_arn;
-    if !origins.allow(event.origin.as_deref()) {
+    if !origins.allow(&event.origins) {
         return Ok(refuse("the page is of another origin", method_arn));
     }
     let Some(token) = event.token else { return Ok(Verdict::Deny { method_arn }) };

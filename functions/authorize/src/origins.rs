@@ -12,15 +12,16 @@ impl Origins {
     pub fn new(vars: &Vars) -> Self {
         match vars.optional("ALLOWED_ORIGINS") {
             None | Some("*") => Self::Any,
-            Some(list) => Self::Listed(list.split(',').map(String::from).collect()),
+            Some(list) => Self::Listed(list.split(',').filter(|origin| !origin.is_empty()).map(String::from).collect()),
         }
     }
 
-    /// Compares whole origins, as browsers write them. Who sends none is no page of a browser, and could send any.
-    pub fn allow(&self, origin: Option<&str>) -> bool {
-        match (self, origin) {
-            (Self::Listed(listed), Some(origin)) => listed.iter().any(|allowed| allowed == origin),
-            _ => true,
+    /// Compares whole origins, as browsers write them. Who sends none is no page of a browser, and could send any; of
+    /// several, each must be listed.
+    pub fn allow(&self, origins: &[String]) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(listed) => origins.iter().all(|origin| listed.contains(origin)),
         }
     }
 }
@@ -35,10 +36,11 @@ mod tests {
 
     #[test]
     fn an_origin_is_one_of_the_list_or_it_is_not() {
-        let origins = origins("https://chat.example.com,http://localhost:5173");
-        for allowed in [Some("https://chat.example.com"), Some("http://localhost:5173"), None] {
-            assert!(origins.allow(allowed), "{allowed:?}");
+        let origins = origins("https://chat.example.com,http://localhost:5173,");
+        for allowed in ["https://chat.example.com", "http://localhost:5173"] {
+            assert!(origins.allow(&[allowed.into()]), "{allowed}");
         }
+        assert!(origins.allow(&[]));
         for other in [
             "https://chat.example.com.evil.example",
             "https://evil.example?https://chat.example.com",
@@ -49,16 +51,19 @@ mod tests {
             "chat.example.com",
             "null",
             "*",
+            "https://chat.example.comé",
             "",
         ] {
-            assert!(!origins.allow(Some(other)), "{other}");
+            assert!(!origins.allow(&[other.into()]), "{other}");
+            let listed = || "https://chat.example.com".to_owned();
+            assert!(!origins.allow(&[listed(), other.into()]) && !origins.allow(&[other.into(), listed()]), "{other}");
         }
     }
 
     #[test]
     fn without_a_list_any_page_may_come() {
         for origins in [origins("*"), Origins::new(&Vars::from_iter::<[(&str, &str); 0]>([]))] {
-            assert!(origins.allow(Some("https://anything.example")) && origins.allow(None));
+            assert!(origins.allow(&["https://anything.example".into()]) && origins.allow(&[]));
         }
     }
 }

@@ -3,7 +3,9 @@
 use super::authorizer::Authorizer;
 use super::events::{HttpRequest, new_request_id};
 use super::limits::INTEGRATION_TIMEOUT;
+use super::throttle::TOO_MANY;
 use super::{Gateway, refuse};
+use crate::page;
 use crate::template::Cors;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -35,6 +37,20 @@ pub async fn serve(
     with_cors(cors, &headers, answer)
 }
 
+/// A path that is no route: the page's files, which are no part of the API, or its 404. API Gateway answers a preflight
+/// whatever its path is, where CORS is configured
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>); so a page sees that 404.
+pub async fn elsewhere(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let cors = &gateway.template.http.cors;
+    if let Some(preflight) = preflight(cors, request.method(), request.headers()) {
+        return preflight;
+    }
+    match page::file(request.uri()) {
+        Some(file) => file,
+        None => with_cors(cors, request.headers(), refuse(StatusCode::NOT_FOUND, "Not Found")),
+    }
+}
+
 impl Gateway {
     async fn call(&self, request: &Parts, peer: SocketAddr) -> Response {
         let (method, path) = (request.method.as_str(), request.uri.path());
@@ -42,6 +58,9 @@ impl Gateway {
         let Some(route) = api.routes.iter().find(|route| route.method == method && route.path == path) else {
             return refuse(StatusCode::NOT_FOUND, "Not Found");
         };
+        if !self.throttles.admit(&route.key()) {
+            return refuse(StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
+        }
         let request_id = new_request_id();
         let http = HttpRequest {
             method,

@@ -58,8 +58,8 @@ pub struct AuthorizeEvent {
     /// What a policy has to name to let this very call through.
     pub method_arn: String,
     pub token: Option<String>,
-    /// Of the page that a browser makes the request for.
-    pub origin: Option<String>,
+    /// Of the page that a browser makes the request for: what every `Origin` header says. Empty where one cannot be read.
+    pub origins: Vec<String>,
 }
 
 /// An HTTP request that the authorizer let through.
@@ -158,6 +158,7 @@ impl AuthorizeEvent {
     /// The token may come as `Authorization: Bearer …`, as the subprotocol `bearer.…`, or as `?token=…`; the first of
     /// these that is there counts.
     pub(crate) fn read(payload: Value) -> Result<Self, Failure> {
+        let origins = texts(&payload, "origin");
         let event: ApiGatewayCustomAuthorizerRequestTypeRequest = serde_json::from_value(payload).map_err(misshapen)?;
         let header = |name: &str| event.headers.get(name).and_then(|value| value.to_str().ok());
         let from_header = || {
@@ -171,10 +172,19 @@ impl AuthorizeEvent {
         let from_query = || event.query_string_parameters.first("token").map(String::from);
         Ok(Self {
             token: from_header().or_else(from_subprotocol).or_else(from_query),
-            origin: header("origin").map(String::from),
+            origins,
             method_arn: event.method_arn.ok_or_else(|| unreadable("methodArn is missing"))?,
         })
     }
+}
+
+/// What every header of a name says, of those in `headers` and in `multiValueHeaders`. It is read from the event itself: a
+/// `HeaderMap` keeps one of two, and gives no text where a character is not ASCII. What is no text is an empty one here.
+fn texts(payload: &Value, name: &str) -> Vec<String> {
+    let maps = ["headers", "multiValueHeaders"].into_iter().filter_map(|map| payload[map].as_object());
+    let named = maps.flatten().filter(|(header, _)| header.eq_ignore_ascii_case(name));
+    let values = named.flat_map(|(_, value)| value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice));
+    values.map(|value| value.as_str().unwrap_or_default().to_owned()).collect()
 }
 
 /// What a client offers, in its order. The list may be spread over several headers (RFC 6455, section 11.3.4), of which

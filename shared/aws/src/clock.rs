@@ -1,9 +1,14 @@
 use chat::Timestamp;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// The time, in the only place that asks for it.
+/// The wall clock, in the only place that asks for it. It may be set, back too: what waits goes by [`monotonic`].
 #[allow(clippy::disallowed_methods, reason = "the one owner of the clock")]
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A clock that nobody sets, for what happens after what. It is tokio's, which a test may hold.
+pub(crate) fn monotonic() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

@@ -1,4 +1,5 @@
-use crate::{Fault, Vars, now};
+use crate::clock::monotonic;
+use crate::{Fault, Vars};
 use chat::limits::SENDS_PER_SECOND;
 use chat::{Rejection, RoomId, UserId};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,6 @@ impl Pace {
 
     /// Lets it through, or says when to try again.
     pub fn admit(&self, user: &UserId, room: &RoomId) -> Result<(), Rejection> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).admit(user, room, now())
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).admit(user, room, monotonic())
     }
 }

@@ -1,7 +1,7 @@
 //! From a verified token's claims to a caller.
 
 use crate::limits::{CLOCK_SKEW_SECONDS, PROFILE_TEXT_CHARS_MAX, URL_CHARS_MAX};
-use crate::{Caller, Grant, Profile, Timestamp, UserId};
+use crate::{Caller, Grant, Profile, Timestamp, UserId, visible};
 use serde_json::{Map, Value};
 use std::time::Duration;
 use thiserror::Error;
@@ -21,7 +21,8 @@ pub enum InvalidClaims {
 impl Caller {
     /// Reads a verified token. `userId` (what the seed signs) goes before `sub`; without `rooms` the default holds.
     ///
-    /// Names that are missing, empty or too long fall back rather than lock a user out; a grant never does.
+    /// Names are shown to everybody, so they are cleaned of what cannot be seen. Those that are missing, empty or too long then
+    /// fall back rather than lock a user out; a grant never does.
     pub fn from_claims(claims: &Map<String, Value>, default_rooms: &Grant) -> Result<Self, InvalidClaims> {
         let id = claims.get("userId").or_else(|| claims.get("sub")).ok_or(InvalidClaims::NoUser)?;
         let id = UserId::from_json(id).map_err(|_| InvalidClaims::NoUser)?;
@@ -29,18 +30,20 @@ impl Caller {
             None => default_rooms.clone(),
             Some(rooms) => Grant::from_json(rooms).ok_or(InvalidClaims::Rooms)?,
         };
-        let text = |keys: &[&str], chars_max: usize| {
-            let fits = |text: &&str| !text.trim().is_empty() && text.chars().count() <= chars_max;
-            keys.iter().filter_map(|key| claims.get(*key)?.as_str()).find(fits).map(String::from)
-        };
+        let texts = |keys: &[&str]| keys.iter().filter_map(|key| claims.get(*key)?.as_str()).collect::<Vec<_>>();
+        let fits = |name: &String| name.chars().count() <= PROFILE_TEXT_CHARS_MAX;
+        let name = |keys: &[&str]| texts(keys).into_iter().filter_map(visible::name).find(fits);
+        let address = |text: &&str| !text.trim().is_empty() && text.chars().count() <= URL_CHARS_MAX;
         // The seed's names go before those of OpenID Connect (Core 1.0, section 5.1), and those before Cognito's own.
-        let username = text(&["username", "preferred_username", "cognito:username"], PROFILE_TEXT_CHARS_MAX);
-        let nick_name = text(&["nickName", "name", "nickname"], PROFILE_TEXT_CHARS_MAX);
+        let username = name(&["username", "preferred_username", "cognito:username"]);
+        let nick_name = name(&["nickName", "name", "nickname"]);
+        let fallback = || visible::name(&id.to_string()).unwrap_or_else(|| id.to_string());
+        let picture = texts(&["headPic", "picture"]).into_iter().find(address);
         let profile = Profile {
-            username: username.clone().unwrap_or_else(|| id.to_string()),
-            nick_name: nick_name.or(username).unwrap_or_else(|| id.to_string()),
-            email: text(&["email"], PROFILE_TEXT_CHARS_MAX),
-            head_pic: text(&["headPic", "picture"], URL_CHARS_MAX).filter(|address| runs_nothing(address)),
+            username: username.clone().unwrap_or_else(fallback),
+            nick_name: nick_name.or(username).unwrap_or_else(fallback),
+            email: name(&["email"]),
+            head_pic: picture.filter(|address| runs_nothing(address)).map(String::from),
             create_time: None,
             id,
         };
@@ -156,6 +159,21 @@ mod tests {
         {
             assert_eq!(picture(address), None, "{address}");
         }
+    }
+
+    #[test]
+    fn a_name_has_nothing_in_it_that_nobody_sees() {
+        let of = |claims: Value| caller(claims).expect("a caller").profile;
+        let profile = of(json!({"sub": "u", "username": "gu\u{0}ang\nadmin", "name": "\u{202e}gnauG\u{200b}",
+            "email": "g@example.com\u{2028}"}));
+        let shown = (profile.username.as_str(), profile.nick_name.as_str(), profile.email.as_deref());
+        assert_eq!(shown, ("guang admin", "gnauG", Some("g@example.com")));
+        // One that is nothing then is none, and so is an id's.
+        let profile =
+            of(json!({"sub": "u\u{202e}7", "username": "\u{3164}", "preferred_username": "g", "name": "\u{200b}"}));
+        assert_eq!((profile.username.as_str(), profile.nick_name.as_str()), ("g", "g"));
+        let profile = of(json!({"sub": "u\u{202e}7", "username": "\u{3164}"}));
+        assert_eq!((profile.username.as_str(), profile.id.to_string().as_str()), ("u7", "u\u{202e}7"));
     }
 
     #[test]

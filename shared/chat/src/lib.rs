@@ -17,6 +17,7 @@ mod pace;
 mod rejection;
 mod request;
 mod timestamp;
+mod visible;
 
 pub use caller::{Caller, Grant, InvalidContext, Profile};
 pub use claims::InvalidClaims;

@@ -1,5 +1,6 @@
 use crate::invalid::Invalid;
 use crate::limits::{TEXT_CHARS_MAX, URL_CHARS_MAX};
+use crate::visible::is_blank;
 use crate::{ClientMessageId, MessageId, Rejection, RoomId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -41,11 +42,11 @@ pub struct Content {
 }
 
 impl Content {
-    /// Takes a text of 1 to 4,000 characters that is not blank, or the absolute http(s) address of an image or file.
+    /// Takes a text of 1 to 4,000 characters of which something can be seen, or the absolute http(s) address of an image or file.
     pub fn parse(kind: MessageKind, text: &str) -> Result<Self, Rejection> {
         const FIELD: &str = "message.content";
         match kind {
-            MessageKind::Text if text.trim().is_empty() => {
+            MessageKind::Text if is_blank(text) => {
                 return Err(Invalid::expected("a text that is not blank").in_field(FIELD));
             }
             MessageKind::Text if text.chars().count() > TEXT_CHARS_MAX => {
@@ -118,7 +119,17 @@ mod tests {
 
     #[test]
     fn blank_and_endless_text_is_refused() {
-        for blank in ["", " ", "\t\r\n", "\u{3000}"] {
+        for blank in [
+            "",
+            " ",
+            "\t\r\n",
+            "\u{3000}",
+            "\u{200b}\u{200d}\u{feff}",
+            "\u{3164}",
+            "\u{2800}",
+            "\u{202e}\u{202c}",
+            "\u{0}",
+        ] {
             assert_eq!(code(MessageKind::Text, blank), Some("badRequest"), "{blank:?}");
         }
         assert_eq!(code(MessageKind::Text, &"光".repeat(TEXT_CHARS_MAX)), None);

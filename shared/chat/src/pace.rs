@@ -1,19 +1,21 @@
 //! How often somebody may do something.
 
 use crate::limits::{SENDERS_KEPT, SENDS_BURST_SECONDS};
-use crate::{Rejection, RoomId, Timestamp, UserId};
+use crate::{Rejection, RoomId, UserId};
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How fast each user may send to each room, or join it: a token bucket, told by the moment when it will be full again (the generic
 /// cell rate algorithm), so that a sender is one number.
+///
+/// Time is monotonic: the wall clock may be set back, and everybody would wait until it has caught up.
 #[derive(Debug)]
 pub struct Pace {
     /// Between two sends of somebody who keeps sending.
     interval: Duration,
     /// How long the bucket of somebody who has not sent takes to run empty, in sends at once.
     burst: Duration,
-    full_at: HashMap<(UserId, RoomId), Timestamp>,
+    full_at: HashMap<(UserId, RoomId), Instant>,
 }
 
 impl Pace {
@@ -24,17 +26,19 @@ impl Pace {
     }
 
     /// Lets a send, or a join, through, or says when to try again.
-    pub fn admit(&mut self, user: &UserId, room: &RoomId, now: Timestamp) -> Result<(), Rejection> {
+    pub fn admit(&mut self, user: &UserId, room: &RoomId, now: Instant) -> Result<(), Rejection> {
         if self.full_at.len() >= SENDERS_KEPT {
             // Whose bucket is full again has as much as somebody who never sent.
             self.full_at.retain(|_, full_at| *full_at > now);
         }
         let full_at = self.full_at.entry((user.clone(), room.clone())).or_insert(now);
-        let after = (*full_at).max(now).after(self.interval);
-        let limit = now.after(self.burst);
+        let limit = now + self.burst;
+        // An empty bucket is full after a burst's time. Whatever the clock did, nobody waits longer than that.
+        *full_at = (*full_at).clamp(now, limit);
+        let after = *full_at + self.interval;
         if after > limit {
-            let retry_after_ms = u64::try_from(after.millis() - limit.millis()).unwrap_or_default();
-            return Err(Rejection::RateLimited { retry_after_ms });
+            let retry_after_ms = (after - limit).as_nanos().div_ceil(1_000_000);
+            return Err(Rejection::RateLimited { retry_after_ms: u64::try_from(retry_after_ms).unwrap_or(u64::MAX) });
         }
         *full_at = after;
         Ok(())
@@ -46,19 +50,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const START: i64 = 1_741_746_165_000;
-
     fn ids(user: &str, room: &str) -> (UserId, RoomId) {
         (UserId::parse(user).expect("an id"), RoomId::parse(room).expect("an id"))
     }
 
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::from_millis(START + millis)
+    /// So many milliseconds after a moment that all of a test shares.
+    fn clock() -> impl Fn(u64) -> Instant {
+        let start = Instant::now();
+        move |millis| start + Duration::from_millis(millis)
     }
 
     #[test]
     fn a_burst_passes_and_what_is_above_it_is_told_when_to_come_again() {
-        let mut pace = Pace::new(5);
+        let (mut pace, at) = (Pace::new(5), clock());
         let (user, room) = ids("7", "1");
         for number in 0..5 * SENDS_BURST_SECONDS {
             assert_eq!(pace.admit(&user, &room, at(0)), Ok(()), "send {number}");
@@ -71,7 +75,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_somebody_else_or_another_room() {
-        let mut pace = Pace::new(1);
+        let (mut pace, at) = (Pace::new(1), clock());
         let (user, room) = ids("7", "1");
         while pace.admit(&user, &room, at(0)).is_ok() {}
         let (other, elsewhere) = ids("8", "2");
@@ -81,25 +85,53 @@ mod tests {
 
     #[test]
     fn senders_who_have_been_quiet_are_forgotten() {
-        let mut pace = Pace::new(1);
+        let (mut pace, at) = (Pace::new(1), clock());
         for number in 0..3 * SENDERS_KEPT {
             let (user, room) = ids(&number.to_string(), "1");
-            pace.admit(&user, &room, at(number as i64)).expect("a first send");
+            pace.admit(&user, &room, at(number as u64)).expect("a first send");
         }
         assert!(pace.full_at.len() <= SENDERS_KEPT + 1, "{} senders", pace.full_at.len());
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_for_the_next_of_a_bucket() {
+        let (mut pace, at) = (Pace::new(5), clock());
+        let (user, room) = ids("7", "1");
+        let hour = 3_600_000;
+        while pace.admit(&user, &room, at(hour)).is_ok() {}
+        // A clock that is monotonic does not do this.
+        assert_eq!(pace.admit(&user, &room, at(0)), Err(Rejection::RateLimited { retry_after_ms: 200 }));
+        assert_eq!(pace.admit(&user, &room, at(200)), Ok(()), "when it was told to");
+        // Some clocks stand still while a machine does, and go on from there.
+        assert_eq!(pace.admit(&user, &room, at(200)), Err(Rejection::RateLimited { retry_after_ms: 200 }));
+    }
+
+    #[test]
+    fn who_comes_when_told_to_is_let_through_whatever_the_rate() {
+        for rate in 1..1_001 {
+            let (mut pace, at) = (Pace::new(rate), clock());
+            let (user, room) = ids("7", "1");
+            let refused = loop {
+                if let Err(refused) = pace.admit(&user, &room, at(0)) {
+                    break refused;
+                }
+            };
+            let Rejection::RateLimited { retry_after_ms } = refused else { panic!("{refused}") };
+            assert_eq!(pace.admit(&user, &room, at(retry_after_ms)), Ok(()), "{rate} a second");
+        }
     }
 
     proptest! {
         /// Whenever somebody tries, no more passes than the burst and the rate since the first send.
         #[test]
-        fn no_more_passes_than_the_rate(gaps in proptest::collection::vec(0_i64..900, 1..200), rate in 1_u32..50) {
-            let mut pace = Pace::new(rate);
+        fn no_more_passes_than_the_rate(gaps in proptest::collection::vec(0_u64..900, 1..200), rate in 1_u32..50) {
+            let (mut pace, at) = (Pace::new(rate), clock());
             let (user, room) = ids("7", "1");
             let (mut time, mut passed) = (0, 0);
             for gap in gaps {
                 time += gap;
                 passed += u64::from(pace.admit(&user, &room, at(time)).is_ok());
-                let most = u64::from(rate) * SENDS_BURST_SECONDS + u64::from(rate) * (time as u64 + 1_000) / 1_000;
+                let most = u64::from(rate) * SENDS_BURST_SECONDS + u64::from(rate) * (time + 1_000) / 1_000;
                 prop_assert!(passed <= most, "{passed} of {most} after {time} ms");
             }
         }

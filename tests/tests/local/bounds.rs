@@ -17,6 +17,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 
 /// How deep the JSON of a frame may be nested: `serde_json`'s own bound.
 const JSON_DEPTH_MAX: usize = 127;
@@ -92,6 +93,31 @@ async fn json_is_read_to_a_depth_and_no_deeper() {
     server.stop().await;
 }
 
+/// A handshake that brings its token as a subprotocol, as a browser does. There may be more of it than in a URL.
+fn offering(server: &Server, token: &str) -> ClientRequestBuilder {
+    let url = server.websocket_url().parse().expect("a URL");
+    ClientRequestBuilder::new(url).with_sub_protocol("chat").with_sub_protocol(format!("bearer.{token}"))
+}
+
+/// As at a deployment, whose host's name is longer than ours.
+#[tokio::test]
+async fn a_handshakes_url_has_4096_characters_at_most() {
+    const CHARS: usize = 4_096;
+    let server = Server::start().await;
+    let token = server.token(json!({"sub": "7", "rooms": "*", "padding": "x".repeat(2_000)}));
+    let path = format!("/dev?token={token}&x=");
+    let deployed = format!("wss://0123456789.execute-api.ap-southeast-1.amazonaws.com{path}");
+    let url = |more: usize| format!("{}{}", server.socket_url(&token), "&x=".to_owned() + &"x".repeat(more));
+    let fits = CHARS - deployed.len();
+    Client::connect(&url(fits)).await.close().await;
+    assert_eq!(Client::refused(&url(fits + 1)).await, 414);
+    let long = server.token(json!({"sub": "7", "rooms": "*", "padding": "x".repeat(3_000)}));
+    assert!(long.len() > CHARS);
+    assert_eq!(Client::refused(&server.socket_url(&long)).await, 414);
+    Client::shake(offering(&server, &long)).await.expect("connected").close().await;
+    server.stop().await;
+}
+
 /// A profile's field that is too long is left out, as one that is not there: nobody is kept out for a long name.
 #[tokio::test]
 async fn a_profile_shows_what_is_not_too_long() {
@@ -102,7 +128,7 @@ async fn a_profile_shows_what_is_not_too_long() {
         let name = "光".repeat(PROFILE_TEXT_CHARS_MAX + more);
         let claims = json!({"userId": user, "rooms": "*", "username": name, "nickName": name, "email": name,
             "headPic": url_of(URL_CHARS_MAX + more)});
-        let mut client = Client::connect(&server.socket_url(&server.token(claims))).await;
+        let mut client = Client::shake(offering(&server, &server.token(claims))).await.expect("connected");
         client.join(1).await;
         let shown = witness.expect(json!({"type": "joinRoom", "userId": user})).await["user"].clone();
         let expected = if fits { json!(name) } else { json!(user.to_string()) };

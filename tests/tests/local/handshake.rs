@@ -1,7 +1,8 @@
 //! Getting in: whose tokens are taken, where the local run's come from, and what a refusal leaves.
 
+use chat_aws::Vars;
 use chat_local::Tokens;
-use chat_tests::{Client, Server, sample};
+use chat_tests::{Client, Server, invoke, sample};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -46,6 +47,51 @@ async fn pages_of_the_chosen_origins_may_connect_and_no_others() {
         } else {
             assert_eq!((Client::refusal(handshake).await.status().as_u16(), status), (403, 403), "{origin:?}");
         }
+    }
+    server.stop().await;
+}
+
+/// An origin that cannot be read, or that comes beside another one, is no reason to let somebody in.
+#[tokio::test]
+async fn an_origin_that_is_there_is_looked_at_however_it_comes() {
+    let listed = "https://chat.example.com";
+    let server = Server::start_with_parameter("AllowedOrigins", listed).await;
+    let token = server.token_of(7);
+    let origins: [&[&[u8]]; 5] = [
+        &["https://evil.example/é".as_bytes()],
+        &[b"https://evil.example/\xff"],
+        &[b"\xff"],
+        &[listed.as_bytes(), b"https://evil.example"],
+        &[b"https://evil.example", listed.as_bytes()],
+    ];
+    for origins in origins {
+        let mut handshake = server.socket_url(&token).into_client_request().expect("a request");
+        for origin in origins {
+            handshake.headers_mut().append("origin", HeaderValue::from_bytes(origin).expect("a header"));
+        }
+        assert_eq!(Client::refusal(handshake).await.status().as_u16(), 403, "{origins:?}");
+    }
+    let read = server.http().get(server.url("/chat-history/list?chatroomId=1")).bearer_auth(&token);
+    let read = read.header("origin", HeaderValue::from_bytes("https://évil.example".as_bytes()).expect("a header"));
+    assert_eq!(read.send().await.expect("an answer").status().as_u16(), 403);
+
+    let vars = [("TOKEN_SECRET", server.secret()), ("ALLOWED_ORIGINS", listed)];
+    let vars: Vars = vars.map(|(name, value)| (name, value.to_owned())).into_iter().collect();
+    for (single, multi, is_let_in) in [
+        (json!({}), json!({}), true),
+        (json!({"Origin": listed}), json!({"Origin": [listed]}), true),
+        (json!({"ORIGIN": "https://évil.example"}), json!({}), false),
+        (json!({}), json!({"origin": ["https://évil.example"]}), false),
+        (json!({"Origin": listed}), json!({"Origin": ["https://evil.example", listed]}), false),
+        (json!({"origin": "https://evil.example", "Origin": listed}), json!({}), false),
+        (json!({"Origin": ""}), json!({}), false),
+    ] {
+        let mut event = sample("authorize-query");
+        event["queryStringParameters"]["token"] = json!(token);
+        (event["headers"], event["multiValueHeaders"]) = (single, multi);
+        let said = event.to_string();
+        let effect = &invoke("authorize", &vars, event).await["policyDocument"]["Statement"][0]["Effect"];
+        assert_eq!(effect == "Allow", is_let_in, "{said}");
     }
     server.stop().await;
 }

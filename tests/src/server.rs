@@ -1,4 +1,4 @@
-use crate::{Chaos, Deployment, PATIENCE};
+use crate::{Chaos, Deployment, in_time, until};
 use chat_aws::{App, Vars};
 use chat_local::{Interference, Limits, Local, Options};
 use serde_json::{Value, json};
@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::time::timeout;
 
 /// The project's template; tests run in their package's folder.
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
@@ -85,7 +84,7 @@ impl Server {
     }
 
     async fn run(options: Options, template: Option<tempfile::TempDir>) -> Self {
-        let local = Local::start(options).await.expect("the local run starts");
+        let local = in_time("the local run starts", Local::start(options)).await.expect("the local run starts");
         Self {
             dynamodb_url: local.dynamodb_url().to_owned(),
             management_url: local.management_url(),
@@ -139,8 +138,8 @@ impl Server {
 
     /// Waits until nothing is left of any connection.
     pub async fn forgets_connections(&self) {
-        let empty = async { while !self.keys("ConnectionsTable").await.is_empty() {} };
-        timeout(PATIENCE, empty).await.expect("rows of ended connections go away");
+        let empty = async || self.keys("ConnectionsTable").await.is_empty();
+        until("the rows of ended connections go away", empty).await;
     }
 
     /// The environment that a function is given here.

@@ -10,7 +10,7 @@ use chat::{ConnectionId, Device, Timestamp};
 use chat_aws::Vars;
 use chat_local::Limits;
 use chat_tests::{
-    Client, HeldHandshakes, Server, held, invoke, lost_device, remember, sample, text_message, websocket_event,
+    Client, HeldHandshakes, Server, held, invoke, lost_device, remember, sample, text_message, until, websocket_event,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -259,7 +259,7 @@ async fn a_connection_that_is_on_its_way_in_is_counted_and_enters_no_room() {
     remember(&server.app(), "7", lost_device()).await;
     let (mut first, mut second) =
         tokio::join!(async { Client::connect(&held(&server.socket_url(&server.token_of(7)))).await }, async {
-            while server.devices("7").await.len() < 2 {}
+            until("both devices are known", async || server.devices("7").await.len() == 2).await;
             server.connect(7).await
         },);
     assert_eq!(server.devices("7").await.len(), 2, "the first, which could not be ended, and the second");

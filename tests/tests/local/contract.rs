@@ -3,7 +3,9 @@
 use chat::{ConnectionId, Member, Timestamp};
 use chat_aws::Vars;
 use chat_local::{HANDLERS, Template};
-use chat_tests::{Call, Recorder, Server, frame, ghost, invoke, room, sample, text_message, user, websocket_event};
+use chat_tests::{
+    Call, Recorder, Server, frame, ghost, invoke, room, sample, text_message, until, user, websocket_event,
+};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -245,7 +247,8 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         event["requestContext"]["authorizer"]["goodUntil"] = json!("1741746160000");
         assert_eq!(frame(&invoke(name, &vars, event).await)["code"], "gone", "{name}");
         client.closed().await;
-        while server.keys("ConnectionsTable").await.len() > before.len() {}
+        let gone = async || server.keys("ConnectionsTable").await.len() <= before.len();
+        until("its rows go away", gone).await;
         assert!(recorder.take().is_empty(), "{name}: nothing is read for it, nor written");
         used.get_mut(name).expect("a function").insert("execute-api:ManageConnections DELETE/@connections/*".into());
     }
@@ -331,6 +334,27 @@ fn what_security_says_is_tested_is_tested() {
         let found = sources.contains(&format!("fn {name}(")) || sources.contains(&format!("it(\"{name}\""));
         assert!(found, "SECURITY.md names a test that is not there: {name}");
     }
+}
+
+/// A test that waits for ever says nothing: what it waits for stands in `in_time` or `until`, which give up and say it.
+#[test]
+fn every_wait_has_a_limit_and_a_name() {
+    let mut sources = String::new();
+    for folder in ["tests/src", "tests/tests", "functions"] {
+        read_all(format!("{ROOT}/{folder}").as_ref(), &mut sources);
+    }
+    // A time-out that does not say of what, an HTTP client without any, and a loop that does nothing but ask again.
+    let unlimited = |line: &str| {
+        let nameless = [
+            concat!(" timeout", "(PATIENCE"),
+            concat!(" timeout", "(chat_tests::PATIENCE"),
+            concat!("Client", "::new()"),
+        ];
+        let asks_again = line.contains(concat!("while", " ")) && !line.contains("while let ") && line.contains(" {}");
+        asks_again || nameless.iter().any(|wait| line.contains(wait) && !line.contains("{what}"))
+    };
+    let found: Vec<_> = sources.lines().filter(|line| unlimited(line)).collect();
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 fn read_all(folder: &std::path::Path, text: &mut String) {

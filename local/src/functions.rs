@@ -58,7 +58,7 @@ struct Running {
 
 /// An invocation that gave no answer: an error, a panic, the time-out, or a death.
 #[derive(Debug)]
-pub(crate) struct InvocationFailed;
+pub(crate) struct InvocationFailed(pub String);
 
 impl Functions {
     /// Builds the functions that the template declares, with the endpoints of this run in their environment.
@@ -82,7 +82,7 @@ impl Functions {
 
     /// Invokes a function as Lambda would: its time-out ends it, and neither error nor panic reaches the caller.
     pub async fn invoke(&self, id: &str, request_id: &str, event: Value) -> Result<Value, InvocationFailed> {
-        let running = self.running.get(id).ok_or(InvocationFailed)?;
+        let running = self.running.get(id).ok_or_else(|| InvocationFailed(format!("there is no function {id}")))?;
         match &self.interference {
             None => running.invoke(&running.function, request_id, event).await,
             Some(interference) => {
@@ -98,12 +98,12 @@ impl Running {
         let invocation = AssertUnwindSafe(function.invoke_as(request_id, event)).catch_unwind();
         let failed = match tokio::time::timeout(self.timeout, invocation).await {
             Ok(Ok(Ok(answer))) => return Ok(answer),
-            Ok(Ok(Err(error))) => format!("invocation failed: {error}"),
-            Ok(Err(_)) => "invocation panicked".into(),
-            Err(_) => "invocation timed out".into(),
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(_)) => "it panicked".into(),
+            Err(_) => "it timed out".into(),
         };
-        tracing::error!(function = self.name, requestId = request_id, "{failed}");
-        Err(InvocationFailed)
+        tracing::error!(function = self.name, requestId = request_id, "invocation failed: {failed}");
+        Err(InvocationFailed(failed))
     }
 
     async fn invoke_as_planned(&self, plan: Plan, request_id: &str, event: Value) -> Result<Value, InvocationFailed> {
@@ -113,7 +113,7 @@ impl Running {
             &self.function
         } else {
             let vars = self.vars.clone().into_iter().chain(plan.vars).collect();
-            rebuilt = (self.build)(&vars).map_err(|_| InvocationFailed)?;
+            rebuilt = (self.build)(&vars).map_err(|fault| InvocationFailed(fault.chain().to_string()))?;
             &rebuilt
         };
         let deliveries = (0..plan.deliveries).map(|_| self.invoke(function, request_id, event.clone()));
@@ -123,8 +123,8 @@ impl Running {
             answers
         };
         tokio::select! {
-            answers = answers => answers.into_iter().next().unwrap_or(Err(InvocationFailed)),
-            () = plan.killed => Err(InvocationFailed),
+            answers = answers => answers.into_iter().next().unwrap_or_else(|| Err(InvocationFailed("its event was lost".into()))),
+            () = plan.killed => Err(InvocationFailed("it was killed".into())),
         }
     }
 }

@@ -1,13 +1,17 @@
-use crate::PATIENCE;
+use crate::{POLL, in_time};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// The project's folder; tests run in their package's.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// How long the first event may wait, with which the function is built.
+const BUILD_PATIENCE: Duration = Duration::from_secs(900);
 
 /// A function under `cargo lambda watch`, started as the README says.
 pub struct CargoLambda {
@@ -33,7 +37,7 @@ impl CargoLambda {
             .spawn()
             .expect("cargo lambda starts");
         let mut started = Self { function: function.into(), port, watch };
-        timeout(PATIENCE, started.listens()).await.expect("cargo lambda watch listens");
+        in_time("cargo lambda watch listens", started.listens()).await;
         started
     }
 
@@ -41,7 +45,7 @@ impl CargoLambda {
         while TcpStream::connect(format!("127.0.0.1:{}", self.port)).await.is_err() {
             let ended = self.watch.try_wait().expect("a process");
             assert!(ended.is_none(), "cargo lambda watch ended: {ended:?}");
-            tokio::task::yield_now().await;
+            sleep(POLL).await;
         }
     }
 
@@ -53,9 +57,10 @@ impl CargoLambda {
             .current_dir(ROOT)
             .stdin(Stdio::null())
             .kill_on_drop(true)
-            .output()
-            .await
-            .expect("cargo lambda starts");
+            .output();
+        let output =
+            timeout(BUILD_PATIENCE, output).await.unwrap_or_else(|_| panic!("{sample}: no answer, nor a build"));
+        let output = output.expect("cargo lambda starts");
         let said = String::from_utf8_lossy(&output.stdout);
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{sample}: {said}{complaint}");
@@ -63,7 +68,7 @@ impl CargoLambda {
     }
 
     pub async fn stop(mut self) {
-        self.watch.kill().await.expect("ended");
+        in_time("cargo lambda watch ends", self.watch.kill()).await.expect("ended");
     }
 }
 

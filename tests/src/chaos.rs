@@ -2,6 +2,7 @@
 //! up, or kills the function. The functions know nothing of it.
 
 use crate::mutation::Mutation;
+use crate::{http_client, in_time};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
@@ -142,6 +143,19 @@ struct Inner {
     struck: Mutex<BTreeMap<Fault, usize>>,
     next: AtomicU64,
     invocations: Mutex<HashMap<u64, Invocation>>,
+    under_way: Mutex<UnderWay>,
+}
+
+/// How many invocations have begun and not ended, and when the last of them did either.
+struct UnderWay {
+    invocations: usize,
+    changed: Instant,
+}
+
+impl UnderWay {
+    fn change(&mut self, how: fn(usize) -> usize) {
+        *self = Self { invocations: how(self.invocations), changed: Instant::now() };
+    }
 }
 
 impl fmt::Debug for Chaos {
@@ -155,17 +169,20 @@ struct Invocation {
     /// Its calls so far: what the SDK knows each by, through all attempts, and what it does.
     calls: Vec<(String, String)>,
     fault: Option<(usize, Fault)>,
+    /// One of its calls met the fault.
+    struck: bool,
     kill: Arc<Notify>,
     /// Is true once the function has answered or is dead.
     ended: watch::Sender<bool>,
 }
 
 /// Tells the end of an invocation: it goes with the plan.
-struct End(watch::Sender<bool>);
+struct End(watch::Sender<bool>, Chaos);
 
 impl Drop for End {
     fn drop(&mut self) {
         self.0.send_replace(true);
+        lock(&self.1.0.under_way).change(|invocations| invocations - 1);
     }
 }
 
@@ -176,7 +193,7 @@ impl Chaos {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let chaos = Self(Arc::new(Inner {
             url,
-            http: reqwest::Client::new(),
+            http: http_client(),
             targets: OnceLock::new(),
             director,
             mutation,
@@ -184,6 +201,7 @@ impl Chaos {
             struck: Mutex::default(),
             next: AtomicU64::new(0),
             invocations: Mutex::default(),
+            under_way: Mutex::new(UnderWay { invocations: 0, changed: Instant::now() }),
         }));
         let router = Router::new().fallback(serve).with_state(chaos.clone());
         #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
@@ -212,6 +230,17 @@ impl Chaos {
         calls.iter().map(|(_, operation)| operation.clone()).collect()
     }
 
+    /// Whether a call of an invocation met the fault that was meant for it.
+    pub fn has_struck(&self, invocation: u64) -> bool {
+        lock(&self.0.invocations).get(&invocation).is_some_and(|invocation| invocation.struck)
+    }
+
+    /// For how long no invocation has been under way.
+    pub(crate) fn quiet_for(&self) -> Duration {
+        let under_way = lock(&self.0.under_way);
+        if under_way.invocations == 0 { under_way.changed.elapsed() } else { Duration::ZERO }
+    }
+
     /// Ends an invocation's function where it is.
     pub(crate) fn kill(&self, number: u64) {
         if let Some(invocation) = lock(&self.0.invocations).get(&number) {
@@ -224,7 +253,7 @@ impl Chaos {
         let ended = lock(&self.0.invocations).get(&number).map(|invocation| invocation.ended.subscribe());
         if let Some(mut ended) = ended {
             // The sender is kept as long as the invocation is remembered.
-            let _ = ended.wait_for(|ended| *ended).await;
+            let _ = in_time(format!("invocation {number} ends"), ended.wait_for(|ended| *ended)).await;
         }
     }
 
@@ -245,7 +274,8 @@ impl Chaos {
 
     fn begin(&self, fault: Option<(usize, Fault)>, number: u64) -> (Arc<Notify>, End) {
         let invocation = Invocation { fault, ..Invocation::default() };
-        let begun = (Arc::clone(&invocation.kill), End(invocation.ended.clone()));
+        let begun = (Arc::clone(&invocation.kill), End(invocation.ended.clone(), self.clone()));
+        lock(&self.0.under_way).change(|invocations| invocations + 1);
         let mut invocations = lock(&self.0.invocations);
         invocations.insert(number, invocation);
         // Long runs have many invocations, and none that old is under way.
@@ -264,6 +294,7 @@ impl Chaos {
         });
         let fault = invocation.fault.filter(|(call, _)| *call == at).map(|(_, fault)| fault);
         if let Some(fault) = fault.filter(|_| known.is_none()) {
+            invocation.struck = true;
             *lock(&self.0.struck).entry(fault).or_default() += 1;
         }
         (fault, known.is_none(), Arc::clone(&invocation.kill))
@@ -281,9 +312,18 @@ impl Interference for Chaos {
             None if calm && !direction.watched => Vec::new(),
             _ => self.endpoints(number).map(|(name, url)| (name.to_owned(), url)).into(),
         };
+        let start = direction.start.unwrap_or_else(|| async {}.boxed());
+        let prepared = self.0.mutation.as_ref().map(|mutation| mutation.begin(function, event, number));
+        let chaos = self.clone();
         Plan {
             deliveries: usize::from(!direction.lost) + usize::from(direction.twice),
-            start: direction.start.unwrap_or_else(|| async {}.boxed()),
+            start: async move {
+                start.await;
+                if let (Some(mutation), Some(begun)) = (&chaos.0.mutation, prepared) {
+                    mutation.before(&chaos, begun).await;
+                }
+            }
+            .boxed(),
             vars,
             killed: async move {
                 let _end = end;

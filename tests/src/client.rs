@@ -1,8 +1,7 @@
-use crate::PATIENCE;
+use crate::in_time;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::{ClientRequestBuilder, IntoClientRequest};
 use tokio_tungstenite::tungstenite::http::{Response, Uri};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -47,7 +46,7 @@ impl Client {
     }
 
     pub async fn shake(request: impl IntoClientRequest + Unpin) -> Result<Self, Error> {
-        let (socket, response) = connect_async(request).await?;
+        let (socket, response) = in_time("a handshake is answered", Box::pin(connect_async(request))).await?;
         let subprotocol = response.headers().get("sec-websocket-protocol");
         let subprotocol = subprotocol.map(|value| value.to_str().expect("ASCII").to_owned());
         Ok(Self { socket, seen: Vec::new(), requests: 0, subprotocol })
@@ -55,13 +54,13 @@ impl Client {
 
     /// Sends a message as it is.
     pub async fn send_raw(&mut self, message: Message) {
-        self.socket.send(message).await.expect("sent");
+        in_time("a frame is sent", self.socket.send(message)).await.expect("sent");
     }
 
     /// Feeds a message to the socket, which may close before it is all written.
     pub async fn send_into_the_void(&mut self, message: Message) {
         // The server may hang up in the middle, and that is what the test is about.
-        let _ = self.socket.send(message).await;
+        let _ = in_time("a frame is sent", self.socket.send(message)).await;
     }
 
     pub async fn send(&mut self, frame: Value) {
@@ -138,7 +137,7 @@ impl Client {
                 }
             }
         };
-        timeout(PATIENCE, next).await.expect("a frame, or the end")
+        in_time("a frame, or the end", next).await
     }
 
     /// Waits for the server to end the connection.
@@ -159,14 +158,14 @@ impl Client {
                 }
             }
         };
-        let closed = timeout(PATIENCE, end).await.expect("the server closes");
+        let closed = in_time("the server closes", end).await;
         (frames, closed)
     }
 
     /// Says goodbye with this code, and answers with which one the server said it back.
     pub async fn close_with(mut self, code: u16) -> Closed {
         let frame = CloseFrame { code: code.into(), reason: "".into() };
-        self.socket.close(Some(frame)).await.expect("closed");
+        in_time("a goodbye is sent", self.socket.close(Some(frame))).await.expect("closed");
         self.closed().await
     }
 
@@ -194,7 +193,7 @@ impl Client {
                 }
             }
         };
-        timeout(PATIENCE, next).await.unwrap_or_else(|_| panic!("nothing came; seen: {:?}", self.seen))
+        in_time(format_args!("a frame comes; seen: {:?}", self.seen), next).await
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::{Client, Server, fresh};
+use crate::{Client, Server, fresh, http_client, in_time};
 use chat_aws::Vars;
 use chat_local::{Local, Tokens};
 use reqwest::header::HeaderMap;
@@ -62,7 +62,7 @@ impl Deployment {
     /// One that is up already and takes tokens that are signed with this secret.
     pub fn at(websocket_url: String, http_url: String, secret: &str) -> Self {
         let tokens = Tokens::signed_with(secret).unwrap_or_else(|error| panic!("the secret cannot sign: {error}"));
-        Self { websocket_url, http_url, tokens, http: reqwest::Client::new(), local: None }
+        Self { websocket_url, http_url, tokens, http: http_client(), local: None }
     }
 
     pub(crate) fn of(local: Local) -> Self {
@@ -70,7 +70,7 @@ impl Deployment {
             websocket_url: local.websocket_url(),
             http_url: local.http_url(),
             tokens: local.tokens().clone(),
-            http: reqwest::Client::new(),
+            http: http_client(),
             local: Some(local),
         }
     }
@@ -78,7 +78,7 @@ impl Deployment {
     /// Ends it if it is this test's own.
     pub async fn stop(self) {
         if let Some(local) = self.local {
-            local.stop().await.expect("the local run stops");
+            in_time("the local run stops", local.stop()).await.expect("the local run stops");
         }
     }
 

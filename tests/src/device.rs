@@ -2,7 +2,7 @@
 
 use crate::chaos::lock;
 use crate::checker::{Ack, Room, Seen, Send, User, View};
-use crate::{Server, text_message};
+use crate::{PATIENCE, Server, in_time, text_message};
 use chat_aws::SEND_TIMEOUT_SECONDS;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -17,17 +17,21 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// How long a client waits for a reply before it takes its connection for dead: longer than a function may take.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(12);
+/// How long a client waits for a reply before it takes its connection for dead: longer than API Gateway waits for a function, so
+/// that a busy machine cuts nobody off.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a client waits before it tries again.
-const BACKOFF: Duration = Duration::from_millis(20);
+pub(crate) const BACKOFF: Duration = Duration::from_millis(20);
 
 /// How long a client waits for a push that another one overtook.
 const GAP_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Attempts at one thing, after which something is wrong for good.
-const ATTEMPTS: usize = 400;
+/// One item for each try at something, until [`PATIENCE`] is over and something must be wrong for good.
+pub(crate) fn tries() -> impl Iterator<Item = ()> {
+    let until = Instant::now() + PATIENCE;
+    std::iter::repeat_n((), usize::MAX).take_while(move |()| Instant::now() < until)
+}
 
 /// What all devices of a run tell.
 #[derive(Default)]
@@ -156,9 +160,10 @@ impl Device {
         if self.line.is_some() {
             return;
         }
-        for _ in 0..ATTEMPTS {
+        for () in tries() {
             if self.line.is_none() {
-                let Ok((socket, _)) = connect_async(self.server.socket_url(&self.token)).await else {
+                let handshake = timeout(REPLY_TIMEOUT, connect_async(self.server.socket_url(&self.token)));
+                let Ok(Ok((socket, _))) = handshake.await else {
                     sleep(BACKOFF).await;
                     continue;
                 };
@@ -180,7 +185,7 @@ impl Device {
     /// Enters a room, and learns what it missed there since it first did.
     pub async fn join(&mut self, room: Room) {
         self.joined.insert(room);
-        for _ in 0..ATTEMPTS {
+        for () in tries() {
             if self.line.is_none() {
                 // That joins as well.
                 return self.connect().await;
@@ -196,12 +201,12 @@ impl Device {
     pub async fn begin_join(&mut self, room: Room) {
         let request = json!({"action": "joinRoom", "chatroomId": room});
         let line = self.line.as_mut().expect("a connection");
-        line.sink.send(Message::text(request.to_string())).await.expect("sent");
+        in_time("a join is sent", line.sink.send(Message::text(request.to_string()))).await.expect("sent");
     }
 
     /// Once: whether it is in, or has to connect again.
     async fn try_join(&mut self, room: Room) -> Result<(), Lost> {
-        for _ in 0..ATTEMPTS {
+        for () in tries() {
             let reply = self.ask(json!({"action": "joinRoom", "chatroomId": room})).await?;
             match (reply["type"].as_str(), reply["code"].as_str()) {
                 (Some("ack"), _) => {
@@ -228,7 +233,7 @@ impl Device {
     /// Leaves a room, and is told so.
     pub async fn leave(&mut self, room: Room) {
         self.joined.remove(&room);
-        for _ in 0..ATTEMPTS {
+        for () in tries() {
             if self.line.is_none() {
                 // A new connection is in no room that it did not join.
                 return self.connect().await;
@@ -270,7 +275,8 @@ impl Device {
         self.write(room);
         if let Some(line) = &mut self.line {
             // The frame may be written or not, when the socket goes.
-            let _ = line.sink.send(Message::text(self.last_send.to_string())).await;
+            let frame = Message::text(self.last_send.to_string());
+            let _ = timeout(REPLY_TIMEOUT, line.sink.send(frame)).await;
             self.cut();
         }
         self.send_again().await
@@ -279,7 +285,7 @@ impl Device {
     /// Sends the last text again, as a client does that is not sure of its ack.
     pub async fn send_again(&mut self) -> u64 {
         let request = self.last_send.clone();
-        for _ in 0..ATTEMPTS {
+        for () in tries() {
             if self.line.is_none() {
                 self.connect().await;
             }
@@ -324,6 +330,26 @@ impl Device {
         }
     }
 
+    /// Takes in what is pushed for so long, and asks for nothing: nobody has to run a function for it.
+    pub async fn hear(&mut self, time: Duration) {
+        let over = Instant::now() + time;
+        while let Some(line) = &mut self.line {
+            match timeout(over.saturating_duration_since(Instant::now()), line.frames.next()).await {
+                Ok(Some(Ok(Message::Text(text)))) => {
+                    let frame: Value = serde_json::from_str(&text).expect("JSON");
+                    if frame["type"] == "sendMessage" {
+                        self.take_push(seen(&frame["message"]));
+                    }
+                }
+                // It is opened again when it is needed.
+                Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => self.line = None,
+                Ok(Some(Ok(_))) => {}
+                Err(_) => return self.close_gaps().await,
+            }
+        }
+        sleep(over.saturating_duration_since(Instant::now())).await;
+    }
+
     /// Is gone at once, without a word.
     pub fn cut(&mut self) {
         if let Some(line) = self.line.take()
@@ -338,9 +364,11 @@ impl Device {
     pub async fn close(&mut self) {
         if let Some(mut line) = self.line.take() {
             // Whether the server hears it is the server's business.
-            let _ = line.sink.send(Message::Close(None)).await;
-            let rest = async { while let Some(Ok(_)) = line.frames.next().await {} };
-            let _ = timeout(REPLY_TIMEOUT, rest).await;
+            let goodbye = async {
+                let _ = line.sink.send(Message::Close(None)).await;
+                while let Some(Ok(_)) = line.frames.next().await {}
+            };
+            let _ = timeout(REPLY_TIMEOUT, goodbye).await;
         }
     }
 
@@ -455,7 +483,7 @@ impl Device {
     }
 
     async fn history(&self, room: Room, after: u64) -> Vec<Seen> {
-        for _ in 0..ATTEMPTS {
+        for () in tries() {
             let page = self.server.history_as(&self.token, &format!("chatroomId={room}&after={after}&limit=100")).await;
             if page.status == 200 {
                 return page.body.as_array().expect("a list").iter().map(seen).collect();

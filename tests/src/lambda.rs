@@ -1,4 +1,4 @@
-use crate::PATIENCE;
+use crate::in_time;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -14,7 +14,6 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, watch};
-use tokio::time::timeout;
 
 /// Lambda's side of the runtime API (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>): starts the
 /// real binary of a function and has it serve events.
@@ -72,14 +71,14 @@ impl Lambda {
 
     /// Waits until the function asks for its first event, and answers how long it took to.
     pub async fn ready(&mut self) -> Duration {
-        let asked = timeout(PATIENCE, self.asked.wait_for(Option::is_some)).await.expect("ready in time");
+        let asked = in_time("the function asks for an event", self.asked.wait_for(Option::is_some)).await;
         asked.expect("a runtime").map_or(Duration::ZERO, |asked| asked - self.started)
     }
 
     /// Hands the function an event and waits for what it posts back: `response` or `error`, and the body.
     pub async fn invoke(&mut self, event: Value) -> (String, Value) {
-        self.events.send(event).await.expect("a runtime");
-        timeout(PATIENCE, self.answers.recv()).await.expect("an answer in time").expect("an answer")
+        in_time("the function takes an event", self.events.send(event)).await.expect("a runtime");
+        in_time("the function answers", self.answers.recv()).await.expect("an answer")
     }
 
     /// Ends the function, as Lambda does with one that nobody calls any more, and answers what it logged.
@@ -95,7 +94,7 @@ impl Lambda {
             self.process.stdout.take().expect("stdout").read_to_string(&mut log).await.expect("a log");
             self.process.wait().await.expect("a status")
         };
-        let status = timeout(PATIENCE, output).await.expect("an end in time");
+        let status = in_time("the function ends", output).await;
         (status, log)
     }
 }

@@ -47,6 +47,30 @@ pub use trial::Trial;
 pub use workload::{Outcome, Workload};
 
 use std::time::Duration;
+use tokio::time::{sleep, timeout};
 
 /// How long a test waits for what must come. Nothing passes by waiting this long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a condition is looked at that nobody tells of.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Waits for what must come. Panics, and says what did not come, when [`PATIENCE`] is over.
+pub async fn in_time<T>(what: impl std::fmt::Display, wait: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited {} s in vain: {what}", PATIENCE.as_secs()))
+}
+
+/// Waits until a condition holds that can only be looked at, such as one of a table.
+pub async fn until(what: impl std::fmt::Display, mut holds: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !holds().await {
+            sleep(POLL).await;
+        }
+    };
+    in_time(what, wait).await;
+}
+
+/// An HTTP client that gives up when [`PATIENCE`] is over.
+pub fn http_client() -> reqwest::Client {
+    reqwest::Client::builder().timeout(PATIENCE).build().expect("an HTTP client")
+}

@@ -1,5 +1,5 @@
 use crate::chaos::lock;
-use crate::{Client, PATIENCE, Posts, Recorder, Server, device_of, enter, ghost, room, text_message, user};
+use crate::{Client, Posts, Recorder, Server, device_of, enter, ghost, in_time, room, text_message, user};
 use chat::limits::CONNECTIONS_PER_USER;
 use chat::{ConnectionId, Content, Member, Message, MessageId, MessageKind, Profile, RoomId};
 use chat_aws::now;
@@ -11,7 +11,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 /// Rows that are written at the same time when a room is filled.
 const WRITES_AT_ONCE: usize = 16;
@@ -183,7 +182,8 @@ impl Meter {
     async fn take(&self, function: &str) -> Usage {
         let mut under_way = self.counter.under_way.subscribe();
         let done = |under_way: &usize| *under_way == 0 && lock(&self.counter.invocations).contains_key(function);
-        timeout(PATIENCE, under_way.wait_for(done)).await.expect("an end in time").expect("a counter");
+        let done = in_time(format_args!("{function} and all others end"), under_way.wait_for(done)).await;
+        drop(done.expect("a counter"));
         let posted = self.posts.take();
         let mut usage = Usage {
             invocations: std::mem::take(&mut *lock(&self.counter.invocations)),

@@ -4,18 +4,29 @@ use crate::chaos::{Call, Chaos, lock};
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
-use tokio::time::sleep;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
-/// Between what is done too early and the rest: long enough for something to come between.
-const RACE: Duration = Duration::from_millis(30);
+/// How many invocations are held between what is done too early and the rest, until another one came between.
+const HELD: usize = 3;
 
-/// How long a join waits for somebody to speak.
-const SILENCE: Duration = Duration::from_secs(1);
+/// How long one is held if none comes: near the end nobody may speak or join any more.
+const HOLD_MAX: Duration = Duration::from_secs(15);
 
 type Answer = (StatusCode, HeaderMap, Bytes);
+
+/// An invocation for a room, by what its event says.
+#[derive(Debug, Clone)]
+pub(crate) struct Begun {
+    number: u64,
+    function: String,
+    /// The room's key, if it is of one.
+    room: String,
+    connection: String,
+}
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +72,15 @@ pub struct Mutation {
     /// The answer to the count before, by room.
     counts: Mutex<HashMap<String, (u64, Answer)>>,
     /// A query of each room's members.
-    members: Mutex<HashMap<String, Value>>,
+    members: Mutex<HashMap<String, Call>>,
     stores: Mutex<u64>,
+    /// Every invocation that began.
+    begun: watch::Sender<Vec<Begun>>,
+    /// Connections that joined, with the room.
+    joined: Mutex<BTreeSet<(String, String)>>,
+    /// A free place for one that is held, and how many were held long enough: one at a time, so that those who are to come
+    /// between are not held themselves.
+    holds: tokio::sync::Mutex<usize>,
 }
 
 impl Mutation {
@@ -74,6 +92,75 @@ impl Mutation {
             counts: Mutex::default(),
             members: Mutex::default(),
             stores: Mutex::default(),
+            begun: watch::Sender::default(),
+            joined: Mutex::default(),
+            holds: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Told of every invocation that begins.
+    pub(crate) fn begin(&self, function: &str, event: &Value, number: u64) -> Begun {
+        let body: Value = event["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+        let connection = event["requestContext"]["connectionId"].as_str().unwrap_or_default().to_owned();
+        let begun =
+            Begun { number, function: function.into(), room: format!("ROOM#{}", body["chatroomId"]), connection };
+        self.begun.send_modify(|all| all.push(begun.clone()));
+        begun
+    }
+
+    /// What is done too early is done before the function begins, where no time-out of its own runs.
+    pub(crate) async fn before(&self, chaos: &Chaos, begun: Begun) {
+        match (self.mistake, begun.function.as_str()) {
+            (Mistake::MembersReadBeforeCounting, "send-message") => self.read_members_early(chaos, &begun).await,
+            (Mistake::LastIdReadBeforeJoining, "join-room") => self.read_last_id_early(chaos, &begun).await,
+            _ => {}
+        }
+    }
+
+    async fn read_members_early(&self, chaos: &Chaos, send: &Begun) {
+        let query = lock(&self.members).get(&send.room).cloned();
+        let Some(query) = query else { return };
+        let since = self.begun.borrow().len();
+        let early = chaos.pass_on(query).await;
+        let members = String::from_utf8_lossy(&early.2).into_owned();
+        lock(&self.early).insert(send.number, early);
+        let joins = |other: &Begun| other.function == "join-room" && !members.contains(&other.connection);
+        self.hold(chaos, send, since, joins).await;
+    }
+
+    async fn read_last_id_early(&self, chaos: &Chaos, join: &Begun) {
+        let is_new = lock(&self.joined).insert((join.room.clone(), join.connection.clone()));
+        let call = lock(&self.members).get(&join.room).cloned();
+        let Some(call) = call else { return };
+        let since = self.begun.borrow().len();
+        let key = json!({"PK": {"S": join.room}, "SK": {"S": "HEAD"}});
+        // The table of the head is another than that of the members.
+        let get = json!({"TableName": "ChatTable", "Key": key, "ConsistentRead": true});
+        let early = chaos.pass_on(call.asking("GetItem", &get)).await;
+        let spoken_in = early_item(&early).is_object();
+        lock(&self.early).insert(join.number, early);
+        // A device that joins again knows what was said, and where nobody spoke yet nobody may.
+        if is_new && spoken_in {
+            self.hold(chaos, join, since, |other| other.function == "send-message").await;
+        }
+    }
+
+    /// Holds an invocation until another one for its room has begun after it and ended.
+    async fn hold(&self, chaos: &Chaos, held: &Begun, since: usize, comes_between: impl Fn(&Begun) -> bool) {
+        let Ok(mut holds) = self.holds.try_lock() else { return };
+        if *holds == HELD {
+            return;
+        }
+        let mut begun = self.begun.subscribe();
+        let find = |all: &Vec<Begun>| {
+            let mut later = all[since..].iter();
+            later.find(|other| other.room == held.room && other.number != held.number && comes_between(other)).cloned()
+        };
+        let other = timeout(HOLD_MAX, begun.wait_for(|all| find(all).is_some())).await;
+        let other = other.ok().and_then(|all| find(&all.expect("a list")));
+        if let Some(other) = other {
+            chaos.ended(other.number).await;
+            *holds += 1;
         }
     }
 
@@ -121,47 +208,34 @@ impl Mutation {
     }
 
     async fn members_before_count(&self, chaos: &Chaos, call: Call, request: &Value) -> Answer {
-        let number = call.number;
-        if call.operation == "UpdateItem" && text(&request["Key"]["SK"]) == "HEAD" {
-            let query = lock(&self.members).get(text(&request["Key"]["PK"])).cloned();
-            if let Some(query) = query {
-                let early = chaos.pass_on(call.asking("Query", &query)).await;
-                lock(&self.early).insert(number, early);
-                sleep(RACE).await;
-            }
-        }
-        if let Some(room) = queries_members(&call.operation, request) {
-            lock(&self.members).insert(room, request.clone());
-            if let Some(early) = lock(&self.early).remove(&number) {
-                return early;
-            }
-        }
-        chaos.pass_on(call).await
-    }
-
-    async fn last_id_before_join(&self, chaos: &Chaos, call: Call, request: &Value) -> Answer {
-        let number = call.number;
-        if let Some(room) = enters_room(&call.operation, request) {
-            let key = json!({"PK": {"S": room}, "SK": {"S": "HEAD"}});
-            // The table of the head is another than that of the members.
-            let get = json!({"TableName": "ChatTable", "Key": key, "ConsistentRead": true});
-            let early = chaos.pass_on(call.asking("GetItem", &get)).await;
-            // Until somebody speaks meanwhile, or nobody does.
-            let read = |answer: &Answer| serde_json::from_slice::<Value>(&answer.2).unwrap_or_default();
-            let waited = Instant::now();
-            while waited.elapsed() < SILENCE {
-                if read(&chaos.pass_on(call.asking("GetItem", &get)).await) != read(&early) {
-                    break;
-                }
-                sleep(RACE).await;
-            }
-            lock(&self.early).insert(number, early);
-        }
-        let reads_head = call.operation == "GetItem" && text(&request["Key"]["SK"]) == "HEAD";
-        let early = if reads_head { lock(&self.early).remove(&number) } else { None };
+        self.remember_query(&call, request);
+        let early = queries_members(&call.operation, request).and_then(|_| lock(&self.early).remove(&call.number));
         match early {
             Some(early) => early,
             None => chaos.pass_on(call).await,
+        }
+    }
+
+    async fn last_id_before_join(&self, chaos: &Chaos, call: Call, request: &Value) -> Answer {
+        self.remember_query(&call, request);
+        let number = call.number;
+        let (reads_head, reads_many) = (text(&request["Key"]["SK"]) == "HEAD", call.operation == "BatchGetItem");
+        let answer = match call.operation.as_str() {
+            "GetItem" if reads_head => lock(&self.early).remove(&number),
+            _ => None,
+        };
+        let answer = match answer {
+            Some(early) => return early,
+            None => chaos.pass_on(call).await,
+        };
+        let early = if reads_many { lock(&self.early).remove(&number) } else { None };
+        early.map_or(answer.clone(), |early| with_head(&answer, &early_item(&early)))
+    }
+
+    /// Keeps a query of each room's members, to be made again.
+    fn remember_query(&self, call: &Call, request: &Value) {
+        if let Some(room) = queries_members(&call.operation, request) {
+            lock(&self.members).entry(room).or_insert_with(|| call.clone());
         }
     }
 
@@ -185,7 +259,7 @@ impl Mutation {
         let Some(room) = queries_members(&call.operation, &request) else { return chaos.pass_on(call).await };
         let other = {
             let mut members = lock(&self.members);
-            members.insert(room.clone(), Value::Null);
+            members.insert(room.clone(), call.clone());
             members.keys().find(|known| **known != room).cloned()
         };
         match other.filter(|_| self.every(5)) {
@@ -225,11 +299,23 @@ fn stores_message(operation: &str, request: &Value) -> bool {
     }
 }
 
-/// The room that a connection is made a member of, as its key.
-fn enters_room(operation: &str, request: &Value) -> Option<String> {
-    let item = &request["Item"];
-    let is_member = operation == "PutItem" && text(&item["SK"]).starts_with("CONN#");
-    is_member.then(|| text(&item["PK"]).to_owned())
+/// The row in an answer to `GetItem`.
+fn early_item(answer: &Answer) -> Value {
+    serde_json::from_slice::<Value>(&answer.2).unwrap_or_default()["Item"].take()
+}
+
+/// An answer to `BatchGetItem` with another head of a room in it, or none.
+fn with_head(answer: &Answer, head: &Value) -> Answer {
+    let mut body: Value = serde_json::from_slice(&answer.2).expect("JSON");
+    for rows in body["Responses"].as_object_mut().into_iter().flatten().filter_map(|(_, rows)| rows.as_array_mut()) {
+        for row in rows.iter_mut().filter(|row| text(&row["SK"]) == "HEAD") {
+            *row = head.clone();
+        }
+        rows.retain(|row| !row.is_null());
+    }
+    let mut headers = answer.1.clone();
+    headers.remove("x-amz-crc32");
+    (answer.0, headers, body.to_string().into())
 }
 
 /// The room whose members are read, as its key.

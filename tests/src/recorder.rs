@@ -32,7 +32,6 @@ pub struct Recorder {
     passage: Arc<Passage>,
 }
 
-#[derive(Default)]
 struct Passage {
     target: OnceLock<String>,
     http: reqwest::Client,
@@ -57,7 +56,8 @@ impl Recorder {
 
     /// One that is told later where calls go in the end.
     pub async fn start() -> Self {
-        let passage: Arc<Passage> = Arc::default();
+        let (target, calls) = (OnceLock::new(), Mutex::default());
+        let passage = Arc::new(Passage { target, http: crate::http_client(), calls, ahead: OnceLock::new() });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let router = Router::new().fallback(pass_on).with_state(Arc::clone(&passage));

@@ -1,4 +1,4 @@
-use crate::{Chaos, Deployment, PATIENCE};
+use crate::{Chaos, Deployment, in_time, until};
 use chat_aws::{App, Vars};
 use chat_local::{Interference, Limits, Local, Options};
 use serde_json::{Value, json};
@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::time::timeout;
 
 /// The project's template; tests run in their package's folder.
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
@@ -85,7 +84,7 @@ impl Server {
     }
 
     async fn run(options: Options, template: Option<tempfile::TempDir>) -> Self {
-        let local = Local::start(options).await.expect("the local run starts");
+        let local = in_time("the local run starts", Local::start(options)).await.expect("the local run starts");
         Self {
             dynamodb_url: local.dynamodb_url().to_owned(),
             management_url: local.management_url(),
@@ -107,6 +106,21 @@ impl Server {
         let id = connection.replace('=', "%3D");
         let request = self.http().request(method, format!("{}/@connections/{id}", self.management_url));
         signed(request).body(body).send().await.expect("an answer")
+    }
+
+    /// Where a function is invoked with IAM.
+    pub fn function_url(&self, function: &str) -> String {
+        let stage = self.management_url.rfind('/').expect("a path");
+        format!("{}/2015-03-31/functions/{function}/invocations", &self.management_url[..stage])
+    }
+
+    /// Invokes a function as a backend does, by Lambda's own endpoint. Answers its answer, or what went wrong.
+    pub async fn call(&self, function: &str, payload: &Value) -> Result<Value, String> {
+        let url = self.function_url(function);
+        let response = signed(self.http().post(url)).body(payload.to_string()).send().await.expect("an answer");
+        let failed = response.headers().contains_key("x-amz-function-error") || !response.status().is_success();
+        let body: Value = response.json().await.expect("JSON");
+        if failed { Err(body["errorMessage"].as_str().unwrap_or("refused").to_owned()) } else { Ok(body) }
     }
 
     /// A call of DynamoDB itself, past the stores.
@@ -145,8 +159,8 @@ impl Server {
 
     /// Waits until nothing is left of any connection.
     pub async fn forgets_connections(&self) {
-        let empty = async { while !self.keys("ConnectionsTable").await.is_empty() {} };
-        timeout(PATIENCE, empty).await.expect("rows of ended connections go away");
+        let empty = async || self.keys("ConnectionsTable").await.is_empty();
+        until("the rows of ended connections go away", empty).await;
     }
 
     /// The environment that a function is given here.

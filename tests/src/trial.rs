@@ -2,9 +2,9 @@
 
 use crate::chaos::{Chaos, Director, lock};
 use crate::checker::{History, Leftover, Room, Seen, User};
-use crate::device::{Device, Record, seen};
+use crate::device::{BACKOFF, Device, Record, seen, tries};
 use crate::mutation::Mutation;
-use crate::{Server, fresh};
+use crate::{PATIENCE, POLL, Page, Server, fresh};
 use chat_local::Limits;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -13,11 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How often the table of connections is looked at while the last `$disconnect`s run.
-const POLL: Duration = Duration::from_millis(20);
-
-/// How long the last `$disconnect`s may take.
-const DUST: Duration = Duration::from_secs(20);
+/// How long nothing may happen before the dust has settled: no `$disconnect` is that late.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// One run of the system with its proxy.
 #[derive(Clone)]
@@ -76,11 +73,23 @@ impl Trial {
         let mut messages: Vec<Seen> = Vec::new();
         let mut query = Some(format!("chatroomId={room}&after=0&limit=100"));
         while let Some(next) = query {
-            let page = self.server.history(&next).await;
+            let page = self.page(&next).await;
             messages.extend(page.body.as_array().expect("a list").iter().map(seen));
             query = page.link("next");
         }
         messages
+    }
+
+    /// A page of a history. On a busy machine a function may give up.
+    async fn page(&self, query: &str) -> Page {
+        for () in tries() {
+            let page = self.server.history(query).await;
+            if page.status == 200 {
+                return page;
+            }
+            sleep(BACKOFF).await;
+        }
+        panic!("never given the history: {query}");
     }
 
     /// Says something in every room, which takes out members that are gone, and answers what is left of connections
@@ -92,12 +101,12 @@ impl Trial {
             sweeper.send(*room).await;
         }
         sweeper.close().await;
-        // `$disconnect` is asynchronous: until it has run, there are rows.
-        let patience = Instant::now() + DUST;
+        // `$disconnect` is asynchronous: until it has run, there are rows. Some may be there for good, and are told as a violation.
+        let until = Instant::now() + PATIENCE;
         loop {
+            let settled = self.chaos.quiet_for() > QUIET || Instant::now() > until;
             let leftovers = self.leftovers(&rooms).await;
-            let members = leftovers.iter().any(|leftover| leftover.member);
-            if !members || Instant::now() > patience {
+            if settled || !leftovers.iter().any(|leftover| leftover.member) {
                 return leftovers;
             }
             sleep(POLL).await;

@@ -31,11 +31,8 @@ const LATE: u32 = 5;
 /// The cut that every connection meets in the end, here after seconds instead of two hours.
 const LIFETIME: Duration = Duration::from_secs(8);
 
-/// How often a device that has no more to do reads what it is pushed.
-const LISTEN_EVERY: Duration = Duration::from_millis(250);
-
-/// How often a newcomer looks whether it is its turn.
-const NEWS_EVERY: Duration = Duration::from_millis(2);
+/// How often a newcomer looks whether it is its turn, and who has no more to do whether the others have.
+const NEWS_EVERY: Duration = Duration::from_millis(20);
 
 /// What is to happen.
 #[derive(Debug, Clone)]
@@ -220,7 +217,8 @@ impl Drop for Living {
 impl Life {
     async fn live(mut self) -> Device {
         if let Some(messages) = self.comes_after {
-            while self.budget.load(Ordering::Relaxed) < messages {
+            // If those who talk fail, nobody waits for their words.
+            while self.budget.load(Ordering::Relaxed) < messages && self.living.load(Ordering::Relaxed) > 0 {
                 sleep(NEWS_EVERY).await;
             }
             for room in &self.rooms {
@@ -232,8 +230,7 @@ impl Life {
         }
         // A socket that nobody reads fills up.
         while self.living.load(Ordering::Relaxed) > 0 {
-            self.device.listen().await;
-            sleep(LISTEN_EVERY).await;
+            self.device.hear(NEWS_EVERY).await;
         }
         self.device
     }

@@ -35,7 +35,7 @@ pub async fn serve(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>, 
 }
 
 /// The signature's presence alone is checked: there are no keys here to check it with.
-fn is_signed(headers: &HeaderMap) -> bool {
+pub fn is_signed(headers: &HeaderMap) -> bool {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     authorization.is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 ")) && headers.contains_key("x-amz-date")
 }
@@ -78,6 +78,6 @@ fn limit_exceeded(message: &str) -> Response {
 }
 
 /// The SDKs tell errors apart by this header.
-fn error(status: StatusCode, kind: &'static str, message: &str) -> Response {
+pub fn error(status: StatusCode, kind: &'static str, message: &str) -> Response {
     (status, [("x-amzn-errortype", kind)], Json(json!({"message": message}))).into_response()
 }

@@ -4,6 +4,7 @@ mod authorizer;
 mod connections;
 mod events;
 mod http;
+mod lambda;
 mod limits;
 mod local_only;
 mod management;
@@ -61,6 +62,7 @@ impl Gateway {
         let mut router = Router::new()
             .route(&format!("/{stage}"), get(websocket::handshake))
             .route(&format!("/{stage}/@connections/{{id}}"), any(management::serve))
+            .route("/2015-03-31/functions/{name}/invocations", any(lambda::serve))
             .route("/local/token", any(local_only::token))
             .route("/local/endpoints", get(local_only::endpoints))
             .fallback(http::elsewhere);

@@ -264,6 +264,9 @@ impl App {
                 return Ok(Ended { seen, connections });
             }
             sleep(HANDSHAKE_POLL).await;
+            // One whose `$disconnect` has come is on its way nowhere.
+            let counted = self.users.devices(user).await?;
+            devices.retain(|device| counted.contains(device));
         }
     }
 

@@ -1,10 +1,9 @@
 //! What a room is for: everyone in it gets everything, once, and nobody else does.
 
-use chat_tests::{Client, Deployment, PATIENCE, fresh, text_message};
+use chat_tests::{Client, Deployment, fresh, text_message, until};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use tokio::time::timeout;
 
 #[tokio::test]
 async fn the_payloads_of_the_course_work_as_they_are() {
@@ -199,8 +198,7 @@ async fn a_join_in_a_storm_of_sends_misses_nothing() {
         async move {
             let mut joiner = deployment.connect(fresh()).await;
             let so_far = format!("chatroomId={room}&after={}&limit=1", n * 7);
-            let storm = async { while deployment.history(&so_far).await.ids().is_empty() {} };
-            timeout(PATIENCE, storm).await.expect("the storm comes so far");
+            until("the storm comes so far", async || !deployment.history(&so_far).await.ids().is_empty()).await;
             let request = json!({"action": "joinRoom", "chatroomId": room});
             let last_id = joiner.ask(request).await["lastId"].as_u64().expect("lastId");
             (joiner, last_id)

@@ -21,9 +21,10 @@ fn shows(mistake: Mistake, violation: &Violation) -> bool {
 #[allow(clippy::print_stdout, reason = "what was noticed of each is what it is read for")]
 async fn every_mistake_is_noticed() {
     for mistake in Mistake::ALL {
-        // A race may be missed once; with these seeds all are found at the first or the second.
+        // Where two requests have to meet, one is held until the other is done. A function that gives up because the machine is
+        // busy may still spoil it once.
         let mut noticed = None;
-        for seed in 1..=5 {
+        for seed in 1..=3 {
             let workload = Workload {
                 seed,
                 rooms: 3,

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use chat::{Profile, UserId};
 use chat_aws::Failure;
-use chat_tests::{Server, caller, device_of, ghost, user};
+use chat_tests::{Server, caller, device_of, ghost, http_client, user};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ struct Stingy {
 impl Stingy {
     /// Answers the URL of one that stands before DynamoDB.
     async fn before(target: &str, keys: usize) -> String {
-        let stingy = Self { target: target.into(), keys, http: reqwest::Client::new() };
+        let stingy = Self { target: target.into(), keys, http: http_client() };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let router = Router::new().fallback(serve).with_state(Arc::new(stingy));

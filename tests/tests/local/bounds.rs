@@ -10,7 +10,7 @@ use chat::{ConnectionId, Device, Timestamp};
 use chat_aws::Vars;
 use chat_local::Limits;
 use chat_tests::{
-    Client, Closed, Held, HeldHandshakes, Server, held, invoke, lost_device, remember, sample, text_message,
+    Client, Closed, Held, HeldHandshakes, Server, held, invoke, lost_device, remember, sample, text_message, until,
     websocket_event,
 };
 use futures_util::future::join_all;
@@ -265,7 +265,8 @@ async fn connections_that_ended_unnoticed_keep_nobody_out() {
         client.close().await;
     }
     // What says that the lost one is closed expires.
-    while server.keys("ConnectionsTable").await != [format!("CONN#{} CONN", lost_device().connection)] {}
+    let left = [format!("CONN#{} CONN", lost_device().connection)];
+    until("the rows of the others go away", async || server.keys("ConnectionsTable").await == left).await;
     server.stop().await;
 }
 
@@ -288,7 +289,7 @@ async fn a_connection_that_is_displaced_on_its_way_in_is_refused() {
     remember(&server.app(), "7", lost_device()).await;
     let url = held(&server.socket_url(&server.token_of(7)), Held::Displacing);
     let (status, mut second) = tokio::join!(Client::refused(&url), async {
-        while server.devices("7").await.len() < 2 {}
+        until("both devices are known", async || server.devices("7").await.len() == 2).await;
         server.connect(7).await
     });
     assert_eq!(status, 429);
@@ -307,7 +308,7 @@ async fn a_connection_that_is_displaced_before_it_is_in_does_nothing_more_than_o
         let server = Server::start_with(handshakes.clone(), Limits::default()).await;
         let url = held(&server.socket_url(&server.token_of(7)), Held::Answered);
         let (mut first, mut second) = tokio::join!(Client::connect(&url), async {
-            while server.keys("ConnectionsTable").await.is_empty() {}
+            until("the first is open", async || !server.keys("ConnectionsTable").await.is_empty()).await;
             let second = server.connect(7).await;
             handshakes.release();
             second

@@ -3,11 +3,16 @@
 use chat::{ConnectionId, Member};
 use chat_aws::{Vars, now};
 use chat_local::{HANDLERS, Template};
-use chat_tests::{Call, Recorder, Server, enter, ghost, invoke, room, sample, text_message, user, websocket_event};
+use chat_tests::{
+    Call, Recorder, Server, enter, ghost, invoke, room, sample, text_message, until, user, websocket_event,
+};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Functions without a route, which are invoked by name by whoever the account lets.
+const INVOKED_WITH_IAM: &[&str] = &["DisconnectUserFunction"];
 
 fn document() -> Value {
     let text = std::fs::read_to_string(format!("{ROOT}/template.yaml")).expect("the template");
@@ -57,14 +62,25 @@ fn routes_lead_to_the_functions_of_their_name() {
         assert_eq!(route["FunctionArn"], json!({"Fn::GetAtt": [function, "Arn"]}), "{key}");
         routed.insert(function);
     }
-    let answered = routes.iter().filter(|(_, route)| route["RouteResponseSelectionExpression"] == "$default").count();
+    let answered = routes.iter().filter(|(_, route)| route["RouteResponseSelectionExpression"] == "$default");
+    // SAM's names: `joinRoom` becomes `ChatApiJoinroomRoute`.
+    let answered =
+        answered.map(|(key, _)| format!("ChatApi{}Route", pascal(&key.trim_start_matches('$').to_lowercase())));
     let resources = document["Resources"].as_object().expect("resources").values();
-    let responses = resources.filter(|resource| resource["Type"] == "AWS::ApiGatewayV2::RouteResponse").count();
-    assert_eq!((answered, responses), (4, 4), "every route that replies has its route response");
-    // The rest is not reached by a route key: the authorizer, the HTTP API's function, and what a backend invokes.
-    let rest: BTreeSet<_> = functions(&document).into_keys().filter(|id| !routed.contains(id)).collect();
-    let unrouted = ["AuthorizeFunction", "DisconnectUserFunction", "ListHistoryFunction"];
-    assert_eq!(rest, unrouted.map(String::from).into());
+    let responses = resources.filter(|resource| resource["Type"] == "AWS::ApiGatewayV2::RouteResponse");
+    let responses =
+        responses.map(|response| response["Properties"]["RouteId"]["Ref"].as_str().expect("a route").into());
+    let responses: Vec<String> = responses.collect();
+    assert_eq!(BTreeSet::from_iter(responses), answered.collect(), "every route that replies has its route response");
+    // The rest is reached otherwise: it decides about the routes, belongs to the HTTP API, or is invoked with IAM.
+    let authorizer = &document["Resources"]["ChatApi"]["Properties"]["Auth"]["AuthArn"];
+    for (id, function) in functions(&document).into_iter().filter(|(id, _)| !routed.contains(id)) {
+        let events = function["Properties"]["Events"].as_object().into_iter().flatten();
+        let reached = *authorizer == json!({"Fn::GetAtt": [id, "Arn"]})
+            || events.map(|(_, event)| &event["Type"]).any(|kind| kind == "HttpApi")
+            || INVOKED_WITH_IAM.contains(&id.as_str());
+        assert!(reached, "nothing leads to {id}");
+    }
 }
 
 fn of_type<'a>(document: &'a Value, kind: &'static str) -> impl Iterator<Item = (&'a String, &'a Value)> {
@@ -336,7 +352,8 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         invoke(name, &vars, event).await;
         assert_eq!(client.next().await["code"], "gone", "{name}");
         client.closed().await;
-        while server.keys("ConnectionsTable").await.len() > before.len() {}
+        let gone = async || server.keys("ConnectionsTable").await.len() <= before.len();
+        until("its rows go away", gone).await;
         assert!(recorder.take().is_empty(), "{name}: nothing is read for it, nor written");
         used.get_mut(name).expect("a function").extend(both_verbs());
     }
@@ -367,16 +384,9 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
 #[test]
 fn no_function_links_what_makes_it_start_slowly() {
     for (function, _) in HANDLERS {
-        let output = std::process::Command::new(env!("CARGO"))
-            .args(["tree", "--locked", "--edges", "normal", "--prefix", "none", "--package", function])
-            .current_dir(ROOT)
-            .output()
-            .expect("cargo runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let tree = String::from_utf8(output.stdout).expect("UTF-8");
-        let linked: BTreeSet<_> = tree.lines().filter_map(|line| line.strip_suffix(" (*)").or(Some(line))).collect();
+        let linked = cargo_tree(&["--edges", "normal", "--package", function]);
         let named = |name: &str| linked.iter().filter(|krate| krate.split(' ').next() == Some(name)).count();
-        assert!(named("tokio") == 1 && named("lambda_runtime") == 1, "the tree was read: {tree}");
+        assert!(named("tokio") == 1 && named("lambda_runtime") == 1, "the tree was read: {linked:?}");
         for name in ["aws-config", "aws-lc-rs", "aws-lc-sys", "aws-smithy-http-client", "h2", "native-tls", "openssl"] {
             assert_eq!(named(name), 0, "{function} links {name}");
         }
@@ -386,6 +396,31 @@ fn no_function_links_what_makes_it_start_slowly() {
         let hyper = linked.iter().find(|krate| krate.starts_with("hyper v")).expect("hyper");
         assert!(hyper.starts_with("hyper v1."), "{function} links {hyper}");
     }
+}
+
+/// Every crate that is built, as `cargo tree` says it with these arguments.
+fn cargo_tree(arguments: &[&str]) -> BTreeSet<String> {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--prefix", "none"])
+        .args(arguments)
+        .current_dir(ROOT)
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).expect("UTF-8");
+    tree.lines().map(|line| line.strip_suffix(" (*)").unwrap_or(line).to_owned()).collect()
+}
+
+/// The README's two commands, `cargo run` and `cargo test --workspace`, share what they build: a crate with other features is
+/// built again, and whatever stands on it, such as the AWS SDK, with it.
+#[test]
+fn the_first_build_serves_the_tests_too() {
+    let features = ["--format", "{p} [{f}]"];
+    let run = cargo_tree(&[&["--edges", "normal,build"], &features[..]].concat());
+    let tests = cargo_tree(&[&["--edges", "normal,build,dev", "--workspace"], &features[..]].concat());
+    assert!(run.iter().any(|krate| krate.starts_with("aws-sdk-dynamodb v")), "the tree was read: {run:?}");
+    let other: Vec<_> = run.difference(&tests).collect();
+    assert!(other.is_empty(), "to be said in local/Cargo.toml: the tests build these with other features: {other:#?}");
 }
 
 /// What stands between backticks in the last column of a row of SECURITY.md.
@@ -410,6 +445,27 @@ fn what_security_says_is_tested_is_tested() {
         let found = sources.contains(&format!("fn {name}(")) || sources.contains(&format!("it(\"{name}\""));
         assert!(found, "SECURITY.md names a test that is not there: {name}");
     }
+}
+
+/// A test that waits for ever says nothing: what it waits for stands in `in_time` or `until`, which give up and say it.
+#[test]
+fn every_wait_has_a_limit_and_a_name() {
+    let mut sources = String::new();
+    for folder in ["tests/src", "tests/tests", "functions"] {
+        read_all(format!("{ROOT}/{folder}").as_ref(), &mut sources);
+    }
+    // A time-out that does not say of what, an HTTP client without any, and a loop that does nothing but ask again.
+    let unlimited = |line: &str| {
+        let nameless = [
+            concat!(" timeout", "(PATIENCE"),
+            concat!(" timeout", "(chat_tests::PATIENCE"),
+            concat!("Client", "::new()"),
+        ];
+        let asks_again = line.contains(concat!("while", " ")) && !line.contains("while let ") && line.contains(" {}");
+        asks_again || nameless.iter().any(|wait| line.contains(wait) && !line.contains("{what}"))
+    };
+    let found: Vec<_> = sources.lines().filter(|line| unlimited(line)).collect();
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 fn read_all(folder: &std::path::Path, text: &mut String) {

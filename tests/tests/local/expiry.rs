@@ -1,20 +1,22 @@
 //! A connection and its token: neither outlives the other, and an operator can end both.
 
-use chat_aws::{Ended, JoinNumber, Vars, now};
+use chat_aws::{Ended, JoinNumber, now};
 use chat_local::{Limits, Outcast, Running, disconnect_user, disconnect_user_of};
 use chat_tests::{
-    Client, Closed, Held, HeldHandshakes, PATIENCE, Recorder, Server, ghost, held, lost_device, remember, room,
-    text_message,
+    Client, Closed, Held, HeldHandshakes, Recorder, Server, ghost, held, in_time, lost_device, remember, room,
+    text_message, until,
 };
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// A token that is good for two seconds still, all of them within the minute that clocks may differ by.
+/// A token that is good for eight seconds still, all of them within the minute that clocks may differ by: long enough to connect and
+/// join on a busy machine.
 fn nearly_over(server: &Server, user: u64) -> String {
-    let expiry = now().seconds() - 58;
+    let expiry = now().seconds() - 52;
     server.token(json!({"userId": user, "rooms": "*", "exp": expiry}))
 }
 
@@ -30,11 +32,15 @@ async fn a_connection_is_ended_by_what_it_does_after_its_token_is_over() {
         json!({"action": "leaveRoom", "chatroomId": 2}),
         text_message(1, "too late"),
     ];
-    for (user, action) in (11..).zip(actions) {
+    // Side by side, since each waits for the end of its token.
+    let ends = (11..).zip(actions).map(async |(user, action)| {
         let mut client = Client::connect(&server.socket_url(&nearly_over(&server, user))).await;
         client.join(1).await;
-        let ended = timeout(PATIENCE, until_ended(&mut client, action.clone())).await.expect("ended");
+        let ended = in_time("the connection ends", until_ended(&mut client, action.clone())).await;
         assert!(ended.iter().all(|frame| frame["code"] != "internal"), "{action}: {ended:?}");
+        user
+    });
+    for user in join_all(ends).await {
         // The room is told, as of everybody who goes.
         other.expect(json!({"type": "leaveRoom", "userId": user})).await;
     }
@@ -61,8 +67,7 @@ async fn who_says_nothing_hears_nothing_once_the_token_is_over() {
     app.connections.enter(&silent, JoinNumber::FIRST, &room, good_until).await.expect("entered");
     let members = async || app.connections.members(&room).await.expect("a page").all().await.expect("members");
     assert_eq!(members().await, [silent]);
-    let forgotten = async { while !members().await.is_empty() {} };
-    timeout(PATIENCE, forgotten).await.expect("nobody is left");
+    until("nobody is left", async || members().await.is_empty()).await;
     assert!(now().seconds() >= good_until.seconds(), "not before its time");
     server.stop().await;
 }
@@ -99,8 +104,7 @@ async fn an_operator_ends_all_connections_of_a_user_and_its_tokens() {
         }
     }
     // Of the other alone: a refusal leaves nothing.
-    let left = async { while server.keys("ConnectionsTable").await.len() > 2 {} };
-    timeout(PATIENCE, left).await.expect("the rows of user 8's connection");
+    until("only the rows of user 8 are left", async || server.keys("ConnectionsTable").await.len() <= 2).await;
 
     // What the application signs a minute from now is good: its clock may be that fast.
     let skewed = server.token(json!({"userId": 7, "rooms": "*", "iat": now().seconds() + 50}));
@@ -124,12 +128,12 @@ async fn an_operator_ends_a_connection_that_is_on_its_way_in() {
     let (mut device, ended, ()) = tokio::join!(
         Client::connect(&url),
         async {
-            while server.keys("ConnectionsTable").await.is_empty() {}
+            until("it is open", async || !server.keys("ConnectionsTable").await.is_empty()).await;
             app.disconnect(&seven).await.expect("done")
         },
         // It was closed before it is in.
         async {
-            while !server.row("ConnectionsTable", "closedAt").await {}
+            until("it is closed", async || server.row("ConnectionsTable", "closedAt").await).await;
             handshakes.release();
         }
     );
@@ -147,8 +151,8 @@ async fn a_handshake_that_is_revoked_on_its_way_is_refused() {
     let url = held(&server.socket_url(&server.token_of(7)), Held::Displacing);
     let seven = chat_tests::user("7");
     let (status, ended) = tokio::join!(Client::refused(&url), async {
-        while server.devices("7").await.len() < 2 {}
-        timeout(PATIENCE, app.disconnect(&seven)).await.expect("in time").expect("done")
+        until("both devices are known", async || server.devices("7").await.len() == 2).await;
+        app.disconnect(&seven).await.expect("done")
     });
     assert_eq!((status, ended), (429, Ended { seen: true, connections: 0 }));
     server.stop().await;
@@ -238,7 +242,7 @@ async fn the_command_writes_nothing_where_the_tables_are_not_those() {
     assert_eq!(asked(connections, chat).await.expect("done").connections, 1);
     device.closed().await;
     // Nobody is connected: the chat table still says what it is.
-    while !server.keys(connections).await.is_empty() {}
+    until("its rows go away", async || server.keys(connections).await.is_empty()).await;
     assert_eq!(asked(connections, chat).await.expect("done").connections, 0);
     let error = asked(chat, connections).await.expect_err("refused");
     assert!(error.to_string().ends_with("ConnectionsTable is empty: nobody ever connected"), "{error}");
@@ -250,9 +254,7 @@ async fn the_command_writes_nothing_where_the_tables_are_not_those() {
 async fn a_backend_shuts_somebody_out_by_invoking_the_function() {
     let server = Server::start().await;
     let mut device = server.connect(7).await;
-    let vars = Vars::from_iter(server.vars());
-    let function = disconnect_user::function(&vars).expect("a function");
-    let call = async |payload: Value| function.invoke_as("r", payload).await.map_err(|error| error.to_string());
+    let call = async |payload: Value| server.call("disconnect-user", &payload).await;
     assert_eq!(call(json!({})).await, Err("userId is missing".into()));
     let ended = json!({"userId": 7, "seen": true, "connectionsEnded": 1});
     assert_eq!(call(json!({"userId": 7})).await, Ok(ended));
@@ -260,6 +262,9 @@ async fn a_backend_shuts_somebody_out_by_invoking_the_function() {
     assert_eq!(Client::refused(&server.socket_url(&server.token_of(7))).await, 403);
     let ended = json!({"userId": "07", "seen": false, "connectionsEnded": 0});
     assert_eq!(call(json!({"userId": "07"})).await, Ok(ended));
+    assert_eq!(server.call("no-such-function", &json!({})).await, Err("refused".into()));
+    let unsigned = server.function_url("disconnect-user");
+    assert_eq!(server.http().post(unsigned).body(r#"{"userId":8}"#).send().await.expect("an answer").status(), 403);
     server.stop().await;
 }
 

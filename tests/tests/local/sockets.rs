@@ -2,7 +2,7 @@
 
 use chat::Push;
 use chat_aws::posts_in_flight;
-use chat_tests::{PATIENCE, Posts, Recorder, Server, fill, room, user};
+use chat_tests::{Posts, Recorder, Server, fill, in_time, room, user};
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 const MEMBERS: usize = 300;
 
@@ -97,7 +96,8 @@ impl Network {
     /// Cuts all sockets, and waits until both ends of each can see it.
     async fn cut(&self) {
         self.cut.send_replace(());
-        self.open.subscribe().wait_for(|open| *open == 0).await.expect("a count");
+        let mut open = self.open.subscribe();
+        in_time("all sockets are cut", open.wait_for(|open| *open == 0)).await.expect("a count");
     }
 
     fn opened(&self) -> usize {
@@ -124,7 +124,7 @@ async fn a_socket_that_was_closed_while_it_was_idle_costs_no_attempt() {
         network.held.send_replace(false);
     };
     let all = futures_util::future::join(join_all((0..8).map(|_| next())), all_are_under_way);
-    timeout(PATIENCE, all).await.expect("each request has a socket");
+    in_time("each request has a socket", all).await;
     assert_eq!(network.opened(), 8, "one for each request at the same time");
     network.cut().await;
     assert_eq!(next().await, 11, "counted once");

@@ -122,6 +122,14 @@ impl Users {
         Ok((found.item.is_some(), time))
     }
 
+    /// The connections of a user that nobody has forgotten yet.
+    pub async fn devices(&self, user: &UserId) -> Result<Vec<Device>, Fault> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = request.set_key(Some(key(&keys::user(user), keys::PROFILE))).projection_expression("devices");
+        let found = request.send().await.map_err(Fault::doing("failed to list a user's connections"))?;
+        devices(found.item)
+    }
+
     /// Has no token of a user connect again that was issued until a certain time, whether the user was seen before or not. Answers
     /// the connections that were made until now.
     pub async fn revoke(&self, user: &UserId, until: Timestamp) -> Result<Vec<Device>, Fault> {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,6 +33,16 @@ describe("an example", () => {
     [run, browser] = await Promise.all([startLocalRun(), startBrowser()]);
   });
   after(() => Promise.all([run.stop(), browser.close()]));
+
+  it("is the one in the README", async (test) => {
+    const [, sample] = readme.match(/```js\n(import \{ ChatClient \}.*?)```/s) ?? [];
+    const folder = await clone(test);
+    await writeFile(join(folder, "web/sample.js"), sample.replaceAll("127.0.0.1:3000", new URL(run.page).host));
+    const sampled = spawn(process.execPath, ["--experimental-websocket", "web/sample.js"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+    test.after(() => sampled.kill());
+    const [line] = await once(createInterface({ input: sampled.stdout }), "line");
+    assert.equal(line, "1 光 hello");
+  });
 
   it("is one plain file", async (test) => {
     const friend = user(test, 1);

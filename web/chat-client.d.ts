@@ -66,7 +66,7 @@ export type ChatOptions = {
     historyUrl: string;
     /**
      *   Asked before each connection, and when the history takes the token no more. It may throw: that is tried again, unless it
-     *   is a `ChatError` that is not `retryable`.
+     *   is a `ChatError` that is not `retryable`. What is no token ends the client, with the code `token`.
      */
     getToken: () => string | Promise<string>;
     /**

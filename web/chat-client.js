@@ -25,7 +25,7 @@
  * @property {string} historyUrl The history: `https://….amazonaws.com/chat-history/list`.
  * @property {() => string | Promise<string>} getToken
  *   Asked before each connection, and when the history takes the token no more. It may throw: that is tried again, unless it
- *   is a `ChatError` that is not `retryable`.
+ *   is a `ChatError` that is not `retryable`. What is no token ends the client, with the code `token`.
  * @property {number} [pingIntervalMs] After how long a silence a ping goes out; 5 minutes.
  * @property {number} [lifetimeMs] How long the server lets a connection live; 2 hours. Before that another one takes over.
  * @property {number} [timeoutMs] Longest wait for any answer; 15 seconds.

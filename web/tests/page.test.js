@@ -111,6 +111,8 @@ describe("the page", () => {
     await page.getByRole("status").getByText("Not connected").waitFor();
     await send(page, "said offline");
     await page.locator(".sending", { hasText: "said offline" }).waitFor();
+    const edge = await page.locator(".sending .bubble").evaluate((bubble) => [getComputedStyle(bubble).borderStyle, getComputedStyle(bubble).borderColor]);
+    assert.deepEqual([edge[0], edge[1].startsWith("rgb(")], ["dashed", true], "it is seen to be on its way");
     network.up();
     await page.locator("[data-id]", { hasText: "said offline" }).waitFor();
     assert.equal(await page.locator(".sending").count(), 0);

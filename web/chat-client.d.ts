@@ -66,7 +66,7 @@ export type ChatOptions = {
     historyUrl: string;
     /**
      *   Asked before each connection, and when the history takes the token no more. It may throw: that is tried again, unless it
-     *   is a `ChatError` that is not `retryable`.
+     *   is a `ChatError` that is not `retryable`. What is no token ends the client, with the code `token`.
      */
     getToken: () => string | Promise<string>;
     /**
@@ -95,12 +95,17 @@ export type Deferred<T> = {
     resolve: (value: T) => void;
     reject: (error: unknown) => void;
 };
+export type Tried = {
+    at: number;
+    wall: number;
+    server: number;
+};
 export type Send = {
     type: Kind;
     content: string;
     clientMessageId: string;
     tries: number;
-    triedAt?: number;
+    tried?: Tried;
     done: Deferred<Sent>;
 };
 export declare class ChatError extends Error {
@@ -110,7 +115,7 @@ export declare class ChatError extends Error {
     retryAfterMs: number | undefined;
     /**
      * @param {string} code The server's (`badRequest`, `tooLarge`, `notAllowed`, `internal`, …) or one of: `connectionLost`,
-     *   `disconnected`, `refused`, `left`, `queueFull`, `unknown`, `token`, `unreachable`, `badFrame`, `badResponse`.
+     *   `offline`, `disconnected`, `refused`, `left`, `queueFull`, `unknown`, `token`, `unreachable`, `badFrame`, `badResponse`.
      * @param {string} message
      * @param {{ retryable?: boolean, action?: string, cause?: unknown, retryAfterMs?: number }} [about]
      */
@@ -149,7 +154,7 @@ export declare class ChatClient extends Target<ClientEvents> {
     get state(): "connected" | "connecting" | "disconnected";
     /** Whom the token names; undefined before the first one. */
     get userId(): Id | undefined;
-    /** The room, always the same object; nothing is sent before its `join`. @param {Id} id */
+    /** The room, always the same object; nothing is sent before its `join`. Throws a `ChatError` where no room can have this id. @param {Id} id */
     room(id: Id): ChatRoom;
     /** Connects, and stays connected until `disconnect` or a refusal. @returns {Promise<void>} */
     connect(): Promise<void>;
@@ -162,6 +167,8 @@ export declare class ChatRoom extends Target<RoomEvents> {
     get id(): Id;
     /** In the room on a connection that is open. */
     get joined(): boolean;
+    /** The room is so large that the server announces nobody: `joined` and `left` do not come, messages do. */
+    get quiet(): boolean;
     /** Enters, and enters again after each reconnect, until `leave` or a refusal. @returns {Promise<void>} */
     join(): Promise<void>;
     /** @returns {Promise<void>} */

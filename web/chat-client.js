@@ -25,7 +25,7 @@
  * @property {string} historyUrl The history: `https://….amazonaws.com/chat-history/list`.
  * @property {() => string | Promise<string>} getToken
  *   Asked before each connection, and when the history takes the token no more. It may throw: that is tried again, unless it
- *   is a `ChatError` that is not `retryable`.
+ *   is a `ChatError` that is not `retryable`. What is no token ends the client, with the code `token`.
  * @property {number} [pingIntervalMs] After how long a silence a ping goes out; 5 minutes.
  * @property {number} [lifetimeMs] How long the server lets a connection live; 2 hours. Before that another one takes over.
  * @property {number} [timeoutMs] Longest wait for any answer; 15 seconds.
@@ -34,7 +34,8 @@
 /** @typedef {Required<Omit<ChatOptions, "WebSocket">>} Settings */
 /** @template Detail @typedef {{ on(event: CustomEvent<Detail>): void }["on"] | EventListenerObject} Listener */
 /** @template T @typedef {{ promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void }} Deferred */
-/** @typedef {{ type: Kind, content: string, clientMessageId: string, tries: number, triedAt?: number, done: Deferred<Sent> }} Send */
+/** When a send was tried first, by three clocks: one that may stop, one that may jump, and the server's. @typedef {{ at: number, wall: number, server: number }} Tried */
+/** @typedef {{ type: Kind, content: string, clientMessageId: string, tries: number, tried?: Tried, done: Deferred<Sent> }} Send */
 
 /** API Gateway cuts a connection that is silent for 10 minutes. */
 const PING_INTERVAL_MS = 5 * 60_000;
@@ -47,6 +48,10 @@ const FINAL_AFTER_MS = 10_000;
 /** Pushes may overtake each other by this much; asking at once would cost a request per member. */
 const OVERTAKING_MS = 300;
 const RECONNECT_MAX_MS = 30_000;
+/** The longest wait that the server may ask for. What is longer is a mistake, and would look like a failure for good. */
+const RETRY_AFTER_MAX_MS = 5 * 60_000;
+/** `setTimeout` fires at once after a longer time. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
 const REPEAT_MAX_MS = 4_000;
 /** A connection that lived this long was a good one: the next starts without a long wait, also on a train. */
 const STABLE_MS = 3_000;
@@ -54,6 +59,8 @@ const STABLE_MS = 3_000;
 const RETRY_WINDOW_MS = 23 * 3_600_000;
 /** The server's limit, in characters. A frame over 32 KB would cost the connection instead of an answer. */
 const CONTENT_MAX = 4_000;
+/** The server's limit for the id of a room. */
+const ID_BYTES_MAX = 255;
 /** Refused this often with the server's own fault, a send is given up, so that those behind it can go. */
 const SEND_TRIES = 6;
 /** Unsent messages in a room. */
@@ -75,7 +82,7 @@ const RETRYABLE = ["internal", "rateLimited", "tooManyConnections"];
 export class ChatError extends Error {
   /**
    * @param {string} code The server's (`badRequest`, `tooLarge`, `notAllowed`, `internal`, …) or one of: `connectionLost`,
-   *   `disconnected`, `refused`, `left`, `queueFull`, `unknown`, `token`, `unreachable`, `badFrame`, `badResponse`.
+   *   `offline`, `disconnected`, `refused`, `left`, `queueFull`, `unknown`, `token`, `unreachable`, `badFrame`, `badResponse`.
    * @param {string} message
    * @param {{ retryable?: boolean, action?: string, cause?: unknown, retryAfterMs?: number }} [about]
    */
@@ -147,6 +154,9 @@ export class ChatClient extends Target {
     if (!WebSocket) throw new TypeError("there is no global WebSocket: hand one in");
     // Thrown here, rather than tried again for ever.
     for (const address of [url, historyUrl]) new URL(address);
+    for (const [name, ms] of Object.entries({ pingIntervalMs, lifetimeMs, timeoutMs })) {
+      if (!(ms > 0 && ms <= TIMER_MAX_MS)) throw badRequest(`${name} must be 1 to ${TIMER_MAX_MS} ms`);
+    }
     this.#WebSocket = WebSocket;
     this.#settings = { url, historyUrl, getToken, pingIntervalMs, lifetimeMs, timeoutMs };
   }
@@ -160,8 +170,9 @@ export class ChatClient extends Target {
     return this.#userId;
   }
 
-  /** The room, always the same object; nothing is sent before its `join`. @param {Id} id */
+  /** The room, always the same object; nothing is sent before its `join`. Throws a `ChatError` where no room can have this id. @param {Id} id */
   room(id) {
+    if (!isRoomId(id)) throw badRequest(`room id must be a whole number, or a text of 1 to ${ID_BYTES_MAX} printable bytes`);
     const key = String(id);
     let room = this.#rooms.get(key);
     if (!room) this.#rooms.set(key, (room = new ChatRoom(this, id)));
@@ -176,8 +187,9 @@ export class ChatClient extends Target {
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     const wake = () => this.#wake();
-    // Node has neither; there the ping finds out.
+    // Node has none of these; there the ping finds out.
     globalThis.addEventListener?.("online", wake, { signal });
+    globalThis.addEventListener?.("offline", () => this.#offline(), { signal });
     globalThis.document?.addEventListener("visibilitychange", wake, { signal });
     void this.#open();
     return promise;
@@ -285,6 +297,12 @@ export class ChatClient extends Target {
     else if (!this.#attempt) void this.#open();
   }
 
+  /** Nothing can come any more, and waiting for it would take minutes. A server on this machine is there again at once. */
+  #offline() {
+    const error = new ChatError("offline", "the browser is offline", { retryable: true });
+    for (const connection of [this.#next, this.#current]) connection?.end(error.message, error);
+  }
+
   /** A browser hides why a handshake was refused; the history stands behind the same authorizer, and tells. */
   async #refusal(/** @type {unknown} */ caught) {
     if (caught instanceof ChatError && caught.code === "token" && !caught.retryable) return caught;
@@ -296,7 +314,10 @@ export class ChatClient extends Target {
   async #renew() {
     const { getToken, timeoutMs } = this.#settings;
     try {
-      this.#token = await within(timeoutMs, getToken());
+      const token = await within(timeoutMs, getToken());
+      // Asked again, the application would give the same; and no handshake can carry it.
+      if (!/^[\w.-]+$/.test(token ?? "")) throw new ChatError("token", "getToken must give a token, as a text");
+      this.#token = token;
     } catch (cause) {
       const final = cause instanceof ChatError && !cause.retryable;
       const message = cause instanceof Error ? cause.message : String(cause);
@@ -370,6 +391,11 @@ export class ChatClient extends Target {
     if (offset > this.#serverOffset) this.#serverOffset = offset;
   }
 
+  /** The server's clock, at least; `-Infinity` before it was heard. @internal */
+  get serverTime() {
+    return performance.now() + this.#serverOffset;
+  }
+
   /** Whether at `askedAt` (`performance.now()`) whatever was counted before `time` was stored. @internal */
   isFinal(/** @type {string} */ time, /** @type {number} */ askedAt) {
     return askedAt + this.#serverOffset - Date.parse(time) >= FINAL_AFTER_MS;
@@ -395,7 +421,8 @@ export class ChatRoom extends Target {
   #upToFinalAt = 0;
   /** Messages above `#solid`; null is an id that stays unused. @type {Map<number, Message | null>} */ #held = new Map();
   #filling = false;
-  /** By user: whether the last news was a coming. @type {Map<string, boolean>} */ #present = new Map();
+  #quiet = false;
+  /** By user: the last news. @type {Map<string, "joined" | "left">} */ #present = new Map();
   /** @type {Send[]} */ #outbox = [];
   #sending = false;
 
@@ -413,6 +440,11 @@ export class ChatRoom extends Target {
   /** In the room on a connection that is open. */
   get joined() {
     return this.#connection !== undefined;
+  }
+
+  /** The room is so large that the server announces nobody: `joined` and `left` do not come, messages do. */
+  get quiet() {
+    return this.#quiet;
   }
 
   get #connection() {
@@ -475,10 +507,14 @@ export class ChatRoom extends Target {
     for (let attempt = 0; ; attempt++) {
       const askedAt = performance.now();
       const { messages, hasOlder } = await this.#client.page(this.#id, { limit, before });
-      if (!this.#isOpenEnded(hasOlder ? messages : [{ id: 0 }, ...messages], before, askedAt)) {
-        return { messages, hasOlder };
+      if (this.#isOpenEnded(hasOlder ? messages : [{ id: 0 }, ...messages], before, askedAt)) {
+        await sleep(backoff(attempt, REPEAT_MAX_MS));
+        continue;
       }
-      await sleep(backoff(attempt, REPEAT_MAX_MS));
+      const known = messages.filter(isKnown);
+      if (known.length > 0 || !hasOlder || messages.length === 0) return { messages: known, hasOlder };
+      // A page of a later server's kinds alone would look like the beginning.
+      before = messages[0].id;
     }
   }
 
@@ -502,8 +538,9 @@ export class ChatRoom extends Target {
     const isWanted = () => this.#wanted === wanted && !this.#connections.includes(connection);
     if (!wanted || !isWanted()) return false;
     await this.#inTurn(async () => {
-      const ack = await persist(connection, { action: "joinRoom", chatroomId: this.#id }, isWanted);
-      if (ack && isWanted()) this.#entered(connection, ack.lastId);
+      // By `batches` the server knows that one frame may tell of several who leave.
+      const ack = await persist(connection, { action: "joinRoom", chatroomId: this.#id, batches: true }, isWanted);
+      if (ack && isWanted()) this.#entered(connection, ack);
     }).catch((error) => {
       if (error.code === "connectionLost" || !isWanted()) return;
       this.#forget(error);
@@ -512,8 +549,9 @@ export class ChatRoom extends Target {
     return true;
   }
 
-  /** @param {Connection} connection @param {number} lastId */
-  #entered(connection, lastId) {
+  /** @param {Connection} connection @param {{ lastId: number, quiet?: boolean }} ack */
+  #entered(connection, { lastId, quiet }) {
+    this.#quiet = quiet === true;
     // After a time without a connection, who came and went is not known.
     if (!this.joined) this.#present.clear();
     this.#connections = [...this.#connections.filter(({ isOpen }) => isOpen), connection];
@@ -538,18 +576,23 @@ export class ChatRoom extends Target {
         for (const connection of this.#connections) connection.settle(message, this.#id);
       }
       this.#unused(unusedId);
-      this.#hold(message.id, message);
+      this.#hold(message);
       this.#advance(OVERTAKING_MS);
     } else {
-      const { userId, user } = frame;
-      const came = frame.type === "joinRoom";
-      const key = String(userId);
-      // Two connections tell everything twice, and a join may be announced again.
-      if (this.#present.get(key) === came) return;
-      if (this.#present.size >= PRESENT_MAX) this.#present.clear();
-      this.#present.set(key, came);
-      this.emit(came ? "joined" : "left", { userId, user });
+      const { userId, userIds, user } = frame;
+      if (frame.type === "joinRoom") return this.#tell("joined", userId, user);
+      for (const id of Array.isArray(userIds) ? userIds : [userId]) this.#tell("left", id);
     }
+  }
+
+  /** @param {"joined" | "left"} news @param {Id} userId @param {Profile} [user] */
+  #tell(news, userId, user) {
+    const key = String(userId);
+    // Two connections tell everything twice, and a join may be announced again.
+    if (this.#present.get(key) === news) return;
+    if (this.#present.size >= PRESENT_MAX) this.#present.clear();
+    this.#present.set(key, news);
+    this.emit(news, { userId, user });
   }
 
   /** What is not sent, or not entered, will not be. @internal */
@@ -565,6 +608,7 @@ export class ChatRoom extends Target {
     this.#wanted = this.#start = null;
     this.#connections = [];
     this.#solid = this.#upTo = 0;
+    this.#quiet = false;
     this.#held.clear();
     for (const send of this.#outbox.splice(0)) send.done.reject(why);
   }
@@ -576,16 +620,21 @@ export class ChatRoom extends Target {
     return taken;
   }
 
+  /** A kind that only a later server knows is passed over, and not waited for. @param {Message} message */
+  #hold(message, max = HELD_MAX) {
+    this.#client.observe(message.createTime);
+    this.#put(message.id, isKnown(message) ? message : null, max);
+  }
+
   /** @param {number} id @param {Message | null} message */
-  #hold(id, message, max = HELD_MAX) {
-    if (message) this.#client.observe(message.createTime);
+  #put(id, message, max = HELD_MAX) {
     this.#count(id);
     if (id > this.#solid && this.#held.size < max) this.#held.set(id, message);
   }
 
   /** A retry's number, which no message will have. @param {unknown} id */
   #unused(id) {
-    if (Number.isSafeInteger(id)) this.#hold(Number(id), null);
+    if (Number.isSafeInteger(id)) this.#put(Number(id), null);
   }
 
   /** An id was given out, and all before it. @param {number} id */
@@ -617,7 +666,7 @@ export class ChatRoom extends Target {
         const { messages, hasNewer } = await this.#client.page(this.#id, { limit: PAGE_MAX, after: solid });
         if (this.#wanted !== wanted) continue; // left, and perhaps here again from another start
         // Always held: what is passed over below must not be what there was no room for.
-        for (const message of messages) this.#hold(message.id, message, Infinity);
+        for (const message of messages) this.#hold(message, Infinity);
         this.#advance(0);
         const last = messages.at(-1);
         // Beyond the page nothing is known to be missing.
@@ -648,6 +697,9 @@ export class ChatRoom extends Target {
   #send(type, content, { clientMessageId = newId() } = {}) {
     const refuse = (/** @type {string} */ code, /** @type {string} */ message) =>
       this.#reported(Promise.reject(new ChatError(code, message, { action: "sendMessage" })));
+    if (typeof clientMessageId !== "string" || !/^[\w-]{1,64}$/.test(clientMessageId)) {
+      return refuse("badRequest", "clientMessageId must be 1 to 64 of A-Z a-z 0-9 _ -");
+    }
     if (!this.#wanted) return refuse("left", "join the room first");
     if (this.#outbox.length >= OUTBOX_MAX) return refuse("queueFull", `${OUTBOX_MAX} messages wait already`);
     // Half an emoji is no text: the server could not read the frame, and so not say to which request it belongs.
@@ -666,11 +718,12 @@ export class ChatRoom extends Target {
     while (this.#connection && this.#outbox.length > 0) {
       const send = this.#outbox[0];
       const { type, content, clientMessageId, done } = send;
-      const isTooLate = Date.now() - (send.triedAt ??= Date.now()) > RETRY_WINDOW_MS;
       try {
-        if (isTooLate) throw new ChatError("unknown", "nobody knows any more whether it was sent");
+        if (await this.#isForgotten(send)) throw new ChatError("unknown", "nobody knows any more whether it was sent");
         const message = { type, content };
         const frame = { action: "sendMessage", chatroomId: this.#id, message, clientMessageId };
+        // What was awaited may have cost the connection, or the room.
+        if (!this.#connection || this.#outbox[0] !== send) continue;
         const { id, createTime, unusedId } = await this.#connection.request(frame);
         done.resolve({ id, createTime, clientMessageId });
         this.#count(id);
@@ -692,6 +745,17 @@ export class ChatRoom extends Target {
       if (this.#outbox[0] === send) this.#outbox.shift();
     }
     this.#sending = false;
+  }
+
+  /** Whether a retry would be a second message. @param {Send} send */
+  async #isForgotten(send) {
+    const client = this.#client;
+    const tried = (send.tried ??= { at: performance.now(), wall: Date.now(), server: client.serverTime });
+    if (performance.now() - tried.at > RETRY_WINDOW_MS) return true;
+    if (Date.now() - tried.wall <= RETRY_WINDOW_MS) return false;
+    // Either the wall clock jumped, or the machine slept and the other clock stood still. The server's `Date` tells.
+    await client.page(this.#id, { limit: 1 });
+    return client.serverTime - tried.server > RETRY_WINDOW_MS;
   }
 
   /** So that nothing fails in silence where nobody looks at the promise. @template T @param {Promise<T>} promise */
@@ -797,12 +861,13 @@ class Connection {
       case "ack":
       case "pong": {
         const told = waiting && TOLD[String(waiting.frame.action)];
-        if (!told || Number.isSafeInteger(frame[told])) return waiting?.resolve(frame);
+        if (!told || (Number.isSafeInteger(frame[told]) && frame[told] >= 0)) return waiting?.resolve(frame);
         waiting.reject(badFrame());
         return this.#client.emit("error", badFrame());
       }
       case "error": {
-        const { code, action, message, retryAfterMs } = frame;
+        const { code, action, message } = frame;
+        const retryAfterMs = frame.retryAfterMs > 0 ? Math.min(Number(frame.retryAfterMs), RETRY_AFTER_MAX_MS) : undefined;
         if (code === "gone") return this.end("the server had closed the connection");
         const error = new ChatError(String(code), String(message), { action, retryable: RETRYABLE.includes(code), retryAfterMs });
         // The user has opened others since. What is asked for waits until it may come back.
@@ -840,10 +905,21 @@ async function persist(connection, frame, /** @type {() => boolean} */ isWanted)
   return null;
 }
 
-/** @param {unknown} message @returns {message is Message} */
+/** Whether it has its place among the messages. @param {unknown} message @returns {message is Message} */
 function isMessage(message) {
-  const { id, type, content, createTime } = /** @type {any} */ (message ?? {});
-  return Number.isSafeInteger(id) && id > 0 && KINDS.includes(type) && typeof content === "string" && !!Date.parse(createTime);
+  const { id, createTime } = /** @type {any} */ (message ?? {});
+  return Number.isSafeInteger(id) && id > 0 && !!Date.parse(createTime);
+}
+
+/** Whether it can be given out. @param {Message} message */
+function isKnown({ type, content }) {
+  return KINDS.includes(type) && typeof content === "string";
+}
+
+/** The server's rule. A frame with half an emoji in it could not even be read there. @param {unknown} id */
+function isRoomId(id) {
+  if (typeof id === "number") return Number.isSafeInteger(id) && id >= 0;
+  return typeof id === "string" && /^(?!\s*$)[^\p{Cc}\p{Cs}]+$/u.test(id) && new TextEncoder().encode(id).length <= ID_BYTES_MAX;
 }
 
 /** @param {unknown} data @returns {any} */
@@ -863,6 +939,11 @@ function chatError(caught, code) {
 
 function connectionLost(/** @type {string} */ reason) {
   return new ChatError("connectionLost", reason, { retryable: true });
+}
+
+/** What the application must not ask for. */
+function badRequest(/** @type {string} */ message) {
+  return new ChatError("badRequest", message);
 }
 
 function badFrame() {

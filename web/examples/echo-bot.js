@@ -1,10 +1,10 @@
 // @ts-check
-// A bot that says again what it hears: node web/examples/echo-bot.js [room] [address]
+// A bot that says again what it hears: node --experimental-websocket web/examples/echo-bot.js [room] [address]
 import { ChatClient } from "../chat-client.js";
 
 const [roomId = "1", address = "http://127.0.0.1:3000"] = process.argv.slice(2);
-// Node has a WebSocket of its own from version 22 on.
-const WebSocket = globalThis.WebSocket ?? /** @type {any} */ (await import("ws")).default;
+// Node has a WebSocket of its own: from version 22 on without the flag, in version 20 with it. `ws` will do as well.
+const WebSocket = globalThis.WebSocket ?? (await import("ws").catch(explain)).default;
 
 const client = new ChatClient({
   url: new URL("/dev", address.replace(/^http/, "ws")).href,
@@ -29,3 +29,9 @@ client.addEventListener("disconnected", ({ detail }) => console.error(detail.rea
 await client.connect();
 await room.join();
 console.log(`listening in room ${roomId}`);
+
+/** @returns {never} */
+function explain() {
+  console.error("This Node has no WebSocket. Start it with --experimental-websocket, or install one: npm install ws");
+  process.exit(1);
+}

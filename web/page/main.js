@@ -73,7 +73,7 @@ addRoom.addEventListener("submit", (event) => {
   newRoom.value = "";
   if (!id) return;
   addToList(id);
-  open(id);
+  if (rooms.has(id)) open(id);
 });
 
 leave.addEventListener("click", () => {
@@ -110,8 +110,8 @@ composer.addEventListener("submit", (event) => {
 });
 
 text.addEventListener("keydown", (event) => {
-  // The Enter that ends a word of Chinese input is none of ours.
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  // The Enter that ends a word of Chinese input is none of ours. Safari tells it by the 229 alone (WebKit bug 165004).
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
   composer.requestSubmit();
 });
@@ -156,7 +156,8 @@ async function enter() {
     start(way, first);
   } catch (caught) {
     showEntry();
-    complain("refused", { reason: /** @type {Error} */ (caught).message });
+    const { code, message } = /** @type {{ code?: unknown, message: string }} */ (caught);
+    complain("refused", { code: typeof code === "string" ? code : "unreachable" }, message);
   }
 }
 
@@ -181,7 +182,7 @@ function start(way, first) {
   client.addEventListener("disconnected", ({ detail }) => showDisconnected(detail));
   client.addEventListener("error", ({ detail }) => {
     // That there is no token is the reason of a state, and stands there.
-    if (detail.code !== "token") complain("problem", { reason: detail.message });
+    if (detail.code !== "token") complain("problem", { code: detail.code }, detail.message);
   });
   for (const id of kept.rooms) addToList(id);
   kept.isIn = true;
@@ -220,7 +221,12 @@ function whoAmI() {
 /** @param {string} id */
 function addToList(id) {
   if (!client || rooms.has(id)) return;
-  const view = new RoomView(client.room(toId(id)), whoAmI);
+  const room = roomOf(client, id);
+  if (!room) {
+    forget(id);
+    return complain("badRoom");
+  }
+  const view = new RoomView(room, whoAmI);
   const [title, badge] = [create("span", "name"), create("span", "badge")];
   say(title, "roomTitle", { id });
   badge.hidden = true;
@@ -239,7 +245,7 @@ function addToList(id) {
     if (id === kept.open) showNewer();
     showTitle();
   });
-  client.room(toId(id)).addEventListener("error", ({ detail }) => roomFailed(id, detail), { signal: view.signal });
+  room.addEventListener("error", ({ detail }) => roomFailed(id, detail), { signal: view.signal });
   rooms.set(id, { view, item, draft: "" });
   roomList.append(item);
   logs.append(view.log);
@@ -248,10 +254,19 @@ function addToList(id) {
   view.enter().catch(() => {}); // the room's `error` event tells
 }
 
+/** Null where no room can have this id. @param {ChatClient} client @param {string} id */
+function roomOf(client, id) {
+  try {
+    return client.room(toId(id));
+  } catch {
+    return null;
+  }
+}
+
 /** @param {string} id @param {ChatError} error */
 function roomFailed(id, error) {
   if (error.code === "left" || error.code === "disconnected") return;
-  complain("roomProblem", { id, reason: error.message });
+  complain("roomProblem", { id, code: error.code }, error.message);
   if (error.action === "joinRoom") forget(id);
 }
 
@@ -307,19 +322,22 @@ function showStatus(state) {
     return;
   }
   status.dataset.state = state;
+  status.title = "";
   say(status, state);
 }
 
 /** @param {Disconnected} why */
-function showDisconnected({ reason, willRetry, retryInMs = 0 }) {
+function showDisconnected({ code, reason, willRetry, retryInMs = 0 }) {
   clearInterval(countdown);
   if (!client) return;
   if (!willRetry) {
     showEntry();
-    return complain("refused", { reason });
+    return complain("refused", { code }, reason);
   }
   const [said, wait] = [create("span", ""), create("span", "")];
-  say(said, "disconnected", { reason });
+  // Whatever failed: offline, that is why.
+  say(said, "disconnected", { code: navigator.onLine ? code : "offline" });
+  status.title = reason;
   wait.ariaHidden = "true"; // not read aloud every second
   status.dataset.state = "disconnected";
   status.removeAttribute("data-word");
@@ -330,9 +348,10 @@ function showDisconnected({ reason, willRetry, retryInMs = 0 }) {
   countdown = setInterval(tick, 1000);
 }
 
-/** @param {string} word @param {Record<string, unknown>} [values] */
-function complain(word, values) {
+/** @param {string} word @param {Record<string, unknown>} [values] @param {string} [detail] For who wants to know more. */
+function complain(word, values, detail = "") {
   notice.hidden = false;
+  notice.title = detail;
   say(notice, word, values);
 }
 

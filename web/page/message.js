@@ -13,8 +13,12 @@ export function messageLine({ id, type, content, createTime, sender }, name, isM
   const time = document.createElement("time");
   sayTime(time, new Date(createTime));
   const who = create("b", "name");
-  if (isMine) say(who, "you");
-  else who.textContent = name;
+  if (isMine) {
+    say(who, "you");
+  } else {
+    who.textContent = name;
+    who.dir = "auto";
+  }
   const head = create("p", "head", who, " ", time);
   line.append(avatar(name, sender?.headPic), create("div", "bubble", head, body(type, content, name)));
   return line;
@@ -23,8 +27,13 @@ export function messageLine({ id, type, content, createTime, sender }, name, isM
 /** @param {Message["type"]} type @param {string} content @param {string} name */
 function body(type, content, name) {
   const url = type === "text" ? null : webUrl(content);
-  if (!url) return create("p", "content", content);
+  if (!url) {
+    const text = create("p", "content", content);
+    text.dir = "auto";
+    return text;
+  }
   const link = create("a", type === "image" ? "picture" : "content file");
+  link.dir = "auto";
   link.href = url.href;
   link.rel = "noopener noreferrer";
   link.target = "_blank";
@@ -65,21 +74,40 @@ function avatar(name, headPic) {
   return picture;
 }
 
-/** A message that is on its way. @param {Shown} message @param {() => void} retry */
-export function outgoingLine(message, retry) {
-  const line = messageLine(message, inWords("you"), true);
-  const state = create("p", "state");
+/** What of a line the server may tell otherwise than it was shown on its way. */
+const PARTS = [".avatar", "time", ".content, .picture"];
+
+/**
+ * A message that is on its way. Its line stays where it is when the message has come: moved, or made anew, it would jump, and
+ * a screen reader would read it twice.
+ * @param {Shown} message @param {string} name @param {{ retry(): void, discard(): void }} choices
+ */
+export function outgoingLine(message, name, { retry, discard }) {
+  const line = messageLine(message, name, true);
+  const state = create("p", "");
   line.querySelector(".bubble")?.append(state);
   return {
     line,
     sending() {
+      line.classList.remove("failed");
       line.classList.add("sending");
+      // Seen by the line's edge, which takes no place.
+      state.className = "visually-hidden";
       say(state, "sending");
     },
     sent(/** @type {number} */ id) {
-      line.classList.remove("sending");
+      line.classList.remove("sending", "failed");
       line.dataset.id = String(id);
       state.remove();
+    },
+    /** @param {Shown & { id: number }} message @param {string} name */
+    arrived(message, name) {
+      this.sent(message.id);
+      const made = messageLine(message, name, true);
+      for (const part of PARTS) {
+        const [shown, told] = [line, made].map((whole) => whole.querySelector(part));
+        if (shown && told && shown.outerHTML !== told.outerHTML) shown.replaceWith(told);
+      }
     },
     failed() {
       line.classList.remove("sending");
@@ -89,14 +117,11 @@ export function outgoingLine(message, retry) {
       say(again, "retry");
       say(away, "discard");
       again.type = away.type = "button";
-      again.addEventListener("click", () => {
-        line.classList.remove("failed");
-        retry();
-      });
-      away.addEventListener("click", () => line.remove());
+      again.addEventListener("click", retry);
+      away.addEventListener("click", discard);
+      state.className = "state";
       state.removeAttribute("data-word");
       state.replaceChildren(notSent, " ", again, " ", away);
     },
   };
 }
-

@@ -14,17 +14,19 @@ const END_PX = 60;
 /** Older messages are fetched when the first is this near. */
 const AHEAD = "600px";
 
+/** @typedef {ReturnType<typeof outgoingLine> & { clientMessageId: string, message: Said }} Outgoing */
+/** @typedef {Pick<Message, "senderId" | "createTime">} Said */
+
 /** An `EventTarget`: `change` when what is unread, or below, has changed. */
 export class RoomView extends EventTarget {
   log = create("div", "log");
   #items = create("div", "items");
-  #outgoing = create("div", "outgoing");
   #older = create("button", "older");
   #beginning = create("p", "note");
   #room;
   /** @type {() => Profile} */ #me;
   /** @type {Map<string, string>} */ #names = new Map();
-  /** @type {Map<string, { line: HTMLElement, sent(id: number): void }>} */ #pending = new Map();
+  /** What has not come back yet, and what was not sent: at the end of the log, in this order. @type {Outgoing[]} */ #outgoing = [];
   /** The oldest and the newest message that stand in the log. @type {Message | null} */ #first = null;
   /** @type {Message | null} */ #last = null;
   #loading = false;
@@ -53,7 +55,7 @@ export class RoomView extends EventTarget {
     this.#older.hidden = this.#beginning.hidden = true;
     say(this.#older, "older");
     say(this.#beginning, "beginning");
-    this.log.append(this.#older, this.#beginning, this.#items, this.#outgoing);
+    this.log.append(this.#older, this.#beginning, this.#items);
 
     this.#older.addEventListener("click", () => this.#loadOlder());
     this.log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
@@ -114,20 +116,27 @@ export class RoomView extends EventTarget {
   /** Shows it at once, and what becomes of it. @param {Kind} kind @param {string} content */
   send(kind, content) {
     const clientMessageId = newId();
-    const message = { type: kind, content, createTime: new Date().toISOString(), sender: this.#me() };
-    const outgoing = outgoingLine(message, () => deliver());
+    const sender = this.#me();
+    const message = { type: kind, content, createTime: new Date().toISOString(), senderId: sender.id, sender };
+    const name = this.#names.get(String(sender.id)) ?? this.#name(sender.id, sender);
+    const discard = () => this.#drop(outgoing);
+    const line = outgoingLine(message, name, { retry: () => void deliver(), discard });
+    const outgoing = { ...line, clientMessageId, message };
     const deliver = async () => {
       outgoing.sending();
-      this.#pending.set(clientMessageId, outgoing);
       try {
         const { id } = await this.#hand(kind, content, clientMessageId);
-        // Its event may have come before, and have taken its place.
-        if (this.#pending.has(clientMessageId)) outgoing.sent(id);
+        if (!this.#outgoing.includes(outgoing)) return; // its event came before
+        // It had been stored, and shown from the history, before it was sent again.
+        if (this.#items.querySelector(`[data-id="${id}"]`)) discard();
+        else outgoing.sent(id);
       } catch {
-        if (this.#pending.delete(clientMessageId)) outgoing.failed();
+        if (this.#outgoing.includes(outgoing)) outgoing.failed();
       }
     };
-    this.#outgoing.append(outgoing.line);
+    this.#outgoing.push(outgoing);
+    this.#items.append(outgoing.line);
+    this.#arrange();
     this.scrollToEnd();
     void deliver();
   }
@@ -142,25 +151,77 @@ export class RoomView extends EventTarget {
 
   /** @param {Message} message */
   #append(message) {
-    this.#settle(message);
-    const lines = this.#lines([message], this.#last);
-    if (this.#isInterrupted) lines.at(-1)?.classList.remove("continued");
+    const outgoing = this.#outgoing.find((outgoing) => this.#isSame(outgoing, message));
+    const name = this.#name(message.senderId, message.sender);
+    const line = outgoing?.line ?? messageLine(message, name, this.#isMine(message));
+    if (outgoing) {
+      outgoing.arrived(message, name);
+      // Those before it were not sent, and stay below.
+      if (outgoing !== this.#outgoing[0]) {
+        this.#unannounced(() => {
+          dayOver(line)?.remove();
+          this.#place(line);
+        });
+      }
+      this.#outgoing = this.#outgoing.filter((other) => other !== outgoing);
+    } else {
+      this.#place(line);
+    }
+    this.#fit(line, message, this.#last, this.#isInterrupted);
     this.#isInterrupted = false;
-    this.#items.append(...lines);
     this.#first ??= message;
     this.#last = message;
+    this.#arrange();
     if (!this.#isMine(message)) this.#unseen();
     this.#keepAtEnd();
   }
 
-  /** What was on its way is here. What came by the history does not say which send it was; its id does. @param {Message} message */
-  #settle({ id, clientMessageId, senderId }) {
-    if (String(senderId) !== String(this.#me().id)) return;
-    for (const [pendingId, { line }] of this.#pending) {
-      if (pendingId !== clientMessageId && line.dataset.id !== String(id)) continue;
-      line.remove();
-      this.#pending.delete(pendingId);
+  /** What came by the history does not say which send it was; its id does. @param {Outgoing} outgoing @param {Message} message */
+  #isSame({ clientMessageId, line }, message) {
+    if (!this.#isMine(message)) return false;
+    return message.clientMessageId === clientMessageId || line.dataset.id === String(message.id);
+  }
+
+  /** Puts it behind all that has come, and before what is on its way. @param {HTMLElement} line */
+  #place(line) {
+    const next = this.#outgoing[0]?.line ?? null;
+    this.#items.insertBefore(line, next && (dayOver(next) ?? next));
+  }
+
+  /** What is on its way stands as it will stand, so that nothing moves when it has come. */
+  #arrange() {
+    let [before, isInterrupted] = [/** @type {Said | null} */ (this.#last), this.#isInterrupted];
+    for (const { line, message } of this.#outgoing) {
+      this.#fit(line, message, before, isInterrupted);
+      [before, isInterrupted] = [message, false];
     }
+  }
+
+  /**
+   * A line's day, if it is the first of it, and whether it needs a head.
+   * @param {HTMLElement} line @param {Said} message @param {Said | null} before @param {boolean} isInterrupted
+   */
+  #fit(line, message, before, isInterrupted) {
+    const isNewDay = !before || dayOf(before) !== dayOf(message);
+    const day = dayOver(line);
+    if (isNewDay && !day) line.before(dayLine(message));
+    if (!isNewDay) day?.remove();
+    line.classList.toggle("continued", before !== null && !isNewDay && !isInterrupted && continues(before, message));
+  }
+
+  /** @param {Outgoing} outgoing */
+  #drop(outgoing) {
+    dayOver(outgoing.line)?.remove();
+    outgoing.line.remove();
+    this.#outgoing = this.#outgoing.filter((other) => other !== outgoing);
+    this.#arrange();
+  }
+
+  /** What moves, or is old, is not read aloud. @param {() => void} change */
+  #unannounced(change) {
+    this.log.setAttribute("aria-live", "off");
+    change();
+    setTimeout(() => this.log.setAttribute("aria-live", "polite"));
   }
 
   async #loadOlder() {
@@ -186,18 +247,18 @@ export class RoomView extends EventTarget {
   /** What one looks at stays where it is: as far from the end as before. @param {Message[]} messages @param {boolean} hasOlder */
   #prepend(messages, hasOlder) {
     const fromEnd = this.log.scrollHeight - this.log.scrollTop;
-    // Not news: it is not read aloud.
-    this.log.setAttribute("aria-live", "off");
-    this.#older.hidden = !hasOlder;
-    this.#beginning.hidden = hasOlder;
-    const newest = messages.at(-1);
-    if (newest && this.#first) this.#mend(newest, this.#first);
-    this.#items.prepend(...this.#lines(messages, null));
-    this.#first = messages[0] ?? this.#first;
-    this.#last ??= newest ?? null;
+    this.#unannounced(() => {
+      this.#older.hidden = !hasOlder;
+      this.#beginning.hidden = hasOlder;
+      const newest = messages.at(-1);
+      if (newest && this.#first) this.#mend(newest, this.#first);
+      this.#items.prepend(...this.#lines(messages, null));
+      this.#first = messages[0] ?? this.#first;
+      this.#last ??= newest ?? null;
+      this.#arrange();
+    });
     this.log.scrollTop = this.log.scrollHeight - fromEnd;
     this.#keepAtEnd();
-    setTimeout(() => this.log.setAttribute("aria-live", "polite"));
   }
 
   /** The first line was made without knowing what stands before it. @param {Message} before @param {Message} first */
@@ -226,7 +287,8 @@ export class RoomView extends EventTarget {
     const line = create("p", "note");
     say(line, word, { name: this.#name(userId, user) });
     this.#isInterrupted = true;
-    this.#items.append(line);
+    this.#place(line);
+    this.#arrange();
     this.#keepAtEnd();
   }
 
@@ -265,18 +327,23 @@ export class RoomView extends EventTarget {
   }
 }
 
-/** @param {Message} before @param {Message} message */
+/** @param {Said} before @param {Said} message */
 function continues(before, message) {
   const pause = Date.parse(message.createTime) - Date.parse(before.createTime);
   return String(before.senderId) === String(message.senderId) && pause < GROUP_MS;
 }
 
-/** @param {Message} message */
+/** @param {Said} message */
 function dayOf({ createTime }) {
   return new Date(createTime).toDateString();
 }
 
-/** @param {Message} message */
+/** The day that stands over a line. @param {HTMLElement} line */
+function dayOver({ previousElementSibling: day }) {
+  return day?.classList.contains("day") ? day : null;
+}
+
+/** @param {Said} message */
 function dayLine({ createTime }) {
   const day = document.createElement("time");
   sayDay(day, new Date(createTime));

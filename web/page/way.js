@@ -44,7 +44,10 @@ export async function localRun({ userId, name, picture }) {
     async token() {
       const response = await fetch("/local/token", { method: "POST", headers, body: JSON.stringify(claims) });
       const answer = await response.json().catch(() => ({}));
-      if (!response.ok) throw new Error(answer.message ?? `no token: the server answered ${response.status}`);
+      if (!response.ok) {
+        const code = response.status < 500 ? "identity" : "token";
+        throw Object.assign(new Error(answer.message ?? `no token: the server answered ${response.status}`), { code });
+      }
       return answer.token;
     },
   };

@@ -4,6 +4,53 @@
 /** @typedef {Record<string, any>} Values */
 /** @typedef {Record<string, string | ((values: Values) => string)>} Words */
 
+/** Why something failed, by a `ChatError`'s code, for people. @type {Record<"en" | "zh", Record<string, string>>} */
+export const reasons = {
+  en: {
+    offline: "you are offline",
+    connectionLost: "the connection was lost",
+    unreachable: "the chat cannot be reached",
+    token: "you could not be signed in",
+    identity: "this name or user id cannot be used",
+    refused: "your token was not accepted; it may have expired",
+    tooManyConnections: "it is open in too many windows",
+    badRequest: "this cannot be sent",
+    tooLarge: "the message is too long",
+    notAllowed: "you may not do this here",
+    rateLimited: "too much at once; wait a moment",
+    tooManyRooms: "you are in too many rooms; leave one first",
+    queueFull: "too many messages are waiting to be sent",
+    unknown: "it is not known whether the message was sent",
+    left: "you have left the room",
+    disconnected: "you have left",
+    internal: "the chat has a problem",
+  },
+  zh: {
+    offline: "你已离线",
+    connectionLost: "连接已断开",
+    unreachable: "无法连接到聊天服务",
+    token: "无法登录",
+    identity: "这个名字或用户编号不可用",
+    refused: "令牌未被接受，可能已过期",
+    tooManyConnections: "打开的窗口太多",
+    badRequest: "无法发送此内容",
+    tooLarge: "消息太长",
+    notAllowed: "你没有这里的权限",
+    rateLimited: "操作太频繁，请稍候",
+    tooManyRooms: "加入的房间太多，请先离开一个",
+    queueFull: "等待发送的消息太多",
+    unknown: "无法确认消息是否已发送",
+    left: "你已离开房间",
+    disconnected: "你已离开",
+    internal: "聊天服务出了问题",
+  },
+};
+
+/** Of the rest, a person need not know more than that it is not theirs. @param {"en" | "zh"} language @param {string} code */
+function because(language, code) {
+  return reasons[language][code] ?? reasons[language].internal;
+}
+
 /** @type {Record<"en" | "zh", Words>} */
 const languages = {
   en: {
@@ -52,11 +99,12 @@ const languages = {
     needsUrl: "An image or a file needs a web address: https://…",
     connecting: "Connecting…",
     connected: "Connected",
-    disconnected: ({ reason }) => `Not connected: ${reason}`,
+    disconnected: ({ code }) => `Not connected: ${because("en", code)}`,
     retryIn: ({ seconds }) => ` · again in ${seconds} s`,
-    problem: ({ reason }) => reason,
-    roomProblem: ({ id, reason }) => `Room ${id}: ${reason}`,
-    refused: ({ reason }) => `You are not let in: ${reason}`,
+    problem: ({ code }) => because("en", code),
+    roomProblem: ({ id, code }) => `Room ${id}: ${because("en", code)}`,
+    badRoom: "There can be no room with this name.",
+    refused: ({ code }) => `You are not let in: ${because("en", code)}`,
   },
   zh: {
     title: "聊天室",
@@ -104,11 +152,12 @@ const languages = {
     needsUrl: "图片或文件需要网址：https://…",
     connecting: "连接中…",
     connected: "已连接",
-    disconnected: ({ reason }) => `未连接：${reason}`,
+    disconnected: ({ code }) => `未连接：${because("zh", code)}`,
     retryIn: ({ seconds }) => ` · ${seconds} 秒后重试`,
-    problem: ({ reason }) => reason,
-    roomProblem: ({ id, reason }) => `房间 ${id}：${reason}`,
-    refused: ({ reason }) => `无法进入：${reason}`,
+    problem: ({ code }) => because("zh", code),
+    roomProblem: ({ id, code }) => `房间 ${id}：${because("zh", code)}`,
+    badRoom: "不能使用这个房间名。",
+    refused: ({ code }) => `无法进入：${because("zh", code)}`,
   },
 };
 

@@ -48,6 +48,24 @@ describe("a connection", { concurrency: true }, () => {
     assert.deepEqual([(await lost).willRetry, client.state, server.handshakes.length], [false, "disconnected", 0]);
   });
 
+  for (const [what, token] of /** @type {[string, any][]} */ ([
+    ["undefined", undefined],
+    ["an empty text", ""],
+    ["an object", { token: TOKEN }],
+    ["what no handshake can carry", `Bearer ${TOKEN}`],
+  ])) {
+    it(`is given up at once when getToken gives ${what}, and the application is told`, async (test) => {
+      const server = await startScriptedServer(test);
+      const client = make(test, server, { getToken: async () => token });
+      const lost = next(client, "disconnected");
+      const message = "no token: getToken must give a token, as a text";
+      await assert.rejects(client.connect(), { code: "token", message, retryable: false });
+      assert.deepEqual(await lost, { code: "token", reason: message, willRetry: false });
+      await assert.rejects(client.room(1).history(), { code: "token", message });
+      assert.deepEqual([client.state, server.handshakes.length, server.asked.length], ["disconnected", 0, 0]);
+    });
+  }
+
   for (const status of [401, 403]) {
     it(`is given up when the token is refused with ${status}`, async (test) => {
       const server = await startScriptedServer(test);
@@ -101,7 +119,7 @@ describe("a connection", { concurrency: true }, () => {
     const nonsense = ["", "{", "null", "7", "[]", "{}", '{"type":7}'];
     for (const frame of nonsense) server.peer.push(frame);
     server.peer.socket.send(Buffer.from([0xff, 0x00]));
-    for (const message of [undefined, null, 1, {}, { id: "1" }, { id: 1.5 }, { id: 1, type: "video", content: "", createTime: "2026-01-01" }]) {
+    for (const message of [undefined, null, 1, {}, { id: "1" }, { id: 1.5 }, { id: 1, type: "text", content: "" }]) {
       server.peer.push({ type: "sendMessage", chatroomId: 1, userId: 8, message });
     }
     for (const frame of [{ type: "ofALaterServer" }, { type: "sendMessage", chatroomId: "another" }, { type: "ack", requestId: "never asked" }]) {
@@ -129,6 +147,24 @@ describe("a connection", { concurrency: true }, () => {
     await until(() => seen.messages.length === 1);
     assert.deepEqual(errors.map(({ code }) => code), ["badFrame", "badFrame"]);
     assert.equal(server.frames("sendMessage").length, 2);
+  });
+
+  it("gives out what an older client knows, where the server is a later one", async (test) => {
+    const { room, client, server, seen, errors } = await entered(test);
+    const kinds = /** @type {any[]} */ (["poll", "text", "text"]);
+    for (const type of kinds) {
+      const message = server.say(1, { isPushed: false });
+      server.push(1, Object.assign(message, { type, content: type === "text" ? message.content : { options: [1, 2] }, edited: true }));
+    }
+    server.peer.push({ type: "reaction", chatroomId: 1, userId: 8, messageId: 2 });
+    await until(() => seen.messages.length === 2);
+    assert.deepEqual([ids(seen), server.asked.length], [[2, 3], 0], "a kind it does not know is not waited for");
+    for (let n = 0; n < 3; n++) Object.assign(server.say(1, { isPushed: false }), { type: "poll", content: null });
+    server.say(1);
+    await until(() => seen.messages.length === 3);
+    assert.deepEqual(ids(seen), [2, 3, 7], "nor fetched for ever");
+    assert.deepEqual(pageIds(await room.history({ before: 7, limit: 3 })), [2, 3], "a page of unknown kinds is not the beginning");
+    assert.deepEqual([errors, client.state], [[], "connected"]);
   });
 
   it("ends for good where a listener ends it, whatever it listens to", async (test) => {
@@ -660,6 +696,12 @@ describe("sending", { concurrency: true }, () => {
     await room.send("half \ud83d");
     assert.equal(server.frames("sendMessage").at(-1)?.message.content, "half \ufffd");
     await assert.rejects(client.room(2).send("not joined"), { code: "left" });
+    const message = "clientMessageId must be 1 to 64 of A-Z a-z 0-9 _ -";
+    for (const clientMessageId of ["x".repeat(40_000), "", "a b", ...(/** @type {any[]} */ ([null, 7]))]) {
+      await assert.rejects(room.send("x", { clientMessageId }), { code: "badRequest", message, action: "sendMessage" });
+    }
+    assert.equal((await room.send("x", { clientMessageId: `-_${"Z9".repeat(31)}` })).id, 3);
+    assert.deepEqual([server.peers.length, server.frames("sendMessage").length], [1, 3]);
     server.answer = (frame) => frame.action === "sendMessage";
     for (let n = 0; n < 100; n++) void room.send(`${n}`);
     await assert.rejects(room.send("one too many"), { code: "queueFull" });
@@ -798,6 +840,46 @@ describe("a room", { concurrency: true }, () => {
     assert.deepEqual(seen.presence.map(({ came, user }) => [came, user?.nickName]), [[true, "Nine"], [false, undefined], [true, "Nine"]]);
   });
 
+  it("asks for frames that tell of several who leave, and tells of each", async (test) => {
+    const { server, seen } = await entered(test);
+    assert.equal(server.frames("joinRoom")[0].batches, true);
+    for (const userId of [8, 9]) server.peer.push({ type: "joinRoom", chatroomId: 1, userId, user: { id: userId } });
+    server.peer.push({ type: "leaveRoom", chatroomId: 1, userId: 8, userIds: [8, 9, "x"] });
+    server.peer.push({ type: "leaveRoom", chatroomId: 1, userId: "y", userIds: "of a later server" });
+    server.say(1);
+    await until(() => seen.messages.length === 1);
+    const told = seen.presence.map(({ came, userId }) => [came, userId]);
+    assert.deepEqual(told, [[true, 8], [true, 9], [false, 8], [false, 9], [false, "x"], [false, "y"]]);
+  });
+
+  it("says whether the server announces who comes and goes, as of the last entering", async (test) => {
+    const { client, server } = await start(test);
+    const room = client.room(1);
+    assert.equal(room.quiet, false);
+    let quiet = true;
+    server.answer = ({ action, requestId }, peer) => {
+      if (action !== "joinRoom") return false;
+      peer.push({ type: "ack", action, requestId, chatroomId: 1, lastId: 0, ...(quiet && { quiet }) });
+      return true;
+    };
+    await room.join();
+    assert.equal(room.quiet, true);
+    quiet = false;
+    server.peer.socket.terminate();
+    await until(() => server.peers.length === 2 && room.joined);
+    assert.equal(room.quiet, false);
+  });
+
+  it("is refused here when there can be none with its id, and harms nobody", async (test) => {
+    const { client, room, server } = await entered(test);
+    const message = "room id must be a whole number, or a text of 1 to 255 printable bytes";
+    const bad = /** @type {any[]} */ (["half \ud83d", "", " ", "a\nb", "x".repeat(256), "é".repeat(128), -1, 1.5, NaN, 2 ** 53, null, undefined, {}]);
+    for (const id of bad) assert.throws(() => client.room(id), { name: "ChatError", code: "badRequest", message }, String(id));
+    for (const id of [0, "😀", "é".repeat(127)]) await client.room(id).join();
+    assert.equal((await room.send("still here")).id, 1);
+    assert.deepEqual([server.peers.length, server.frames("joinRoom").length], [1, 4]);
+  });
+
   it("is known by one name, as a number or as its digits", async (test) => {
     const { client, server } = await start(test);
     assert.equal(client.room(5), client.room("5"));
@@ -854,6 +936,31 @@ describe("a client in a strange world", () => {
     assert.equal(server.peer.frames.filter(({ action }) => action === "ping").length, 1, "nobody listens twice");
   });
 
+  it("ends a connection at once when the browser is offline, and loses nothing by it", async (test) => {
+    const window = new EventTarget();
+    replace(test, globalThis, { addEventListener: window.addEventListener.bind(window) });
+    const { client, room, server, states } = await entered(test);
+    server.refusal = 503;
+    server.answer = (frame) => frame.action === "sendMessage";
+    const sent = room.send("on its way");
+    await until(() => server.frames("sendMessage").length === 1);
+    /** @type {any[]} */ const ends = [];
+    client.addEventListener("disconnected", ({ detail }) => ends.push(detail));
+    window.dispatchEvent(new Event("offline"));
+    assert.deepEqual([client.state, room.joined], ["disconnected", false], "nobody waits for a ping");
+    const [{ code, reason, willRetry }] = ends;
+    assert.deepEqual([code, reason, willRetry], ["offline", "the browser is offline", true]);
+    await once(server.peer.socket, "close");
+    server.refusal = null;
+    server.answer = () => false;
+    window.dispatchEvent(new Event("online"));
+    assert.equal((await sent).id, 1);
+    assert.deepEqual([states[0], states.at(-1)], ["connecting", "connected"]);
+    client.disconnect();
+    window.dispatchEvent(new Event("offline"));
+    assert.equal(ends.at(-1).code, "disconnected", "nobody listens any more");
+  });
+
   it("waits longer and longer, at random, and begins anew after a good connection", async (test) => {
     const server = await startScriptedServer(test);
     // As the history answers 400 to the question whether the token is good, it is.
@@ -895,6 +1002,49 @@ describe("a client in a strange world", () => {
     const waits = asked.slice(1).map((time, at) => time - asked[at]);
     assert.ok(waits.every((wait) => wait >= 19), `${waits}`);
     assert.equal(new Set(server.frames("sendMessage").map(({ clientMessageId }) => clientMessageId)).size, 1);
+  });
+
+  for (const retryAfterMs of [2 ** 31, 1e300, "Infinity", -1, 0, "soon", null, {}]) {
+    it(`does not flood a server that says it may come back after ${JSON.stringify(retryAfterMs)}`, async (test) => {
+      const { client, room, server } = await entered(test, { pingIntervalMs: 60_000 });
+      const isLong = Number(retryAfterMs) > 0;
+      // Else its own, which begins with half a second for a send, and a quarter for the rest.
+      const expected = isLong ? [300_000, 300_000, 300_000] : [500, 250, 250];
+      replace(test, Math, { random: () => 0.5 });
+      /** @type {number[]} */ const waits = [];
+      const setTimeout = globalThis.setTimeout;
+      replace(test, globalThis, {
+        setTimeout(/** @type {() => void} */ callback, /** @type {number} */ ms) {
+          const isWait = expected.includes(ms);
+          if (isWait) waits.push(ms);
+          return setTimeout(callback, isWait ? 20 : ms);
+        },
+      });
+      /** @type {Set<string>} */ const refused = new Set();
+      server.answer = ({ action, requestId }, peer) => {
+        if (action === "ping" || refused.has(action)) return false;
+        refused.add(action);
+        peer.push({ type: "error", action, requestId, code: "rateLimited", message: "…", retryAfterMs });
+        return true;
+      };
+      assert.equal((await room.send("patience")).id, 1);
+      await client.room(2).join();
+      const lost = next(client, "disconnected");
+      server.peer.push({ type: "error", code: "tooManyConnections", message: "…", retryAfterMs });
+      assert.equal((await lost).retryInMs, expected[2]);
+      await until(() => client.state === "connected");
+      assert.deepEqual(waits, expected);
+    });
+  }
+
+  it("does not take a time for a timer that a timer cannot hold", async (test) => {
+    const server = await startScriptedServer(test);
+    for (const name of ["pingIntervalMs", "lifetimeMs", "timeoutMs"]) {
+      for (const ms of [Infinity, 2 ** 31, 0, -1, NaN]) {
+        const message = `${name} must be 1 to 2147483647 ms`;
+        assert.throws(() => make(test, server, { [name]: ms }), { name: "ChatError", code: "badRequest", message });
+      }
+    }
   });
 
   it("enters a room when it is told to, if it asked too often", async (test) => {
@@ -988,24 +1138,32 @@ describe("a client in a strange world", () => {
     assert.deepEqual(ids(seen), [1, 2, 3, 4, 5, 6]);
   });
 
-  it("does not repeat a message that the server may have forgotten", async (test) => {
-    const { room, server } = await entered(test);
-    let jump = 0;
-    const now = Date.now;
-    replace(test, Date, { now: () => now() + jump });
-    for (const hours of [22, 24]) {
-      const known = server.frames("sendMessage").length;
+  const HOUR = 3_600_000;
+  for (const [what, code, jump] of /** @type {[string, string | null, { wall?: number, own?: number, server?: number }][]} */ ([
+    ["22 hours pass", null, { wall: 22, own: 22, server: 22 }],
+    ["24 hours pass", "unknown", { wall: 24, own: 24, server: 24 }],
+    ["24 hours pass, and the wall clock was set back", "unknown", { own: 24, server: 24 }],
+    ["it sleeps for 24 hours, and its other clock stands still", "unknown", { wall: 24, server: 24 }],
+    ["only the wall clock jumps by a day", null, { wall: 24 }],
+  ])) {
+    it(`${code ? "does not repeat" : "repeats"} a message when ${what}`, async (test) => {
+      const { room, server } = await entered(test);
+      let [wall, own] = [0, 0];
+      const [date, now] = [Date.now, performance.now.bind(performance)];
+      replace(test, Date, { now: () => date() + wall });
+      replace(test, performance, { now: () => now() + own });
+      await room.history(); // tells the server's time
       server.answer = (frame) => frame.action === "sendMessage";
-      const sent = room.send(`${hours} hours ago`);
-      await until(() => server.frames("sendMessage").length > known);
+      const sent = room.send("long ago");
+      await until(() => server.frames("sendMessage").length === 1);
       server.answer = () => false;
-      jump += hours * 3_600_000;
+      [wall, own, server.ahead] = [jump.wall, jump.own, jump.server].map((hours = 0) => hours * HOUR);
       server.peer.socket.terminate();
-      if (hours === 22) await sent;
-      else await assert.rejects(sent, { code: "unknown" });
-      assert.equal(server.frames("sendMessage").length, known + (hours === 22 ? 2 : 1));
-    }
-  });
+      if (code) await assert.rejects(sent, { code });
+      else assert.equal((await sent).id, 1);
+      assert.equal(server.frames("sendMessage").length, code ? 1 : 2);
+    });
+  }
 });
 
 it("leaves no rejection unhandled where nobody looks at a promise", async (test) => {

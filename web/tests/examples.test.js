@@ -3,7 +3,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -20,6 +24,7 @@ import { startLocalRun } from "./local-run.js";
 /** @import { LocalRun } from "./local-run.js" */
 
 const examples = fileURLToPath(new URL("../examples/", import.meta.url));
+const readme = readFileSync(fileURLToPath(new URL("../../README.md", import.meta.url)), "utf8");
 
 describe("an example", () => {
   /** @type {LocalRun} */ let run;
@@ -28,6 +33,16 @@ describe("an example", () => {
     [run, browser] = await Promise.all([startLocalRun(), startBrowser()]);
   });
   after(() => Promise.all([run.stop(), browser.close()]));
+
+  it("is the one in the README", async (test) => {
+    const [, sample] = readme.match(/```js\n(import \{ ChatClient \}.*?)```/s) ?? [];
+    const folder = await clone(test);
+    await writeFile(join(folder, "web/sample.js"), sample.replaceAll("127.0.0.1:3000", new URL(run.page).host));
+    const sampled = spawn(process.execPath, ["--experimental-websocket", "web/sample.js"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+    test.after(() => sampled.kill());
+    const [line] = await once(createInterface({ input: sampled.stdout }), "line");
+    assert.equal(line, "1 光 hello");
+  });
 
   it("is one plain file", async (test) => {
     const friend = user(test, 1);
@@ -104,8 +119,9 @@ describe("an example", () => {
     await page.getByText("你好").waitFor();
   });
 
-  it("is a bot that echoes", async (test) => {
-    const bot = spawn(process.execPath, [`${examples}echo-bot.js`, "bot", run.page], { stdio: ["ignore", "pipe", "inherit"] });
+  it("is a bot that echoes, from a fresh clone, by the README's command", async (test) => {
+    const [, options] = readme.match(/^node (.*web\/examples\/echo-bot\.js)$/m) ?? [];
+    const bot = spawn(process.execPath, [...options.split(" "), "bot", run.page], { cwd: await clone(test), stdio: ["ignore", "pipe", "inherit"] });
     test.after(() => bot.kill());
     const [line] = await once(createInterface({ input: bot.stdout }), "line");
     assert.equal(line, "listening in room bot");
@@ -121,6 +137,23 @@ describe("an example", () => {
     const said = [[4, "echo?"], ["echo", "echo?"], [4, "again"], ["echo", "again"]];
     assert.deepEqual(heard, said, "and it does not echo itself");
   });
+
+  it("is a bot that says what is missing, where Node has no WebSocket", async (test) => {
+    // What Node 20 is without the flag.
+    const options = Number(process.versions.node.split(".")[0]) < 22 ? [] : ["--no-experimental-websocket"];
+    const bot = spawn(process.execPath, [...options, "web/examples/echo-bot.js"], { cwd: await clone(test), stdio: ["ignore", "ignore", "pipe"] });
+    const [[line], [code]] = await Promise.all([once(createInterface({ input: bot.stderr }), "line"), once(bot, "exit")]);
+    assert.equal(line, "This Node has no WebSocket. Start it with --experimental-websocket, or install one: npm install ws");
+    assert.equal(code, 1);
+  });
+
+  /** What the bot needs of the project, with nothing installed. @param {TestContext} test */
+  async function clone(test) {
+    const folder = await mkdtemp(join(tmpdir(), "chat-clone-"));
+    test.after(() => rm(folder, { recursive: true }));
+    for (const name of ["package.json", "chat-client.js", "examples/echo-bot.js"]) await cp(join(examples, "..", name), join(folder, "web", name));
+    return folder;
+  }
 
   /** @param {TestContext} test @param {number} id */
   function user(test, id) {

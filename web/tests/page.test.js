@@ -111,6 +111,8 @@ describe("the page", () => {
     await page.getByRole("status").getByText("Not connected").waitFor();
     await send(page, "said offline");
     await page.locator(".sending", { hasText: "said offline" }).waitFor();
+    const edge = await page.locator(".sending .bubble").evaluate((bubble) => [getComputedStyle(bubble).borderStyle, getComputedStyle(bubble).borderColor]);
+    assert.deepEqual([edge[0], edge[1].startsWith("rgb(")], ["dashed", true], "it is seen to be on its way");
     network.up();
     await page.locator("[data-id]", { hasText: "said offline" }).waitFor();
     assert.equal(await page.locator(".sending").count(), 0);
@@ -123,6 +125,148 @@ describe("the page", () => {
     await send(page, "x".repeat(4_001));
     await page.getByRole("alert").getByText("at most 4000 characters").waitFor();
     assert.deepEqual(await texts(page), ["said offline"]);
+  });
+
+  it("leaves one's own message where it is when it has come, and has it read aloud once", async (test) => {
+    const room = fresh();
+    const { page, complaints } = await enter(test, { name: "Guang", id: 33, room });
+    await page.getByText("Guang joined").waitFor();
+    await page.evaluate(() => {
+      const log = /** @type {HTMLElement} */ (document.querySelector(".log"));
+      const look = (/** @type {Element} */ line) => ({
+        height: line.getBoundingClientRect().height,
+        fromTop: line.getBoundingClientRect().top + log.scrollTop,
+        avatar: line.querySelector(".avatar")?.textContent,
+      });
+      /** @type {any} */ (window).seen = { look, log, read: [], first: {} };
+      new MutationObserver((changes) => {
+        for (const { target, addedNodes } of changes) {
+          for (const node of addedNodes) {
+            const text = node.textContent ?? "";
+            for (const word of ["first", "second", "third"]) if (text.includes(word)) /** @type {any} */ (window).seen.read.push(word);
+            if (!(node instanceof HTMLElement) || !node.matches(".message")) continue;
+            const isLive = log.getAttribute("aria-live") === "polite" && target !== document.body;
+            /** @type {any} */ (window).seen.first[node.querySelector(".content")?.textContent ?? ""] = { ...look(node), isLive };
+          }
+        }
+      }).observe(log, { childList: true, subtree: true, characterData: true });
+    });
+    for (const word of ["first", "second", "third"]) {
+      await send(page, word);
+      const line = page.locator(".mine[data-id]:not(.sending)", { hasText: word });
+      await line.waitFor();
+      // Its event comes after or before the answer; the next message follows both.
+      await eventually(() => line.count(), 1);
+    }
+    await eventually(() => texts(page), ["first", "second", "third"]);
+    const { read, first, now } = await page.evaluate(() => {
+      const { look, read, first, log } = /** @type {any} */ (window).seen;
+      return { read, first, now: [...log.querySelectorAll(".message")].map(look) };
+    });
+    assert.deepEqual(read, ["first", "second", "third"], "once each");
+    const then = ["first", "second", "third"].map((word) => first[word]);
+    assert.deepEqual(then.map(({ isLive, ...look }) => [isLive, look]), now.map((look) => [true, look]));
+    assert.deepEqual(now.map(({ avatar }) => avatar), ["G", "G", "G"]);
+    assert.ok(now[1].height < now[0].height, "one head for three");
+    assert.deepEqual(complaints, []);
+  });
+
+  it("keeps what was not sent behind what has come", async (test) => {
+    const room = fresh();
+    const { page } = await enter(test, { room, id: 34 });
+    await choose(page, "Image");
+    // The page lets it pass, and the server does not.
+    await send(page, `https://example.com/${"x".repeat(2_100)}`);
+    await page.locator(".failed").waitFor();
+    await page.getByRole("alert").getByText(`Room ${room}: this cannot be sent`).waitFor();
+    await send(page, "but this");
+    await page.locator("[data-id='1']").waitFor();
+    const friend = client(test, 35);
+    await friend.room(room).join();
+    await friend.room(room).send("and that");
+    await page.getByText("and that").waitFor();
+    const kinds = () => page.locator("#logs .message, #logs .day").evaluateAll((lines) => lines.map((line) => line.className.replace(" continued", "")));
+    await eventually(kinds, ["note day", "message mine", "message", "message mine failed"]);
+    await page.locator(".failed").getByRole("button", { name: "Discard" }).click();
+    await eventually(kinds, ["note day", "message mine", "message"]);
+    await send(page, "done");
+    await eventually(() => texts(page), ["but this", "and that", "done"]);
+  });
+
+  it("says at once that one is offline, in words, and comes back", async (test) => {
+    const room = fresh();
+    const { page } = await openPage(test, run.page, { locale: "zh-CN" });
+    await page.getByLabel("名字").fill("光");
+    await page.getByRole("textbox", { name: "房间" }).fill(room);
+    await page.getByRole("button", { name: "进入" }).click();
+    const status = page.getByRole("status");
+    await status.getByText("已连接").waitFor();
+    await page.context().setOffline(true);
+    await status.getByText("未连接：你已离线").waitFor({ timeout: 5_000 });
+    await page.getByLabel("语言").selectOption("English");
+    await status.getByText("Not connected: you are offline").waitFor();
+    await page.context().setOffline(false);
+    await status.getByText("Connected", { exact: true }).waitFor();
+  });
+
+  it("has words for every reason of the client and of the server, in both languages", async (test) => {
+    const [readme, code] = ["../../README.md", "../chat-client.js"].map((path) => readFileSync(fileURLToPath(new URL(path, import.meta.url)), "utf8"));
+    const table = readme.split("| `code` | what it means |")[1].split("\n\n")[0];
+    const ofServer = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, code]) => code);
+    const ofClient = [...code.matchAll(/new ChatError\("(\w+)"/g)].map(([, code]) => code);
+    // They say that a program is wrong, which is all that a person need know.
+    const faults = ["unknownAction", "gone", "badFrame", "badResponse"];
+    const codes = [...new Set([...ofServer, ...ofClient])].filter((code) => !faults.includes(code));
+    assert.ok(codes.length > 12, `${codes}`);
+    const { page } = await openPage(test, run.page);
+    const words = await page.evaluate(() => import(String("/page/words.js")).then(({ reasons }) => reasons));
+    for (const code of codes) {
+      assert.match(words.en[code] ?? "", /^[a-z ,;]+$/, code);
+      assert.match(words.zh[code] ?? "", /^[\u4e00-\u9fff，]+$/, code);
+    }
+    assert.deepEqual(Object.keys(words.en), Object.keys(words.zh));
+  });
+
+  it("does not send with the Enter that ends a word of Chinese input, in any browser", async (test) => {
+    const { page } = await enter(test, { room: fresh() });
+    const text = page.getByRole("textbox", { name: "Message" });
+    await text.fill("你好");
+    /** Whether the page leaves it to the browser. @param {number} keyCode */
+    const isLeft = (keyCode, isComposing = false) => {
+      const options = { key: "Enter", bubbles: true, cancelable: true, keyCode, isComposing };
+      return text.evaluate((field, options) => field.dispatchEvent(new KeyboardEvent("keydown", options)), options);
+    };
+    assert.equal(await isLeft(229, true), true);
+    assert.equal(await isLeft(229), true, "Safari ends the composition first");
+    assert.equal(await page.locator(".mine").count(), 0);
+    assert.equal(await isLeft(13), false);
+    await eventually(() => texts(page), ["你好"]);
+  });
+
+  it("writes from right to left what is written so", async (test) => {
+    const room = fresh();
+    const friend = client(test, 36, { nickName: "نور" });
+    await friend.room(room).join();
+    await friend.room(room).send("مرحبا، كيف الحال؟");
+    await friend.room(room).send("hello");
+    const { page } = await enter(test, { room, id: 37 });
+    await page.getByText("hello").waitFor();
+    const directions = () => page.locator(".content, .head .name").evaluateAll((all) => all.map((one) => getComputedStyle(one).direction));
+    assert.deepEqual(await directions(), ["rtl", "rtl", "rtl", "ltr"]);
+    const text = page.getByRole("textbox", { name: "Message" });
+    await text.fill("مرحبا");
+    assert.equal(await text.evaluate((field) => getComputedStyle(field).direction), "rtl");
+  });
+
+  it("says when there can be no such room", async (test) => {
+    const { page, complaints } = await enter(test, { room: fresh() });
+    await page.getByLabel("New room").evaluate((field) => (/** @type {HTMLInputElement} */ (field).value = "half \ud83d"));
+    await page.getByRole("button", { name: "Join" }).click();
+    await page.getByRole("alert").getByText("There can be no room with this name.").waitFor();
+    await send(page, "still connected");
+    await page.locator(".mine[data-id]").waitFor();
+    assert.equal(await page.getByRole("list", { name: "Rooms" }).getByRole("button").count(), 1);
+    assert.deepEqual(complaints, []);
   });
 
   it("lets what was not sent be sent again, or dropped", async (test) => {
@@ -265,7 +409,7 @@ describe("the page", () => {
     await page.getByLabel("Token").fill("not.a.token");
     await page.getByLabel("Room", { exact: true }).fill(room);
     await page.getByRole("button", { name: "Enter" }).click();
-    await page.getByRole("alert").getByText("You are not let in: the token was refused").waitFor();
+    await page.getByRole("alert").getByText("You are not let in: your token was not accepted").waitFor();
     complaints.length = 0; // the browser itself complains of a handshake that is refused
 
     await page.getByLabel("Token").fill(await run.token({ userId: "auth0|81", name: "Xiao" }));

@@ -10,6 +10,7 @@ mod gateway;
 mod interference;
 mod invoke;
 mod page;
+mod server;
 mod template;
 mod tokens;
 
@@ -17,11 +18,10 @@ pub use functions::HANDLERS;
 pub use gateway::Limits;
 pub use interference::{Interference, Plan};
 pub use invoke::{Running, disconnect_user, disconnect_user_of, invoke};
-pub use template::Template;
+pub use template::{Template, Throttle};
 pub use tokens::Tokens;
 
 use anyhow::{Context, Result};
-use axum::serve::ListenerExt;
 use dynamodb::DynamoDb;
 use functions::Functions;
 use gateway::Gateway;
@@ -63,7 +63,7 @@ pub struct Local {
     stage: String,
     tokens: Tokens,
     gateway: Arc<Gateway>,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
     stop_server: CancellationToken,
     dynamodb: DynamoDb,
 }
@@ -92,11 +92,8 @@ impl Local {
         let stage = template.websocket.stage.clone();
         let gateway = Gateway::new(template, functions, tokens.clone(), options.limits);
         let stop_server = CancellationToken::new();
-        let router = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
-        // A frame that waits for the acknowledgement of the one before it would come 40 ms late.
-        let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
-        let serve = axum::serve(listener, router).with_graceful_shutdown(stop_server.clone().cancelled_owned());
-        let server = tokio::spawn(serve.into_future());
+        let serve = server::serve(listener, gateway.router(), options.limits.request, stop_server.clone());
+        let server = tokio::spawn(serve);
         Ok(Self { address, stage, tokens, gateway, server, stop_server, dynamodb })
     }
 
@@ -128,7 +125,8 @@ impl Local {
     pub async fn stop(self) -> Result<()> {
         self.gateway.close().await;
         self.stop_server.cancel();
-        end(self.server).await.unwrap_or(Ok(()))?;
+        // It ends by itself, within its grace.
+        let _ = self.server.await;
         self.dynamodb.stop().await
     }
 }

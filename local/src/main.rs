@@ -142,6 +142,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         limits: Limits {
             idle: Duration::from_secs(arguments.idle_timeout),
             lifetime: Duration::from_secs(arguments.connection_lifetime),
+            ..Limits::default()
         },
         interference: None,
     };

@@ -175,9 +175,9 @@ fn signed(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
     request.header("authorization", authorization).header("x-amz-date", "20250312T022245Z")
 }
 
-/// Tests send faster than people do; the rate has tests of its own.
+/// Tests send faster than people do; the rates have tests of their own.
 fn fast() -> BTreeMap<String, String> {
-    BTreeMap::from([("SendsPerSecond".into(), "1000".into())])
+    BTreeMap::from([("SendsPerSecond".into(), "1000".into()), ("RequestsPerSecond".into(), "10000".into())])
 }
 
 fn options() -> Options {

@@ -13,7 +13,7 @@ const timeoutMs = 60_000;
  * @param {{ lifetimeSeconds?: number, idleSeconds?: number, parameters?: Record<string, string> }} [options]
  */
 export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters = {} } = {}) {
-  const options = ["--port", "0", "--dynamodb-port", "0", "--memory", "--parameter", "SendsPerSecond=1000"];
+  const options = ["--port", "0", "--dynamodb-port", "0", "--memory", "--parameter", "SendsPerSecond=1000", "--parameter", "RequestsPerSecond=10000"];
   if (lifetimeSeconds) options.push("--connection-lifetime", String(lifetimeSeconds));
   if (idleSeconds) options.push("--idle-timeout", String(idleSeconds));
   for (const [name, value] of Object.entries(parameters)) options.push("--parameter", `${name}=${value}`);

@@ -1,20 +1,21 @@
 //! The open connections, known to the socket that serves each and to the management API.
 
-use super::limits::OUTBOX_FRAMES_MAX;
+use super::limits::{OUTBOX_BYTES_MAX, OUTBOX_FRAMES_MAX};
 use chat::Timestamp;
 use chat_aws::now;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// What waits to be written to a socket.
 #[derive(Debug)]
 pub enum Outgoing {
-    Frame(String),
+    /// A frame, and the place that its bytes take until it is written.
+    Frame(String, Option<OwnedSemaphorePermit>),
     /// Close with this code; nothing is written after it.
     Close(u16),
 }
@@ -29,6 +30,8 @@ pub struct Connection {
     /// What the authorizer said; every event of the connection carries it.
     pub authorizer: Value,
     outbox: mpsc::Sender<Outgoing>,
+    /// Bytes that the outbox has place for. Who waits for some waits until the client reads, or the outbox is given up.
+    places: Arc<Semaphore>,
     close: CancellationToken,
     activity: Mutex<(Instant, Timestamp)>,
 }
@@ -43,7 +46,8 @@ pub enum Refused {
 impl Connection {
     /// Has a frame written, in the order of these calls.
     pub fn send(&self, frame: String) -> Result<(), Refused> {
-        self.outbox.try_send(Outgoing::Frame(frame)).map_err(|error| match error {
+        let place = Arc::clone(&self.places).try_acquire_many_owned(bytes(&frame)).map_err(|_| Refused::Full)?;
+        self.outbox.try_send(Outgoing::Frame(frame, Some(place))).map_err(|error| match error {
             TrySendError::Full(_) => Refused::Full,
             TrySendError::Closed(_) => Refused::Gone,
         })?;
@@ -53,7 +57,8 @@ impl Connection {
 
     /// Has a reply written, as soon as there is room for it. Only a client that is gone misses it.
     pub async fn reply(&self, frame: String) {
-        if self.outbox.send(Outgoing::Frame(frame)).await.is_ok() {
+        let place = Arc::clone(&self.places).acquire_many_owned(bytes(&frame)).await.ok();
+        if self.outbox.send(Outgoing::Frame(frame, place)).await.is_ok() {
             self.touch();
         }
     }
@@ -101,11 +106,14 @@ impl Connections {
     /// A connection that nobody can post to yet.
     pub fn prepare(id: String, client: Client, authorizer: Value) -> (Connection, mpsc::Receiver<Outgoing>) {
         let (outbox, outgoing) = mpsc::channel(OUTBOX_FRAMES_MAX);
+        let places = Arc::new(Semaphore::new(OUTBOX_BYTES_MAX));
         let activity = Mutex::new((Instant::now(), now()));
         let Client { source_ip, user_agent, host } = client;
         let connected_at = now();
         let close = CancellationToken::new();
-        (Connection { id, connected_at, source_ip, user_agent, host, authorizer, outbox, close, activity }, outgoing)
+        let connection =
+            Connection { id, connected_at, source_ip, user_agent, host, authorizer, outbox, places, close, activity };
+        (connection, outgoing)
     }
 
     pub fn add(&self, connection: Connection) -> Arc<Connection> {
@@ -121,6 +129,11 @@ impl Connections {
     pub fn remove(&self, id: &str) {
         lock(&self.0).remove(id);
     }
+}
+
+/// What a frame takes in the outbox. None takes more than there is, or it would wait for ever.
+fn bytes(frame: &str) -> u32 {
+    u32::try_from(frame.len().min(OUTBOX_BYTES_MAX)).unwrap_or(u32::MAX)
 }
 
 /// A panic while holding one of these locks cannot leave its value half written.

@@ -3,6 +3,7 @@
 use super::authorizer::Authorizer;
 use super::events::{HttpRequest, new_request_id};
 use super::limits::INTEGRATION_TIMEOUT;
+use super::throttle::TOO_MANY;
 use super::{Gateway, refuse};
 use crate::page;
 use crate::template::Cors;
@@ -57,6 +58,9 @@ impl Gateway {
         let Some(route) = api.routes.iter().find(|route| route.method == method && route.path == path) else {
             return refuse(StatusCode::NOT_FOUND, "Not Found");
         };
+        if !self.throttles.admit(&route.key()) {
+            return refuse(StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
+        }
         let request_id = new_request_id();
         let http = HttpRequest {
             method,

@@ -4,12 +4,13 @@ use super::http::{preflight, with_cors};
 use super::{Gateway, refuse};
 use crate::template::Cors;
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chat::http_refusal;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use tokio::time::timeout;
 use url::{Host, Url};
 
 /// `GET /local/endpoints`: the path of the WebSocket API on this host, and how long it lets a connection live.
@@ -19,7 +20,8 @@ pub async fn endpoints(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
 }
 
 /// `POST /local/token`: a token with the claims in the body.
-pub async fn token(State(gateway): State<Arc<Gateway>>, method: Method, headers: HeaderMap, body: String) -> Response {
+pub async fn token(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let (method, headers) = (request.method().clone(), request.headers().clone());
     // A page of elsewhere whose name was made to mean this machine is of its own origin, and CORS lets it read everything.
     if !headers
         .get(header::HOST)
@@ -33,7 +35,11 @@ pub async fn token(State(gateway): State<Arc<Gateway>>, method: Method, headers:
         return preflight;
     }
     let response = match method {
-        Method::POST => issue(&gateway, &body),
+        Method::POST => match timeout(gateway.limits.request, String::from_request(request, &())).await {
+            Ok(Ok(body)) => issue(&gateway, &body),
+            Ok(Err(refused)) => refused.into_response(),
+            Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
+        },
         _ => refuse(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
     };
     with_cors(&cors, &headers, response)

@@ -7,6 +7,7 @@ mod http;
 mod limits;
 mod local_only;
 mod management;
+mod throttle;
 mod websocket;
 
 pub use limits::Limits;
@@ -22,6 +23,7 @@ use connections::Connections;
 use limits::STOP_GRACE;
 use serde_json::json;
 use std::sync::Arc;
+use throttle::Throttles;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -32,6 +34,7 @@ pub(crate) struct Gateway {
     tokens: Tokens,
     limits: Limits,
     connections: Connections,
+    throttles: Throttles,
     /// Handshakes, sockets and the invocations that they caused.
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -39,12 +42,14 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub fn new(template: Template, functions: Functions, tokens: Tokens, limits: Limits) -> Arc<Self> {
+        let throttles = Throttles::new(&template, limits.account);
         Arc::new(Self {
             template,
             functions,
             tokens,
             limits,
             connections: Connections::default(),
+            throttles,
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         })

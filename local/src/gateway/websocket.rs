@@ -3,8 +3,10 @@
 use super::authorizer::Authorizer;
 use super::connections::{Client, Connection, Connections, Outgoing};
 use super::limits::{
-    CLOSE_GRACE, FRAME_BYTES_MAX, HOST_CHARS, INTEGRATION_TIMEOUT, MESSAGE_BYTES_MAX, STOP_CLOSE_GRACE, URL_CHARS_MAX,
+    CLOSE_GRACE, FRAME_BYTES_MAX, FRAMES_IN_FLIGHT_MAX, HOST_CHARS, INTEGRATION_TIMEOUT, MESSAGE_BYTES_MAX,
+    STOP_CLOSE_GRACE, URL_CHARS_MAX, WRITE_BUFFER_BYTES_MAX,
 };
+use super::throttle::TOO_MANY;
 use super::{Gateway, events, refuse};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -19,7 +21,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -47,6 +49,9 @@ pub async fn handshake(
     };
     if gateway.closing.is_cancelled() {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
+    }
+    if !gateway.throttles.admit("$connect") {
+        return refuse(StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
     }
     // A client that hangs up meanwhile must not kill a function half way: on AWS it would not either.
     let worker = Arc::clone(&gateway);
@@ -140,18 +145,24 @@ impl Gateway {
         let config = WebSocketConfig::default()
             .max_frame_size(Some(FRAME_BYTES_MAX))
             .max_message_size(Some(MESSAGE_BYTES_MAX))
+            .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
             .read_buffer_size(8 * 1024);
         let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
         let (sink, mut frames) = socket.split();
         let mut writer = self.tasks.spawn(write(sink, outgoing));
         let end = Instant::now() + self.limits.lifetime;
+        let places = Arc::new(Semaphore::new(FRAMES_IN_FLIGHT_MAX));
         let code = loop {
             let idle = connection.idle_since() + self.limits.idle;
+            let next = async {
+                let place = Arc::clone(&places).acquire_owned().await.ok();
+                (place, frames.next().await)
+            };
             tokio::select! {
-                frame = frames.next() => match frame {
+                (place, frame) = next => match frame {
                     Some(Ok(Message::Text(body))) => {
                         connection.touch();
-                        self.dispatch(Arc::clone(connection), body.to_string());
+                        self.dispatch(Arc::clone(connection), body.to_string(), place);
                     }
                     Some(Ok(Message::Binary(_))) => break 1003,
                     Some(Ok(Message::Close(frame))) => break frame.map_or(1005, |frame| frame.code.into()),
@@ -181,8 +192,9 @@ impl Gateway {
         (code, sink.and_then(|sink| frames.reunite(sink).ok()))
     }
 
-    /// Hands a frame to its route. Nothing waits for it: frames of one connection are handled side by side.
-    fn dispatch(self: &Arc<Self>, connection: Arc<Connection>, body: String) {
+    /// Hands a frame to its route. Nothing waits for it, frames of one connection are handled side by side; but it keeps its place
+    /// among them until its reply has one.
+    fn dispatch(self: &Arc<Self>, connection: Arc<Connection>, body: String, place: Option<OwnedSemaphorePermit>) {
         let gateway = Arc::clone(self);
         self.tasks.spawn(async move {
             let routes = &gateway.template.websocket.routes;
@@ -194,6 +206,8 @@ impl Gateway {
             };
             let reply = match routes.get(&key) {
                 None => own("Forbidden"),
+                // AWS documents the 429, and not how a frame says it: so in the words of HTTP, and the form of its other errors.
+                Some(_) if !gateway.throttles.admit(&key) => own(TOO_MANY),
                 Some(route) => {
                     let event = events::message(&connection, gateway.stage(), &key, &body);
                     match gateway.invoke(&route.function, event).await {
@@ -205,6 +219,7 @@ impl Gateway {
             if let Some(reply) = reply {
                 connection.reply(reply).await;
             }
+            drop(place);
         });
     }
 }
@@ -240,8 +255,9 @@ async fn write(
 ) -> SplitSink<Socket, Message> {
     while let Some(next) = outgoing.recv().await {
         match next {
-            Outgoing::Frame(text) => {
-                if sink.send(Message::text(text)).await.is_err() {
+            Outgoing::Frame(text, _place) => {
+                // What is in the buffer already are pongs. A frame waits until the client has read them.
+                if sink.flush().await.is_err() || sink.send(Message::text(text)).await.is_err() {
                     break;
                 }
             }

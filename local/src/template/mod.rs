@@ -32,6 +32,15 @@ pub struct WebSocketApi {
     pub identity_headers: Vec<String>,
     /// By route key.
     pub routes: BTreeMap<String, WebSocketRoute>,
+    /// Of each route.
+    pub throttle: Option<Throttle>,
+}
+
+/// So many requests a second, and so many at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Throttle {
+    pub per_second: f64,
+    pub burst: f64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +58,8 @@ pub struct HttpApi {
     pub identity_headers: Vec<String>,
     pub cors: Cors,
     pub routes: Vec<HttpRoute>,
+    /// Of each route.
+    pub throttle: Option<Throttle>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +68,13 @@ pub struct HttpRoute {
     pub path: String,
     /// Logical id.
     pub function: String,
+}
+
+impl HttpRoute {
+    /// As API Gateway names it: `GET /path`.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -168,7 +186,29 @@ impl<'a> Reader<'a> {
         if !(1..=128).contains(&stage.len()) || !stage.bytes().all(named) || stage == "local" {
             bail!("{id}: {stage:?} cannot be a stage here");
         }
-        Ok(WebSocketApi { stage, authorizer, identity_headers, routes })
+        let throttle = self.throttle(id, api)?;
+        Ok(WebSocketApi { stage, authorizer, identity_headers, routes, throttle })
+    }
+
+    /// The throttle of an API's stage; without one, only the account's holds.
+    fn throttle(&self, id: &str, api: &Value) -> Result<Option<Throttle>> {
+        if !api["RouteSettings"].is_null() {
+            bail!("{id}: the local run understands DefaultRouteSettings, not those of single routes");
+        }
+        let settings = &api["DefaultRouteSettings"];
+        let number = |name: &str| -> Result<Option<f64>> {
+            if settings[name].is_null() {
+                return Ok(None);
+            }
+            let number = self.resolver.text(&settings[name])?.parse();
+            number.map(Some).with_context(|| format!("{id}: {name} must be a number"))
+        };
+        let (rate, burst) = (number("ThrottlingRateLimit")?, number("ThrottlingBurstLimit")?);
+        match (rate, burst) {
+            (Some(per_second), Some(burst)) => Ok(Some(Throttle { per_second, burst })),
+            (None, None) => Ok(None),
+            _ => bail!("{id}: ThrottlingRateLimit and ThrottlingBurstLimit go together"),
+        }
     }
 
     fn identity_header(&self, source: &Value) -> Result<String> {
@@ -233,7 +273,8 @@ impl<'a> Reader<'a> {
             expose_headers: self.texts(&cors["exposeHeaders"])?,
             max_age: cors["maxAge"].as_u64(),
         };
-        Ok(HttpApi { authorizer, identity_headers, cors, routes })
+        let throttle = self.throttle(id, api)?;
+        Ok(HttpApi { authorizer, identity_headers, cors, routes, throttle })
     }
 
     fn functions(&self) -> Result<BTreeMap<String, FunctionSpec>> {
@@ -325,6 +366,8 @@ mod tests {
         assert_eq!(template.websocket.authorizer.as_deref(), Some("AuthorizeFunction"));
         assert_eq!(template.http.routes[0].path, "/chat-history/list");
         assert_eq!(template.http.cors.expose_headers, ["link", "date"]);
+        let throttle = Some(Throttle { per_second: 200.0, burst: 200.0 });
+        assert_eq!((template.websocket.throttle, template.http.throttle), (throttle, throttle));
         let send = &template.functions["SendMessageFunction"];
         assert_eq!((send.name.as_str(), send.variables["CHAT_TABLE"].as_str()), ("send-message", "ChatTable"));
         assert_eq!(send.timeout.as_secs(), chat_aws::SEND_TIMEOUT_SECONDS);
@@ -413,6 +456,9 @@ mod tests {
             ("Path: /chat-history/list", "Path: /{proxy+}", "the local run serves GET routes of plain paths"),
             ("Path: /chat-history/list", "Path: chat-history", "the local run serves GET routes of plain paths"),
             ("Default: dev", "Default: local", "\"local\" cannot be a stage here"),
+            ("ThrottlingBurstLimit: !Ref RequestsPerSecond", "Other: 1", "go together"),
+            ("ThrottlingRateLimit: !Ref RequestsPerSecond", "ThrottlingRateLimit: many", "must be a number"),
+            ("DefaultRouteSettings:", "RouteSettings:", "not those of single routes"),
         ] {
             let error = parse(&TEMPLATE.replacen(from, to, 1)).expect_err(said);
             assert!(format!("{error:#}").contains(said), "{error:#}");

@@ -1,14 +1,22 @@
 //! The local gateway keeps to AWS's rules where only a local run can be made to break them.
 
-use chat_local::Limits;
-use chat_tests::{Client, Closed, Server, text_message};
+use chat_local::{Interference, Limits, Plan, Throttle};
+use chat_tests::{Client, Closed, PATIENCE, Server, text_message};
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
-use tokio_tungstenite::tungstenite::Message;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::{self, Message};
 
 /// The id of the only connection there is.
 async fn only_connection(server: &Server) -> String {
@@ -52,16 +60,221 @@ async fn a_client_that_never_reads_is_a_429_and_can_still_be_ended() {
     let server = Server::start().await;
     let client = server.connect(1).await;
     let id = only_connection(&server).await;
+    let mut posted = 0;
     let full = loop {
         let answer = post(&server, id.clone(), "x".repeat(100_000)).await;
         if answer.0 != 200 {
             break answer;
         }
+        posted += 1;
     };
     assert_eq!(full, (429, Some("LimitExceededException".into())));
+    assert!(posted < 400, "{posted} frames of 100 KB wait, most of them in the sockets");
+    assert_eq!(server.connect(2).await.pushed().await, Vec::<Value>::new(), "nobody else waits");
     assert_eq!(server.management(Method::DELETE, &id, String::new()).await.status().as_u16(), 204);
     server.forgets_connections().await;
     drop(client);
+    server.stop().await;
+}
+
+/// A frame as a client sends it, masked with nothing.
+fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).ok().filter(|length| *length < 126).expect("a short frame");
+    [&[0x80 | opcode, 0x80 | length, 0, 0, 0, 0], payload].concat()
+}
+
+/// Pongs that it does not read are not kept for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_pings_and_never_reads_gets_so_many_pongs_and_no_more() {
+    const PINGS: usize = 200_000;
+    let server = Server::start().await;
+    let address = server.url("").strip_prefix("http://").expect("an address").parse().expect("an address");
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4_096).expect("a small buffer");
+    let socket = socket.connect(address).await.expect("connected");
+    let (client, _) = client_async(server.socket_url(&server.token_of(1)), socket).await.expect("a handshake");
+    let mut socket = client.into_inner();
+    let pings = masked(9, &[b'x'; 125]).repeat(100);
+    for _ in 0..PINGS / 100 {
+        socket.write_all(&pings).await.expect("written");
+    }
+    let last = masked(1, br#"{"action":"ping","requestId":"last"}"#);
+    socket.write_all(&last).await.expect("written");
+    let (mut came, mut tail, mut some) = (0, Vec::new(), vec![0; 64 * 1024]);
+    let answered = async {
+        while !String::from_utf8_lossy(&tail).contains(r#""requestId":"last""#) {
+            let read = socket.read(&mut some).await.expect("it is not cut");
+            assert_ne!(read, 0, "it is not closed");
+            came += read;
+            tail.drain(..tail.len().saturating_sub(200));
+            tail.extend_from_slice(&some[..read]);
+        }
+    };
+    timeout(PATIENCE, answered).await.expect("what it asked is answered");
+    assert!(came < PINGS * 127 / 2, "{came} bytes of pongs waited");
+    server.stop().await;
+}
+
+/// Holds every ping back, and counts them.
+#[derive(Debug)]
+struct HeldPings {
+    begun: AtomicUsize,
+    go: watch::Sender<bool>,
+}
+
+impl Interference for HeldPings {
+    fn plan(&self, function: &str, _: &Value) -> Plan {
+        if function != "default" {
+            return Plan::default();
+        }
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        let mut go = self.go.subscribe();
+        let start = async move { drop(go.wait_for(|go| *go).await) };
+        Plan { start: Box::pin(start), ..Plan::default() }
+    }
+}
+
+#[tokio::test]
+async fn a_client_has_so_many_frames_with_the_functions_and_the_rest_waits_in_its_socket() {
+    const IN_FLIGHT: usize = 64;
+    const ASKED: usize = 500;
+    let held = Arc::new(HeldPings { begun: AtomicUsize::new(0), go: watch::Sender::new(false) });
+    let server = Server::start_with(Arc::clone(&held) as Arc<dyn Interference>, Limits::default()).await;
+    let (mut client, mut other) = (server.connect(1).await, server.connect(2).await);
+    for n in 0..ASKED {
+        client.send(json!({"action": "ping", "requestId": n})).await;
+    }
+    timeout(PATIENCE, async {
+        while held.begun.load(Ordering::SeqCst) < IN_FLIGHT {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the first are under way");
+    for _ in 0..20 {
+        other.join(1).await;
+    }
+    assert_eq!(held.begun.load(Ordering::SeqCst), IN_FLIGHT, "and nobody else waits");
+    held.go.send_replace(true);
+    let mut answered = std::collections::BTreeSet::new();
+    while answered.len() < ASKED {
+        answered.insert(client.next().await["requestId"].as_u64().expect("a request's id"));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_half_sent_is_given_up() {
+    let limits = Limits { request: Duration::from_secs(1), ..Limits::default() };
+    let server = Server::start_with_limits(limits).await;
+    let client = server.connect(1).await;
+    let address = server.url("").strip_prefix("http://").expect("an address").to_owned();
+    let signed = "Authorization: AWS4-HMAC-SHA256 x\r\nX-Amz-Date: x\r\n";
+    let post = format!("POST /dev/@connections/{} HTTP/1.1\r\n", only_connection(&server).await);
+    let halves = [
+        String::new(),
+        "GET / HTTP/1.1\r\nHost: x\r\n".into(),
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /again HTTP/1.1\r\n".into(),
+        "POST /local/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{".into(),
+        format!("{post}Host: localhost\r\n{signed}Content-Length: 100\r\n\r\n{{"),
+    ];
+    let given_up = halves.iter().map(async |half| {
+        let mut socket = tokio::net::TcpStream::connect(&address).await.expect("connected");
+        socket.write_all(half.as_bytes()).await.expect("written");
+        let mut answer = Vec::new();
+        let closed = timeout(PATIENCE, socket.read_to_end(&mut answer)).await;
+        closed.unwrap_or_else(|_| panic!("it is kept: {half:?}")).expect("it is closed");
+        let answer = String::from_utf8_lossy(&answer);
+        assert_eq!(answer.starts_with("HTTP/1.1 408 "), half.starts_with("POST"), "{half:?}: {answer}");
+    });
+    join_all(given_up).await;
+    client.close().await;
+    server.stop().await;
+}
+
+fn is_too_many(frame: &Value) -> bool {
+    frame["message"] == "Too Many Requests" && frame["connectionId"].is_string() && frame["requestId"].is_string()
+}
+
+/// Sends many pings at once, and answers how many of the replies were pongs and how many of the gateway's refusals.
+async fn ping_at_once(client: &mut Client, count: usize) -> (usize, usize) {
+    for _ in 0..count {
+        client.send(json!({"action": "ping"})).await;
+    }
+    let (mut pongs, mut refusals) = (0, 0);
+    for _ in 0..count {
+        let frame = client.next().await;
+        pongs += usize::from(frame["type"] == "pong");
+        refusals += usize::from(is_too_many(&frame));
+    }
+    assert_eq!(pongs + refusals, count);
+    (pongs, refusals)
+}
+
+/// Reads the history until it is refused, and answers how.
+async fn read_until_refused(server: &Server) -> (u16, Value) {
+    let refused = async {
+        loop {
+            let read = || server.history("chatroomId=1");
+            let pages: [_; 3] = tokio::join!(read(), read(), read()).into();
+            if let Some(refused) = pages.into_iter().find(|page| page.status != 200) {
+                break (refused.status, refused.body);
+            }
+        }
+    };
+    timeout(PATIENCE, refused).await.expect("it is refused")
+}
+
+#[tokio::test]
+async fn each_route_lets_through_what_its_stage_is_set_to() {
+    let server = Server::start_with_parameter("RequestsPerSecond", "1").await;
+    let mut client = server.connect(1).await;
+    let refused = async {
+        loop {
+            let url = server.socket_url(&server.token_of(2));
+            let shake = || async { Client::shake(ClientRequestBuilder::new(url.parse().expect("a URL"))).await };
+            let (one, two, three) = tokio::join!(shake(), shake(), shake());
+            if let Some(Err(refused)) = [one, two, three].into_iter().find(Result::is_err) {
+                break refused;
+            }
+        }
+    };
+    let refused = timeout(PATIENCE, Box::pin(refused)).await.expect("one of them is refused");
+    let tungstenite::Error::Http(refused) = refused else { panic!("{refused}") };
+    assert_eq!(refused.status().as_u16(), 429);
+
+    let (pongs, refusals) = ping_at_once(&mut client, 50).await;
+    assert!(pongs > 0 && refusals > 0, "{pongs} pongs, {refusals} refusals");
+    // Other routes have buckets of their own, and this one fills again.
+    client.join(1).await;
+    let again = async { while ping_at_once(&mut client, 1).await.0 == 0 {} };
+    timeout(PATIENCE, again).await.expect("it fills");
+    assert_eq!(read_until_refused(&server).await, (429, json!({"message": "Too Many Requests"})));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_account_lets_through_so_much_of_all_apis_and_posts_together() {
+    let limits = Limits { account: Throttle { per_second: 1.0, burst: 10.0 }, ..Limits::default() };
+    let server = Server::start_with_limits(limits).await;
+    let mut client = server.connect(1).await;
+    let id = only_connection(&server).await;
+    let full = async {
+        loop {
+            let answer = post(&server, id.clone(), json!({"n": 1}).to_string()).await;
+            if answer.0 != 200 {
+                break answer;
+            }
+            client.next().await;
+        }
+    };
+    let full = timeout(PATIENCE, full).await.expect("it is refused");
+    assert_eq!(full, (429, Some("LimitExceededException".into())));
+    assert!(ping_at_once(&mut client, 50).await.1 > 0);
+    assert_eq!(read_until_refused(&server).await.0, 429);
+    // A connection that is closed is cleaned up after, whatever the throttle.
+    client.close().await;
+    server.forgets_connections().await;
     server.stop().await;
 }
 

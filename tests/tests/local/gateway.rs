@@ -2,6 +2,7 @@
 
 use chat_local::{Interference, Limits, Plan, Throttle};
 use chat_tests::{Client, Closed, PATIENCE, Server, text_message};
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -164,27 +165,29 @@ async fn a_client_has_so_many_frames_with_the_functions_and_the_rest_waits_in_it
 
 #[tokio::test]
 async fn a_request_that_is_half_sent_is_given_up() {
-    let limits = Limits { request: Duration::from_millis(200), ..Limits::default() };
+    let limits = Limits { request: Duration::from_secs(1), ..Limits::default() };
     let server = Server::start_with_limits(limits).await;
     let client = server.connect(1).await;
     let address = server.url("").strip_prefix("http://").expect("an address").to_owned();
     let signed = "Authorization: AWS4-HMAC-SHA256 x\r\nX-Amz-Date: x\r\n";
     let post = format!("POST /dev/@connections/{} HTTP/1.1\r\n", only_connection(&server).await);
-    for half in [
+    let halves = [
         String::new(),
         "GET / HTTP/1.1\r\nHost: x\r\n".into(),
         "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /again HTTP/1.1\r\n".into(),
         "POST /local/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{".into(),
         format!("{post}Host: localhost\r\n{signed}Content-Length: 100\r\n\r\n{{"),
-    ] {
+    ];
+    let given_up = halves.iter().map(async |half| {
         let mut socket = tokio::net::TcpStream::connect(&address).await.expect("connected");
         socket.write_all(half.as_bytes()).await.expect("written");
         let mut answer = Vec::new();
         let closed = timeout(PATIENCE, socket.read_to_end(&mut answer)).await;
         closed.unwrap_or_else(|_| panic!("it is kept: {half:?}")).expect("it is closed");
-        let is_late = String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 408 ");
-        assert_eq!(is_late, half.starts_with("POST"), "{half:?}: {}", String::from_utf8_lossy(&answer));
-    }
+        let answer = String::from_utf8_lossy(&answer);
+        assert_eq!(answer.starts_with("HTTP/1.1 408 "), half.starts_with("POST"), "{half:?}: {answer}");
+    });
+    join_all(given_up).await;
     client.close().await;
     server.stop().await;
 }
@@ -236,7 +239,7 @@ async fn each_route_lets_through_what_its_stage_is_set_to() {
             }
         }
     };
-    let refused = timeout(PATIENCE, refused).await.expect("one of them is refused");
+    let refused = timeout(PATIENCE, Box::pin(refused)).await.expect("one of them is refused");
     let tungstenite::Error::Http(refused) = refused else { panic!("{refused}") };
     assert_eq!(refused.status().as_u16(), 429);
 

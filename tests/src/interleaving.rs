@@ -2,24 +2,23 @@
 //! turn, and the orders are gone through one by one.
 
 use crate::chaos::lock;
-use crate::{PATIENCE, Posts, Server, frame, websocket_event};
+use crate::{Posts, Server, frame, http_client, in_time, until, websocket_event};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use chat::ConnectionId;
-use chat_aws::Vars;
 use chat_aws::serve::Function;
+use chat_aws::{Vars, now};
 use chat_local::HANDLERS;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
 
 /// Invocations that can be under way at once.
 const MOST: usize = 4;
@@ -59,7 +58,7 @@ impl Interleaving {
     pub async fn start() -> Self {
         let (server, posts) = (Server::start().await, Posts::start(Duration::ZERO, None).await);
         let (sender, arrivals) = mpsc::unbounded_channel();
-        let gate = Arc::new(Gate { http: reqwest::Client::new(), target: OnceLock::new(), arrivals: sender });
+        let gate = Arc::new(Gate { http: http_client(), target: OnceLock::new(), arrivals: sender });
         gate.target.set(server.dynamodb_url().into()).expect("aimed once");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -90,27 +89,29 @@ impl Interleaving {
     async fn run(&self, connection: &ConnectionId, acts: &[Act<'_>], prefix: &[usize], death: Option<usize>) -> Run {
         let mut running: FuturesUnordered<BoxFuture<'_, (usize, Value)>> = FuturesUnordered::new();
         let mut kills = Vec::new();
-        for (number, (name, body)) in acts.iter().enumerate() {
-            let mut event = websocket_event(body);
-            event["requestContext"]["connectionId"] = json!(connection.as_str());
-            event["requestContext"]["eventType"] = json!(if *name == "disconnect" { "DISCONNECT" } else { "MESSAGE" });
-            let invocation = self.functions[&(*name, number)].invoke_as(&format!("act-{number}"), event);
-            let (kill, killed) = oneshot::channel::<()>();
-            kills.push(Some(kill));
-            let answer = async move {
-                tokio::select! {
-                    answer = invocation => (number, answer.expect("an answer")),
-                    Ok(()) = killed => (number, Value::Null),
-                }
-            };
-            running.push(answer.boxed());
-        }
         let mut run = Run { order: Vec::new(), choices: Vec::new(), answers: vec![None; acts.len()] };
         let mut waiting: BTreeMap<usize, oneshot::Sender<()>> = BTreeMap::new();
-        let mut ended = vec![false; acts.len()];
+        let mut ended = BTreeSet::new();
+        let mut acts = acts.iter().enumerate();
         loop {
-            // Only whoever was let through last is on its way; when it waits again, or has ended, all stand still.
-            while waiting.len() + ended.iter().filter(|ended| **ended).count() < acts.len() {
+            // They begin one after the other, each in a millisecond of its own, or the order of their times would be chance.
+            let begun = acts.next();
+            if let Some((number, (name, body))) = begun {
+                let before = now();
+                until("the clock goes on", async || now() > before).await;
+                let (kill, killed) = oneshot::channel::<()>();
+                kills.push(Some(kill));
+                let invocation = self.functions[&(*name, number)].invoke_as("r", event(connection, name, body));
+                let answer = async move {
+                    tokio::select! {
+                        answer = invocation => (number, answer.expect("an answer")),
+                        Ok(()) = killed => (number, Value::Null),
+                    }
+                };
+                running.push(answer.boxed());
+            }
+            // Only one is on its way, whoever began or was let through last. When it waits again, or has ended, all stand still.
+            while waiting.len() + ended.len() < kills.len() {
                 let arrived = std::future::poll_fn(|context| lock(&self.arrivals).poll_recv(context));
                 let next = async {
                     tokio::select! {
@@ -119,13 +120,16 @@ impl Interleaving {
                         Some(arrival) = arrived => Ok(arrival),
                     }
                 };
-                match timeout(PATIENCE, next).await.expect("a call, or an answer") {
+                match in_time("a call, or an answer", next).await {
                     Ok((number, through)) => drop(waiting.insert(number, through)),
                     Err((number, answer)) => {
-                        ended[number] = true;
+                        ended.insert(number);
                         run.answers[number] = (!answer.is_null()).then(|| said(&answer));
                     }
                 }
+            }
+            if begun.is_some() {
+                continue;
             }
             let Some(least) = waiting.keys().next().copied() else { return run };
             let step = run.order.len();
@@ -189,6 +193,14 @@ impl Run {
         let (step, turn) = (0..self.order.len()).rev().find_map(|step| Some((step, later(step)?)))?;
         Some(self.order[..step].iter().map(|(turn, _)| *turn).chain([turn]).collect())
     }
+}
+
+/// What a function is sent of a connection.
+fn event(connection: &ConnectionId, function: &str, body: &Value) -> Value {
+    let mut event = websocket_event(body);
+    event["requestContext"]["connectionId"] = json!(connection.as_str());
+    event["requestContext"]["eventType"] = json!(if function == "disconnect" { "DISCONNECT" } else { "MESSAGE" });
+    event
 }
 
 /// The frame of an answer, or all of it if it has none.

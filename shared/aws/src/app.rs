@@ -1,6 +1,6 @@
 use crate::limits::{
-    CONNECTION_LIFETIME, DEFAULT_MEMORY, DISPLACE_TIMEOUT, HANDSHAKE_MAX, HANDSHAKE_POLL, HOUSEKEEPING_MAX,
-    HOUSEKEEPING_STEP_MAX, ROOMS_IN_FLIGHT, housekeeping_posts, posts_in_flight,
+    CONNECTION_LIFETIME, DEFAULT_MEMORY, DISPLACE_TIMEOUT, ENDED_BY_ANOTHER, HANDSHAKE_MAX, HANDSHAKE_POLL,
+    HOUSEKEEPING_MAX, HOUSEKEEPING_STEP_MAX, ROOMS_IN_FLIGHT, housekeeping_posts, posts_in_flight,
 };
 use crate::push::{Frame, Posted, Pusher};
 use crate::sdk::Clients;
@@ -300,16 +300,20 @@ impl App {
         Rejection::TooManyConnections { limit: self.connections_per_user }
     }
 
-    /// Ends a connection after a last frame. Answers whether it was ended. One that is still on its way in cannot be told, and comes in
+    /// Ends a connection after a last frame, unless another handshake is at it. Answers whether it was ended. One that is still on its way in cannot be told, and comes in
     /// all the same; it finds itself closed, and its first frame ends it.
     async fn end(&self, device: &Device, frame: &[u8]) -> bool {
         let ended = async {
             // However long the rest takes: from here on it can do nothing.
-            self.connections.shut_out(&device.connection, now()).await?;
+            let now = now();
+            let closed = self.connections.shut_out(&device.connection, now).await?;
+            if closed.is_some_and(|at| now.seconds() - at < ENDED_BY_ANOTHER.as_secs().cast_signed()) {
+                return Ok(false);
+            }
             let in_time = timeout(DISPLACE_TIMEOUT, self.pusher.dismiss(&device.connection, frame)).await;
-            in_time.map_err(|late| Fault::because("failed to end a connection in time", late))?
+            in_time.map_err(|late| Fault::because("failed to end a connection in time", late))?.map(|_| true)
         };
-        ended.await.inspect_err(telemetry::survived).is_ok()
+        ended.await.inspect_err(telemetry::survived).unwrap_or(false)
     }
 }
 

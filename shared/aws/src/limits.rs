@@ -22,6 +22,10 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait for the end of a connection that makes place for a newer one: somebody waits for that one's handshake.
 pub const DISPLACE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a connection that somebody closed is left to whoever did: `connect`'s time-out in the template. So many handshakes of one
+/// user at once end each connection once. Until it is ended it stays counted, so if that function died, a later handshake does.
+pub const ENDED_BY_ANOTHER: Duration = Duration::from_secs(10);
+
 /// How long a handshake takes at most: API Gateway waits 10 s for an authorizer and 29 s for `$connect`
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>). A connection that is not there yet answers
 /// 410, as one that is no more does.

@@ -99,6 +99,7 @@ async fn no_order_of_one_connections_frames_leaves_a_member_behind() {
         (&[JOIN, JOIN], 20),
         (&[JOIN, END], 15),
         (&[JOIN, LEAVE, JOIN], 300),
+        (&[JOIN, JOIN, LEAVE], 300),
         (&[JOIN, LEAVE, END], 300),
     ] {
         let (orders, left_behind) = all_orders(functions, false).await;

@@ -1,7 +1,7 @@
 //! The local gateway keeps to AWS's rules where only a local run can be made to break them.
 
 use chat_local::{Interference, Limits, Plan, Throttle};
-use chat_tests::{Client, Closed, PATIENCE, Server, text_message};
+use chat_tests::{Client, Closed, Server, in_time, text_message, until};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio::sync::watch;
-use tokio::time::timeout;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -110,7 +109,7 @@ async fn a_client_that_pings_and_never_reads_gets_so_many_pongs_and_no_more() {
             tail.extend_from_slice(&some[..read]);
         }
     };
-    timeout(PATIENCE, answered).await.expect("what it asked is answered");
+    in_time("what it asked is answered", answered).await;
     assert!(came < PINGS * 127 / 2, "{came} bytes of pongs waited");
     server.stop().await;
 }
@@ -144,13 +143,7 @@ async fn a_client_has_so_many_frames_with_the_functions_and_the_rest_waits_in_it
     for n in 0..ASKED {
         client.send(json!({"action": "ping", "requestId": n})).await;
     }
-    timeout(PATIENCE, async {
-        while held.begun.load(Ordering::SeqCst) < IN_FLIGHT {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .expect("the first are under way");
+    until("the first are under way", async || held.begun.load(Ordering::SeqCst) >= IN_FLIGHT).await;
     for _ in 0..20 {
         other.join(1).await;
     }
@@ -182,8 +175,7 @@ async fn a_request_that_is_half_sent_is_given_up() {
         let mut socket = tokio::net::TcpStream::connect(&address).await.expect("connected");
         socket.write_all(half.as_bytes()).await.expect("written");
         let mut answer = Vec::new();
-        let closed = timeout(PATIENCE, socket.read_to_end(&mut answer)).await;
-        closed.unwrap_or_else(|_| panic!("it is kept: {half:?}")).expect("it is closed");
+        in_time(format!("the end of {half:?}"), socket.read_to_end(&mut answer)).await.expect("it is closed");
         let answer = String::from_utf8_lossy(&answer);
         assert_eq!(answer.starts_with("HTTP/1.1 408 "), half.starts_with("POST"), "{half:?}: {answer}");
     });
@@ -222,7 +214,7 @@ async fn read_until_refused(server: &Server) -> (u16, Value) {
             }
         }
     };
-    timeout(PATIENCE, refused).await.expect("it is refused")
+    in_time("it is refused", refused).await
 }
 
 #[tokio::test]
@@ -239,7 +231,7 @@ async fn each_route_lets_through_what_its_stage_is_set_to() {
             }
         }
     };
-    let refused = timeout(PATIENCE, Box::pin(refused)).await.expect("one of them is refused");
+    let refused = in_time("one of them is refused", Box::pin(refused)).await;
     let tungstenite::Error::Http(refused) = refused else { panic!("{refused}") };
     assert_eq!(refused.status().as_u16(), 429);
 
@@ -247,8 +239,7 @@ async fn each_route_lets_through_what_its_stage_is_set_to() {
     assert!(pongs > 0 && refusals > 0, "{pongs} pongs, {refusals} refusals");
     // Other routes have buckets of their own, and this one fills again.
     client.join(1).await;
-    let again = async { while ping_at_once(&mut client, 1).await.0 == 0 {} };
-    timeout(PATIENCE, again).await.expect("it fills");
+    until("it fills", async || ping_at_once(&mut client, 1).await.0 > 0).await;
     assert_eq!(read_until_refused(&server).await, (429, json!({"message": "Too Many Requests"})));
     server.stop().await;
 }
@@ -268,7 +259,7 @@ async fn an_account_lets_through_so_much_of_all_apis_and_posts_together() {
             client.next().await;
         }
     };
-    let full = timeout(PATIENCE, full).await.expect("it is refused");
+    let full = in_time("it is refused", full).await;
     assert_eq!(full, (429, Some("LimitExceededException".into())));
     assert!(ping_at_once(&mut client, 50).await.1 > 0);
     assert_eq!(read_until_refused(&server).await.0, 429);

@@ -152,14 +152,18 @@ impl Connections {
     }
 
     /// Closes a connection that must end, even one that is still on its way in: that one finds itself closed when it
-    /// [opens](Self::open).
-    pub async fn shut_out(&self, connection: &ConnectionId, now: Timestamp) -> Result<(), Fault> {
+    /// [opens](Self::open). Answers since when, in seconds, it was closed already.
+    pub async fn shut_out(&self, connection: &ConnectionId, now: Timestamp) -> Result<Option<i64>, Fault> {
+        let doing = "failed to shut a connection out";
         let change = "SET closedAt = if_not_exists(closedAt, :now), expiresAt = if_not_exists(expiresAt, :later)";
         let update = self.update(connection, change);
         let update = update
             .expression_attribute_values(":now", number(now.seconds()))
-            .expression_attribute_values(":later", number(now.after(CONNECTION_LIFETIME).seconds()));
-        Box::pin(update.send()).await.map(drop).map_err(Fault::doing("failed to shut a connection out"))
+            .expression_attribute_values(":later", number(now.after(CONNECTION_LIFETIME).seconds()))
+            .return_values(ReturnValue::UpdatedOld);
+        let shut = Box::pin(update.send()).await.map_err(Fault::doing(doing))?;
+        let before: ConnectionRow = read(shut.attributes.unwrap_or_default())?;
+        Ok(before.closed_at)
     }
 
     /// Whether a connection is open, as its row says.

@@ -56,8 +56,12 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Waits for what must come. Panics, and says what did not come, when [`PATIENCE`] is over.
-pub async fn in_time<T>(what: impl std::fmt::Display, wait: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited {} s in vain: {what}", PATIENCE.as_secs()))
+pub fn in_time<T>(what: impl std::fmt::Display, wait: impl Future<Output = T>) -> impl Future<Output = T> {
+    // Boxed, so that who waits does not grow by what is waited for.
+    let wait = Box::pin(wait);
+    async move {
+        timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited {} s in vain: {what}", PATIENCE.as_secs()))
+    }
 }
 
 /// Waits until a condition holds that can only be looked at, such as one of a table.

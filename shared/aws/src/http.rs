@@ -20,8 +20,8 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::net::{TcpStream, lookup_host};
@@ -51,6 +51,8 @@ pub(crate) struct Host {
     idle: Mutex<Vec<Idle>>,
     /// What the name was resolved to, for all sockets of one burst.
     resolved: AsyncMutex<Option<(Instant, Vec<SocketAddr>)>>,
+    /// The next lookup is made on the spot.
+    at_once: AtomicBool,
     /// How many sockets were opened; they are spread over the addresses.
     opened: AtomicUsize,
 }
@@ -116,7 +118,7 @@ impl Http {
         if let Some(host) = hosts.get(authority.as_str()) {
             return Ok(Arc::clone(host));
         }
-        let host = Arc::new(Host::of(uri)?);
+        let host = Arc::new(Host { at_once: AtomicBool::new(true), ..Host::of(uri)? });
         hosts.insert(authority.as_str().to_owned(), Arc::clone(&host));
         Ok(host)
     }
@@ -134,6 +136,7 @@ impl Host {
             permits: Semaphore::new(SOCKETS_PER_HOST),
             idle: Mutex::default(),
             resolved: AsyncMutex::default(),
+            at_once: AtomicBool::new(false),
             opened: AtomicUsize::default(),
         })
     }
@@ -185,12 +188,22 @@ impl Host {
         let fresh = resolved.take().filter(|(since, _)| since.elapsed() < ADDRESSES_KEPT);
         let (since, mut addresses) = match fresh {
             Some(fresh) => fresh,
-            None => (Instant::now(), lookup_host((self.name.as_str(), self.port)).await?.collect()),
+            None => (Instant::now(), self.look_up().await?),
         };
         *resolved = Some((since, addresses.clone()));
         let turn = self.opened.fetch_add(1, Ordering::Relaxed) % addresses.len().max(1);
         addresses.rotate_left(turn);
         Ok(addresses)
+    }
+
+    /// A lookup blocks, and so takes a thread. AWS's hosts are first looked up without: little is under way then that could be held
+    /// up, and the thread would be a twentieth of a cold start. No later one blocks, whatever became of the first.
+    async fn look_up(&self) -> io::Result<Vec<SocketAddr>> {
+        let name = (self.name.as_str(), self.port);
+        if self.at_once.swap(false, Ordering::Relaxed) {
+            return Ok(name.to_socket_addrs()?.collect());
+        }
+        Ok(lookup_host(name).await?.collect())
     }
 }
 
@@ -227,4 +240,32 @@ where
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Http;
+    use crate::sdk;
+    use futures_util::FutureExt;
+    use std::sync::mpsc;
+    use tokio_rustls::rustls::RootCertStore;
+
+    /// A thread for the lookup would cost a cold start a twentieth of its CPU; a later lookup without one would hold up others.
+    #[test]
+    fn only_the_first_lookup_of_a_host_takes_no_thread() {
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().expect("a runtime");
+        runtime.block_on(async {
+            let (release, released) = mpsc::channel::<()>();
+            // The only thread that there may be is taken.
+            let taken = tokio::task::spawn_blocking(move || released.recv());
+            let http = Http::new(sdk::tls(RootCertStore::empty()).expect("TLS"));
+            let host = http.host(&"http://localhost:1".parse().expect("a URI")).expect("a host");
+            let first = host.addresses().now_or_never().expect("no thread is waited for").expect("addresses");
+            assert!(first.iter().all(|address| address.ip().is_loopback()), "{first:?}");
+            *host.resolved.lock().await = None;
+            assert!(host.addresses().now_or_never().is_none(), "it waits for a thread");
+            release.send(()).expect("somebody waits");
+            taken.await.expect("the thread ends").expect("it was told");
+        });
+    }
 }

@@ -2,6 +2,7 @@ use crate::chaos::lock;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use chat::ConnectionId;
 use serde_json::Value;
@@ -9,8 +10,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 
-/// A management API that keeps what is posted to whom, and has some connections answer with a status of their own. It names no error in
-/// a header, as not every gateway does.
+/// A management API that keeps what is posted to whom, and has some connections answer with a status of their own. Only a 429 names its
+/// error in a header, by which the SDK knows what to try again; not every gateway names a 410.
 pub struct Management {
     url: String,
     state: Arc<Known>,
@@ -56,14 +57,16 @@ impl Management {
     }
 }
 
-async fn answer(State(known): State<Arc<Known>>, Path(id): Path<String>, method: Method, body: String) -> StatusCode {
+async fn answer(State(known): State<Arc<Known>>, Path(id): Path<String>, method: Method, body: String) -> Response {
     *lock(&known.attempts).entry(id.clone()).or_default() += 1;
     if let Some(status) = lock(&known.statuses).get(&id) {
-        return *status;
+        let named = [("x-amzn-errortype", "LimitExceededException")];
+        let is_full = *status == StatusCode::TOO_MANY_REQUESTS;
+        return if is_full { (*status, named).into_response() } else { status.into_response() };
     }
     if method == Method::POST {
         let frame = serde_json::from_str(&body).expect("JSON");
         lock(&known.posts).push((ConnectionId::new(id), frame));
     }
-    StatusCode::OK
+    StatusCode::OK.into_response()
 }

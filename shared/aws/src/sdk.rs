@@ -9,6 +9,7 @@ use crate::{Fault, Vars};
 use aws_sdk_apigatewaymanagement as management;
 use aws_sdk_apigatewaymanagement::config::interceptors::InterceptorContext;
 use aws_sdk_apigatewaymanagement::config::retry::{ClassifyRetry, RetryAction};
+use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
 use aws_sdk_dynamodb::config::retry::{ReconnectMode, RetryConfig};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, IdentityCache, Region, StalledStreamProtectionConfig};
@@ -136,7 +137,8 @@ impl ClassifyRetry for FullConnections {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let is_full = context.response().is_some_and(|response| response.status().as_u16() == TOO_MANY_REQUESTS);
         // The end of a connection is tried again: there it is the account's rate.
-        let is_post = context.request().is_some_and(|request| request.method() == "POST");
+        let error = context.output_or_error().and_then(|answer| answer.err()?.as_operation_error());
+        let is_post = error.is_some_and(|error| error.downcast_ref::<PostToConnectionError>().is_some());
         if is_full && is_post { RetryAction::RetryForbidden } else { RetryAction::NoActionIndicated }
     }
 

@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chat::limits::{ID_BYTES_MAX, TOKEN_BYTES_MAX};
-use chat::{Cursor, HistoryPage, HistoryRequest, Reply, Request, RoomId, RoomRequest, SendMessage, UserId};
+use chat::{Cursor, HistoryPage, HistoryRequest, JoinRoom, Reply, Request, RoomId, RoomRequest, SendMessage, UserId};
 use chat_aws::Vars;
 use chat_aws::serve::Function;
 use serde_json::{Value, json};
@@ -41,8 +41,12 @@ pub fn frames(bytes: &[u8]) {
         Ok(request) => request,
         Err(rejection) => return is_frame(&Reply::rejected(&rejection)),
     };
-    let refused =
-        [request.require_action().err(), RoomRequest::parse(&request).err(), SendMessage::parse(&request).err()];
+    let refused = [
+        request.require_action().err(),
+        JoinRoom::parse(&request).err(),
+        RoomRequest::parse(&request).err(),
+        SendMessage::parse(&request).err(),
+    ];
     for rejection in refused.into_iter().flatten() {
         is_frame(&Reply::rejected(&rejection).answering(&request));
     }

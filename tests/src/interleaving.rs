@@ -2,7 +2,7 @@
 //! turn, and the orders are gone through one by one.
 
 use crate::chaos::lock;
-use crate::{Posts, Server, frame, http_client, in_time, until, websocket_event};
+use crate::{Posts, Server, frame, http_client, in_time, websocket_event};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -13,6 +13,9 @@ use chat_aws::{Vars, now};
 use chat_local::HANDLERS;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -84,9 +87,15 @@ impl Interleaving {
         self.server.stop().await;
     }
 
-    /// Lets a connection do these things at once, in the first order that begins like this and that a plain choice gives. With a
-    /// `death`, the function whose turn it is at that step dies instead of taking it.
-    async fn run(&self, connection: &ConnectionId, acts: &[Act<'_>], prefix: &[usize], death: Option<usize>) -> Run {
+    /// Lets a connection do these things at once. Whose turn it is of those who wait, `choose` says at each step. With a `death`, the
+    /// function whose turn it is at that step dies instead of taking it.
+    async fn run(
+        &self,
+        connection: &ConnectionId,
+        acts: &[Act<'_>],
+        mut choose: impl FnMut(usize, &[usize]) -> usize,
+        death: Option<usize>,
+    ) -> Run {
         let mut running: FuturesUnordered<BoxFuture<'_, (usize, Value)>> = FuturesUnordered::new();
         let mut kills = Vec::new();
         let mut run = Run { order: Vec::new(), choices: Vec::new(), answers: vec![None; acts.len()] };
@@ -98,7 +107,9 @@ impl Interleaving {
             let begun = acts.next();
             if let Some((number, (name, body))) = begun {
                 let before = now();
-                until("the clock goes on", async || now() > before).await;
+                while now() == before {
+                    tokio::task::yield_now().await;
+                }
                 let (kill, killed) = oneshot::channel::<()>();
                 kills.push(Some(kill));
                 let invocation = self.functions[&(*name, number)].invoke_as("r", event(connection, name, body));
@@ -131,10 +142,12 @@ impl Interleaving {
             if begun.is_some() {
                 continue;
             }
-            let Some(least) = waiting.keys().next().copied() else { return run };
-            let step = run.order.len();
-            let turn = prefix.get(step).copied().unwrap_or(least);
-            run.choices.push(waiting.keys().copied().collect());
+            if waiting.is_empty() {
+                return run;
+            }
+            let (step, choices) = (run.order.len(), waiting.keys().copied().collect::<Vec<_>>());
+            let turn = choose(step, &choices);
+            run.choices.push(choices);
             let through = waiting.remove(&turn).expect("its turn");
             if death == Some(step) {
                 let _ = kills[turn].take().expect("it dies once").send(());
@@ -147,35 +160,57 @@ impl Interleaving {
         }
     }
 
-    /// Goes through all orders of what a connection does at once, and answers how many there are. Before each, `prepare` makes a
-    /// connection; after each, `check` looks at what is there. With `deaths`, they are gone through once more for each step at
-    /// which the function whose turn it is may die.
+    /// Goes through orders of what a connection does at once, and answers how many. Before each, `prepare` makes a connection; after each,
+    /// `check` looks at what is there.
     pub async fn explore<'a>(
         &self,
+        orders: Orders,
         acts: impl Fn(usize) -> Vec<Act<'a>>,
-        deaths: bool,
         prepare: impl AsyncFn(usize) -> ConnectionId,
         check: impl AsyncFn(usize, Interleaved),
     ) -> usize {
+        if let Orders::Drawn { seed, count } = orders {
+            let mut dice = StdRng::seed_from_u64(seed);
+            for number in 0..count {
+                let connection = prepare(number).await;
+                let choose = |_: usize, choices: &[usize]| *choices.choose(&mut dice).expect("somebody waits");
+                check(number, self.run(&connection, &acts(number), choose, None).await.outcome()).await;
+            }
+            return count;
+        }
         let (mut count, mut steps) = (0, 0);
         let mut death = None;
         loop {
             let mut prefix = Some(Vec::new());
             while let Some(begun) = prefix {
                 let connection = prepare(count).await;
-                let run = self.run(&connection, &acts(count), &begun, death).await;
+                let choose = |step: usize, choices: &[usize]| begun.get(step).copied().unwrap_or(choices[0]);
+                let run = self.run(&connection, &acts(count), choose, death).await;
                 steps = steps.max(run.order.len());
                 prefix = run.next();
-                let order = run.order.iter().map(|(turn, died)| (!died).then_some(*turn)).collect();
-                check(count, Interleaved { order, answers: run.answers }).await;
+                check(count, run.outcome()).await;
                 count += 1;
             }
-            death = Some(death.map_or(0, |step| step + 1)).filter(|step| deaths && *step < steps);
+            let next = death.map_or(0, |step| step + 1);
+            death = (orders == Orders::WithADeath && next < steps).then_some(next);
             if death.is_none() {
                 return count;
             }
         }
     }
+}
+
+/// Which orders are gone through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orders {
+    All,
+    /// All of them, and once more for each step at which the function whose turn it is may die.
+    WithADeath,
+    /// So many by chance, the same for the same seed.
+    Drawn {
+        seed: u64,
+        count: usize,
+    },
 }
 
 struct Run {
@@ -187,6 +222,11 @@ struct Run {
 }
 
 impl Run {
+    fn outcome(self) -> Interleaved {
+        let order = self.order.iter().map(|(turn, died)| (!died).then_some(*turn)).collect();
+        Interleaved { order, answers: self.answers }
+    }
+
     /// How the next order begins: the last turn that could have been another's is.
     fn next(&self) -> Option<Vec<usize>> {
         let later = |step: usize| self.choices[step].iter().copied().find(|other| *other > self.order[step].0);

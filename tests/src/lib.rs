@@ -33,7 +33,7 @@ pub use documents::Documents;
 pub use function::{REQUEST_ID, frame, function_of, invoke, sample, websocket_event};
 pub use held::{Held, HeldHandshakes, enter, held, lost_device, open, remember};
 pub use ids::{caller, device_of, fresh, ghost, room, user};
-pub use interleaving::{Interleaved, Interleaving};
+pub use interleaving::{Interleaved, Interleaving, Orders};
 pub use lambda::Lambda;
 pub use log::logged;
 pub use management::Management;

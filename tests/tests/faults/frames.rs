@@ -2,7 +2,7 @@
 //! hands them to the functions side by side.
 
 use chat::{ConnectionId, RoomId};
-use chat_tests::{Interleaved, Interleaving, device_of, room, user};
+use chat_tests::{Interleaved, Interleaving, Orders, device_of, room, user};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -44,9 +44,9 @@ fn is_answered(function: &str, answer: &Value) -> bool {
     is_acknowledged(Some(answer)) || ended && function != LEAVE || overtaken && function == JOIN
 }
 
-/// Goes through all orders of these functions' calls, with a death at each step if there are to be. Answers how many orders there are,
+/// Goes through orders of these functions' calls. Answers how many there are,
 /// and after how many of them a member stays behind whose connection is closed.
-async fn all_orders(functions: &[&'static str], deaths: bool) -> (usize, usize) {
+async fn tried(functions: &[&'static str], orders: Orders) -> (usize, usize) {
     let interleaving = Interleaving::start().await;
     let app = interleaving.server.app();
     let left_behind = AtomicUsize::new(0);
@@ -85,7 +85,7 @@ async fn all_orders(functions: &[&'static str], deaths: bool) -> (usize, usize) 
             left_behind.fetch_add(1, Ordering::Relaxed);
         }
     };
-    let orders = interleaving.explore(acts, deaths, open, check).await;
+    let orders = interleaving.explore(orders, acts, open, check).await;
     interleaving.stop().await;
     (orders, left_behind.into_inner())
 }
@@ -94,17 +94,17 @@ async fn all_orders(functions: &[&'static str], deaths: bool) -> (usize, usize) 
 /// look at what forbids it, and two more where it is undone; a leave has two, or one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_order_of_one_connections_frames_leaves_a_member_behind() {
-    for (functions, least) in [
-        (&[JOIN, LEAVE][..], 4),
-        (&[JOIN, JOIN], 20),
-        (&[JOIN, END], 15),
-        (&[JOIN, LEAVE, JOIN], 300),
-        (&[JOIN, JOIN, LEAVE], 300),
-        (&[JOIN, LEAVE, END], 300),
-    ] {
-        let (orders, left_behind) = all_orders(functions, false).await;
+    for (functions, least) in [([JOIN, LEAVE], 4), ([JOIN, JOIN], 20), ([JOIN, END], 15)] {
+        let (orders, left_behind) = tried(&functions, Orders::All).await;
         assert_eq!(left_behind, 0);
         assert!(orders >= least, "{functions:?}: only {orders} orders were tried");
+    }
+    // There are thousands of these.
+    for (seed, functions) in
+        (1..).zip([[JOIN, LEAVE, JOIN], [JOIN, JOIN, LEAVE], [JOIN, LEAVE, END], [JOIN, JOIN, END]])
+    {
+        let (_, left_behind) = tried(&functions, Orders::Drawn { seed, count: 250 }).await;
+        assert_eq!(left_behind, 0, "{functions:?}, seed {seed}");
     }
 }
 
@@ -112,7 +112,7 @@ async fn no_order_of_one_connections_frames_leaves_a_member_behind() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_death_among_two_frames_leaves_no_member_behind() {
     for functions in [[JOIN, LEAVE], [JOIN, JOIN]] {
-        let (orders, left_behind) = all_orders(&functions, true).await;
+        let (orders, left_behind) = tried(&functions, Orders::WithADeath).await;
         assert_eq!(left_behind, 0, "{functions:?}, of {orders}");
     }
 }

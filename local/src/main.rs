@@ -1,6 +1,6 @@
 //! `cargo run`: the whole system on one machine.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use chat_aws::Vars;
 use chat_local::{Limits, Local, Options, Outcast, Running, Tokens, disconnect_user, disconnect_user_of, invoke};
 use clap::{Parser, Subcommand};
@@ -132,6 +132,12 @@ async fn run(arguments: Arguments) -> Result<()> {
         let (user, connections) = (outcast.user, ended.connections);
         println!(
             "user {user}: connections ended: {connections}; no token that was issued until a minute from now connects"
+        );
+        ensure!(
+            connections > 0 || ended.missing == 0,
+            "{} more were known, and none was there: if the management API is another deployment's, they are still open, though \
+             they have left their rooms",
+            ended.missing
         );
         return Ok(());
     }

@@ -149,6 +149,26 @@ impl Server {
         scan["Items"].as_array().expect("items").iter().any(|item| !item[attribute].is_null())
     }
 
+    /// A number that one row of a table has.
+    pub async fn number(&self, table: &str, attribute: &str) -> i64 {
+        let scan = self.dynamodb("Scan", json!({"TableName": table, "ConsistentRead": true})).await;
+        let numbers = scan["Items"].as_array().expect("items").iter().filter_map(|item| item[attribute]["N"].as_str());
+        numbers.map(|number| number.parse().expect("a number")).next().expect("it is there")
+    }
+
+    /// Has a user's connections look a minute older than they are.
+    pub async fn age_devices(&self, user: &str) {
+        let older = |device: String| {
+            let (began, connection) = device.split_once('#').expect("a device");
+            format!("{}#{connection}", began.parse::<i64>().expect("a time") - 60_000)
+        };
+        let devices: Vec<_> = self.devices(user).await.into_iter().map(older).collect();
+        let key = json!({"PK": {"S": format!("USER#{user}")}, "SK": {"S": "PROFILE"}});
+        let update = json!({"TableName": "ChatTable", "Key": key, "UpdateExpression": "SET devices = :devices",
+            "ExpressionAttributeValues": {":devices": {"SS": devices}}});
+        self.dynamodb("UpdateItem", update).await;
+    }
+
     /// The connections that stand in a user's row.
     pub async fn devices(&self, user: &str) -> Vec<String> {
         let key = json!({"PK": {"S": format!("USER#{user}")}, "SK": {"S": "PROFILE"}});

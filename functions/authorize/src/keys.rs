@@ -1,7 +1,7 @@
 //! Keys that tokens are checked with: a secret of the application's own, or the public keys of an identity provider.
 
 use chat::limits::CLOCK_SKEW_SECONDS;
-use chat_aws::Fault;
+use chat_aws::{Fault, now};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -113,6 +113,11 @@ impl Key {
     fn verify(&self, token: &str) -> Result<Map<String, Value>, Refused> {
         let verified = decode::<Map<String, Value>>(token, &self.key, &self.validation);
         let claims = verified.map_err(|error| Refused::Token(reason(error.kind())))?.claims;
+        // One from the future would be newer than any revocation.
+        let latest = (now().seconds() + CLOCK_SKEW_SECONDS.cast_signed()) as f64;
+        if claims.get("iat").and_then(Value::as_f64).is_some_and(|issued| issued > latest) {
+            return Err(Refused::Token("it is issued in the future"));
+        }
         let for_us = self.audience.as_ref().is_none_or(|audience| is_for(&claims, audience));
         for_us.then_some(claims).ok_or(Refused::Token("it is for another audience"))
     }
@@ -213,6 +218,10 @@ mod tests {
         chat_aws::now().millis() / 1_000
     }
 
+    fn issued(iat: i64) -> String {
+        token(Algorithm::HS256, SECRET, json!({"sub": "1", "exp": LATER, "iat": iat}))
+    }
+
     fn soon(nbf: i64) -> String {
         token(Algorithm::HS256, SECRET, json!({"sub": "1", "exp": LATER, "nbf": nbf}))
     }
@@ -241,6 +250,8 @@ mod tests {
                 token(Algorithm::HS256, SECRET, json!({"sub": "1", "exp": now() - 70})),
             ),
             ("not valid for longer than clocks differ", soon(now() + 70)),
+            ("issued in the future", issued(now() + 70)),
+            ("issued in milliseconds", issued(now() * 1_000)),
             ("no exp", token(Algorithm::HS256, SECRET, json!({"sub": "1"}))),
             ("exp that is no number", token(Algorithm::HS256, SECRET, json!({"sub": "1", "exp": "later"}))),
             ("not yet valid", token(Algorithm::HS256, SECRET, json!({"sub": "1", "exp": LATER, "nbf": LATER}))),
@@ -272,6 +283,7 @@ mod tests {
 
     #[test]
     fn a_clock_may_be_a_minute_off() {
+        assert!(ours().verify(&issued(now() + 50)).is_ok());
         for (exp, nbf) in [(now() - 50, 0), (LATER, now() + 50)] {
             let token = token(Algorithm::HS256, SECRET, json!({"sub": "1", "exp": exp, "nbf": nbf}));
             assert!(ours().verify(&token).is_ok(), "exp {exp}, nbf {nbf}");

@@ -14,5 +14,10 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 pub async fn handle(app: App, event: CallEvent) -> Result<Disconnected, Failure> {
     let DisconnectUser { user } = DisconnectUser::parse(&event.payload)?;
     let ended = app.disconnect(&user).await?;
-    Ok(Disconnected { user_id: user, seen: ended.seen, connections_ended: ended.connections })
+    Ok(Disconnected {
+        user_id: user,
+        seen: ended.seen,
+        connections_ended: ended.connections,
+        connections_missing: ended.missing,
+    })
 }

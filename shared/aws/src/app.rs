@@ -36,6 +36,8 @@ pub struct Ended {
     /// Whether the user ever connected.
     pub seen: bool,
     pub connections: usize,
+    /// How many more were known and not there to be ended: no `$disconnect` came for them, or they are another deployment's.
+    pub missing: usize,
 }
 
 impl AsRef<Pusher> for App {
@@ -240,34 +242,47 @@ impl App {
 
     /// Ends all connections of a user, and has none of the tokens that were issued until now connect again, nor any that a clock may
     /// say was issued a minute from now. What counts is DynamoDB's time. The connections' `$disconnect`s follow, as after every
-    /// end.
+    /// end; one that is not there leaves its rooms here.
     ///
     /// Waits for those of them whose handshake is under way: there is nothing to end before it is over.
     pub async fn disconnect(&self, user: &UserId) -> Result<Ended, Fault> {
         let (seen, time) = self.users.look(user).await?;
         let asked = Instant::now();
         let mut devices = self.users.revoke(user, time.after(Duration::from_secs(CLOCK_SKEW_SECONDS))).await?;
-        let (mut connections, handshake_millis) = (0, HANDSHAKE_MAX.as_millis() as u64);
+        let (mut ended, handshake_millis) = (0, HANDSHAKE_MAX.as_millis() as u64);
+        let known = devices.len();
         loop {
             let ends = devices.into_iter().map(|device| async move {
-                self.connections.shut_out(&device.connection, time).await?;
-                Ok::<_, Fault>((self.pusher.close(&device.connection).await?, device))
+                let there = self.end_at_once(&device, time).await?;
+                Ok::<_, Fault>((there, device))
             });
             let ends: Vec<_> = stream::iter(ends).buffer_unordered(ROOMS_IN_FLIGHT).collect().await;
             let ends: Vec<_> = ends.into_iter().collect::<Result<_, _>>()?;
-            connections += ends.iter().filter(|(there, _)| *there).count();
+            ended += ends.iter().filter(|(there, _)| *there).count();
             let missing = ends.into_iter().filter(|(there, _)| !there).map(|(_, device)| device);
             let now = time.after(asked.elapsed());
             let is_coming = |device: &Device| now.millis().abs_diff(device.connected_at.millis()) < handshake_millis;
             devices = missing.filter(is_coming).collect();
             if devices.is_empty() || asked.elapsed() > HANDSHAKE_MAX {
-                return Ok(Ended { seen, connections });
+                return Ok(Ended { seen: seen || known > 0, connections: ended, missing: known.saturating_sub(ended) });
             }
             sleep(HANDSHAKE_POLL).await;
             // One whose `$disconnect` has come is on its way nowhere.
             let counted = self.users.devices(user).await?;
             devices.retain(|device| counted.contains(device));
         }
+    }
+
+    /// Ends a connection without a word. Answers whether it was there. If it was not, it is taken out of its rooms, so that it hears
+    /// nothing even if it is somewhere else: whoever asks may have named another deployment's management API. Nobody is told,
+    /// since by that API everybody would be gone.
+    async fn end_at_once(&self, device: &Device, now: Timestamp) -> Result<bool, Fault> {
+        let (_, rooms) = self.connections.shut_out(&device.connection, now).await?;
+        let there = self.pusher.close(&device.connection).await?;
+        for room in rooms.iter().filter(|_| !there) {
+            self.connections.remove(&device.connection, room).await?;
+        }
+        Ok(there)
     }
 
     /// Ends those of a user's devices that are too many now that `newest` has come, each after a word about why. It is
@@ -306,7 +321,7 @@ impl App {
         let ended = async {
             // However long the rest takes: from here on it can do nothing.
             let now = now();
-            let closed = self.connections.shut_out(&device.connection, now).await?;
+            let (closed, _) = self.connections.shut_out(&device.connection, now).await?;
             if closed.is_some_and(|at| now.seconds() - at < ENDED_BY_ANOTHER.as_secs().cast_signed()) {
                 return Ok(false);
             }

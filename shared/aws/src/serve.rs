@@ -77,13 +77,15 @@ where
             let mut asked = None;
             let result = async {
                 let event = apigw::websocket(payload)?;
-                let request = Request::parse(event.body.as_deref().unwrap_or_default())?;
-                asked = Some(request.clone());
+                let request = Request::parse(event.body.as_deref().unwrap_or_default());
+                asked = request.as_ref().ok().cloned();
                 let connection = apigw::connection(event.request_context)?;
                 let id = connection.id.clone();
-                let answered = match connection.caller.is_over(now()) {
-                    true => Err(Rejection::ConnectionGone.into()),
-                    false => handle(state.clone(), MessageEvent { connection, request }).await,
+                let answered = match request {
+                    // Whatever it sends.
+                    _ if connection.caller.is_over(now()) => Err(Rejection::ConnectionGone.into()),
+                    Ok(request) => handle(state.clone(), MessageEvent { connection, request }).await,
+                    Err(refused) => Err(refused.into()),
                 };
                 let Err(Failure::Rejected(gone @ Rejection::ConnectionGone)) = answered else {
                     return answered.map(Some);

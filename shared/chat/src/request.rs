@@ -146,6 +146,8 @@ pub struct Disconnected {
     /// Whether the user ever connected: an id that nobody knows may be mistyped.
     pub seen: bool,
     pub connections_ended: usize,
+    /// How many more were known, and not there to be ended.
+    pub connections_missing: usize,
 }
 
 fn room(request: &Request) -> Result<RoomId, Rejection> {

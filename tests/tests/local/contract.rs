@@ -1,10 +1,11 @@
 //! The template, the folders, the samples and the code say the same: names, routes, and the rights that are used.
 
-use chat::{ConnectionId, Member};
+use chat::{ConnectionId, Member, Timestamp};
 use chat_aws::{Vars, now};
 use chat_local::{HANDLERS, Template};
 use chat_tests::{
-    Call, Recorder, Server, enter, ghost, invoke, room, sample, text_message, until, user, websocket_event,
+    Call, Recorder, Server, enter, ghost, invoke, lost_device, remember, room, sample, text_message, until, user,
+    websocket_event,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -369,6 +370,14 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     let mut client = server.connect(10).await;
     invoke("disconnect-user", &vars, json!({"userId": 10})).await;
     assert_eq!(client.rest().await.0, Vec::<Value>::new(), "it is ended without a word");
+    // And one whose connection is not there: it is taken out of its room.
+    let lost = lost_device();
+    remember(&app, "11", lost.clone()).await;
+    assert!(app.connections.open(&lost, &user("11")).await.expect("an answer"));
+    let join = app.connections.note(&lost.connection, &room).await.expect("noted").expect("it is open");
+    let outcast = Member { connection: lost.connection, ..ghost("11") };
+    assert!(app.connections.enter(&outcast, join, &room, Timestamp::MAX).await.expect("an answer"));
+    invoke("disconnect-user", &vars, json!({"userId": 11})).await;
     let ended = ["execute-api:ManageConnections DELETE/@connections/*".into()];
     let rights = used.get_mut("disconnect-user").expect("a function");
     rights.extend(recorder.take().iter().flat_map(rights_of).chain(ended));

@@ -31,6 +31,7 @@ async fn a_connection_is_ended_by_what_it_does_after_its_token_is_over() {
         json!({"action": "joinRoom", "chatroomId": 2}),
         json!({"action": "leaveRoom", "chatroomId": 2}),
         text_message(1, "too late"),
+        json!("no object"),
     ];
     // Side by side, since each waits for the end of its token.
     let ends = (11..).zip(actions).map(async |(user, action)| {
@@ -89,7 +90,7 @@ async fn an_operator_ends_all_connections_of_a_user_and_its_tokens() {
 
     let app = server.app();
     let ended = app.disconnect(&chat_tests::user("7")).await.expect("done");
-    assert_eq!(ended, Ended { seen: true, connections: 3 });
+    assert_eq!(ended, Ended { seen: true, connections: 3, missing: 0 });
     for device in &mut devices {
         device.closed().await;
     }
@@ -109,7 +110,11 @@ async fn an_operator_ends_all_connections_of_a_user_and_its_tokens() {
     // What the application signs a minute from now is good: its clock may be that fast.
     let skewed = server.token(json!({"userId": 7, "rooms": "*", "iat": now().seconds() + 50}));
     assert_eq!(Client::refused(&server.socket_url(&skewed)).await, 403);
-    let new = server.token(json!({"userId": 7, "rooms": "*", "iat": now().seconds() + 62}));
+    // Two minutes later, as it looks from there.
+    let earlier = Recorder::with_clock(server.dynamodb_url(), -120).await;
+    let earlier = server.app_with(&[("AWS_ENDPOINT_URL_DYNAMODB", earlier.url())]);
+    earlier.disconnect(&chat_tests::user("7")).await.expect("done");
+    let new = server.token_of(7);
     let mut back = Client::connect(&server.socket_url(&new)).await;
     back.join(1).await;
     other.say(1, "welcome back").await;
@@ -137,7 +142,7 @@ async fn an_operator_ends_a_connection_that_is_on_its_way_in() {
             handshakes.release();
         }
     );
-    assert_eq!(ended, Ended { seen: true, connections: 1 });
+    assert_eq!(ended, Ended { seen: true, connections: 1, missing: 0 });
     device.closed().await;
     server.stop().await;
 }
@@ -154,7 +159,7 @@ async fn a_handshake_that_is_revoked_on_its_way_is_refused() {
         until("both devices are known", async || server.devices("7").await.len() == 2).await;
         app.disconnect(&seven).await.expect("done")
     });
-    assert_eq!((status, ended), (429, Ended { seen: true, connections: 0 }));
+    assert_eq!((status, ended), (429, Ended { seen: true, connections: 0, missing: 2 }));
     server.stop().await;
 }
 
@@ -163,7 +168,7 @@ async fn a_user_who_was_never_seen_can_be_kept_out() {
     let server = Server::start().await;
     let app = server.app();
     let ended = app.disconnect(&chat_tests::user("9")).await.expect("done");
-    assert_eq!(ended, Ended { seen: false, connections: 0 });
+    assert_eq!(ended, Ended { seen: false, connections: 0, missing: 0 });
     let token = server.token(json!({"userId": 9, "rooms": "*", "iat": now().seconds() - 10}));
     assert_eq!(Client::refused(&server.socket_url(&token)).await, 403);
     let profile = app.users.profiles([chat_tests::user("9")].into(), &chat_tests::caller("8")).await.expect("profiles");
@@ -183,7 +188,15 @@ async fn a_revocation_goes_by_the_clock_of_dynamodb() {
         let before = now().seconds();
         app.disconnect(&chat_tests::user("7")).await.expect("done");
         let limit = before + ahead + 60;
-        let token = |iat: i64| server.token(json!({"userId": 7, "rooms": "*", "iat": iat}));
+        let revoked_at = server.number("ChatTable", "revokedAt").await;
+        assert!((limit..limit + 10).contains(&revoked_at), "{revoked_at} is not {limit}, {ahead}");
+    }
+    let token = |iat: i64| server.token(json!({"userId": 7, "rooms": "*", "iat": iat}));
+    for ahead in [-240_i64, -120] {
+        let dynamodb = Recorder::with_clock(server.dynamodb_url(), ahead).await;
+        let app = server.app_with(&[("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url())]);
+        let limit = now().seconds() + ahead + 60;
+        app.disconnect(&chat_tests::user("7")).await.expect("done");
         assert_eq!(Client::refused(&server.socket_url(&token(limit - 5))).await, 403, "{ahead}");
         Client::connect(&server.socket_url(&token(limit + 10))).await.close().await;
     }
@@ -209,8 +222,8 @@ async fn the_command_speaks_to_the_run_that_is_up() {
         assert!(error.to_string().contains("was never seen"), "{typed}: {error}");
     }
     assert_eq!(server.keys("ChatTable").await, before);
-    assert_eq!(asked("8", true).await.expect("done"), Ended { seen: false, connections: 0 });
-    assert_eq!(asked("7", false).await.expect("done"), Ended { seen: true, connections: 1 });
+    assert_eq!(asked("8", true).await.expect("done"), Ended { seen: false, connections: 0, missing: 0 });
+    assert_eq!(asked("7", false).await.expect("done"), Ended { seen: true, connections: 1, missing: 0 });
     device.closed().await;
     let error = asked("", true).await.expect_err("no id");
     assert!(error.to_string().contains("is no user's id"), "{error}");
@@ -249,6 +262,32 @@ async fn the_command_writes_nothing_where_the_tables_are_not_those() {
     server.stop().await;
 }
 
+/// Somebody named another deployment's management API: its connections are not these, and these are not ended. They hear nothing, and
+/// what they do ends them.
+#[tokio::test]
+async fn who_is_shut_out_by_another_deployments_api_is_out_all_the_same() {
+    let (server, other) = (Server::start().await, Server::start().await);
+    let (mut outcast, mut witness) = (server.connect(7).await, server.connect(8).await);
+    outcast.join(1).await;
+    witness.join(1).await;
+    outcast.pushed().await;
+    // It is not on its way in, or it would be waited for.
+    server.age_devices("7").await;
+    let url = other.vars()["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"].clone();
+    let app = server.app_with(&[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &url)]);
+    let ended = app.disconnect(&chat_tests::user("7")).await;
+    assert_eq!(ended.expect("done"), Ended { seen: true, connections: 0, missing: 1 });
+    witness.say(1, "where is 7?").await;
+    witness.expect(json!({"type": "sendMessage"})).await;
+    assert_eq!(outcast.pushed().await, Vec::<Value>::new());
+    outcast.send(text_message(1, "here")).await;
+    let (told, closed) = outcast.rest().await;
+    assert!(told.len() == 1 && told[0]["code"] == "gone", "{told:?}");
+    assert_eq!(closed, Closed(Some(1000)));
+    other.stop().await;
+    server.stop().await;
+}
+
 /// A backend invokes the function with its own rights.
 #[tokio::test]
 async fn a_backend_shuts_somebody_out_by_invoking_the_function() {
@@ -256,11 +295,11 @@ async fn a_backend_shuts_somebody_out_by_invoking_the_function() {
     let mut device = server.connect(7).await;
     let call = async |payload: Value| server.call("disconnect-user", &payload).await;
     assert_eq!(call(json!({})).await, Err("userId is missing".into()));
-    let ended = json!({"userId": 7, "seen": true, "connectionsEnded": 1});
+    let ended = json!({"userId": 7, "seen": true, "connectionsEnded": 1, "connectionsMissing": 0});
     assert_eq!(call(json!({"userId": 7})).await, Ok(ended));
     device.closed().await;
     assert_eq!(Client::refused(&server.socket_url(&server.token_of(7))).await, 403);
-    let ended = json!({"userId": "07", "seen": false, "connectionsEnded": 0});
+    let ended = json!({"userId": "07", "seen": false, "connectionsEnded": 0, "connectionsMissing": 0});
     assert_eq!(call(json!({"userId": "07"})).await, Ok(ended));
     assert_eq!(server.call("no-such-function", &json!({})).await, Err("refused".into()));
     let unsigned = server.function_url("disconnect-user");

@@ -144,26 +144,26 @@ impl Connections {
             Err(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(BTreeSet::new()),
             Err(error) => return Err(Fault::because(doing, error)),
         };
-        let ConnectionRow { room_numbers, rooms, .. } = read(item)?;
-        let room = |id: String| {
-            RoomId::parse(&id).ok_or_else(|| Fault::because(doing, format!("it is in {id:?}, which is no room")))
-        };
-        rooms.into_iter().chain(room_numbers.unwrap_or_default().into_keys()).map(room).collect()
+        rooms_in(read(item)?, doing)
     }
 
     /// Closes a connection that must end, even one that is still on its way in: that one finds itself closed when it
-    /// [opens](Self::open). Answers since when, in seconds, it was closed already.
-    pub async fn shut_out(&self, connection: &ConnectionId, now: Timestamp) -> Result<Option<i64>, Fault> {
+    /// [opens](Self::open). Answers since when, in seconds, it was closed already, and the rooms it was in.
+    pub async fn shut_out(
+        &self,
+        connection: &ConnectionId,
+        now: Timestamp,
+    ) -> Result<(Option<i64>, BTreeSet<RoomId>), Fault> {
         let doing = "failed to shut a connection out";
         let change = "SET closedAt = if_not_exists(closedAt, :now), expiresAt = if_not_exists(expiresAt, :later)";
         let update = self.update(connection, change);
         let update = update
             .expression_attribute_values(":now", number(now.seconds()))
             .expression_attribute_values(":later", number(now.after(CONNECTION_LIFETIME).seconds()))
-            .return_values(ReturnValue::UpdatedOld);
+            .return_values(ReturnValue::AllOld);
         let shut = Box::pin(update.send()).await.map_err(Fault::doing(doing))?;
         let before: ConnectionRow = read(shut.attributes.unwrap_or_default())?;
-        Ok(before.closed_at)
+        Ok((before.closed_at, rooms_in(before, doing)?))
     }
 
     /// Whether a connection is open, as its row says.
@@ -353,6 +353,14 @@ impl Connections {
         let key = key(&keys::connection(connection), keys::OPEN);
         self.client.update_item().table_name(&self.table).set_key(Some(key)).update_expression(change)
     }
+}
+
+/// The rooms that a connection's row notes.
+fn rooms_in(row: ConnectionRow, doing: &'static str) -> Result<BTreeSet<RoomId>, Fault> {
+    let room = |id: String| {
+        RoomId::parse(&id).ok_or_else(|| Fault::because(doing, format!("it is in {id:?}, which is no room")))
+    };
+    row.rooms.into_iter().chain(row.room_numbers.unwrap_or_default().into_keys()).map(room).collect()
 }
 
 /// Whether a connection's row, if there is one, says that it is open.

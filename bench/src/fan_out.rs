@@ -8,7 +8,7 @@ use crate::process::{cpu_at_rest, memory};
 use crate::report::{Report, median, median_ratio, milliseconds, short};
 use anyhow::{Context, Result, ensure};
 use chat_aws::{SEND_TIMEOUT_SECONDS, posts_in_flight};
-use chat_tests::{Posts, fill, room};
+use chat_tests::{Posts, fill, open, room, sample};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -65,6 +65,8 @@ impl FanOut {
 async fn fan_out(send_message: &Path, members: usize, megabytes: u64, secure: bool) -> Result<Fan> {
     let aws = Aws::start(POST_LATENCY).await;
     fill(&aws.server, &room("1"), members).await;
+    // Who sends is not in the room, and its connection has to be open.
+    open(&aws.server.app(), &sample("send-message")).await;
     let in_flight = posts_in_flight(megabytes);
     let mut lambda = aws.start_function(send_message, megabytes, secure).await;
     lambda.ready().await;

@@ -61,7 +61,7 @@ impl Aws {
         for member in [&me, &other] {
             // As if nothing had been measured before.
             app.connections.forget(&member.connection).await.map_err(anyhow::Error::new)?;
-            app.connections.remove(&member.connection, &room("1")).await.map_err(anyhow::Error::new)?;
+            app.connections.remove_member(&member.connection, &room("1")).await.map_err(anyhow::Error::new)?;
             app.connections.open(&device_of(&member.connection), &member.user).await.map_err(anyhow::Error::new)?;
             enter(&app, member, &room("1")).await;
         }

@@ -1,9 +1,9 @@
 //! The release binaries of the functions, built as they are deployed, and the events that they are given.
 
 use anyhow::{Context, Result, ensure};
-use chat_local::HANDLERS;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
+use functions::FUNCTIONS;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -15,7 +15,7 @@ pub const FLOOR: &str = "floor";
 
 /// Every function's name, as its folder has it.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    HANDLERS.iter().map(|(name, _)| *name)
+    FUNCTIONS.iter().map(|(name, _)| *name)
 }
 
 /// Where every function, and the floor, is: in a folder, or else built with the features that it is deployed with.
@@ -23,7 +23,7 @@ pub fn binaries(folder: Option<&Path>) -> Result<BTreeMap<String, PathBuf>> {
     if let Some(folder) = folder {
         return Ok(names().chain([FLOOR]).map(|name| (name.to_owned(), folder.join(name))).collect());
     }
-    let deployed: Vec<_> = names().flat_map(|name| ["--package", name]).collect();
+    let deployed = ["--package", "functions"];
     let mut built = cargo(&deployed)?;
     built.extend(cargo(&["--package", "chat-bench", "--bin", FLOOR])?);
     for name in names().chain([FLOOR]) {

@@ -5,7 +5,7 @@ use crate::model::POST_LATENCY;
 use crate::process::{cpu_at_rest, memory};
 use crate::report::{Report, median, milliseconds, short};
 use anyhow::{Context, Result, anyhow, ensure};
-use chat::{Cursor, HistoryRequest, MessageId, RoomId};
+use chat::{Cursor, ListHistory, MessageId, RoomId};
 use chat_aws::{SEND_TIMEOUT_SECONDS, posts_in_flight};
 use chat_tests::{Meter, Recorder, Server, fill, room, talk};
 use clap::Args;
@@ -89,7 +89,7 @@ impl Growth {
         for (room, messages) in [(&short, FEW), (&long, self.messages)] {
             let middle = Cursor::Before(MessageId::new((messages / 2 + PAGE / 2) as u64));
             for (place, cursor) in [("newest", Cursor::Newest), ("middle", middle)] {
-                let request = HistoryRequest { room: room.clone(), cursor, limit: PAGE };
+                let request = ListHistory { room: room.clone(), cursor, limit: PAGE };
                 let mut times = Vec::new();
                 for _ in 0..READS {
                     let began = Instant::now();

@@ -108,8 +108,7 @@ pub fn chosen() -> Result<BTreeMap<&'static str, u64>> {
     FUNCTIONS
         .iter()
         .map(|(name, ..)| {
-            let folder = format!("functions/{name}");
-            let function = functions.iter().find(|function| function["Properties"]["CodeUri"] == folder.as_str());
+            let function = functions.iter().find(|function| function["Metadata"]["BuildProperties"]["Binary"] == *name);
             let own = &function.with_context(|| format!("no {name} in the template"))?["Properties"]["MemorySize"];
             let memory = own.as_u64().or(usual.as_u64()).context("a memory size")?;
             Ok((*name, memory))

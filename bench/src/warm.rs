@@ -6,9 +6,9 @@ use crate::report::{Report, median, milliseconds, quantile, short};
 use anyhow::{Context, Result, anyhow, ensure};
 use chat::{Content, Message, MessageKind, Profile, Push};
 use chat_aws::{Fault, Vars, now};
-use chat_local::HANDLERS;
 use chat_tests::{Client, PATIENCE, Server, TYPICAL_TEXT, room, text_message, user, websocket_event};
 use clap::Args;
+use functions::FUNCTIONS;
 use futures_util::future::join_all;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -124,7 +124,7 @@ async fn parts(report: &mut Report) -> Result<()> {
     for member in &mut members {
         member.join(1).await;
     }
-    let (_, build) = HANDLERS.iter().find(|(name, _)| *name == "send-message").context("the function")?;
+    let (_, build) = FUNCTIONS.iter().find(|(name, _)| *name == "send-message").context("the function")?;
     let function = build(&Vars::from_iter(server.vars())).map_err(failed)?;
     let (app, room, sender) = (server.app(), room("1"), user("1001"));
     let profile = Profile::unknown(sender.clone());
@@ -145,7 +145,7 @@ async fn parts(report: &mut Report) -> Result<()> {
         store.push(began.elapsed());
 
         let began = Instant::now();
-        app.deliver(&room, here, &Push::sent(&stored.message, &profile, None)).await.map_err(failed)?;
+        app.delivery.deliver(&room, here, &Push::sent(&stored.message, &profile, None)).await.map_err(failed)?;
         push.push(began.elapsed());
         for member in &mut members {
             member.pushed().await;

@@ -4,9 +4,12 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chat::limits::{ID_BYTES_MAX, TOKEN_BYTES_MAX};
-use chat::{Cursor, HistoryPage, HistoryRequest, JoinRoom, Reply, Request, RoomId, RoomRequest, SendMessage, UserId};
+use chat::{
+    Caller, Cursor, Grant, HistoryPage, JoinRoom, LeaveRoom, ListHistory, Profile, Reply, ReplyFrame, Request, RoomId,
+    SendMessage, Timestamp, UserId,
+};
 use chat_aws::Vars;
-use chat_aws::serve::Function;
+use chat_aws::entry::Function;
 use serde_json::{Value, json};
 use std::cell::OnceCell;
 use tokio::runtime::{Builder, Runtime};
@@ -39,16 +42,27 @@ pub fn frames(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let request = match Request::parse(text) {
         Ok(request) => request,
-        Err(rejection) => return is_frame(&Reply::rejected(&rejection)),
+        Err(rejection) => return is_frame(&Reply::rejected(&rejection).answering(None)),
     };
+    let caller = caller();
     let refused = [
         request.require_action().err(),
-        JoinRoom::parse(&request).err(),
-        RoomRequest::parse(&request).err(),
-        SendMessage::parse(&request).err(),
+        JoinRoom::read(&request, &caller).err(),
+        LeaveRoom::read(&request, &caller).err(),
+        SendMessage::read(&request, &caller).err(),
     ];
     for rejection in refused.into_iter().flatten() {
-        is_frame(&Reply::rejected(&rejection).answering(&request));
+        is_frame(&Reply::rejected(&rejection).answering(Some(&request)));
+    }
+}
+
+/// Somebody who may enter every room.
+fn caller() -> Caller {
+    Caller {
+        profile: Profile::unknown(UserId::parse("7").expect("an id")),
+        rooms: Grant::All,
+        issued_at: 0,
+        good_until: Timestamp::MAX,
     }
 }
 
@@ -70,13 +84,13 @@ pub fn ids(bytes: &[u8]) {
 /// What a query says is read or refused, and leads to the pages beside it by a header that says the same.
 pub fn queries(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let Ok(request) = HistoryRequest::parse(text) else { return };
+    let Ok(request) = ListHistory::parse(text) else { return };
     let Some(links) = (HistoryPage { messages: Vec::new(), more: true }).links(&request) else { return };
     assert!(links.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{links:?}");
     for link in links.split(", ") {
         let (query, rel) = link.strip_prefix("<?").and_then(|link| link.split_once(">; rel=")).expect("a link");
         assert!(matches!(rel, "\"prev\"" | "\"next\""), "{link}");
-        let beside = HistoryRequest::parse(query).expect("a request that we made ourselves");
+        let beside = ListHistory::parse(query).expect("a request that we made ourselves");
         assert_eq!((&beside.room, beside.limit), (&request.room, request.limit));
         assert!(!matches!(beside.cursor, Cursor::Newest));
     }
@@ -145,7 +159,7 @@ fn read_by_nobody(mut event: Value) -> Value {
     event
 }
 
-fn is_frame(reply: &Reply) {
+fn is_frame(reply: &ReplyFrame<'_>) {
     let frame = serde_json::to_value(reply).expect("JSON");
     assert_eq!(frame["type"], "error");
     let (code, message) = (frame["code"].as_str().expect("a code"), frame["message"].as_str().expect("a message"));
@@ -176,9 +190,9 @@ fn start() -> Functions {
         ("CHAT_TABLE", "none"),
     ]);
     Functions {
-        authorize: authorize::function(&vars).expect("it starts"),
-        default: default::function(&vars).expect("it starts"),
-        list_history: list_history::function(&vars).expect("it starts"),
+        authorize: functions::authorize::function(&vars).expect("it starts"),
+        default: functions::default::function(&vars).expect("it starts"),
+        list_history: functions::list_history::function(&vars).expect("it starts"),
         runtime: Builder::new_current_thread().enable_all().build().expect("a runtime"),
     }
 }

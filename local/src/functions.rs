@@ -3,8 +3,8 @@
 use crate::interference::{Interference, Plan};
 use crate::template::{FunctionSpec, REGION};
 use anyhow::{Context, Result, anyhow};
-use chat_aws::serve::Function;
-use chat_aws::{Fault, Vars};
+use chat_aws::entry::Function;
+use functions::{Build, FUNCTIONS};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -12,22 +12,6 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Builds a function from its environment.
-type Build = fn(&Vars) -> Result<Function, Fault>;
-
-/// Every function there is, by the name of its package.
-pub const HANDLERS: [(&str, Build); 9] = [
-    ("authorize", authorize::function),
-    ("connect", connect::function),
-    ("default", default::function),
-    ("disconnect", disconnect::function),
-    ("disconnect-user", disconnect_user::function),
-    ("join-room", join_room::function),
-    ("leave-room", leave_room::function),
-    ("list-history", list_history::function),
-    ("send-message", send_message::function),
-];
 
 /// What a function finds in its environment: what the template says, and where things are in this run.
 pub(crate) fn environment(spec: &FunctionSpec, dynamodb_url: &str, management_url: &str) -> BTreeMap<String, String> {
@@ -71,7 +55,7 @@ impl Functions {
         let mut running = BTreeMap::new();
         for (id, spec) in specs {
             let vars = environment(spec, dynamodb_url, management_url);
-            let found = HANDLERS.iter().find(|(name, _)| *name == spec.name);
+            let found = FUNCTIONS.iter().find(|(name, _)| *name == spec.name);
             let (name, build) = *found.with_context(|| format!("{id}: there is no function {}", spec.name))?;
             let function = build(&vars.clone().into_iter().collect());
             let function = function.map_err(|fault| anyhow!("{id}: {}", fault.chain()))?;

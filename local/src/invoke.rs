@@ -1,10 +1,11 @@
 //! What is done from outside to a run that is up: one invocation of one function, or the end of a user's connections.
 
-use crate::functions::{Functions, HANDLERS, environment};
+use crate::functions::{Functions, environment};
 use crate::{TOKEN_SECRET, Template};
 use anyhow::{Context, Result, anyhow};
 use chat::UserId;
-use chat_aws::{App, Ended, Fault, Vars};
+use chat_aws::{Aws, Ended, Fault, Vars};
+use functions::FUNCTIONS;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,7 +36,7 @@ pub async fn invoke(
     parameters.entry(TOKEN_SECRET.into()).or_insert_with(|| SAMPLE_SECRET.into());
     let mut template = Template::parse(&read(template)?, &parameters)?;
     template.functions.retain(|_, spec| spec.name == name);
-    let names = HANDLERS.map(|(name, _)| name).join(", ");
+    let names = FUNCTIONS.map(|(name, _)| name).join(", ");
     let id = template.functions.keys().next().cloned();
     let id = id.with_context(|| format!("there is no function {name}; there are {names}"))?;
     let event = serde_json::from_str(&read(event)?).with_context(|| format!("{} is not JSON", event.display()))?;
@@ -68,10 +69,11 @@ pub async fn disconnect_user_of(outcast: &Outcast, vars: &Vars) -> Result<Ended>
     let user = &outcast.user;
     let id = UserId::parse(user).with_context(|| format!("{user:?} is no user's id"))?;
     let done = async {
-        let app = App::new(vars)?;
-        app.tables.recognise().await?;
-        let (seen, _) = app.users.look(&id).await?;
-        if seen || outcast.unseen { app.disconnect(&id).await.map(Some) } else { Ok(None) }
+        let aws = Aws::new(vars)?;
+        let (tables, users, sessions) = (aws.tables()?, aws.users()?, aws.sessions()?);
+        tables.recognise().await?;
+        let (seen, _) = users.look(&id).await?;
+        if seen || outcast.unseen { sessions.end_all(&id).await.map(Some) } else { Ok(None) }
     };
     let ended = done.await.map_err(|fault: Fault| anyhow!("{}", fault.chain()))?;
     ended.with_context(|| {

@@ -14,16 +14,15 @@ mod server;
 mod template;
 mod tokens;
 
-pub use functions::HANDLERS;
 pub use gateway::Limits;
 pub use interference::{Interference, Plan};
 pub use invoke::{Outcast, Running, disconnect_user, disconnect_user_of, invoke};
 pub use template::{Template, Throttle};
 pub use tokens::Tokens;
 
+use crate::functions::Functions;
 use anyhow::{Context, Result};
 use dynamodb::DynamoDb;
-use functions::Functions;
 use gateway::Gateway;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,11 +1,11 @@
 //! Tokens for the local run, handed out to whoever asks.
 
 use anyhow::{Context, Result};
-use authorize::SECRET_BYTES_MIN;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chat::{Caller, Grant};
 use chat_aws::now;
+use functions::authorize::SECRET_BYTES_MIN;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;

@@ -26,7 +26,7 @@ impl CargoLambda {
     pub async fn watch(function: &str, env_file: &Path) -> Self {
         let port = free_port().await;
         let watch = Command::new("cargo")
-            .args(["lambda", "watch", "--package", function, "--ignore-changes"])
+            .args(["lambda", "watch", "--package", "functions", "--ignore-changes"])
             .args(["--invoke-address", "127.0.0.1", "--invoke-port", &port, "--env-file"])
             .arg(env_file)
             .current_dir(ROOT)

@@ -1,5 +1,5 @@
 use chat_aws::Vars;
-use chat_local::HANDLERS;
+use functions::FUNCTIONS;
 use serde_json::{Value, json};
 
 /// The request id of every invocation by [`invoke`].
@@ -8,7 +8,7 @@ pub const REQUEST_ID: &str = "request-7";
 /// Runs one function with one event, past the gateway.
 pub async fn invoke(name: &str, vars: &Vars, event: Value) -> Value {
     let event = on_route(name, event);
-    let (_, build) = HANDLERS.iter().find(|(handler, _)| *handler == name).expect("a function");
+    let (_, build) = FUNCTIONS.iter().find(|(handler, _)| *handler == name).expect("a function");
     build(vars).expect("a function that starts").invoke_as(REQUEST_ID, event).await.expect("an answer")
 }
 
@@ -40,7 +40,7 @@ pub fn websocket_event(body: &Value) -> Value {
 /// The function that a sample is for: `<function>[-case]`.
 pub fn function_of(sample: &str) -> &'static str {
     let is_for = |name: &&str| sample == *name || sample.starts_with(&format!("{name}-"));
-    let names = HANDLERS.iter().map(|(name, _)| *name).filter(is_for);
+    let names = FUNCTIONS.iter().map(|(name, _)| *name).filter(is_for);
     // Of `disconnect` and `disconnect-user` the longer one.
     names.max_by_key(|name| name.len()).unwrap_or_else(|| panic!("{sample} is for no function"))
 }

@@ -1,6 +1,7 @@
+use crate::App;
 use crate::{device_of, ghost, user};
 use chat::{ConnectionId, Device, Member, Profile, RoomId, Timestamp};
-use chat_aws::{App, JoinNumber, now};
+use chat_aws::{JoinNumber, now};
 use chat_local::{Interference, Plan};
 use futures_util::FutureExt;
 use serde_json::Value;
@@ -77,7 +78,7 @@ pub fn lost_device() -> Device {
 
 /// Has a user be remembered with a connection.
 pub async fn remember(app: &App, id: &str, device: Device) {
-    app.users.remember(&Profile::unknown(user(id)), 0, &device).await.expect("remembered").expect("not revoked");
+    app.users.remember(&Profile::unknown(user(id)), 0, &device).await.expect("remembered");
 }
 
 /// Has the connection of an event be open.
@@ -89,6 +90,6 @@ pub async fn open(app: &App, event: &Value) {
 
 /// Makes a connection a member past `joinRoom`: no row of the connection's own says so.
 pub async fn enter(app: &App, member: &Member, room: &RoomId) {
-    let entered = app.connections.enter(member, JoinNumber::FIRST, room, Timestamp::MAX).await;
+    let entered = app.connections.add_member(member, JoinNumber::FIRST, room, Timestamp::MAX).await;
     assert!(entered.expect("an answer"), "it joined again since");
 }

@@ -8,9 +8,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use chat::ConnectionId;
-use chat_aws::serve::Function;
+use chat_aws::entry::Function;
 use chat_aws::{Vars, now};
-use chat_local::HANDLERS;
+use functions::FUNCTIONS;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use rand::SeedableRng;
@@ -70,7 +70,7 @@ impl Interleaving {
         tokio::spawn(async move { axum::serve(listener, router).await });
         let mut functions = BTreeMap::new();
         for (name, build) in
-            HANDLERS.iter().filter(|(name, _)| ["join-room", "leave-room", "disconnect"].contains(name))
+            FUNCTIONS.iter().filter(|(name, _)| ["join-room", "leave-room", "disconnect"].contains(name))
         {
             for number in 0..MOST {
                 let mut vars = server.vars();

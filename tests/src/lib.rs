@@ -1,6 +1,7 @@
 //! What the tests stand on: a deployment as its users have it, a local run with its inside, and clients that speak to
 //! either over sockets.
 
+mod app;
 mod cargo_lambda;
 mod chaos;
 pub mod checker;
@@ -24,6 +25,7 @@ mod tls;
 mod trial;
 mod workload;
 
+pub use app::App;
 pub use cargo_lambda::CargoLambda;
 pub use chaos::{Chaos, Direction, Director, Fault, Refusal, Weather};
 pub use client::{Client, Closed, text_message};

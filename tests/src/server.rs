@@ -1,5 +1,6 @@
+use crate::App;
 use crate::{Chaos, Deployment, in_time, until};
-use chat_aws::{App, Vars};
+use chat_aws::Vars;
 use chat_local::{Interference, Limits, Local, Options};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -88,7 +88,7 @@ pub struct Cors {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct FunctionSpec {
-    /// The package, which is the last part of `CodeUri`.
+    /// The binary that it is built from.
     pub name: String,
     pub timeout: Duration,
     pub variables: BTreeMap<String, String>,
@@ -281,8 +281,8 @@ impl<'a> Reader<'a> {
         let mut functions = BTreeMap::new();
         for (id, resource) in self.of_type("AWS::Serverless::Function") {
             let properties = &resource["Properties"];
-            let code = self.resolver.text(&properties["CodeUri"]).with_context(|| format!("{id}: CodeUri"))?;
-            let name = code.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+            let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
+            let name = binary.with_context(|| format!("{id}: Metadata.BuildProperties.Binary"))?.to_owned();
             let timeout = properties["Timeout"].as_u64().or_else(|| self.globals["Timeout"].as_u64());
             let mut variables = BTreeMap::new();
             for source in [self.globals, properties] {

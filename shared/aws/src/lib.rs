@@ -1,31 +1,35 @@
 //! How AWS does it: events from API Gateway, rows in DynamoDB, pushes through the management API.
 //!
-//! SDK types stay inside this crate; functions see `chat`'s types, [`App`] and the events of [`apigw`].
+//! SDK types stay inside this crate. Functions see the types of `chat`, the events and answers of [`entry`], and the parts that
+//! [`Aws`] builds.
 
-pub mod apigw;
-mod app;
+mod aws;
+mod clients;
 mod clock;
-mod document;
+mod delivery;
+pub mod entry;
 mod fault;
-mod http;
 mod limits;
+mod membership;
 mod pace;
-mod push;
-mod sdk;
-pub mod serve;
+mod pusher;
+mod sessions;
 mod store;
 pub mod telemetry;
 mod vars;
 
-pub use app::{App, Ended};
+pub use aws::Aws;
+pub use clients::DocumentUrl;
 pub use clock::now;
-pub use document::DocumentUrl;
+pub use delivery::Delivery;
 pub use fault::{Failure, Fault};
 pub use limits::{
     DOCUMENT_BYTES_MAX, DOCUMENT_TIMEOUT, KEYS_ASKED_AGAIN, KEYS_KEPT, NO_KEYS_ASKED_AGAIN, ROOMS_IN_FLIGHT,
     SEND_TIMEOUT_SECONDS, posts_in_flight,
 };
+pub use membership::{Arrived, Membership};
 pub use pace::Pace;
-pub use push::Pusher;
-pub use store::{Arrival, Arrivals, Connections, JoinNumber, Left, Members, Messages, Stored, Tables, Users};
+pub use pusher::Pusher;
+pub use sessions::{Ended, Sessions};
+pub use store::{Arrival, Connections, JoinNumber, Members, Messages, Removal, Stored, Tables, Users};
 pub use vars::Vars;

@@ -19,7 +19,7 @@ pub enum InvalidClaims {
 }
 
 impl Caller {
-    /// Reads a verified token. `userId` (what the seed signs) goes before `sub`; without `rooms` the default holds.
+    /// Reads a verified token. `userId` (what the course signs) goes before `sub`; without `rooms` the default holds.
     ///
     /// Names are shown to everybody, so they are cleaned of what cannot be seen. Those that are missing, empty or too long then
     /// fall back rather than lock a user out; a grant never does.
@@ -34,7 +34,7 @@ impl Caller {
         let fits = |name: &String| name.chars().count() <= PROFILE_TEXT_CHARS_MAX;
         let name = |keys: &[&str]| texts(keys).into_iter().filter_map(visible::name).find(fits);
         let address = |text: &&str| !text.trim().is_empty() && text.chars().count() <= URL_CHARS_MAX;
-        // The seed's names go before those of OpenID Connect (Core 1.0, section 5.1), and those before Cognito's own.
+        // The course's names go before those of OpenID Connect (Core 1.0, section 5.1), and those before Cognito's own.
         let username = name(&["username", "preferred_username", "cognito:username"]);
         let nick_name = name(&["nickName", "name", "nickname"]);
         let fallback = || visible::name(&id.to_string()).unwrap_or_else(|| id.to_string());
@@ -90,9 +90,9 @@ mod tests {
 
     #[test]
     fn the_tokens_of_the_course_and_of_an_oidc_provider_name_a_caller() {
-        let seed = caller(json!({"userId": 1, "username": "guang", "rooms": "*"})).expect("a caller");
-        assert_eq!((seed.user().to_string().as_str(), seed.profile.nick_name.as_str()), ("1", "guang"));
-        assert_eq!(seed.rooms, Grant::All);
+        let course = caller(json!({"userId": 1, "username": "guang", "rooms": "*"})).expect("a caller");
+        assert_eq!((course.user().to_string().as_str(), course.profile.nick_name.as_str()), ("1", "guang"));
+        assert_eq!(course.rooms, Grant::All);
         let none = Grant::parse_default("").expect("none");
         let auth0 = json!({"sub": "auth0|5", "nickname": "g", "name": "Guang", "picture": "https://example.com/p"});
         let auth0 = caller(auth0).expect("a caller");

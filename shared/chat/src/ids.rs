@@ -1,5 +1,5 @@
-use crate::invalid::Invalid;
 use crate::limits::{CLIENT_MESSAGE_ID_CHARS_MAX, ID_BYTES_MAX, SAFE_INTEGER_MAX};
+use crate::wire::Invalid;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::fmt;

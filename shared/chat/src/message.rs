@@ -1,11 +1,11 @@
-use crate::invalid::Invalid;
 use crate::limits::{TEXT_CHARS_MAX, URL_CHARS_MAX};
 use crate::visible::is_blank;
+use crate::wire::Invalid;
 use crate::{ClientMessageId, MessageId, Rejection, RoomId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// What a message carries. The socket says it in words, the history in the seed's numbers.
+/// What a message carries. The socket says it in words, the history in the course's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum MessageKind {

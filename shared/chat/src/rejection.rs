@@ -65,12 +65,18 @@ impl Rejection {
 
     /// The HTTP status that says the same, with its reason phrase.
     pub fn status(&self) -> (u16, &'static str) {
-        match self.code() {
-            "notAllowed" => (403, "Forbidden"),
-            "tooLarge" => (413, "Payload Too Large"),
-            "rateLimited" | "tooManyRooms" | "tooManyConnections" => (429, "Too Many Requests"),
-            "gone" => (410, "Gone"),
-            _ => (400, "Bad Request"),
+        match self {
+            Self::NotAnObject
+            | Self::Missing { .. }
+            | Self::Invalid { .. }
+            | Self::TwoCursors
+            | Self::UnknownAction { .. } => (400, "Bad Request"),
+            Self::NotCaller { .. } | Self::RoomNotGranted | Self::TokenRevoked => (403, "Forbidden"),
+            Self::ConnectionGone => (410, "Gone"),
+            Self::TooLarge { .. } | Self::QueryTooLarge => (413, "Payload Too Large"),
+            Self::RateLimited { .. } | Self::Overtaken | Self::TooManyRooms | Self::TooManyConnections { .. } => {
+                (429, "Too Many Requests")
+            }
         }
     }
 }

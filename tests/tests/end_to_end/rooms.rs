@@ -1,9 +1,10 @@
 //! What a room is for: everyone in it gets everything, once, and nobody else does.
 
-use chat_tests::{Client, Deployment, fresh, text_message, until};
+use chat_tests::{Client, Deployment, fresh, in_time, text_message};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use tokio::sync::watch;
 
 #[tokio::test]
 async fn the_payloads_of_the_course_work_as_they_are() {
@@ -183,22 +184,23 @@ async fn a_join_in_a_storm_of_sends_misses_nothing() {
     const SENDS: u64 = 40;
     let deployment = Deployment::start().await;
     let room = fresh();
+    let sent = watch::Sender::new(0);
     let storm = join_all((0..SENDERS).map(|sender| {
-        let deployment = &deployment;
+        let (deployment, sent) = (&deployment, &sent);
         async move {
             let mut client = deployment.connect(fresh()).await;
             for n in 0..SENDS {
                 client.say(room, &format!("{sender}/{n}")).await;
+                sent.send_modify(|sent| *sent += 1);
             }
         }
     }));
-    // Each joins once the history has come that far, in the middle of the storm.
+    // Each joins once so much was sent, in the middle of the storm.
     let joins = join_all((0..SENDERS * SENDS / 8).map(|n| {
-        let deployment = &deployment;
+        let (deployment, mut sent) = (&deployment, sent.subscribe());
         async move {
             let mut joiner = deployment.connect(fresh()).await;
-            let so_far = format!("chatroomId={room}&after={}&limit=1", n * 7);
-            until("the storm comes so far", async || !deployment.history(&so_far).await.ids().is_empty()).await;
+            in_time("the storm comes so far", sent.wait_for(|sent| *sent > n * 7)).await.expect("the storm");
             let request = json!({"action": "joinRoom", "chatroomId": room});
             let last_id = joiner.ask(request).await["lastId"].as_u64().expect("lastId");
             (joiner, last_id)

@@ -1,9 +1,9 @@
 //! Every function, every AWS call that it makes, every fault: enumerated from what the functions do, so that a new call
 //! is covered without a list to edit.
 
-use chat_local::HANDLERS;
 use chat_tests::checker::{Delivery, Room};
 use chat_tests::{Client, Device, Direction, Fault, Trial, enter, fresh, ghost, until};
+use functions::FUNCTIONS;
 use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -273,7 +273,7 @@ async fn rejoined(mut device: Device, room: Room) -> Device {
 
 #[test]
 fn every_function_has_an_act_or_a_reason() {
-    let functions: BTreeSet<_> = HANDLERS.iter().map(|(name, _)| *name).collect();
+    let functions: BTreeSet<_> = FUNCTIONS.iter().map(|(name, _)| *name).collect();
     let tried: BTreeSet<_> = Act::ALL.map(Act::function).into();
     let excused = BTreeSet::from(NO_ACT.map(|(name, _)| name));
     assert_eq!(functions, &tried | &excused, "the functions there are, and those with an act or a reason");

@@ -77,7 +77,7 @@ async fn tried(functions: &[&'static str], orders: Orders) -> (usize, usize) {
         // A `$disconnect` that came to its end.
         let connection = connection_of(order);
         for room in app.connections.close(&connection).await.expect("closed") {
-            app.connections.remove(&connection, &room).await.expect("removed");
+            app.connections.remove_member(&connection, &room).await.expect("removed");
         }
         app.connections.forget(&connection).await.expect("forgotten");
         if rows(&interleaving, order).await.0 {

@@ -2,11 +2,12 @@
 
 use chat::{ConnectionId, Member, Timestamp};
 use chat_aws::{Vars, now};
-use chat_local::{HANDLERS, Template};
+use chat_local::Template;
 use chat_tests::{
     Call, Recorder, Server, enter, ghost, invoke, lost_device, remember, room, sample, text_message, until, user,
     websocket_event,
 };
+use functions::FUNCTIONS;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,21 +35,22 @@ fn functions(document: &Value) -> BTreeMap<String, Value> {
 }
 
 #[test]
-fn folder_package_resource_and_code_have_one_name() {
-    let folders = std::fs::read_dir(format!("{ROOT}/functions")).expect("the functions");
-    let folders = folders.map(|folder| folder.expect("a folder").file_name().into_string().expect("a name"));
-    let folders: BTreeSet<_> = folders.collect();
-    let handlers: BTreeSet<_> = HANDLERS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(folders, handlers);
+fn binary_module_and_resource_have_one_name() {
+    let files = std::fs::read_dir(format!("{ROOT}/functions/src/bin")).expect("the binaries");
+    let files = files.map(|file| file.expect("a file").file_name().into_string().expect("a name"));
+    let binaries: BTreeSet<_> = files.map(|file| file.strip_suffix(".rs").expect("Rust").to_owned()).collect();
+    let listed: BTreeSet<_> = FUNCTIONS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(binaries, listed);
     let declared = functions(&document());
-    let expected: BTreeSet<_> = folders.iter().map(|name| format!("{}Function", pascal(name))).collect();
+    let expected: BTreeSet<_> = binaries.iter().map(|name| format!("{}Function", pascal(name))).collect();
     assert_eq!(declared.keys().cloned().collect::<BTreeSet<_>>(), expected);
-    for name in &folders {
+    for name in &binaries {
         let function = &declared[&format!("{}Function", pascal(name))];
-        assert_eq!(function["Properties"]["CodeUri"], format!("functions/{name}"));
-        assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda", "{name}");
-        let manifest = std::fs::read_to_string(format!("{ROOT}/functions/{name}/Cargo.toml")).expect("a manifest");
-        assert_eq!(manifest.matches(&format!("\nname = \"{name}\"\n")).count(), 2, "{name}: package and binary");
+        assert_eq!(function["Properties"]["CodeUri"], "functions", "{name}");
+        let build = json!({"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": name}});
+        assert_eq!(function["Metadata"], build, "{name}");
+        let main = std::fs::read_to_string(format!("{ROOT}/functions/src/bin/{name}.rs")).expect("a binary");
+        assert!(main.contains(&format!("functions::{}::function", name.replace('-', "_"))), "{name}: {main}");
     }
 }
 
@@ -322,7 +324,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("connect", websocket_event(&json!({}))), // its token is revoked by then
     ];
     let mut used: BTreeMap<&str, BTreeSet<String>> =
-        HANDLERS.iter().map(|(name, _)| (*name, BTreeSet::new())).collect();
+        FUNCTIONS.iter().map(|(name, _)| (*name, BTreeSet::new())).collect();
     for (name, event) in scenario {
         // Whatever was pushed before, there is a member whose connection is gone, and one to be told of a leave.
         enter(&app, &ghost("66"), &room).await;
@@ -330,7 +332,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
             // The connection of the events, user 7's, is taken out by every push before.
             let me = Member { connection: ConnectionId::new("YQAAAAAAAAAAAAA="), ..ghost("7") };
             enter(&app, &me, &room).await;
-            app.connections.note(&me.connection, &room).await.expect("noted").expect("it is open");
+            app.connections.add_room(&me.connection, &room).await.expect("it is open");
         }
         if name == "connect" && used[name].len() > 1 {
             app.users.revoke(&user("7"), now()).await.expect("revoked");
@@ -374,9 +376,9 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     let lost = lost_device();
     remember(&app, "11", lost.clone()).await;
     assert!(app.connections.open(&lost, &user("11")).await.expect("an answer"));
-    let join = app.connections.note(&lost.connection, &room).await.expect("noted").expect("it is open");
+    let join = app.connections.add_room(&lost.connection, &room).await.expect("it is open");
     let outcast = Member { connection: lost.connection, ..ghost("11") };
-    assert!(app.connections.enter(&outcast, join, &room, Timestamp::MAX).await.expect("an answer"));
+    assert!(app.connections.add_member(&outcast, join, &room, Timestamp::MAX).await.expect("an answer"));
     invoke("disconnect-user", &vars, json!({"userId": 11})).await;
     let ended = ["execute-api:ManageConnections DELETE/@connections/*".into()];
     let rights = used.get_mut("disconnect-user").expect("a function");
@@ -392,19 +394,17 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
 /// Each of these once cost a cold start tens of milliseconds or a binary megabytes, and one careless feature brings it back.
 #[test]
 fn no_function_links_what_makes_it_start_slowly() {
-    for (function, _) in HANDLERS {
-        let linked = cargo_tree(&["--edges", "normal", "--package", function]);
-        let named = |name: &str| linked.iter().filter(|krate| krate.split(' ').next() == Some(name)).count();
-        assert!(named("tokio") == 1 && named("lambda_runtime") == 1, "the tree was read: {linked:?}");
-        for name in ["aws-config", "aws-lc-rs", "aws-lc-sys", "aws-smithy-http-client", "h2", "native-tls", "openssl"] {
-            assert_eq!(named(name), 0, "{function} links {name}");
-        }
-        for name in ["http", "hyper", "hyper-util", "ring", "rustls", "tokio-rustls"] {
-            assert!(named(name) <= 1, "{function} links {name} twice");
-        }
-        let hyper = linked.iter().find(|krate| krate.starts_with("hyper v")).expect("hyper");
-        assert!(hyper.starts_with("hyper v1."), "{function} links {hyper}");
+    let linked = cargo_tree(&["--edges", "normal", "--package", "functions"]);
+    let named = |name: &str| linked.iter().filter(|krate| krate.split(' ').next() == Some(name)).count();
+    assert!(named("tokio") == 1 && named("lambda_runtime") == 1, "the tree was read: {linked:?}");
+    for name in ["aws-config", "aws-lc-rs", "aws-lc-sys", "aws-smithy-http-client", "h2", "native-tls", "openssl"] {
+        assert_eq!(named(name), 0, "{name} is linked");
     }
+    for name in ["http", "hyper", "hyper-util", "ring", "rustls", "tokio-rustls"] {
+        assert!(named(name) <= 1, "{name} is linked twice");
+    }
+    let hyper = linked.iter().find(|krate| krate.starts_with("hyper v")).expect("hyper");
+    assert!(hyper.starts_with("hyper v1."), "{hyper} is linked");
 }
 
 /// Every crate that is built, as `cargo tree` says it with these arguments.

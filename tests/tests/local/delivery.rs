@@ -2,7 +2,8 @@
 //! to be told of each.
 
 use chat::{ConnectionId, Member};
-use chat_aws::{App, Vars};
+use chat_aws::Vars;
+use chat_tests::App;
 use chat_tests::{Management, Server, enter, frame, ghost, invoke, logged, room, text_message, websocket_event};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

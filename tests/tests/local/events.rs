@@ -2,8 +2,8 @@
 //! README says: in this process, or with `CHAT_INVOKE=cargo-lambda` as the README says it is done with cargo-lambda.
 
 use chat_aws::Vars;
-use chat_local::HANDLERS;
 use chat_tests::{CargoLambda, Server, function_of, invoke, sample};
+use functions::FUNCTIONS;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -101,7 +101,7 @@ fn every_sample_has_its_answer_here() {
 #[test]
 fn every_function_has_a_sample() {
     let names = names();
-    for (name, _) in HANDLERS {
+    for (name, _) in FUNCTIONS {
         assert!(names.contains(name), "events/{name}.json is missing");
     }
 }

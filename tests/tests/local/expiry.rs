@@ -65,7 +65,7 @@ async fn who_says_nothing_hears_nothing_once_the_token_is_over() {
     let app = server.app();
     let (room, silent) = (room("1"), ghost("7"));
     let good_until = now().after(Duration::from_secs(2));
-    app.connections.enter(&silent, JoinNumber::FIRST, &room, good_until).await.expect("entered");
+    app.connections.add_member(&silent, JoinNumber::FIRST, &room, good_until).await.expect("entered");
     let members = async || app.connections.members(&room).await.expect("a page").all().await.expect("members");
     assert_eq!(members().await, [silent]);
     until("nobody is left", async || members().await.is_empty()).await;
@@ -89,7 +89,7 @@ async fn an_operator_ends_all_connections_of_a_user_and_its_tokens() {
     devices[0].say(1, "hello yourself").await;
 
     let app = server.app();
-    let ended = app.disconnect(&chat_tests::user("7")).await.expect("done");
+    let ended = app.sessions.end_all(&chat_tests::user("7")).await.expect("done");
     assert_eq!(ended, Ended { seen: true, connections: 3, missing: 0 });
     for device in &mut devices {
         device.closed().await;
@@ -113,7 +113,7 @@ async fn an_operator_ends_all_connections_of_a_user_and_its_tokens() {
     // Two minutes later, as it looks from there.
     let earlier = Recorder::with_clock(server.dynamodb_url(), -120).await;
     let earlier = server.app_with(&[("AWS_ENDPOINT_URL_DYNAMODB", earlier.url())]);
-    earlier.disconnect(&chat_tests::user("7")).await.expect("done");
+    earlier.sessions.end_all(&chat_tests::user("7")).await.expect("done");
     let new = server.token_of(7);
     let mut back = Client::connect(&server.socket_url(&new)).await;
     back.join(1).await;
@@ -134,7 +134,7 @@ async fn an_operator_ends_a_connection_that_is_on_its_way_in() {
         Client::connect(&url),
         async {
             until("it is open", async || !server.keys("ConnectionsTable").await.is_empty()).await;
-            app.disconnect(&seven).await.expect("done")
+            app.sessions.end_all(&seven).await.expect("done")
         },
         // It was closed before it is in.
         async {
@@ -157,7 +157,7 @@ async fn a_handshake_that_is_revoked_on_its_way_is_refused() {
     let seven = chat_tests::user("7");
     let (status, ended) = tokio::join!(Client::refused(&url), async {
         until("both devices are known", async || server.devices("7").await.len() == 2).await;
-        app.disconnect(&seven).await.expect("done")
+        app.sessions.end_all(&seven).await.expect("done")
     });
     assert_eq!((status, ended), (429, Ended { seen: true, connections: 0, missing: 2 }));
     server.stop().await;
@@ -167,7 +167,7 @@ async fn a_handshake_that_is_revoked_on_its_way_is_refused() {
 async fn a_user_who_was_never_seen_can_be_kept_out() {
     let server = Server::start().await;
     let app = server.app();
-    let ended = app.disconnect(&chat_tests::user("9")).await.expect("done");
+    let ended = app.sessions.end_all(&chat_tests::user("9")).await.expect("done");
     assert_eq!(ended, Ended { seen: false, connections: 0, missing: 0 });
     let token = server.token(json!({"userId": 9, "rooms": "*", "iat": now().seconds() - 10}));
     assert_eq!(Client::refused(&server.socket_url(&token)).await, 403);
@@ -186,7 +186,7 @@ async fn a_revocation_goes_by_the_clock_of_dynamodb() {
         let dynamodb = Recorder::with_clock(server.dynamodb_url(), ahead).await;
         let app = server.app_with(&[("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url())]);
         let before = now().seconds();
-        app.disconnect(&chat_tests::user("7")).await.expect("done");
+        app.sessions.end_all(&chat_tests::user("7")).await.expect("done");
         let limit = before + ahead + 60;
         let revoked_at = server.number("ChatTable", "revokedAt").await;
         assert!((limit..limit + 10).contains(&revoked_at), "{revoked_at} is not {limit}, {ahead}");
@@ -196,7 +196,7 @@ async fn a_revocation_goes_by_the_clock_of_dynamodb() {
         let dynamodb = Recorder::with_clock(server.dynamodb_url(), ahead).await;
         let app = server.app_with(&[("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url())]);
         let limit = now().seconds() + ahead + 60;
-        app.disconnect(&chat_tests::user("7")).await.expect("done");
+        app.sessions.end_all(&chat_tests::user("7")).await.expect("done");
         assert_eq!(Client::refused(&server.socket_url(&token(limit - 5))).await, 403, "{ahead}");
         Client::connect(&server.socket_url(&token(limit + 10))).await.close().await;
     }
@@ -275,7 +275,7 @@ async fn who_is_shut_out_by_another_deployments_api_is_out_all_the_same() {
     server.age_devices("7").await;
     let url = other.vars()["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"].clone();
     let app = server.app_with(&[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &url)]);
-    let ended = app.disconnect(&chat_tests::user("7")).await;
+    let ended = app.sessions.end_all(&chat_tests::user("7")).await;
     assert_eq!(ended.expect("done"), Ended { seen: true, connections: 0, missing: 1 });
     witness.say(1, "where is 7?").await;
     witness.expect(json!({"type": "sendMessage"})).await;

@@ -2,8 +2,8 @@
 //! of them a secret.
 
 use chat_aws::Vars;
-use chat_local::HANDLERS;
 use chat_tests::{REQUEST_ID, Server, frame, open, sample, text_message, websocket_event};
+use functions::FUNCTIONS;
 use serde_json::{Value, json};
 use tracing::Level;
 
@@ -115,7 +115,7 @@ async fn an_event_without_an_authorizers_context_is_our_fault_and_serves_nobody(
 
 #[test]
 fn a_function_that_lacks_a_variable_names_it() {
-    for (name, build) in HANDLERS {
+    for (name, build) in FUNCTIONS {
         let fault = build(&Vars::default()).err().unwrap_or_else(|| panic!("{name} started"));
         let said = fault.chain().to_string();
         // One of three variables is what authorize checks tokens with.

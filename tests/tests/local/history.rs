@@ -1,7 +1,8 @@
 //! The history of a room that the stores filled, of a deployment that chose its origins, and after a restart.
 
-use chat::{Content, Cursor, HistoryRequest, Message, MessageKind};
-use chat_aws::{App, now};
+use chat::{Content, Cursor, ListHistory, Message, MessageKind};
+use chat_aws::now;
+use chat_tests::App;
 use chat_tests::{Server, room, user};
 use futures_util::{StreamExt, stream};
 
@@ -53,7 +54,7 @@ async fn every_page_is_the_slice_next_to_its_cursor() {
                 (Cursor::Before(id), &before[before.len().saturating_sub(limit)..], limit < before.len()),
                 (Cursor::After(id), &after[..limit.min(after.len())], limit < after.len()),
             ] {
-                let request = HistoryRequest { room: room("1"), cursor, limit };
+                let request = ListHistory { room: room("1"), cursor, limit };
                 let page = app.messages.page(&request).await.expect("a page");
                 let ids: Vec<_> = page.messages.iter().map(|message| message.id.get()).collect();
                 assert_eq!((ids.as_slice(), page.more), (slice, more), "{request:?}");

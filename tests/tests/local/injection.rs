@@ -1,8 +1,8 @@
 //! Text that would like to be more than text, in everything that a client may say.
 
 use chat_aws::Vars;
-use chat_local::HANDLERS;
 use chat_tests::{Server, invoke, logged, sample, text_message, websocket_event};
+use functions::FUNCTIONS;
 use serde_json::{Value, json};
 use tracing::Level;
 
@@ -85,7 +85,7 @@ async fn an_event_that_cannot_be_read_is_not_repeated() {
     let mut handshake = sample("authorize-no-token");
     handshake["headers"]["Authorization"] = json!(FORGED);
     let vars = Vars::from_iter([("TOKEN_SECRET", "a secret of this test, 32 bytes or more")]);
-    let (_, authorize) = HANDLERS.iter().find(|(name, _)| *name == "authorize").expect("a function");
+    let (_, authorize) = FUNCTIONS.iter().find(|(name, _)| *name == "authorize").expect("a function");
     let failed = authorize(&vars).expect("it starts").invoke_as("request-7", handshake).await.expect_err("unreadable");
     assert_eq!(failed.to_string(), "failed to read the event: invalid value: string");
 }

@@ -2,9 +2,9 @@
 //! every function, with a DynamoDB behind them. Bytes alone are the fuzzer's.
 
 use chat_aws::Vars;
-use chat_aws::serve::Function;
-use chat_local::HANDLERS;
+use chat_aws::entry::Function;
 use chat_tests::{REQUEST_ID, Server, function_of, sample};
+use functions::FUNCTIONS;
 use futures_util::FutureExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -124,7 +124,7 @@ async fn whatever_an_event_looks_like_its_function_answers() {
     vars.insert("TOKEN_SECRET", "sample-secret-for-the-events-folder-only".into());
     let vars = Vars::from_iter(vars);
     let mut dice = StdRng::seed_from_u64(SEED);
-    for (name, build) in HANDLERS {
+    for (name, build) in FUNCTIONS {
         let function: Function = build(&vars).expect("it starts");
         for sample in samples(name) {
             for _ in 0..EACH {

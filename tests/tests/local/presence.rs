@@ -83,7 +83,7 @@ async fn who_came_back_meanwhile_is_not_told_to_have_left() {
     let before = app.connections.members(&room).await.expect("members");
     let mut back = server.connect(7).await;
     back.join(1).await;
-    app.deliver(&room, before, &Push::left(&room, &user("1000"))).await.expect("delivered");
+    app.delivery.deliver(&room, before, &Push::left(&room, &user("1000"))).await.expect("delivered");
     let left: Vec<_> = watcher
         .pushed()
         .await
@@ -107,7 +107,8 @@ async fn a_join_that_is_undone_announces_the_device_that_kept_silent_for_it() {
     let mut silent = server.connect(7).await;
     silent.join(1).await;
     assert!(watcher.pushed().await.is_empty(), "it is not the first device");
-    app.undo_join(&ghost, JoinNumber::FIRST, &room, Arrival::Closed, &Profile::unknown(ghost.user.clone()))
+    app.membership
+        .undo(&ghost, JoinNumber::FIRST, &room, Arrival::Closed, &Profile::unknown(ghost.user.clone()))
         .await
         .expect("undone");
     assert_eq!(watcher.expect(json!({"type": "joinRoom"})).await["userId"], 7);

@@ -30,7 +30,7 @@ async fn there_are_never_more_sockets_than_posts_in_flight() {
         ]);
         for _ in 0..3 {
             let members = app.connections.members(&room).await.expect("members");
-            app.deliver(&room, members, &Push::left(&room, &user("7"))).await.expect("delivered");
+            app.delivery.deliver(&room, members, &Push::left(&room, &user("7"))).await.expect("delivered");
             let posted = posts.take();
             assert_eq!(posted.posts, MEMBERS);
             assert!(posted.sockets <= in_flight, "{} sockets for {in_flight} posts", posted.sockets);
@@ -159,7 +159,7 @@ async fn members_are_read_while_posts_already_fly() {
         ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", posts.url()),
     ]);
     let members = app.connections.members(&room).await.expect("members");
-    app.deliver(&room, members, &Push::left(&room, &user("7"))).await.expect("delivered");
+    app.delivery.deliver(&room, members, &Push::left(&room, &user("7"))).await.expect("delivered");
     let queries = recorder.take();
     let posted = posts.take();
     assert_eq!((queries.len(), posted.posts), (2, 1_200));

@@ -1,7 +1,8 @@
 //! The stores against a real DynamoDB protocol: what is expired is not there, and what is conditional holds.
 
 use chat::{Content, Member, Message, MessageKind, Rejection};
-use chat_aws::{App, JoinNumber, now};
+use chat_aws::{Failure, JoinNumber, now};
+use chat_tests::App;
 use chat_tests::{Server, device_of, enter, frame, ghost, invoke, room, text_message, user, websocket_event};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -127,17 +128,19 @@ async fn ids_are_given_once() {
     server.stop().await;
 }
 
-/// What a connection is in is known until it is forgotten, and no one else's note of it makes a connection.
+/// What a connection is in is known until it is forgotten, and no room that is added makes a connection.
 #[tokio::test]
 async fn a_connection_knows_its_rooms_to_its_end() {
     let server = Server::start().await;
     let app = server.app();
     let connection = ghost("7").connection;
     let rooms = ["1", "a room", "#2"].map(room);
-    let note = async |room| app.connections.note(&connection, room).await.expect("an answer");
-    let strike = async |room, join| app.connections.strike(&connection, room, join).await.expect("struck, or not");
-    assert_eq!(note(&rooms[0]).await, Err(Rejection::ConnectionGone), "there is none yet");
-    strike(&rooms[0], JoinNumber::FIRST).await;
+    let add = async |room| app.connections.add_room(&connection, room).await;
+    let remove =
+        async |room, join| app.connections.remove_room(&connection, room, join).await.expect("removed, or not");
+    let is_gone = |refused| matches!(refused, Err(Failure::Rejected(Rejection::ConnectionGone)));
+    assert!(is_gone(add(&rooms[0]).await), "there is none yet");
+    remove(&rooms[0], JoinNumber::FIRST).await;
     app.users.forget(&user("7"), &[device_of(&connection)]).await.expect("nothing to do");
     assert!(server.keys("ConnectionsTable").await.is_empty() && server.keys("ChatTable").await.is_empty());
 
@@ -145,16 +148,16 @@ async fn a_connection_knows_its_rooms_to_its_end() {
     assert!(open().await && open().await, "the SDK repeats a call whose answer was lost");
     let mut joins = Vec::new();
     for room in rooms.iter().chain(&rooms) {
-        joins.push(note(room).await.expect("noted"));
+        joins.push(add(room).await.expect("added"));
     }
     assert!(joins.is_sorted_by(|one, next| one < next), "{joins:?}");
-    strike(&rooms[1], joins[1]).await;
-    strike(&rooms[2], joins[5]).await;
+    remove(&rooms[1], joins[1]).await;
+    remove(&rooms[2], joins[5]).await;
     let expected: BTreeSet<_> = rooms[..2].iter().cloned().collect(); // the second was joined again since
     for _ in 0..2 {
         assert_eq!(app.connections.close(&connection).await.expect("closed"), expected, "as often as it is asked");
     }
-    assert_eq!(note(&rooms[2]).await, Err(Rejection::ConnectionGone));
+    assert!(is_gone(add(&rooms[2]).await));
     app.connections.forget(&connection).await.expect("forgotten");
     assert!(app.connections.close(&connection).await.expect("closed").is_empty());
     assert!(server.keys("ConnectionsTable").await.is_empty());

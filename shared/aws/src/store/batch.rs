@@ -1,6 +1,6 @@
 //! Several rows by one request. DynamoDB may leave part of a batch undone, when it throttles; that part is asked for again.
 
-use super::Item;
+use super::{Item, answer};
 use crate::Fault;
 use crate::limits::{CONFLICT_ATTEMPTS, CONFLICT_BACKOFF};
 use aws_sdk_dynamodb::Client;
@@ -17,7 +17,7 @@ pub async fn get(
     for attempt in 0..CONFLICT_ATTEMPTS {
         wait_before(attempt).await;
         let request = client.batch_get_item().set_request_items(Some(wanted));
-        let answer = Box::pin(request.send()).await.map_err(Fault::doing(doing))?;
+        let answer = answer(request.send()).await.map_err(Fault::doing(doing))?;
         for (table, items) in answer.responses.unwrap_or_default() {
             found.entry(table).or_default().extend(items);
         }

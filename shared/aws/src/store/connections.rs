@@ -1,6 +1,6 @@
-use super::{Item, key, keys, now_in_seconds, number, read, row, text};
+use super::{Item, answer, key, keys, now_in_seconds, number, read, row, text};
 use crate::limits::{CONNECTION_LIFETIME, MEMBERS_PER_PAGE};
-use crate::{Fault, now};
+use crate::{Failure, Fault, now};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
@@ -94,9 +94,9 @@ pub(super) struct ConnectionRow {
     pub closed_at: Option<i64>,
 }
 
-/// What became of a leave.
+/// What became of a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum Removal {
     /// The connection was not in the room.
     WasNotIn,
     /// It was in by this join, if its row says which.
@@ -122,7 +122,7 @@ impl Connections {
         let request = request
             .condition_expression("attribute_not_exists(PK)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match Box::pin(request.send()).await.map_err(|error| error.into_service_error()) {
+        match answer(request.send()).await {
             Ok(_) => Ok(true),
             // The SDK repeats a call whose answer was lost, and then meets its own row, which is open.
             Err(PutItemError::ConditionalCheckFailedException(refused)) => Ok(is_open(refused.item)?),
@@ -139,7 +139,7 @@ impl Connections {
             .condition_expression("attribute_exists(PK)")
             .expression_attribute_values(":now", now_in_seconds())
             .return_values(ReturnValue::AllNew);
-        let item = match Box::pin(update.send()).await.map_err(|error| error.into_service_error()) {
+        let item = match answer(update.send()).await {
             Ok(closed) => closed.attributes.unwrap_or_default(),
             Err(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(BTreeSet::new()),
             Err(error) => return Err(Fault::because(doing, error)),
@@ -161,7 +161,7 @@ impl Connections {
             .expression_attribute_values(":now", number(now.seconds()))
             .expression_attribute_values(":later", number(now.after(CONNECTION_LIFETIME).seconds()))
             .return_values(ReturnValue::AllOld);
-        let shut = Box::pin(update.send()).await.map_err(Fault::doing(doing))?;
+        let shut = answer(update.send()).await.map_err(Fault::doing(doing))?;
         let before: ConnectionRow = read(shut.attributes.unwrap_or_default())?;
         Ok((before.closed_at, rooms_in(before, doing)?))
     }
@@ -170,7 +170,7 @@ impl Connections {
     pub async fn is_open(&self, connection: &ConnectionId) -> Result<bool, Fault> {
         let key = key(&keys::connection(connection), keys::OPEN);
         let request = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
-        let found = Box::pin(request.projection_expression("PK, closedAt").send()).await;
+        let found = answer(request.projection_expression("PK, closedAt").send()).await;
         is_open(found.map_err(Fault::doing("failed to look at a connection"))?.item)
     }
 
@@ -178,13 +178,13 @@ impl Connections {
     pub async fn forget(&self, connection: &ConnectionId) -> Result<(), Fault> {
         let key = key(&keys::connection(connection), keys::OPEN);
         let request = self.client.delete_item().table_name(&self.table).set_key(Some(key));
-        Box::pin(request.send()).await.map(drop).map_err(Fault::doing("failed to forget a connection"))
+        answer(request.send()).await.map(drop).map_err(Fault::doing("failed to forget a connection"))
     }
 
-    /// Notes at a connection that it enters a room, for its end; unless it is closed, or in too many. Answers the number of this
-    /// join.
-    pub async fn note(&self, connection: &ConnectionId, room: &RoomId) -> Result<Result<JoinNumber, Rejection>, Fault> {
-        let doing = "failed to note a connection's room";
+    /// Adds a room to those of a connection, so that its end leaves it. Answers the number of this join. Refused if the connection
+    /// is closed, or in too many rooms.
+    pub async fn add_room(&self, connection: &ConnectionId, room: &RoomId) -> Result<JoinNumber, Failure> {
+        let doing = "failed to add a room to a connection";
         let change = "SET roomNumbers.#room = joinCount + :one, joinCount = joinCount + :one";
         let may_be_noted = "attribute_exists(PK) AND attribute_not_exists(closedAt) \
                             AND (size(roomNumbers) < :most OR attribute_exists(roomNumbers.#room))";
@@ -196,38 +196,38 @@ impl Connections {
             .expression_attribute_values(":most", number(ROOMS_PER_CONNECTION_MAX))
             .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match Box::pin(update.send()).await.map_err(|error| error.into_service_error()) {
+        match answer(update.send()).await {
             Ok(noted) => {
                 let row: ConnectionRow = read(noted.attributes.unwrap_or_default())?;
-                Ok(Ok(JoinNumber(row.join_count)))
+                Ok(JoinNumber(row.join_count))
             }
             Err(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                 let found = refused.item.map(read::<ConnectionRow>).transpose()?;
                 // A row of a version before cannot be noted in: its client comes back with a row of this one.
                 let is_open = found.is_some_and(|row| row.closed_at.is_none() && row.room_numbers.is_some());
-                Ok(Err(if is_open { Rejection::TooManyRooms } else { Rejection::ConnectionGone }))
+                Err(if is_open { Rejection::TooManyRooms } else { Rejection::ConnectionGone }.into())
             }
-            Err(error) => Err(Fault::because(doing, error)),
+            Err(error) => Err(Fault::because(doing, error).into()),
         }
     }
 
-    /// Notes at a connection that it is in a room no more by this join. A later one keeps its note.
-    pub async fn strike(&self, connection: &ConnectionId, room: &RoomId, join: JoinNumber) -> Result<(), Fault> {
+    /// Takes a room off a connection that it entered by this join. The room of a later join stays.
+    pub async fn remove_room(&self, connection: &ConnectionId, room: &RoomId, join: JoinNumber) -> Result<(), Fault> {
         let update = self
             .update(connection, "REMOVE roomNumbers.#room")
             .condition_expression("roomNumbers.#room = :join")
             .expression_attribute_names("#room", room.to_string())
             .expression_attribute_values(":join", number(join.0));
-        match Box::pin(update.send()).await.map_err(|error| error.into_service_error()) {
+        match answer(update.send()).await {
             // A connection that is forgotten is in no room.
             Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-            Err(error) => Err(Fault::because("failed to strike a connection's room", error)),
+            Err(error) => Err(Fault::because("failed to remove a room from a connection", error)),
         }
     }
 
     /// Makes a connection a member of a room, until its token is good no more: so nothing is pushed to it from then on, even
     /// if it is never heard of again. Answers false if a later join of the connection did so already.
-    pub async fn enter(
+    pub async fn add_member(
         &self,
         member: &Member,
         join: JoinNumber,
@@ -248,7 +248,7 @@ impl Connections {
             .condition_expression("attribute_not_exists(#join) OR #join <= :join")
             .expression_attribute_names("#join", "join")
             .expression_attribute_values(":join", number(join.0));
-        match Box::pin(request.send()).await.map_err(|error| error.into_service_error()) {
+        match answer(request.send()).await {
             Ok(_) => Ok(true),
             Err(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
             Err(error) => Err(Fault::because("failed to make a connection a member", error)),
@@ -256,45 +256,55 @@ impl Connections {
     }
 
     /// Takes a connection out of a room. Answers whether it was in.
-    pub async fn remove(&self, connection: &ConnectionId, room: &RoomId) -> Result<bool, Fault> {
+    pub async fn remove_member(&self, connection: &ConnectionId, room: &RoomId) -> Result<bool, Fault> {
         let request = self.removal(connection, room).return_values(ReturnValue::AllOld);
-        let left = Box::pin(request.send()).await.map_err(Fault::doing(REMOVING))?;
+        let left = answer(request.send()).await.map_err(Fault::doing(REMOVING))?;
         Ok(left.attributes.is_some())
     }
 
     /// Takes a connection out of a room as its client asked at a certain time. A join that began later stays: the SDK gives up
     /// attempts that DynamoDB may still carry out, and such a late one must not take a newer membership away.
-    pub async fn leave(&self, connection: &ConnectionId, room: &RoomId, asked_at: Timestamp) -> Result<Left, Fault> {
+    pub async fn remove_member_unless_newer(
+        &self,
+        connection: &ConnectionId,
+        room: &RoomId,
+        asked_at: Timestamp,
+    ) -> Result<Removal, Fault> {
         let request = self
             .removal(connection, room)
             .condition_expression("attribute_not_exists(PK) OR joinedAt <= :askedAt")
             .expression_attribute_values(":askedAt", number(asked_at.millis()))
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match Box::pin(request.send()).await.map_err(|error| error.into_service_error()) {
+        match answer(request.send()).await {
             Ok(left) => match left.attributes {
-                None => Ok(Left::WasNotIn),
-                Some(row) => Ok(Left::WasIn(read::<JoinRow>(row)?.join)),
+                None => Ok(Removal::WasNotIn),
+                Some(row) => Ok(Removal::WasIn(read::<JoinRow>(row)?.join)),
             },
             // Two clocks differ: what stands there now is what the client meant.
             Err(DeleteItemError::ConditionalCheckFailedException(newer)) => {
                 let join = newer.item.map(read::<JoinRow>).transpose()?.and_then(|row| row.join);
-                let Some(join) = join else { return Ok(Left::WasNotIn) };
-                let was_in = self.undo(connection, room, join).await?;
-                Ok(if was_in { Left::WasIn(Some(join)) } else { Left::WasNotIn })
+                let Some(join) = join else { return Ok(Removal::WasNotIn) };
+                let was_in = self.remove_member_of_join(connection, room, join).await?;
+                Ok(if was_in { Removal::WasIn(Some(join)) } else { Removal::WasNotIn })
             }
             Err(error) => Err(Fault::because(REMOVING, error)),
         }
     }
 
     /// Takes a connection out of a room that it entered by this join, and by no later one. Answers whether it was in.
-    pub async fn undo(&self, connection: &ConnectionId, room: &RoomId, join: JoinNumber) -> Result<bool, Fault> {
+    pub async fn remove_member_of_join(
+        &self,
+        connection: &ConnectionId,
+        room: &RoomId,
+        join: JoinNumber,
+    ) -> Result<bool, Fault> {
         let request = self
             .removal(connection, room)
             .condition_expression("#join = :join")
             .expression_attribute_names("#join", "join")
             .expression_attribute_values(":join", number(join.0));
-        match Box::pin(request.send()).await.map_err(|error| error.into_service_error()) {
+        match answer(request.send()).await {
             Ok(_) => Ok(true),
             Err(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
             Err(error) => Err(Fault::because(REMOVING, error)),
@@ -342,13 +352,12 @@ impl Connections {
             .expression_attribute_values(":now", now_in_seconds())
             .limit(limit)
             .set_exclusive_start_key(start);
-        let answer = Box::pin(query.send()).await.map_err(Fault::doing("failed to list a room's members"))?;
+        let answer = answer(query.send()).await.map_err(Fault::doing("failed to list a room's members"))?;
         let page: Result<_, _> = answer.items.unwrap_or_default().into_iter().map(member).collect();
         Ok((page?, answer.last_evaluated_key))
     }
 
-    /// A change of what stands at a connection. Boxed when it is sent, here and elsewhere: two of the SDK's futures side by side are
-    /// too large to be moved about.
+    /// A change of a connection's row.
     fn update(&self, connection: &ConnectionId, change: &str) -> UpdateItemFluentBuilder {
         let key = key(&keys::connection(connection), keys::OPEN);
         self.client.update_item().table_name(&self.table).set_key(Some(key)).update_expression(change)

@@ -1,12 +1,13 @@
 use super::{Item, key, keys, now_in_seconds, number, read, row, text};
+use crate::clock::monotonic;
 use crate::limits::{CONFLICT_ATTEMPTS, CONFLICT_BACKOFF, RETRY_WINDOW};
-use crate::{Fault, now};
+use crate::{Fault, now, telemetry};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
-use chat::{ClientMessageId, Content, Cursor, HistoryPage, HistoryRequest, Message, MessageId, MessageKind};
+use chat::{ClientMessageId, Content, Cursor, HistoryPage, ListHistory, Message, MessageId, MessageKind};
 use chat::{RoomId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -84,6 +85,7 @@ impl Messages {
 
     /// Takes the room's next id. An id that is taken and not used stays a hole for ever.
     pub async fn next_id(&self, room: &RoomId) -> Result<MessageId, Fault> {
+        telemetry::room(room);
         let request =
             self.client.update_item().table_name(&self.table).set_key(Some(key(&keys::room(room), keys::HEAD)));
         let request = request
@@ -97,6 +99,15 @@ impl Messages {
 
     /// Stores a message, unless an earlier send with the same `clientMessageId` did.
     pub async fn store(&self, message: Message) -> Result<Stored, Fault> {
+        let began = monotonic();
+        let stored = self.store_message(message).await?;
+        if stored.unused.is_none() {
+            telemetry::stored_since(began);
+        }
+        Ok(stored)
+    }
+
+    async fn store_message(&self, message: Message) -> Result<Stored, Fault> {
         let Some(client_message_id) = &message.client_message_id else {
             let request = self.client.put_item().table_name(&self.table).set_item(Some(self.row(&message)?));
             request.send().await.map_err(Fault::doing("failed to store a message"))?;
@@ -156,7 +167,8 @@ impl Messages {
     /// A page of a room's history: one query, unless expired rows or DynamoDB's 1 MB per answer cut it short.
     ///
     /// Strongly consistent, since a client that joined catches up from here to `lastId`.
-    pub async fn page(&self, request: &HistoryRequest) -> Result<HistoryPage, Fault> {
+    pub async fn page(&self, request: &ListHistory) -> Result<HistoryPage, Fault> {
+        telemetry::room(&request.room);
         let (after, before) = match request.cursor {
             Cursor::Newest => (None, None),
             Cursor::Before(id) => (None, Some(id)),

@@ -10,13 +10,15 @@ mod time;
 mod users;
 
 pub use arrivals::{Arrival, Arrivals};
-pub use connections::{Connections, JoinNumber, Left, Members};
+pub use connections::{Connections, JoinNumber, Members, Removal};
 pub use messages::{Messages, Stored};
 pub use tables::Tables;
 pub use users::Users;
 
 use crate::{Fault, now};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_runtime_api::client::result::CreateUnhandledError;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -25,6 +27,18 @@ type Item = HashMap<String, AttributeValue>;
 
 /// Both parts of a row's key, as a projection.
 const PARTITION_AND_SORT: &str = "PK, SK";
+
+/// Waits for the answer to a request that is sent. Boxed: two of the SDK's futures side by side are too large to be moved about.
+fn answer<T, E, R>(
+    sent: impl Future<Output = Result<T, SdkError<E, R>>> + Send,
+) -> impl Future<Output = Result<T, E>> + Send
+where
+    E: std::error::Error + Send + Sync + CreateUnhandledError + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let sent = Box::pin(sent);
+    async { sent.await.map_err(SdkError::into_service_error) }
+}
 
 fn key(partition: &str, sort: &str) -> Item {
     HashMap::from([

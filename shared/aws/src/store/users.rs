@@ -1,5 +1,5 @@
 use super::time::ServerTime;
-use super::{Item, batch, key, keys, number, read, text};
+use super::{Item, answer, batch, key, keys, number, read, text};
 use crate::limits::BATCH_GET_MAX;
 use crate::{Failure, Fault, now};
 use aws_sdk_dynamodb::Client;
@@ -55,14 +55,8 @@ impl Users {
     }
 
     /// Keeps a user's profile as a token gives it, `createTime` as of the first time, and that this connection is one of
-    /// the user's. Answers all of them, or none at all if the token was issued, in seconds, before the user's tokens were
-    /// revoked.
-    pub async fn remember(
-        &self,
-        profile: &Profile,
-        issued_at: i64,
-        device: &Device,
-    ) -> Result<Option<Vec<Device>>, Fault> {
+    /// the user's. Answers all of them. Refused if the token was issued, in seconds, before the user's tokens were revoked.
+    pub async fn remember(&self, profile: &Profile, issued_at: i64, device: &Device) -> Result<Vec<Device>, Failure> {
         let mut change = String::from("SET userId = :userId, username = :username, nickName = :nickName");
         change.push_str(", createTime = if_not_exists(createTime, :now)");
         let id = serde_dynamo::to_attribute_value(&profile.id).map_err(Fault::doing("failed to write a profile"))?;
@@ -90,10 +84,10 @@ impl Users {
         }
         change.push_str(" ADD devices :devices");
         let request = request.update_expression(change).return_values(ReturnValue::UpdatedNew);
-        match request.send().await.map_err(|error| error.into_service_error()) {
-            Ok(updated) => devices(updated.attributes).map(Some),
-            Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
-            Err(error) => Err(Fault::because("failed to write a profile", error)),
+        match answer(request.send()).await {
+            Ok(updated) => Ok(devices(updated.attributes)?),
+            Err(UpdateItemError::ConditionalCheckFailedException(_)) => Err(Rejection::TokenRevoked.into()),
+            Err(error) => Err(Fault::because("failed to write a profile", error).into()),
         }
     }
 
@@ -105,7 +99,7 @@ impl Users {
             .expression_attribute_values(":gone", AttributeValue::Ss(gone.iter().map(keys::device).collect()))
             // Or a user who is not known would be, by the key alone.
             .condition_expression("attribute_exists(PK)");
-        match request.send().await.map_err(|error| error.into_service_error()) {
+        match answer(request.send()).await {
             Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
             Err(error) => Err(Fault::because("failed to forget a user's connections", error)),
         }

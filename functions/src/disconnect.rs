@@ -1,0 +1,34 @@
+//! `$disconnect`: the connection is over. Take it out of its rooms, and tell them.
+
+use chat_aws::entry::{self, DisconnectEvent, Function};
+use chat_aws::{Aws, Connections, Failure, Fault, Membership, ROOMS_IN_FLIGHT, Users, Vars};
+use futures_util::{StreamExt, future, stream};
+
+pub fn function(vars: &Vars) -> Result<Function, Fault> {
+    let aws = Aws::new(vars)?;
+    let parts = Parts { connections: aws.connections()?, users: aws.users()?, membership: aws.membership()? };
+    Ok(entry::disconnect(parts, handle))
+}
+
+#[derive(Clone)]
+pub struct Parts {
+    connections: Connections,
+    users: Users,
+    membership: Membership,
+}
+
+/// Closes the connection first, so that a join still under way finds it closed, then leaves each of its rooms. Its row goes last:
+/// if the function dies before that, the next event begins again.
+pub async fn handle(Parts { connections, users, membership }: Parts, event: DisconnectEvent) -> Result<(), Failure> {
+    let connection = &event.connection;
+    let user = connection.caller.user();
+    let device = [connection.device()];
+    let (rooms, forgotten) = future::join(connections.close(&connection.id), users.forget(user, &device)).await;
+    let rooms = rooms?;
+    let leaves: Vec<_> = rooms.iter().map(|room| membership.depart(&connection.id, user, room)).collect();
+    // Every room is left, even if another one fails.
+    let left: Vec<_> = stream::iter(leaves).buffer_unordered(ROOMS_IN_FLIGHT).collect().await;
+    left.into_iter().chain([forgotten]).collect::<Result<(), _>>()?;
+    connections.forget(&connection.id).await?;
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! `joinRoom`: enter a room, tell its members, and say how far its history reaches.
+
+use chat::{JoinRoom, Member, Push, Reply};
+use chat_aws::entry::{self, Function, MessageEvent};
+use chat_aws::{Arrived, Aws, Delivery, Failure, Fault, Membership, Pace, Vars, now};
+
+pub fn function(vars: &Vars) -> Result<Function, Fault> {
+    let aws = Aws::new(vars)?;
+    let parts = Parts { pace: aws.pace()?, membership: aws.membership()?, delivery: aws.delivery()? };
+    Ok(entry::message(aws.pusher()?, parts, handle))
+}
+
+#[derive(Clone)]
+pub struct Parts {
+    pace: Pace,
+    membership: Membership,
+    delivery: Delivery,
+}
+
+/// Enters the room before it tells anybody. A device of a user who is there already is no news to the others.
+pub async fn handle(Parts { pace, membership, delivery }: Parts, event: MessageEvent) -> Result<Reply, Failure> {
+    let (connection, asked_at) = (event.connection, now());
+    let caller = &connection.caller;
+    let JoinRoom { room, batches } = JoinRoom::read(&event.request, caller)?;
+    pace.admit(caller.user(), &room)?;
+
+    let me = Member { connection: connection.id, user: caller.user().clone(), joined_at: asked_at, batches };
+    let Arrived { last_id, audience } = membership.arrive(&me, &room, caller).await?;
+    let quiet = audience.is_none();
+    if let Some(members) = audience.filter(|members| me.arrives(members)) {
+        delivery.deliver(&room, members.into(), &Push::joined(&room, &caller.profile)).await?;
+    }
+    Ok(Reply::joined(room, last_id, quiet))
+}

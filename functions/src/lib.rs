@@ -1,0 +1,32 @@
+//! The Lambda functions: a module each, whose `handle` tells the story of its route from top to bottom.
+//!
+//! A function that is new stands here, has a file of its own here and in `bin/`, and a resource in `template.yaml`.
+
+pub mod authorize;
+pub mod connect;
+pub mod default;
+pub mod disconnect;
+pub mod disconnect_user;
+pub mod join_room;
+pub mod leave_room;
+pub mod list_history;
+pub mod send_message;
+
+use chat_aws::entry::Function;
+use chat_aws::{Fault, Vars};
+
+/// Builds a function from its environment.
+pub type Build = fn(&Vars) -> Result<Function, Fault>;
+
+/// Every function there is, by the name of its binary.
+pub const FUNCTIONS: [(&str, Build); 9] = [
+    ("authorize", authorize::function),
+    ("connect", connect::function),
+    ("default", default::function),
+    ("disconnect", disconnect::function),
+    ("disconnect-user", disconnect_user::function),
+    ("join-room", join_room::function),
+    ("leave-room", leave_room::function),
+    ("list-history", list_history::function),
+    ("send-message", send_message::function),
+];

@@ -1,0 +1,34 @@
+//! `GET /chat-history/list`: a page of a room's history, each message with its sender.
+
+use chat::{HistoryItem, ListHistory, Message, Profile};
+use chat_aws::entry::{self, Function, HttpAnswer, HttpEvent};
+use chat_aws::{Aws, Failure, Fault, Messages, Users, Vars};
+
+pub fn function(vars: &Vars) -> Result<Function, Fault> {
+    let aws = Aws::new(vars)?;
+    Ok(entry::http(Parts { messages: aws.messages()?, users: aws.users()? }, handle))
+}
+
+#[derive(Clone)]
+pub struct Parts {
+    messages: Messages,
+    users: Users,
+}
+
+/// One query for the messages, and one batch read for their senders and for whether the reader was shut out, however long the
+/// page is. The body is the course's plain array; the `Link` header leads to older and newer pages.
+pub async fn handle(Parts { messages, users }: Parts, event: HttpEvent) -> Result<HttpAnswer, Failure> {
+    let asked = ListHistory::read(&event.query, &event.caller)?;
+
+    let page = messages.page(&asked).await?;
+    let links = page.links(&asked);
+    let senders = page.messages.iter().map(|message| message.sender.clone()).collect();
+    let senders = users.profiles(senders, &event.caller).await?;
+    let with_sender = |message: Message| {
+        let sender = senders.get(&message.sender).cloned();
+        let sender = sender.unwrap_or_else(|| Profile::unknown(message.sender.clone()));
+        HistoryItem::new(message, sender)
+    };
+    let items: Vec<_> = page.messages.into_iter().map(with_sender).collect();
+    Ok(HttpAnswer::ok(&items)?.with_link(links))
+}

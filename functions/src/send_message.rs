@@ -1,0 +1,36 @@
+//! `sendMessage`: count, store, push, acknowledge.
+
+use chat::{Message, Push, Reply, SendMessage};
+use chat_aws::entry::{self, Function, MessageEvent};
+use chat_aws::{Aws, Delivery, Failure, Fault, Messages, Pace, Stored, Vars, now};
+
+pub fn function(vars: &Vars) -> Result<Function, Fault> {
+    let aws = Aws::new(vars)?;
+    let parts = Parts { pace: aws.pace()?, messages: aws.messages()?, delivery: aws.delivery()? };
+    Ok(entry::message(aws.pusher()?, parts, handle))
+}
+
+#[derive(Clone)]
+pub struct Parts {
+    pace: Pace,
+    messages: Messages,
+    delivery: Delivery,
+}
+
+/// Stores before it pushes, so that nothing is seen or acknowledged that is not kept. Reads the members only after
+/// the id is taken, so that a member that is missing among them learns of the message by the `lastId` of its join.
+pub async fn handle(Parts { pace, messages, delivery }: Parts, event: MessageEvent) -> Result<Reply, Failure> {
+    let caller = &event.connection.caller;
+    let SendMessage { room, content, client_message_id } = SendMessage::read(&event.request, caller)?;
+    pace.admit(caller.user(), &room)?;
+
+    let id = messages.next_id(&room).await?;
+    let sender = caller.user().clone();
+    let message = Message { id, room: room.clone(), sender, content, create_time: now(), client_message_id };
+    let (stored, members) = tokio::join!(messages.store(message), delivery.members(&room));
+    let Stored { message, unused } = stored?;
+
+    let push = Push::sent(&message, &caller.profile, unused);
+    delivery.deliver_from(&event.connection.id, &room, members?, &push).await?;
+    Ok(Reply::sent(&message, unused))
+}

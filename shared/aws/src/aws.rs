@@ -1,0 +1,71 @@
+use crate::clients::Clients;
+use crate::delivery::Delivery;
+use crate::limits::{DEFAULT_MEMORY, posts_in_flight};
+use crate::membership::Membership;
+use crate::pusher::Pusher;
+use crate::sessions::Sessions;
+use crate::store::{Arrivals, Connections, Messages, Tables, Users};
+use crate::{Fault, Pace, Vars};
+use chat::limits::{CONNECTIONS_PER_USER, NOTICES_UP_TO};
+
+/// What functions are made of, each part built from the function's variables. A function asks for what it uses, once, when it
+/// starts; the parts are cheap to clone. A client that no part needs is not built.
+pub struct Aws<'a> {
+    vars: &'a Vars,
+    clients: Clients<'a>,
+}
+
+impl<'a> Aws<'a> {
+    pub fn new(vars: &'a Vars) -> Result<Self, Fault> {
+        Ok(Self { vars, clients: Clients::new(vars)? })
+    }
+
+    pub fn delivery(&self) -> Result<Delivery, Fault> {
+        let notices_up_to = self.vars.parsed("NOTICES_UP_TO", NOTICES_UP_TO)?;
+        Ok(Delivery::new(self.pusher()?, self.connections()?, notices_up_to))
+    }
+
+    pub fn membership(&self) -> Result<Membership, Fault> {
+        let arrivals = Arrivals::new(self.clients.dynamodb(), self.connections_table()?, self.chat_table()?);
+        Ok(Membership::new(self.connections()?, arrivals, self.delivery()?))
+    }
+
+    pub fn sessions(&self) -> Result<Sessions, Fault> {
+        let per_user = self.vars.parsed("CONNECTIONS_PER_USER", CONNECTIONS_PER_USER)?;
+        Ok(Sessions::new(self.users()?, self.connections()?, self.pusher()?, per_user))
+    }
+
+    pub fn connections(&self) -> Result<Connections, Fault> {
+        Ok(Connections::new(self.clients.dynamodb(), self.connections_table()?))
+    }
+
+    pub fn messages(&self) -> Result<Messages, Fault> {
+        let retention_days = self.vars.parsed("MESSAGE_RETENTION_DAYS", 0)?;
+        Ok(Messages::new(self.clients.dynamodb(), self.chat_table()?, retention_days))
+    }
+
+    pub fn users(&self) -> Result<Users, Fault> {
+        Ok(Users::new(self.clients.dynamodb(), self.chat_table()?, self.vars.flag("EXPOSE_EMAIL")?))
+    }
+
+    pub fn tables(&self) -> Result<Tables, Fault> {
+        Ok(Tables::new(self.clients.dynamodb(), self.connections_table()?, self.chat_table()?))
+    }
+
+    pub fn pusher(&self) -> Result<Pusher, Fault> {
+        let memory = self.vars.parsed("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", DEFAULT_MEMORY)?;
+        Ok(Pusher::new(self.clients.management()?, posts_in_flight(memory)))
+    }
+
+    pub fn pace(&self) -> Result<Pace, Fault> {
+        Pace::new(self.vars)
+    }
+
+    fn connections_table(&self) -> Result<&'a str, Fault> {
+        self.vars.required("CONNECTIONS_TABLE")
+    }
+
+    fn chat_table(&self) -> Result<&'a str, Fault> {
+        self.vars.required("CHAT_TABLE")
+    }
+}

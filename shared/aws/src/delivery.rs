@@ -1,0 +1,168 @@
+//! Pushes to the members of a room.
+
+use crate::clock::monotonic;
+use crate::limits::{HOUSEKEEPING_MAX, HOUSEKEEPING_STEP_MAX, ROOMS_IN_FLIGHT, housekeeping_posts};
+use crate::pusher::{Frame, Posted, Pusher};
+use crate::store::{Connections, Members};
+use crate::{Failure, Fault, telemetry};
+use chat::limits::LEAVERS_PER_FRAME;
+use chat::{ConnectionId, Member, Push, Rejection, RoomId, UserId, departs};
+use futures_util::{StreamExt, future, stream};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::time::{Instant, timeout};
+
+/// Delivers frames to rooms, and takes out those members whose connection is gone.
+#[derive(Clone)]
+pub struct Delivery {
+    pusher: Pusher,
+    connections: Connections,
+    /// Up to how many connections in a room its members are told of joins and leaves.
+    notices_up_to: usize,
+}
+
+impl Delivery {
+    pub(crate) fn new(pusher: Pusher, connections: Connections, notices_up_to: usize) -> Self {
+        Self { pusher, connections, notices_up_to }
+    }
+
+    /// The members of a room, as many at a time as one answer of DynamoDB holds.
+    pub async fn members(&self, room: &RoomId) -> Result<Members, Fault> {
+        self.connections.members(room).await
+    }
+
+    /// Pushes a frame to the members of a room, takes out those whose connection is gone, and tells the others who
+    /// left with them.
+    ///
+    /// A push may be lost, since the room's history has the message; so a member that cannot be reached is logged and
+    /// left to its catch-up. Only when nobody at all could be reached, or not all members could be read, does the
+    /// whole delivery fail.
+    pub async fn deliver(&self, room: &RoomId, members: Members, push: &Push<'_>) -> Result<(), Fault> {
+        self.deliver_and_look(room, members, push, None).await.map(drop)
+    }
+
+    /// The same with what somebody said. A sender who is not a member may be one whose connection was closed to make place for
+    /// another, and who comes in all the same, since API Gateway could not end it yet: its message is kept, and it is refused.
+    pub async fn deliver_from(
+        &self,
+        sender: &ConnectionId,
+        room: &RoomId,
+        members: Members,
+        push: &Push<'_>,
+    ) -> Result<(), Failure> {
+        let is_member = self.deliver_and_look(room, members, push, Some(sender)).await?;
+        if is_member || self.connections.is_open(sender).await? {
+            return Ok(());
+        }
+        Err(Rejection::ConnectionGone.into())
+    }
+
+    /// Delivers, and answers whether a connection was among the members.
+    async fn deliver_and_look(
+        &self,
+        room: &RoomId,
+        members: Members,
+        push: &Push<'_>,
+        looked_for: Option<&ConnectionId>,
+    ) -> Result<bool, Fault> {
+        let began = monotonic();
+        let posted = self.pusher.post(members.stream(), encode(push)?, looked_for).await;
+        telemetry::pushed_since(began);
+        count(&posted);
+        if let Some(fault) = posted.unread {
+            return Err(fault);
+        }
+        log_failures(&posted);
+        let all_failed = posted.failed == posted.posts();
+        if let Some(fault) = posted.failure {
+            if all_failed {
+                return Err(fault);
+            }
+            telemetry::survived(&fault);
+        }
+        let live = posted.delivered + posted.full + posted.failed;
+        let told_singly = if live > self.notices_up_to { 0 } else { posted.single };
+        self.take_out(room, posted.gone, told_singly).await;
+        Ok(posted.met)
+    }
+
+    /// Takes members out whose connection is gone, and tells the others whose user left with it. It is housekeeping that a sender
+    /// waits for: it has little time, and what fails here, or is left over, is found again at the next push.
+    async fn take_out(&self, room: &RoomId, mut gone: Vec<Member>, told_singly: usize) {
+        let until = Instant::now() + HOUSEKEEPING_MAX;
+        let at_once = housekeeping_posts(self.pusher.in_flight()) / told_singly.max(1);
+        while !gone.is_empty() && Instant::now() < until {
+            let some = gone.split_off(gone.len().saturating_sub(at_once.clamp(1, LEAVERS_PER_FRAME)));
+            // Whom it has removed by then it tells nobody of.
+            match timeout(HOUSEKEEPING_STEP_MAX, self.take_some_out(room, some)).await {
+                Ok(Ok(more)) => gone.extend(more),
+                Ok(Err(fault)) => return telemetry::survived(&fault),
+                Err(late) => {
+                    return telemetry::survived(&Fault::because("failed to tell of those who are gone in time", late));
+                }
+            }
+        }
+    }
+
+    /// Takes a few members out. Answers those whose connection turned out to be gone when they were told.
+    async fn take_some_out(&self, room: &RoomId, lost: Vec<Member>) -> Result<Vec<Member>, Fault> {
+        let users = self.remove(room, lost).await;
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Read again: whoever lost a connection may have come back on another one since.
+        let Some(members) = self.audience(room).await? else { return Ok(Vec::new()) };
+        let users: Vec<_> = users.into_iter().filter(|user| departs(user, &members)).collect();
+        let Some(together) = Push::left_together(room, &users) else { return Ok(Vec::new()) };
+        let together = [encode(&together)?];
+        let singly: Vec<_> = users.iter().map(|user| encode(&Push::left(room, user))).collect::<Result<_, _>>()?;
+        let mut posts = Vec::new();
+        for member in members {
+            let frames = if member.batches { &together[..] } else { &singly[..] };
+            posts.extend(frames.iter().map(|frame| Ok((member.clone(), Frame::clone(frame)))));
+        }
+        let posted = self.pusher.post_each(stream::iter(posts), None).await;
+        count(&posted);
+        log_failures(&posted);
+        posted.failure.iter().for_each(telemetry::survived);
+        let gone: BTreeMap<_, _> = posted.gone.into_iter().map(|gone| (gone.connection.clone(), gone)).collect();
+        Ok(gone.into_values().collect())
+    }
+
+    /// Takes members out of a room for good, and answers the users of those that nobody else took out meanwhile.
+    async fn remove(&self, room: &RoomId, lost: Vec<Member>) -> BTreeSet<UserId> {
+        let removals = lost.into_iter().map(|member| async move {
+            let removed = self.connections.remove_member(&member.connection, room).await;
+            removed.inspect_err(telemetry::survived).unwrap_or(false).then_some(member.user)
+        });
+        stream::iter(removals).buffer_unordered(ROOMS_IN_FLIGHT).filter_map(future::ready).collect().await
+    }
+
+    /// The members of a room, unless there are so many that they are not told who comes and who goes.
+    pub async fn audience(&self, room: &RoomId) -> Result<Option<Vec<Member>>, Fault> {
+        match self.notices_up_to {
+            0 => Ok(None),
+            most => self.connections.members_up_to(room, most).await,
+        }
+    }
+}
+
+fn count(posted: &Posted) {
+    telemetry::count(|counts| {
+        counts.posts += posted.posts();
+        counts.gone += posted.gone.len();
+    });
+}
+
+fn log_failures(posted: &Posted) {
+    if posted.full > 0 {
+        telemetry::pushes_throttled(posted.full, posted.posts());
+    }
+    if posted.failed > 0 {
+        telemetry::pushes_failed(posted.failed, posted.posts());
+    }
+}
+
+pub(crate) fn encode(frame: &impl Serialize) -> Result<Frame, Fault> {
+    serde_json::to_vec(frame).map(Frame::from).map_err(Fault::doing("failed to encode a frame"))
+}

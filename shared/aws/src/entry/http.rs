@@ -1,0 +1,176 @@
+//! A route of the HTTP API: from and to `lambda_http`.
+
+use super::{Function, misshapen, status};
+use crate::{Failure, Fault};
+use chat::{Caller, Rejection, http_internal, http_refusal};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_http::http::{HeaderValue, header};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Body, RequestExt};
+use lambda_runtime::Context;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// A request that the authorizer let through.
+#[derive(Debug)]
+pub struct HttpEvent {
+    pub caller: Caller,
+    /// `GET`, `POST` and so on.
+    pub method: String,
+    /// As the client sent it, without the query string.
+    pub path: String,
+    /// The query string, as the client sent it.
+    pub query: String,
+    /// Empty where there is none.
+    pub body: String,
+}
+
+/// A JSON answer.
+#[derive(Debug)]
+pub struct HttpAnswer {
+    status: u16,
+    body: String,
+    link: Option<String>,
+}
+
+impl HttpAnswer {
+    /// An answer with status 200.
+    pub fn ok(body: &impl Serialize) -> Result<Self, Fault> {
+        Self::with_status(200, body)
+    }
+
+    pub fn with_status(status: u16, body: &impl Serialize) -> Result<Self, Fault> {
+        let body = serde_json::to_string(body).map_err(Fault::doing("failed to build a response"))?;
+        Ok(Self { status, body, link: None })
+    }
+
+    /// The same with a `Link` header (RFC 8288).
+    pub fn with_link(self, link: Option<String>) -> Self {
+        Self { link, ..self }
+    }
+}
+
+pub fn http<S, F>(state: S, handle: impl Fn(S, HttpEvent) -> F + Copy + Send + Sync + 'static) -> Function
+where
+    S: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<HttpAnswer, Failure>> + Send,
+{
+    Function::of(state, HttpEvent::read, handle, response)
+}
+
+impl HttpEvent {
+    fn read(mut payload: Value) -> Result<Self, Failure> {
+        let (path, query) = take_address(&mut payload);
+        let request: LambdaRequest = serde_json::from_value(payload).map_err(misshapen)?;
+        let request = lambda_http::Request::from(request);
+        let context = request.request_context_ref();
+        let fields = context.and_then(|context| context.authorizer()).map(|authorizer| &authorizer.fields);
+        let caller = Caller::from_context(fields.unwrap_or(&HashMap::new()))?;
+        let method = request.method().to_string();
+        let body = match request.into_body() {
+            Body::Text(text) => text,
+            Body::Binary(bytes) => String::from_utf8(bytes)
+                .map_err(|_| Rejection::Invalid { field: "the body", expected: "UTF-8".into() })?,
+            _ => String::new(),
+        };
+        Ok(Self { caller, method, path, query, body })
+    }
+}
+
+/// Takes path and query string out of an event, and what else would make an address: `lambda_http` puts that together, and panics
+/// over an address that is none. A client may send any.
+fn take_address(payload: &mut Value) -> (String, String) {
+    if let Some(Value::Object(headers)) = payload.get_mut("headers") {
+        headers.retain(|name, _| !["host", "x-forwarded-proto"].iter().any(|part| name.eq_ignore_ascii_case(part)));
+    }
+    if let Some(Value::Object(context)) = payload.get_mut("requestContext") {
+        context.remove("domainName");
+        context.insert("stage".into(), json!("$default"));
+    }
+    let Value::Object(event) = payload else { return Default::default() };
+    let mut take = |name: &str, instead: &str| match event.insert(name.into(), json!(instead)) {
+        Some(Value::String(text)) => text,
+        _ => String::new(),
+    };
+    (take("rawPath", "/"), take("rawQueryString", ""))
+}
+
+/// The answer as API Gateway takes it. `no-store`: neither a browser that several people use nor a proxy may keep messages.
+fn response(result: Result<HttpAnswer, Failure>, context: &Context) -> Result<Value, super::Error> {
+    let answer = match result {
+        Ok(answer) => answer,
+        Err(failure) => refusal(&failure, context)?,
+    };
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = answer.status.into();
+    response.body = Some(Body::Text(answer.body));
+    response.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    if let Some(link) = answer.link.and_then(|link| HeaderValue::try_from(link).ok()) {
+        response.headers.insert(header::LINK, link);
+    }
+    Ok(serde_json::to_value(response)?)
+}
+
+fn refusal(failure: &Failure, context: &Context) -> Result<HttpAnswer, Fault> {
+    let status = status(failure, context);
+    match failure {
+        Failure::Rejected(rejection) => {
+            let (_, reason) = rejection.status();
+            HttpAnswer::with_status(status, &http_refusal(status, reason, &rejection.to_string()))
+        }
+        Failure::Fault(_) => HttpAnswer::with_status(status, &http_internal(&context.request_id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> Value {
+        let authorizer = json!({"userId": "7", "username": "7", "nickName": "7", "rooms": "*",
+            "issuedAt": "0", "goodUntil": "4102444860000"});
+        json!({
+            "version": "2.0", "routeKey": "POST /x/{id}", "rawPath": "/x/a%20b", "rawQueryString": "a=%F0&b",
+            "headers": {"host": "not a host", "content-type": "application/json"},
+            "requestContext": {
+                "http": {"method": "POST", "path": "/x/a%20b", "sourceIp": "127.0.0.1"},
+                "stage": "dev", "domainName": "::", "authorizer": {"lambda": authorizer},
+            },
+            "body": "eyJhIjoxfQ==", "isBase64Encoded": true,
+        })
+    }
+
+    #[test]
+    fn an_event_says_what_the_client_sent() {
+        let read = HttpEvent::read(event()).expect("an event");
+        let said = (read.method.as_str(), read.path.as_str(), read.query.as_str(), read.body.as_str());
+        assert_eq!(said, ("POST", "/x/a%20b", "a=%F0&b", r#"{"a":1}"#));
+        assert_eq!(read.caller.user().to_string(), "7");
+
+        let mut without = event();
+        without.as_object_mut().expect("an event").remove("body");
+        assert_eq!(HttpEvent::read(without).expect("an event").body, "");
+    }
+
+    #[test]
+    fn a_body_that_is_no_text_is_refused_and_a_caller_that_is_none_is_a_fault() {
+        let mut binary = event();
+        binary["body"] = json!("/w==");
+        assert!(matches!(HttpEvent::read(binary), Err(Failure::Rejected(Rejection::Invalid { .. }))));
+        let mut nobody = event();
+        nobody["requestContext"]["authorizer"] = json!({"lambda": {}});
+        assert!(matches!(HttpEvent::read(nobody), Err(Failure::Fault(_))));
+    }
+
+    #[test]
+    fn an_answer_is_json_that_nobody_keeps() {
+        let answer = HttpAnswer::ok(&json!([1])).expect("JSON").with_link(Some("<?a=1>; rel=\"prev\"".into()));
+        let response = response(Ok(answer), &Context::default()).expect("an answer");
+        assert_eq!((&response["statusCode"], &response["body"]), (&json!(200), &json!("[1]")));
+        let headers = json!({"cache-control": "no-store", "content-type": "application/json; charset=utf-8",
+            "link": "<?a=1>; rel=\"prev\""});
+        assert_eq!(response["headers"], headers);
+    }
+}

@@ -1,0 +1,110 @@
+//! Who is in which room.
+
+use crate::delivery::Delivery;
+use crate::store::{Arrival, Arrivals, Connections, JoinNumber, Removal};
+use crate::{Failure, Fault, telemetry};
+use chat::{Caller, ConnectionId, Member, MessageId, Profile, Push, Rejection, RoomId, Timestamp, UserId, departs};
+
+/// Lets connections into rooms and out of them, and tells the rooms.
+#[derive(Clone)]
+pub struct Membership {
+    connections: Connections,
+    arrivals: Arrivals,
+    delivery: Delivery,
+}
+
+/// A join that stands.
+#[derive(Debug)]
+pub struct Arrived {
+    /// The room's newest message; 0 before the first. Every message that was not pushed to this member has an id of at most this,
+    /// and is found in the history.
+    pub last_id: MessageId,
+    /// Whom to tell of it, unless the room is too large for that.
+    pub audience: Option<Vec<Member>>,
+}
+
+impl Membership {
+    pub(crate) fn new(connections: Connections, arrivals: Arrivals, delivery: Delivery) -> Self {
+        Self { connections, arrivals, delivery }
+    }
+
+    /// Lets a connection into a room: adds the room to the connection, then the member to the room, and only then reads what may
+    /// forbid it, and the room's newest id.
+    ///
+    /// So whoever closes the connection or leaves the room meanwhile is seen here, or sees the room at the connection. And a sender
+    /// counts first and reads the members after it; so a member that a sender did not see finds the message by `last_id`.
+    pub async fn arrive(&self, me: &Member, room: &RoomId, caller: &Caller) -> Result<Arrived, Failure> {
+        telemetry::room(room);
+        let join = self.connections.add_room(&me.connection, room).await?;
+        let entered = self.connections.add_member(me, join, room, caller.good_until).await?;
+        let (arrival, audience) =
+            tokio::join!(self.arrivals.verify(&me.connection, room, join), self.delivery.audience(room));
+        match arrival? {
+            Arrival::In(last_id) if entered => Ok(Arrived { last_id, audience: audience? }),
+            found => {
+                self.undo(me, join, room, found, &caller.profile).await?;
+                let closed = found == Arrival::Closed;
+                Err(if closed { Rejection::ConnectionGone } else { Rejection::Overtaken }.into())
+            }
+        }
+    }
+
+    /// Takes a connection out of a room as its client asked at a certain time, and tells the others if its user left with it. Nothing
+    /// is struck where nothing was taken out: a join may be under way.
+    pub async fn leave(
+        &self,
+        connection: &ConnectionId,
+        user: &UserId,
+        room: &RoomId,
+        asked_at: Timestamp,
+    ) -> Result<(), Fault> {
+        telemetry::room(room);
+        let removal = self.connections.remove_member_unless_newer(connection, room, asked_at).await?;
+        let Removal::WasIn(join) = removal else { return Ok(()) };
+        let struck = match join {
+            Some(join) => self.connections.remove_room(connection, room, join).await,
+            None => Ok(()),
+        };
+        self.tell_of_leave(user, room).await?;
+        struck
+    }
+
+    /// Takes a connection that is no more out of a room, and tells the others if its user left with it.
+    pub async fn depart(&self, connection: &ConnectionId, user: &UserId, room: &RoomId) -> Result<(), Fault> {
+        if self.connections.remove_member(connection, room).await? {
+            self.tell_of_leave(user, room).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_of_leave(&self, user: &UserId, room: &RoomId) -> Result<(), Fault> {
+        match self.delivery.audience(room).await? {
+            Some(remaining) if departs(user, &remaining) => {
+                self.delivery.deliver(room, remaining.into(), &Push::left(room, user)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes back a join that does not stand. Another device of the user may have kept silent because it saw this one before itself;
+    /// then this one announces them both.
+    pub async fn undo(
+        &self,
+        member: &Member,
+        join: JoinNumber,
+        room: &RoomId,
+        found: Arrival,
+        user: &Profile,
+    ) -> Result<(), Fault> {
+        self.connections.remove_member_of_join(&member.connection, room, join).await?;
+        if found != Arrival::Closed {
+            self.connections.remove_room(&member.connection, room, join).await?;
+        }
+        match self.delivery.audience(room).await? {
+            Some(members) if !departs(&member.user, &members) => {
+                self.delivery.deliver(room, members.into(), &Push::joined(room, user)).await
+            }
+            _ => Ok(()),
+        }
+    }
+}

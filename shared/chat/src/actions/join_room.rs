@@ -1,0 +1,100 @@
+//! `joinRoom`: enter a room.
+
+use crate::{Caller, MessageId, Profile, Push, Rejection, Reply, Request, RoomId, UserId};
+use serde::Serialize;
+
+/// What the client asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinRoom {
+    pub room: RoomId,
+    /// Whether the client reads frames that name several people who left.
+    pub batches: bool,
+}
+
+impl JoinRoom {
+    /// Reads the request of a caller, who needs a grant for the room.
+    pub fn read(request: &Request, caller: &Caller) -> Result<Self, Rejection> {
+        let fields = request.fields()?;
+        let (room, claimed, batches) = (fields.room()?, fields.claimed()?, fields.flag("batches")?);
+        caller.must_be(&claimed)?;
+        caller.may_enter(&room)?;
+        Ok(Self { room, batches })
+    }
+}
+
+/// What the client is answered.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JoinRoomReply {
+    chatroom_id: RoomId,
+    last_id: MessageId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quiet: Option<bool>,
+}
+
+impl Reply {
+    /// The caller is in the room, whose newest message is `last_id`. A `quiet` room is so large that its members are not told of
+    /// joins and leaves.
+    pub fn joined(room: RoomId, last_id: MessageId, quiet: bool) -> Self {
+        Self::JoinRoom(JoinRoomReply { chatroom_id: room, last_id, quiet: quiet.then_some(true) })
+    }
+}
+
+/// What the room's other members are pushed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JoinRoomPush<'a> {
+    chatroom_id: &'a RoomId,
+    user_id: &'a UserId,
+    user: &'a Profile,
+}
+
+impl<'a> Push<'a> {
+    pub fn joined(room: &'a RoomId, user: &'a Profile) -> Self {
+        Self::JoinRoom(JoinRoomPush { chatroom_id: room, user_id: &user.id, user })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{caller, refuses, request, text};
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_granted_room_is_entered() {
+        // As the course's frontend says it.
+        let asked = request(&json!({"action": "joinRoom", "chatroomId": 1, "userId": 1}));
+        let room = RoomId::parse("1").expect("an id");
+        assert_eq!(JoinRoom::read(&asked, &caller()), Ok(JoinRoom { room, batches: false }));
+        refuses(
+            JoinRoom::read,
+            &[
+                (json!({"chatroomId": 2}), "notAllowed: the token does not grant the room in chatroomId"),
+                (json!({"chatroomId": 1, "batches": 1}), "badRequest: batches must be a boolean"),
+                (json!({"chatroomId": "lobby", "batches": true}), ""),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_reply_says_how_far_the_history_reaches_and_whether_the_room_is_quiet() {
+        let joined = |quiet| {
+            let reply = Reply::joined(RoomId::parse("1").expect("an id"), MessageId::new(41), quiet);
+            text(reply.answering(Some(&request(&json!({"action": "joinRoom", "requestId": "r"})))))
+        };
+        let plain = r#"{"type":"ack","action":"joinRoom","requestId":"r","chatroomId":1,"lastId":41}"#;
+        assert_eq!(joined(false), plain);
+        assert_eq!(joined(true), plain.replace("41}", r#"41,"quiet":true}"#));
+    }
+
+    #[test]
+    fn the_push_shows_who_came() {
+        let (room, user) =
+            (RoomId::parse("lobby").expect("an id"), Profile::unknown(UserId::parse("7").expect("an id")));
+        assert_eq!(
+            text(Push::joined(&room, &user)),
+            r#"{"type":"joinRoom","chatroomId":"lobby","userId":7,"user":{"id":7,"username":"7","nickName":"7","headPic":null}}"#
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! `sendMessage`: say something in a room.
+
+use crate::{
+    Caller, ClientMessageId, Content, Message, MessageId, MessageKind, Profile, Push, Rejection, Reply, Request,
+    RoomId, Timestamp, UserId,
+};
+use serde::Serialize;
+
+/// What the client asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendMessage {
+    pub room: RoomId,
+    pub content: Content,
+    pub client_message_id: Option<ClientMessageId>,
+}
+
+impl SendMessage {
+    /// Reads the request of a caller, who needs a grant for the room.
+    pub fn read(request: &Request, caller: &Caller) -> Result<Self, Rejection> {
+        let fields = request.fields()?;
+        let (room, claimed) = (fields.room()?, fields.claimed()?);
+        let client_message_id = fields.optional("clientMessageId", ClientMessageId::from_json)?;
+        let message = fields.object("message", "message", "an object with type and content")?;
+        let kind = message.string("type", "message.type")?;
+        let kind = MessageKind::parse(kind).map_err(|invalid| invalid.in_field("message.type"))?;
+        let content = Content::parse(kind, message.string("content", "message.content")?)?;
+        caller.must_be(&claimed)?;
+        caller.may_enter(&room)?;
+        Ok(Self { room, content, client_message_id })
+    }
+}
+
+/// What the client is answered.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SendMessageReply {
+    chatroom_id: RoomId,
+    id: MessageId,
+    create_time: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duplicate: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unused_id: Option<MessageId>,
+}
+
+impl Reply {
+    /// The message is stored. If an earlier send with the same `clientMessageId` stored it, the id that was counted for this one is
+    /// `unused`.
+    pub fn sent(message: &Message, unused: Option<MessageId>) -> Self {
+        Self::SendMessage(SendMessageReply {
+            chatroom_id: message.room.clone(),
+            id: message.id,
+            create_time: message.create_time,
+            duplicate: unused.map(|_| true),
+            unused_id: unused,
+        })
+    }
+}
+
+/// What the room's members are pushed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SendMessagePush<'a> {
+    chatroom_id: &'a RoomId,
+    user_id: &'a UserId,
+    message: PushedMessage<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unused_id: Option<MessageId>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PushedMessage<'a> {
+    id: MessageId,
+    #[serde(rename = "type")]
+    kind: MessageKind,
+    content: &'a str,
+    chatroom_id: &'a RoomId,
+    sender_id: &'a UserId,
+    create_time: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_message_id: Option<&'a ClientMessageId>,
+    sender: &'a Profile,
+}
+
+impl<'a> Push<'a> {
+    /// A message that is stored. If this push repeats an earlier one, `unused` is the id that was counted for it: members who
+    /// are told need not wait for a message under it.
+    pub fn sent(message: &'a Message, sender: &'a Profile, unused: Option<MessageId>) -> Self {
+        let pushed = PushedMessage {
+            id: message.id,
+            kind: message.content.kind(),
+            content: message.content.text(),
+            chatroom_id: &message.room,
+            sender_id: &message.sender,
+            create_time: message.create_time,
+            client_message_id: message.client_message_id.as_ref(),
+            sender,
+        };
+        let (chatroom_id, user_id) = (&message.room, &message.sender);
+        Self::SendMessage(SendMessagePush { chatroom_id, user_id, message: pushed, unused_id: unused })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{caller, refuses, request, text};
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn message() -> Message {
+        Message {
+            id: MessageId::new(42),
+            room: RoomId::parse("1").expect("an id"),
+            sender: UserId::parse("7").expect("an id"),
+            content: Content::parse(MessageKind::Text, "hi").expect("content"),
+            create_time: Timestamp::from_millis(1_741_746_165_123),
+            client_message_id: None,
+        }
+    }
+
+    #[test]
+    fn the_courses_message_is_taken() {
+        let message = json!({"type": "text", "content": "hi"});
+        let asked = request(&json!({"action": "sendMessage", "sendUserId": 1, "chatroomId": 1, "message": message}));
+        let sent = SendMessage::read(&asked, &caller()).expect("it may");
+        assert_eq!((sent.room.to_string().as_str(), sent.content.text()), ("1", "hi"));
+    }
+
+    #[test]
+    fn every_field_is_named_when_it_is_missing_or_wrong() {
+        let text = json!({"type": "text", "content": "hi"});
+        let with = |message: Value| json!({"chatroomId": 1, "message": message});
+        refuses(
+            SendMessage::read,
+            &[
+                (json!({"chatroomId": 1}), "badRequest: message is missing"),
+                (with(json!("hi")), "badRequest: message must be an object"),
+                (with(json!({"content": "hi"})), "badRequest: message.type is missing"),
+                (with(json!({"type": 0, "content": "hi"})), "badRequest: message.type must be a string"),
+                (with(json!({"type": "video", "content": "hi"})), "badRequest: message.type must be \"text\""),
+                (with(json!({"type": "text"})), "badRequest: message.content is missing"),
+                (with(json!({"type": "text", "content": 7})), "badRequest: message.content must be a string"),
+                (
+                    json!({"chatroomId": 1, "message": text, "clientMessageId": "a b"}),
+                    "badRequest: clientMessageId must be",
+                ),
+                (json!({"chatroomId": 2, "message": text}), "notAllowed: the token does not grant"),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_push_is_what_the_courses_client_reads_and_more() {
+        let message = message();
+        let sender = Profile::unknown(message.sender.clone());
+        let pushed = concat!(
+            r#"{"type":"sendMessage","chatroomId":1,"userId":7,"message":{"id":42,"type":"text","content":"hi","chatroomId":1,"#,
+            r#""senderId":7,"createTime":"2025-03-12T02:22:45.123Z","#,
+            r#""sender":{"id":7,"username":"7","nickName":"7","headPic":null}}}"#
+        );
+        assert_eq!(text(Push::sent(&message, &sender, None)), pushed);
+        let again = format!(r#"{},"unusedId":43}}"#, pushed.strip_suffix('}').expect("an object"));
+        assert_eq!(text(Push::sent(&message, &sender, Some(MessageId::new(43)))), again);
+    }
+
+    #[test]
+    fn the_reply_says_where_the_message_is() {
+        let asked = request(&json!({"action": "sendMessage", "requestId": 5}));
+        let sent = concat!(
+            r#"{"type":"ack","action":"sendMessage","requestId":5,"chatroomId":1,"id":42,"#,
+            r#""createTime":"2025-03-12T02:22:45.123Z"}"#
+        );
+        assert_eq!(text(Reply::sent(&message(), None).answering(Some(&asked))), sent);
+        let again = sent.replace(r#"Z"}"#, r#"Z","duplicate":true,"unusedId":43}"#);
+        assert_eq!(text(Reply::sent(&message(), Some(MessageId::new(43))).answering(Some(&asked))), again);
+    }
+}

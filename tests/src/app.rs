@@ -1,0 +1,28 @@
+use chat_aws::{Aws, Connections, Delivery, Fault, Membership, Messages, Sessions, Tables, Users, Vars};
+
+/// Every part that functions are made of, for tests that look behind them.
+#[derive(Clone)]
+pub struct App {
+    pub connections: Connections,
+    pub messages: Messages,
+    pub users: Users,
+    pub tables: Tables,
+    pub delivery: Delivery,
+    pub membership: Membership,
+    pub sessions: Sessions,
+}
+
+impl App {
+    pub fn new(vars: &Vars) -> Result<Self, Fault> {
+        let aws = Aws::new(vars)?;
+        Ok(Self {
+            connections: aws.connections()?,
+            messages: aws.messages()?,
+            users: aws.users()?,
+            tables: aws.tables()?,
+            delivery: aws.delivery()?,
+            membership: aws.membership()?,
+            sessions: aws.sessions()?,
+        })
+    }
+}

@@ -17,8 +17,8 @@ pub struct Parts {
     membership: Membership,
 }
 
-/// Closes the connection first, so that a join still under way finds it closed, then leaves each of its rooms. Its row goes last:
-/// if the function dies before that, the next event begins again.
+/// Closes the connection first, so that a join still under way finds it closed, then leaves each of its rooms. Its row
+/// goes last: if the function dies before that, the next event begins again.
 pub async fn handle(Parts { connections, users, membership }: Parts, event: DisconnectEvent) -> Result<(), Failure> {
     let connection = &event.connection;
     let user = connection.caller.user();

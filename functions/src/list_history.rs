@@ -15,8 +15,8 @@ pub struct Parts {
     users: Users,
 }
 
-/// One query for the messages, and one batch read for their senders and for whether the reader was shut out, however long the
-/// page is. The body is the course's plain array; the `Link` header leads to older and newer pages.
+/// One query for the messages, and one batch read for their senders and for whether the reader was shut out, however
+/// long the page is. The body is the course's plain array; the `Link` header leads to older and newer pages.
 pub async fn handle(Parts { messages, users }: Parts, event: HttpEvent) -> Result<HttpAnswer, Failure> {
     let asked = ListHistory::read(&event.query, &event.caller)?;
 

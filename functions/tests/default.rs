@@ -1,4 +1,5 @@
-//! The binary itself, with the worst that API Gateway lets through: what is no request of a route comes here, whatever it is.
+//! The binary itself, with the worst that API Gateway lets through: what is no request of a route comes here, whatever
+//! it is.
 
 use chat_tests::{Lambda, frame, sample};
 use serde_json::json;

@@ -29,7 +29,7 @@ impl Issuer {
 
     pub fn jwks(&self) -> String {
         let keys: Vec<_> = self.0.iter().map(|(id, ..)| self.jwk(id)).collect();
-        // What else a set may hold: a key to encrypt with, a secret, another curve, a kind nobody knows yet.
+        // What else a set may hold: a key to encrypt with, a secret, another curve, an unknown kind.
         let mut encrypts = self.jwk("r");
         encrypts["use"] = json!("enc");
         let secret = json!({"kty": "oct", "kid": "s", "k": "c2VjcmV0", "alg": "HS256"});

@@ -14,7 +14,7 @@ pub const SECRET_BYTES_MIN: usize = 32;
 #[derive(Default)]
 pub struct Keys(Vec<Key>);
 
-/// Whose tokens we take, and for whom they must be. A provider's keys sign for all its tenants and applications.
+/// The issuer and the audience that tokens must name. A provider's keys sign for all its tenants and applications.
 #[derive(Debug, Clone)]
 pub struct Trust {
     pub issuer: String,
@@ -58,7 +58,7 @@ impl From<Fault> for Unverified {
 
 const OF_ANOTHER_KEY: &str = "another key signed it";
 
-/// A JSON Web Key Set, with keys of which some may be of a kind that nobody knows yet.
+/// A JSON Web Key Set. Some of its keys may be of a kind that is not known yet.
 #[derive(Deserialize)]
 struct Set {
     keys: Vec<Value>,
@@ -70,7 +70,7 @@ struct Key {
     key: DecodingKey,
     /// With the one algorithm of this key, which is never the token's to choose.
     validation: Validation,
-    /// Whom a token must be for; a token of our own secret is for us.
+    /// The audience that a token must name; a token of our own secret needs none.
     audience: Option<String>,
 }
 
@@ -84,8 +84,8 @@ impl Keys {
         Ok(Self(vec![Key { id: None, key, validation: validation(Algorithm::HS256), audience: None }]))
     }
 
-    /// The keys of a JWK set that sign tokens in a way we know; what else is in it, or cannot be read, is passed over (RFC 7517,
-    /// section 5).
+    /// The keys of a JWK set that sign tokens in a way we know; what else is in it, or cannot be read, is passed over
+    /// (RFC 7517, section 5).
     ///
     /// # Errors
     /// What is wrong with the set, as a fragment of a sentence that began with its name.
@@ -107,8 +107,8 @@ impl Keys {
         self.0.is_empty()
     }
 
-    /// The claims of a token that one of these keys signed, and that is good now. What a header brings along to be checked
-    /// with (`jwk`, `jku`, `x5c`) is nobody's key.
+    /// The claims of a token that one of these keys signed, and that is good now. What a header brings along to be
+    /// checked with (`jwk`, `jku`, `x5c`) is nobody's key.
     pub fn verify(&self, token: &str) -> Result<Map<String, Value>, Refused> {
         let header = decode_header(token).map_err(|error| Refused::Token(reason(error.kind())))?;
         if header.crit.is_some() {
@@ -160,8 +160,9 @@ impl Key {
     }
 }
 
-/// Whether a token says that somebody may do something. A provider signs other things too with the same keys and for the same
-/// audience, such as notices that somebody logged out, and says so (RFC 8725, section 3.11): `logout+jwt`, `secevent+jwt`.
+/// Whether a token says that somebody may do something. A provider signs other things too with the same keys and for
+/// the same audience, such as notices that somebody logged out, and says so (RFC 8725, section 3.11): `logout+jwt`,
+/// `secevent+jwt`.
 fn is_of_a_user(typ: Option<&str>) -> bool {
     let typ = typ.unwrap_or_default().to_ascii_lowercase();
     let typ = typ.strip_prefix("application/").unwrap_or(&typ);

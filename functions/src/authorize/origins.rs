@@ -1,7 +1,7 @@
 use chat_aws::Vars;
 
-/// Whose pages may come in. A WebSocket handshake is under no CORS: a browser makes it for every page, and leaves it to the
-/// server to look at the origin (RFC 6455, section 10.2).
+/// The origins whose pages may connect. CORS does not cover a WebSocket handshake: a browser makes it for every page,
+/// and leaves it to the server to look at the origin (RFC 6455, section 10.2).
 #[derive(Debug, Clone)]
 pub enum Origins {
     Any,

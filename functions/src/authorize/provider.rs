@@ -26,10 +26,10 @@ impl Provider {
         Ok(Self { url, trust, known: Mutex::default() })
     }
 
-    /// The claims of a token that one of the provider's keys signed, and that is good now.
+    /// The claims of a token that one of the provider's keys signed, and that is valid now.
     ///
     /// # Errors
-    /// If there are no keys and none can be had: then nobody can say whether the token is good.
+    /// If there are no keys and none can be fetched: then the token cannot be judged.
     pub async fn verify(&self, token: &str) -> Result<Map<String, Value>, Unverified> {
         let mut known = self.known.lock().await;
         if known.are_stale() && known.may_ask() {

@@ -16,8 +16,9 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Reads `TOKEN_SECRET`; and `TOKEN_JWKS_URL` or `TOKEN_JWKS`, with `TOKEN_ISSUER` and `TOKEN_AUDIENCE`. One of the three
-    /// must be there. `TOKEN_SECRET_PREVIOUS` is for the time in which one secret, or a provider, replaces another secret.
+    /// Reads `TOKEN_SECRET`; and `TOKEN_JWKS_URL` or `TOKEN_JWKS`, with `TOKEN_ISSUER` and `TOKEN_AUDIENCE`. One of the
+    /// three must be there. `TOKEN_SECRET_PREVIOUS` is for the time in which one secret, or a provider, replaces
+    /// another secret.
     pub fn new(vars: &Vars) -> Result<Self, Fault> {
         let default_rooms = Grant::parse_default(vars.optional("DEFAULT_ROOMS").unwrap_or_default());
         let secret = |name| vars.optional(name).map(|secret| Keys::of_secret(name, secret)).transpose();
@@ -45,10 +46,10 @@ impl Tokens {
         })
     }
 
-    /// The claims of a token that one of our keys signed and that is good now.
+    /// The claims of a token that one of our keys signed and that is valid now.
     ///
-    /// The reason for a refusal is for the log, so it says nothing that the token says. A fault is that of a provider whose
-    /// keys could not be had.
+    /// The reason for a refusal is for the log, so it says nothing that the token says. A fault is that of a provider
+    /// whose keys could not be had.
     pub async fn verify(&self, token: &str) -> Result<Map<String, Value>, Unverified> {
         match (self.keys.verify(token), &self.provider) {
             (Err(Refused::NoKey(_)), Some(provider)) => provider.verify(token).await,

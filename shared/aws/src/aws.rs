@@ -8,8 +8,8 @@ use crate::store::{Arrivals, Connections, Messages, Tables, Users};
 use crate::{Fault, Pace, Vars};
 use chat::limits::{CONNECTIONS_PER_USER, NOTICES_UP_TO};
 
-/// What functions are made of, each part built from the function's variables. A function asks for what it uses, once, when it
-/// starts; the parts are cheap to clone. A client that no part needs is not built.
+/// What functions are made of, each part built from the function's variables. A function asks for what it uses, once,
+/// when it starts; the parts are cheap to clone. A client that no part needs is not built.
 pub struct Aws<'a> {
     vars: &'a Vars,
     clients: Clients<'a>,

@@ -8,7 +8,7 @@ pub fn now() -> Timestamp {
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// A clock that nobody sets, for what happens after what. It is tokio's, which a test may hold.
+/// A clock that is never set, to measure time that has passed. It is tokio's, so a test can stop it.
 pub(crate) fn monotonic() -> Instant {
     tokio::time::Instant::now().into_std()
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::{Instant, timeout};
 
-/// Delivers frames to rooms, and takes out those members whose connection is gone.
+/// Delivers frames to rooms, and takes out members whose connection is gone.
 #[derive(Clone)]
 pub struct Delivery {
     pusher: Pusher,
@@ -41,8 +41,8 @@ impl Delivery {
         self.deliver_and_look(room, members, push, None).await.map(drop)
     }
 
-    /// The same with what somebody said. A sender who is not a member may be one whose connection was closed to make place for
-    /// another, and who comes in all the same, since API Gateway could not end it yet: its message is kept, and it is refused.
+    /// The same for a message. A sender that is not a member may have been closed during its handshake, to make place
+    /// for another connection: API Gateway could not end it yet. Then the message is kept, and the sender is refused.
     pub async fn deliver_from(
         &self,
         sender: &ConnectionId,
@@ -86,14 +86,15 @@ impl Delivery {
         Ok(posted.met)
     }
 
-    /// Takes members out whose connection is gone, and tells the others whose user left with it. It is housekeeping that a sender
-    /// waits for: it has little time, and what fails here, or is left over, is found again at the next push.
+    /// Takes members out whose connection is gone, and tells the others whose user left with it. It is housekeeping
+    /// that a sender waits for: it has little time, and what fails here, or is left over, is found again at the next
+    /// push.
     async fn take_out(&self, room: &RoomId, mut gone: Vec<Member>, told_singly: usize) {
         let until = Instant::now() + HOUSEKEEPING_MAX;
         let at_once = housekeeping_posts(self.pusher.in_flight()) / told_singly.max(1);
         while !gone.is_empty() && Instant::now() < until {
             let some = gone.split_off(gone.len().saturating_sub(at_once.clamp(1, LEAVERS_PER_FRAME)));
-            // Whom it has removed by then it tells nobody of.
+            // What it has removed by then is not announced.
             match timeout(HOUSEKEEPING_STEP_MAX, self.take_some_out(room, some)).await {
                 Ok(Ok(more)) => gone.extend(more),
                 Ok(Err(fault)) => return telemetry::survived(&fault),
@@ -104,13 +105,13 @@ impl Delivery {
         }
     }
 
-    /// Takes a few members out. Answers those whose connection turned out to be gone when they were told.
+    /// Takes a few members out, and tells the others. Answers those others whose connection was gone as well.
     async fn take_some_out(&self, room: &RoomId, lost: Vec<Member>) -> Result<Vec<Member>, Fault> {
         let users = self.remove(room, lost).await;
         if users.is_empty() {
             return Ok(Vec::new());
         }
-        // Read again: whoever lost a connection may have come back on another one since.
+        // Read again: a user who lost a connection may have come back on another one since.
         let Some(members) = self.audience(room).await? else { return Ok(Vec::new()) };
         let users: Vec<_> = users.into_iter().filter(|user| departs(user, &members)).collect();
         let Some(together) = Push::left_together(room, &users) else { return Ok(Vec::new()) };
@@ -129,7 +130,7 @@ impl Delivery {
         Ok(gone.into_values().collect())
     }
 
-    /// Takes members out of a room for good, and answers the users of those that nobody else took out meanwhile.
+    /// Deletes member rows, and answers the users of those that were still there.
     async fn remove(&self, room: &RoomId, lost: Vec<Member>) -> BTreeSet<UserId> {
         let removals = lost.into_iter().map(|member| async move {
             let removed = self.connections.remove_member(&member.connection, room).await;
@@ -138,7 +139,7 @@ impl Delivery {
         stream::iter(removals).buffer_unordered(ROOMS_IN_FLIGHT).filter_map(future::ready).collect().await
     }
 
-    /// The members of a room, unless there are so many that they are not told who comes and who goes.
+    /// The members of a room, unless there are too many to tell them of joins and leaves.
     pub async fn audience(&self, room: &RoomId) -> Result<Option<Vec<Member>>, Fault> {
         match self.notices_up_to {
             0 => Ok(None),

@@ -1,7 +1,7 @@
 //! How AWS does it: events from API Gateway, rows in DynamoDB, pushes through the management API.
 //!
-//! SDK types stay inside this crate. Functions see the types of `chat`, the events and answers of [`entry`], and the parts that
-//! [`Aws`] builds.
+//! SDK types stay inside this crate. Functions see the types of `chat`, the events and answers of [`entry`], and the
+//! parts that [`Aws`] builds.
 
 mod aws;
 mod clients;

@@ -19,16 +19,17 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest wait for the whole answer of one attempt.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Longest wait for the end of a connection that makes place for a newer one: somebody waits for that one's handshake.
+/// Longest wait for the end of a connection that makes place for a newer one, whose handshake waits meanwhile.
 pub const DISPLACE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a connection that somebody closed is left to whoever did: `connect`'s time-out in the template. So many handshakes of one
-/// user at once end each connection once. Until it is ended it stays counted, so if that function died, a later handshake does.
+/// How long a closed connection is left to the handshake that closed it: `connect`'s time-out in the template. So many
+/// handshakes of one user at once end each connection once. It stays counted until it is ended, so if that function
+/// died, a later handshake ends it.
 pub const ENDED_BY_ANOTHER: Duration = Duration::from_secs(10);
 
 /// How long a handshake takes at most: API Gateway waits 10 s for an authorizer and 29 s for `$connect`
-/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>). A connection that is not there yet answers
-/// 410, as one that is no more does.
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>). A connection that is not there yet
+/// answers 410, as one that is gone does.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(40);
 
 /// How often it is tried again to end a connection whose handshake is under way.
@@ -54,8 +55,8 @@ pub const CONFLICT_BACKOFF: Duration = Duration::from_millis(20);
 /// request, and some 2 MB while they are read.
 pub const MEMBERS_PER_PAGE: i32 = 1_100;
 
-/// Sockets to one host, and so the most posts in flight. Each begins with a TLS handshake, half a millisecond of CPU; with a
-/// whole vCPU 64 of them take about as long as one post.
+/// Sockets to one host, and so the most posts in flight. Each begins with a TLS handshake, half a millisecond of CPU;
+/// with a whole vCPU 64 of them take about as long as one post.
 pub const SOCKETS_PER_HOST: usize = 64;
 
 /// How long a socket may be idle before it is not used again: a little less than the minute after which load balancers
@@ -65,8 +66,7 @@ pub const SOCKET_IDLE_MAX: Duration = Duration::from_secs(50);
 /// How long the addresses of a host are good for: as long as DynamoDB's name servers say.
 pub const ADDRESSES_KEPT: Duration = Duration::from_secs(5);
 
-/// The fewest posts in flight: with less CPU than that one would still rather wait side by side, if posts take longer
-/// than usual.
+/// At least this many, even with little CPU: if posts are slower than usual, waiting in parallel still helps.
 const POSTS_IN_FLIGHT_MIN: usize = 8;
 
 /// Memory with which a function has one vCPU to itself, in MB
@@ -92,12 +92,12 @@ pub fn posts_in_flight(memory: u64) -> usize {
     fed.clamp(POSTS_IN_FLIGHT_MIN, SOCKETS_PER_HOST)
 }
 
-/// Rooms that one `$disconnect` leaves at once, members that one delivery takes out at once, and connections of a user that are
-/// ended at once.
+/// Rooms that one `$disconnect` leaves at once, members that one delivery takes out at once, and connections of a user
+/// that are ended at once.
 pub const ROOMS_IN_FLIGHT: usize = 8;
 
-/// How long a push may see to members whose connection is gone. Its sender waits for that; whoever is left over is found by the next
-/// push.
+/// How long a push may spend on members whose connection is gone. Its sender waits for that. The next push finds those
+/// that are left over.
 pub const HOUSEKEEPING_MAX: Duration = Duration::from_secs(1);
 
 /// How long one step of it may take, where AWS is slow: it is given up then.
@@ -112,20 +112,20 @@ pub fn housekeeping_posts(in_flight: usize) -> usize {
 /// Keys of one `BatchGetItem`, DynamoDB's limit.
 pub const BATCH_GET_MAX: usize = 100;
 
-/// Longest wait for a document of another host, connecting included: of the 10 s that API Gateway waits for an authorizer
-/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>), most are left.
+/// Longest wait for a document of another host, connecting included: of the 10 s that API Gateway waits for an
+/// authorizer (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>), most are left.
 pub const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Largest such document, in bytes. Key sets of the large providers are 1 to 20 KB.
 pub const DOCUMENT_BYTES_MAX: usize = 128 * 1_024;
 
-/// How long an identity provider's keys are good for: that long one that it has taken back is still taken here. Providers say
-/// between five minutes and a day.
+/// How long fetched keys are used. A key that the provider revokes is accepted for at most this long while the provider
+/// can be reached. Providers recommend five minutes to a day.
 pub const KEYS_KEPT: Duration = Duration::from_secs(3_600);
 
-/// The shortest time between two fetches while there are keys. A token may name any key it likes, and must not make us ask
-/// for each.
+/// The shortest time between two fetches while there are keys. A token may name any key it likes, and must not make us
+/// ask for each.
 pub const KEYS_ASKED_AGAIN: Duration = Duration::from_secs(60);
 
-/// The same while there are none: nobody can come in, but a provider that is down is not hammered either.
+/// The same while there are no keys. Nobody can connect then, but a provider that is down must not be flooded.
 pub const NO_KEYS_ASKED_AGAIN: Duration = Duration::from_secs(5);

@@ -16,8 +16,8 @@ pub struct Membership {
 /// A join that stands.
 #[derive(Debug)]
 pub struct Arrived {
-    /// The room's newest message; 0 before the first. Every message that was not pushed to this member has an id of at most this,
-    /// and is found in the history.
+    /// The room's newest message; 0 before the first. Every message that was not pushed to this member has an id of at
+    /// most this, and is found in the history.
     pub last_id: MessageId,
     /// Whom to tell of it, unless the room is too large for that.
     pub audience: Option<Vec<Member>>,
@@ -28,11 +28,12 @@ impl Membership {
         Self { connections, arrivals, delivery }
     }
 
-    /// Lets a connection into a room: adds the room to the connection, then the member to the room, and only then reads what may
-    /// forbid it, and the room's newest id.
+    /// Lets a connection into a room: adds the room to the connection, then the member to the room, and only then reads
+    /// what may forbid it, and the room's newest id.
     ///
-    /// So whoever closes the connection or leaves the room meanwhile is seen here, or sees the room at the connection. And a sender
-    /// counts first and reads the members after it; so a member that a sender did not see finds the message by `last_id`.
+    /// So a close or a leave that comes meanwhile is seen here, or itself sees the room at the connection. And a sender
+    /// counts first and reads the members after that, so a member that a sender did not see finds the message by
+    /// `last_id`.
     pub async fn arrive(&self, me: &Member, room: &RoomId, caller: &Caller) -> Result<Arrived, Failure> {
         telemetry::room(room);
         let join = self.connections.add_room(&me.connection, room).await?;
@@ -49,8 +50,8 @@ impl Membership {
         }
     }
 
-    /// Takes a connection out of a room as its client asked at a certain time, and tells the others if its user left with it. Nothing
-    /// is struck where nothing was taken out: a join may be under way.
+    /// Takes a connection out of a room as its client asked at a certain time, and tells the others if its user left
+    /// with it. Nothing is struck where nothing was taken out: a join may be under way.
     pub async fn leave(
         &self,
         connection: &ConnectionId,
@@ -69,7 +70,7 @@ impl Membership {
         struck
     }
 
-    /// Takes a connection that is no more out of a room, and tells the others if its user left with it.
+    /// Takes a closed connection out of a room, and tells the others if its user left with it.
     pub async fn depart(&self, connection: &ConnectionId, user: &UserId, room: &RoomId) -> Result<(), Fault> {
         if self.connections.remove_member(connection, room).await? {
             self.tell_of_leave(user, room).await?;
@@ -86,8 +87,8 @@ impl Membership {
         }
     }
 
-    /// Takes back a join that does not stand. Another device of the user may have kept silent because it saw this one before itself;
-    /// then this one announces them both.
+    /// Takes back a join that does not stand. Another device of the user may have kept silent because it saw this one
+    /// before itself; then this one announces them both.
     pub async fn undo(
         &self,
         member: &Member,

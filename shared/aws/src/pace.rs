@@ -4,9 +4,9 @@ use chat::limits::SENDS_PER_SECOND;
 use chat::{Rejection, RoomId, UserId};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How often each user may do in each room what all its members are told of, through this instance of the function: counted
-/// in its memory it costs no request. Whoever keeps several instances busy at once may do as much through each; what all of
-/// them may do together is the stage's throttle.
+/// How often each user may do in each room what all its members are told of, through this instance of the function:
+/// counted in its memory it costs no request. A user who keeps several instances busy at once may do as much through
+/// each. The stage's throttle limits all users together.
 #[derive(Clone)]
 pub struct Pace(Arc<Mutex<chat::Pace>>);
 

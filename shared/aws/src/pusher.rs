@@ -10,10 +10,10 @@ use chat::{ConnectionId, Member};
 use futures_util::{Stream, StreamExt};
 use std::sync::Arc;
 
-/// HTTP's status for a resource that is no more (RFC 9110, section 15.5.11).
+/// HTTP's status for a resource that is gone (RFC 9110, section 15.5.11).
 const GONE: u16 = 410;
 
-/// A frame, encoded once for everybody who is pushed it.
+/// A frame, encoded once for all members.
 pub(crate) type Frame = Arc<[u8]>;
 
 /// Posts frames to connections, and ends them.
@@ -29,9 +29,9 @@ pub(crate) struct Posted {
     pub delivered: usize,
     /// How many of the members did not ask for batches.
     pub single: usize,
-    /// Those whose connection is no more.
+    /// Members whose connection is gone.
     pub gone: Vec<Member>,
-    /// Those whose client does not read.
+    /// Members whose client does not read.
     pub full: usize,
     pub failed: usize,
     /// Why one of the failed did.
@@ -53,7 +53,7 @@ impl Posted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Told {
     Delivered,
-    /// The connection is no more.
+    /// The connection is gone.
     Gone,
     /// The client does not read, and its buffer is full; or the account makes more requests a second than it may.
     Full,
@@ -70,8 +70,8 @@ impl Pusher {
         }
     }
 
-    /// Ends a connection after a last frame. API Gateway lets nobody choose the close code, so the frame has to say why. Answers whether
-    /// the connection was there to be told.
+    /// Ends a connection after a last frame. API Gateway lets nobody choose the close code, so the frame has to say
+    /// why. Answers whether the connection was there to be told.
     pub(crate) async fn dismiss(&self, connection: &ConnectionId, frame: &[u8]) -> Result<bool, Fault> {
         let told = self.tell(connection, frame).await? != Told::Gone;
         self.close(connection).await?;
@@ -83,8 +83,8 @@ impl Pusher {
         Self { client, in_flight }
     }
 
-    /// Posts one frame to all, many at a time, while the next of them are still being read; and looks out for a connection
-    /// among them.
+    /// Posts one frame to all, many at a time, while the next of them are still being read; and looks out for a
+    /// connection among them.
     pub(crate) async fn post(
         &self,
         members: impl Stream<Item = Result<Member, Fault>>,
@@ -154,7 +154,8 @@ impl Pusher {
     }
 }
 
-/// The status that a call was refused with. It says what there is to know: not every gateway names the error in a header.
+/// The status that a call was refused with. It says what there is to know: not every gateway names the error in a
+/// header.
 fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }

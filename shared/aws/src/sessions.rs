@@ -28,7 +28,8 @@ pub struct Ended {
     /// Whether the user ever connected.
     pub seen: bool,
     pub connections: usize,
-    /// How many more were known and not there to be ended: no `$disconnect` came for them, or they are another deployment's.
+    /// How many more were known and not there to be ended: no `$disconnect` came for them, or they are another
+    /// deployment's.
     pub missing: usize,
 }
 
@@ -37,8 +38,9 @@ impl Sessions {
         Self { users, connections, pusher, connections_per_user }
     }
 
-    /// Opens a connection of a caller, and ends the oldest ones of the same user if there are too many. The row of the connection is
-    /// written last: a handshake that finds this connection at its user meanwhile closes it, and then it does not open.
+    /// Opens a connection of a caller, and ends the oldest ones of the same user if there are too many. The row of the
+    /// connection is written last: a handshake that finds this connection at its user meanwhile closes it, and then it
+    /// does not open.
     ///
     /// Refused if the token was revoked, or if a newer connection took this one's place already.
     pub async fn open(&self, device: &Device, caller: &Caller) -> Result<(), Failure> {
@@ -51,11 +53,11 @@ impl Sessions {
         Err(self.too_many_connections().into())
     }
 
-    /// Ends all connections of a user, and has none of the tokens that were issued until now connect again, nor any that a clock may
-    /// say was issued a minute from now. What counts is DynamoDB's time. The connections' `$disconnect`s follow, as after every
-    /// end; one that is not there leaves its rooms here.
+    /// Revokes all tokens that were issued to a user until now, by DynamoDB's time and with a minute for clocks that
+    /// differ, and ends all connections of the user. Their `$disconnect`s follow, as after every end; a connection that
+    /// is not there leaves its rooms here.
     ///
-    /// Waits for those of them whose handshake is under way: there is nothing to end before it is over.
+    /// Waits for connections whose handshake is under way: they cannot be ended before it is over.
     pub async fn end_all(&self, user: &UserId) -> Result<Ended, Fault> {
         let (seen, time) = self.users.look(user).await?;
         let asked = Instant::now();
@@ -78,15 +80,15 @@ impl Sessions {
                 return Ok(Ended { seen: seen || known > 0, connections: ended, missing: known.saturating_sub(ended) });
             }
             sleep(HANDSHAKE_POLL).await;
-            // One whose `$disconnect` has come is on its way nowhere.
+            // Once its `$disconnect` has come, a connection does not open any more.
             let counted = self.users.devices(user).await?;
             devices.retain(|device| counted.contains(device));
         }
     }
 
-    /// Ends a connection without a word. Answers whether it was there. If it was not, it is taken out of its rooms, so that it hears
-    /// nothing even if it is somewhere else: whoever asks may have named another deployment's management API. Nobody is told,
-    /// since by that API everybody would be gone.
+    /// Ends a connection without a word. Answers whether it was there. If it was not, it is taken out of its rooms, so
+    /// that it hears nothing even if it is somewhere else: whoever asks may have named another deployment's management
+    /// API. Nobody is told, since by that API everybody would be gone.
     async fn end_at_once(&self, device: &Device, now: Timestamp) -> Result<bool, Fault> {
         let (_, rooms) = self.connections.shut_out(&device.connection, now).await?;
         let there = self.pusher.close(&device.connection).await?;
@@ -126,8 +128,9 @@ impl Sessions {
         Rejection::TooManyConnections { limit: self.connections_per_user }
     }
 
-    /// Ends a connection after a last frame, unless another handshake is at it. Answers whether it was ended. One that is still on its way in cannot be told, and comes in
-    /// all the same; it finds itself closed, and its first frame ends it.
+    /// Ends a connection after a last frame, unless another handshake is at it. Answers whether it was ended. One that
+    /// is still on its way in cannot be told, and comes in all the same; it finds itself closed, and its first frame
+    /// ends it.
     async fn end(&self, device: &Device, frame: &[u8]) -> bool {
         let ended = async {
             // However long the rest takes: from here on it can do nothing.

@@ -64,7 +64,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// What is shown of a user whose profile is not stored.
+    /// Shown for a user whose profile is not stored.
     pub fn unknown(id: UserId) -> Self {
         let name = id.to_string();
         Self { id, username: name.clone(), nick_name: name, email: None, head_pic: None, create_time: None }
@@ -112,7 +112,7 @@ impl Caller {
         }
     }
 
-    /// Whether the token is good no more. A connection outlives the check of its token by up to two hours.
+    /// Whether the token has expired. A connection outlives the check of its token by up to two hours.
     pub fn is_over(&self, now: Timestamp) -> bool {
         now > self.good_until
     }

@@ -21,8 +21,8 @@ pub enum InvalidClaims {
 impl Caller {
     /// Reads a verified token. `userId` (what the course signs) goes before `sub`; without `rooms` the default holds.
     ///
-    /// Names are shown to everybody, so they are cleaned of what cannot be seen. Those that are missing, empty or too long then
-    /// fall back rather than lock a user out; a grant never does.
+    /// Names are shown to everybody, so they are cleaned of what cannot be seen. Those that are missing, empty or too
+    /// long then fall back rather than lock a user out; a grant never does.
     pub fn from_claims(claims: &Map<String, Value>, default_rooms: &Grant) -> Result<Self, InvalidClaims> {
         let id = claims.get("userId").or_else(|| claims.get("sub")).ok_or(InvalidClaims::NoUser)?;
         let id = UserId::from_json(id).map_err(|_| InvalidClaims::NoUser)?;

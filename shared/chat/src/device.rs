@@ -9,8 +9,8 @@ pub struct Device {
 
 /// Those of a user's devices that are too many once `newest` is there: all but it and the next newest, `most` together.
 ///
-/// The oldest go, not the one that comes: of a phone that lost its network the dead connections are the older ones, and nobody
-/// is kept out by them. Of two that come at once each finds all that must go because of itself.
+/// Closes the oldest, not the new one: after a network loss the dead connections are the oldest, so the user can always
+/// get back in. Of two that open at once, each finds all that must close because of itself.
 pub fn surplus(mut devices: Vec<Device>, newest: &Device, most: usize) -> Vec<Device> {
     devices.retain(|device| device.connection != newest.connection);
     let too_many = (devices.len() + 1).saturating_sub(most.max(1));

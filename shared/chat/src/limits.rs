@@ -34,35 +34,37 @@ pub const PAGE_DEFAULT: usize = 50;
 /// Most messages in a history page: their senders fit one DynamoDB batch read, which takes 100 keys.
 pub const PAGE_MAX: usize = 100;
 
-/// Sends of a user into a room per second, unless the deployment says otherwise: faster than anybody types, slower than a program
-/// that floods.
+/// Sends of a user into a room per second, unless the deployment says otherwise: faster than anybody types, slower than
+/// a program that floods.
 pub const SENDS_PER_SECOND: u32 = 5;
 
-/// Sends that a user may make at once into a room, as seconds' worth of the deployment's rate: a client that was away sends
-/// what has gathered.
+/// Sends that a user may make at once into a room, as seconds' worth of the deployment's rate: a client that was away
+/// sends what has gathered.
 pub const SENDS_BURST_SECONDS: u64 = 4;
 
-/// Senders whose pace an instance of `send-message` remembers before it forgets those that were quiet, some 200 bytes each.
+/// Senders whose pace an instance of `send-message` remembers before it forgets those that were quiet, some 200 bytes
+/// each.
 pub const SENDERS_KEPT: usize = 10_000;
 
 /// Rooms that a connection is in at most. They stand in one row: with the longest ids it takes 26 KB of the 400 that
 /// DynamoDB allows, with numbers 1 KB.
 pub const ROOMS_PER_CONNECTION_MAX: usize = 100;
 
-/// Connections of a user at once, unless the deployment says otherwise: the tabs and devices of one person, and those of a phone
-/// whose network comes and goes until API Gateway misses them, 10 minutes later. Each takes a push of every message.
+/// Connections of a user at once, unless the deployment says otherwise: the tabs and devices of one person, and those
+/// of a phone whose network comes and goes until API Gateway misses them, 10 minutes later. Each takes a push of every
+/// message.
 pub const CONNECTIONS_PER_USER: usize = 20;
 
-/// After how long a connection that was ended to make place may come back, in ms: if it is needed still, it takes the place of one
-/// that may not be, and people with too many tabs cost a connection a minute.
+/// How long a displaced connection must wait before it reconnects, in ms. It limits a user with too many tabs to one
+/// reconnect a minute.
 pub const DISPLACED_RETRY_MS: u64 = 60_000;
 
-/// After how long a join may be repeated that a leave, or another join, of the same connection overtook, in ms: both are
-/// done by then, as a rule.
+/// After how long a join may be repeated that a leave, or another join, of the same connection overtook, in ms: both
+/// are done by then, as a rule.
 pub const OVERTAKEN_RETRY_MS: u64 = 100;
 
-/// Connections in a room up to which its members are told who comes and who goes, unless the deployment says otherwise: a larger
-/// room scrolls by faster than anybody reads names, and a join of each of n members would be n² pushes.
+/// Connections in a room up to which its members are told who comes and who goes, unless the deployment says otherwise:
+/// a larger room scrolls by faster than anybody reads names, and a join of each of n members would be n² pushes.
 pub const NOTICES_UP_TO: usize = 100;
 
 /// People that one `leaveRoom` frame names at most: with the longest ids it stays inside one frame of 32 KB.
@@ -72,8 +74,8 @@ pub const LEAVERS_PER_FRAME: usize = 50;
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>), and a provider's tokens are 1 to 3 KB.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1_024;
 
-/// How far the clock of whoever issues tokens may be from ours, in seconds: a token is good for a minute longer than it says,
-/// and a minute earlier.
+/// How far the token issuer's clock may be from ours, in seconds: a token is good for a minute longer than it says, and
+/// a minute earlier.
 pub const CLOCK_SKEW_SECONDS: u64 = 60;
 
 /// Largest authorizer context, in bytes. API Gateway refuses an authorizer result over 8 KB; the rest is the policy.

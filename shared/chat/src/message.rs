@@ -42,7 +42,8 @@ pub struct Content {
 }
 
 impl Content {
-    /// Takes a text of 1 to 4,000 characters of which something can be seen, or the absolute http(s) address of an image or file.
+    /// Takes a text of 1 to 4,000 characters of which something can be seen, or the absolute http(s) address of an
+    /// image or file.
     pub fn parse(kind: MessageKind, text: &str) -> Result<Self, Rejection> {
         const FIELD: &str = "message.content";
         match kind {

@@ -5,15 +5,15 @@ use crate::{Rejection, RoomId, UserId};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// How fast each user may send to each room, or join it: a token bucket, told by the moment when it will be full again (the generic
-/// cell rate algorithm), so that a sender is one number.
+/// How fast each user may send to each room, or join it: a token bucket, told by the moment when it will be full again
+/// (the generic cell rate algorithm), so that a sender is one number.
 ///
 /// Time is monotonic: the wall clock may be set back, and everybody would wait until it has caught up.
 #[derive(Debug)]
 pub struct Pace {
-    /// Between two sends of somebody who keeps sending.
+    /// Between two sends of a user who keeps sending.
     interval: Duration,
-    /// How long the bucket of somebody who has not sent takes to run empty, in sends at once.
+    /// How much time's worth of sends may be made at once.
     burst: Duration,
     full_at: HashMap<(UserId, RoomId), Instant>,
 }
@@ -28,7 +28,7 @@ impl Pace {
     /// Lets a send, or a join, through, or says when to try again.
     pub fn admit(&mut self, user: &UserId, room: &RoomId, now: Instant) -> Result<(), Rejection> {
         if self.full_at.len() >= SENDERS_KEPT {
-            // Whose bucket is full again has as much as somebody who never sent.
+            // A full bucket is the same as none.
             self.full_at.retain(|_, full_at| *full_at > now);
         }
         let full_at = self.full_at.entry((user.clone(), room.clone())).or_insert(now);

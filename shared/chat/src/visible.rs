@@ -3,15 +3,16 @@
 use std::ops::RangeInclusive;
 use unicode_properties::{GeneralCategoryGroup, UnicodeEmoji, UnicodeGeneralCategory};
 
-/// Whether nobody can see anything of it: blanks, controls, and what is drawn as nothing. What Unicode has not named yet may
-/// be next year's emoji, and can be seen.
+/// Whether nobody can see anything of it: blanks, controls, and what is drawn as nothing. What Unicode has not named
+/// yet may be next year's emoji, and can be seen.
 pub(crate) fn is_blank(text: &str) -> bool {
     text.chars().all(|c| is_gap(c) || c.is_control() || is_within(c, UNSEEN) || is_noncharacter(c))
 }
 
-/// A name as others are shown it, unless nothing is left of it. Names stand in other people's lines, so they have nothing in
-/// them that changes a line or that cannot be seen, by Unicode's general categories and as nicknames are prepared elsewhere
-/// (RFC 8266, section 2.1): no controls, no directions, nothing private or unassigned, and single spaces.
+/// A name as others are shown it, unless nothing is left of it. Names stand in other people's lines, so they have
+/// nothing in them that changes a line or that cannot be seen, by Unicode's general categories and as nicknames are
+/// prepared elsewhere (RFC 8266, section 2.1): no controls, no directions, nothing private or unassigned, and single
+/// spaces.
 ///
 /// Joiners, variation selectors and tags stay where a script or an emoji is written with them.
 pub(crate) fn name(text: &str) -> Option<String> {
@@ -67,8 +68,8 @@ const BLACK_FLAG: char = '\u{1f3f4}';
 
 type Ranges = &'static [RangeInclusive<char>];
 
-/// What is drawn as nothing: Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt), the marks of interlinear
-/// notes, and a note without a head. Hangul's fillers are letters, and the best known empty names.
+/// What is drawn as nothing: Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt), the marks of
+/// interlinear notes, and a note without a head. Hangul's fillers are letters, and the best known empty names.
 const UNSEEN: Ranges = &[
     '\u{ad}'..='\u{ad}',
     '\u{34f}'..='\u{34f}',
@@ -104,7 +105,8 @@ const VARIED: Ranges = &[
     '\u{20000}'..='\u{3ffff}',
 ];
 
-/// Scripts that are written with joiners: Arabic and its neighbours, those of India and South-East Asia, Mongolian, Adlam.
+/// Scripts that are written with joiners: Arabic and its neighbours, those of India and South-East Asia, Mongolian,
+/// Adlam.
 const JOINED: Ranges = &[
     '\u{600}'..='\u{dff}',
     '\u{1000}'..='\u{109f}',
@@ -118,8 +120,8 @@ const JOINED: Ranges = &[
 
 const TAGS: Ranges = &['\u{e0020}'..='\u{e007f}'];
 
-/// The tags that make a black flag that of England, Scotland or Wales: all there are (UTS 51, emoji-sequences.txt). Others would
-/// be hidden text.
+/// The tags that make a black flag that of England, Scotland or Wales: all there are (UTS 51, emoji-sequences.txt).
+/// Others would be hidden text.
 const FLAGS: [&str; 3] = [
     "\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
     "\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",

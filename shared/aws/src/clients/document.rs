@@ -10,7 +10,7 @@ use hyper::header::{ACCEPT, HOST};
 use hyper::{Request, StatusCode, Uri};
 use tokio::time::timeout;
 
-/// Where a document is: over HTTPS, by whoever the system trusts for that name, or on this machine.
+/// The address of a document: over HTTPS, with a certificate that the system trusts, or on this machine.
 #[derive(Debug, Clone)]
 pub struct DocumentUrl(Uri);
 

@@ -1,7 +1,7 @@
 //! The SDK clients, set up for a cold start of milliseconds.
 //!
-//! No `aws-config`, one set of sockets for both clients, `ring` instead of aws-lc (which seeds itself from CPU jitter for
-//! tens of milliseconds at the first handshake), and five pinned roots instead of parsing the system's 140.
+//! No `aws-config`, one set of sockets for both clients, `ring` instead of aws-lc (which seeds itself from CPU jitter
+//! for tens of milliseconds at the first handshake), and five pinned roots instead of parsing the system's 140.
 
 use super::sockets::Http;
 use crate::limits::{ATTEMPTS, OPERATION_TIMEOUT, RETRY_BACKOFF};
@@ -138,8 +138,8 @@ impl Common {
     }
 }
 
-/// A post that is answered with 429 is not tried again: as a rule its client does not read, its buffer is full, and everybody else
-/// in the room would wait for it. That client finds the message in the history.
+/// A post that is answered with 429 is not tried again: as a rule its client does not read, its buffer is full, and
+/// everybody else in the room would wait for it. That client finds the message in the history.
 #[derive(Debug)]
 struct FullConnections;
 
@@ -178,14 +178,14 @@ fn http(vars: &Vars) -> Result<Http, Fault> {
     Ok(Http::new(tls(roots)?))
 }
 
-/// Whom the system trusts. What it has is not all readable everywhere; one good root is enough.
+/// The roots that the system trusts. Some of them cannot be read on some systems; one good root is enough.
 pub(crate) fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(load_native_certs().certs);
     roots
 }
 
-/// TLS to whoever these roots stand for.
+/// TLS to hosts that these roots certify.
 pub(crate) fn tls(roots: RootCertStore) -> Result<TlsConnector, Fault> {
     let mut crypto = ring::default_provider();
     // Its hash is SHA-256, for which CPUs have instructions; AWS itself would choose it.

@@ -1,8 +1,8 @@
 //! HTTP/1.1 to DynamoDB and the management API, over sockets that are kept, and never more than there may be.
 //!
-//! The SDK's own client looks for an idle socket and opens a new one at the same time. In a fan-out, where a post ends and
-//! the next begins at once, it so opens more sockets than there are posts, each with a TLS handshake, and the more the less
-//! CPU a function has. It also brings HTTP/2, a tenth of the binary, which is not spoken here.
+//! The SDK's own client looks for an idle socket and opens a new one at the same time. In a fan-out, where a post ends
+//! and the next begins at once, it so opens more sockets than there are posts, each with a TLS handshake, and the more
+//! the less CPU a function has. It also brings HTTP/2, a tenth of the binary, which is not spoken here.
 
 use crate::limits::{ADDRESSES_KEPT, CONNECT_TIMEOUT, READ_TIMEOUT, SOCKET_IDLE_MAX, SOCKETS_PER_HOST};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
@@ -182,7 +182,8 @@ impl Host {
         Err(refused.into())
     }
 
-    /// Where to connect to, a different one first each time. One lookup is a thread of its own, so those that come together share it.
+    /// Where to connect to, a different one first each time. One lookup is a thread of its own, so those that come
+    /// together share it.
     async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         let mut resolved = self.resolved.lock().await;
         let fresh = resolved.take().filter(|(since, _)| since.elapsed() < ADDRESSES_KEPT);
@@ -196,8 +197,9 @@ impl Host {
         Ok(addresses)
     }
 
-    /// A lookup blocks, and so takes a thread. AWS's hosts are first looked up without: little is under way then that could be held
-    /// up, and the thread would be a twentieth of a cold start. No later one blocks, whatever became of the first.
+    /// A lookup blocks, and so takes a thread. AWS's hosts are first looked up without: little is under way then that
+    /// could be held up, and the thread would be a twentieth of a cold start. No later one blocks, whatever became of
+    /// the first.
     async fn look_up(&self) -> io::Result<Vec<SocketAddr>> {
         let name = (self.name.as_str(), self.port);
         if self.at_once.swap(false, Ordering::Relaxed) {
@@ -250,7 +252,8 @@ mod tests {
     use std::sync::mpsc;
     use tokio_rustls::rustls::RootCertStore;
 
-    /// A thread for the lookup would cost a cold start a twentieth of its CPU; a later lookup without one would hold up others.
+    /// A thread for the lookup would cost a cold start a twentieth of its CPU; a later lookup without one would hold up
+    /// others.
     #[test]
     fn only_the_first_lookup_of_a_host_takes_no_thread() {
         let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().expect("a runtime");

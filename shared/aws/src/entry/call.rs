@@ -1,4 +1,5 @@
-//! A function without a route. Whoever may invoke it gets its answer, or Lambda's error, which names the field that is wrong.
+//! A function without a route. A caller with the right to invoke it gets its answer, or Lambda's error, which names the
+//! wrong field.
 
 use super::{Function, lambda_error};
 use crate::Failure;

@@ -78,8 +78,8 @@ impl HttpEvent {
     }
 }
 
-/// Takes path and query string out of an event, and what else would make an address: `lambda_http` puts that together, and panics
-/// over an address that is none. A client may send any.
+/// Takes path and query string out of an event, and what else would make an address: `lambda_http` puts that together,
+/// and panics over an address that is none. A client may send any.
 fn take_address(payload: &mut Value) -> (String, String) {
     if let Some(Value::Object(headers)) = payload.get_mut("headers") {
         headers.retain(|name, _| !["host", "x-forwarded-proto"].iter().any(|part| name.eq_ignore_ascii_case(part)));
@@ -96,7 +96,8 @@ fn take_address(payload: &mut Value) -> (String, String) {
     (take("rawPath", "/"), take("rawQueryString", ""))
 }
 
-/// The answer as API Gateway takes it. `no-store`: neither a browser that several people use nor a proxy may keep messages.
+/// The answer as API Gateway takes it. `no-store`: neither a browser that several people use nor a proxy may keep
+/// messages.
 fn response(result: Result<HttpAnswer, Failure>, context: &Context) -> Result<Value, super::Error> {
     let answer = match result {
         Ok(answer) => answer,

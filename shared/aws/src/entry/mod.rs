@@ -1,5 +1,5 @@
-//! Between Lambda and a handler: an event in our words goes in, an answer in our words comes out, and this is the one place where
-//! refusals and faults become answers.
+//! Between Lambda and a handler: an event in our words goes in, an answer in our words comes out, and this is the one
+//! place where refusals and faults become answers.
 
 mod authorizer;
 mod call;
@@ -29,8 +29,8 @@ type Invocation = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>;
 pub struct Function(Box<dyn Fn(Value, Context) -> Invocation + Send + Sync>);
 
 impl Function {
-    /// Every kind of function: `read` makes our event of Lambda's, `handle` is the handler, and `answer` makes what Lambda returns of
-    /// the handler's answer or failure.
+    /// Every kind of function: `read` makes our event of Lambda's, `handle` is the handler, and `answer` makes what
+    /// Lambda returns of the handler's answer or failure.
     fn of<S, E, A, F>(
         state: S,
         read: impl Fn(Value) -> Result<E, Failure> + Copy + Send + Sync + 'static,
@@ -52,7 +52,8 @@ impl Function {
         }))
     }
 
-    /// One function for several routes, of either API. A route key is what API Gateway calls a route: `joinRoom`, `GET /path`.
+    /// One function for several routes, of either API. A route key is what API Gateway calls a route: `joinRoom`, `GET
+    /// /path`.
     pub fn of_routes(routes: impl IntoIterator<Item = (&'static str, Self)>) -> Self {
         let routes: Vec<_> = routes.into_iter().collect();
         Self(Box::new(move |payload, context| {

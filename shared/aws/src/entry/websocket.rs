@@ -38,7 +38,7 @@ pub struct ConnectEvent {
     pub subprotocols: Vec<String>,
 }
 
-/// `$disconnect`: the connection is no more. Best effort, it may never come.
+/// `$disconnect`: the connection is closed. API Gateway sends it as best it can; it may never come.
 #[derive(Debug)]
 pub struct DisconnectEvent {
     pub connection: Connection,
@@ -50,8 +50,8 @@ pub struct Accepted {
     pub subprotocol: Option<&'static str>,
 }
 
-/// A route of frames: a frame in, a reply out. A connection that is closed, or whose token has expired, is told so and ended: an
-/// answer of the function would come after the end.
+/// A route of frames: a frame in, a reply out. A connection that is closed, or whose token has expired, is told so and
+/// ended: an answer of the function would come after the end.
 pub fn message<S, F>(
     pusher: Pusher,
     state: S,
@@ -104,7 +104,8 @@ impl Frame {
     }
 }
 
-/// Ends a connection after a word about why. Answers what else there is to say: the same, if nobody was there to be told.
+/// Ends a connection after a word about why. Answers what else there is to say: the same, if nobody was there to be
+/// told.
 async fn end(pusher: &Pusher, id: &ConnectionId, asked: Option<&Request>) -> Result<Option<Reply>, Failure> {
     telemetry::refused(Rejection::ConnectionGone.code());
     let gone = || Reply::rejected(&Rejection::ConnectionGone);
@@ -169,8 +170,8 @@ fn connection(context: ApiGatewayWebsocketProxyRequestContext) -> Result<Connect
     Ok(Connection { id, connected_at: Timestamp::from_millis(context.connected_at), caller })
 }
 
-/// Refuses what is not the event that a route is for. Nothing documents that a client's frame whose `action` is `$disconnect` does not
-/// run that route; and if it did, its sender would be forgotten and stay.
+/// Refuses what is not the event that a route is for. Nothing documents that a client's frame whose `action` is
+/// `$disconnect` does not run that route; and if it did, its sender would be forgotten and stay.
 fn must_be(kind: &'static str, context: &ApiGatewayWebsocketProxyRequestContext) -> Result<(), Rejection> {
     if context.event_type.as_deref() == Some(kind) {
         return Ok(());

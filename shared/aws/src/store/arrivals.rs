@@ -10,8 +10,8 @@ use std::collections::HashMap;
 
 /// What a join finds once it is written: rows of both tables, by one request.
 ///
-/// Who enters writes, then reads everything that may forbid it. A check before the write is only for promptness: what forbids the
-/// entry may come between the two.
+/// A join writes first, then reads everything that may forbid it. A check before the write would not be enough: what
+/// forbids the join may come between the two.
 #[derive(Clone)]
 pub struct Arrivals {
     client: Client,

@@ -1,4 +1,5 @@
-//! Several rows by one request. DynamoDB may leave part of a batch undone, when it throttles; that part is asked for again.
+//! Several rows by one request. DynamoDB may leave part of a batch undone, when it throttles; that part is asked for
+//! again.
 
 use super::{Item, answer};
 use crate::Fault;

@@ -23,8 +23,8 @@ const REMOVING: &str = "failed to remove a member";
 /// | `CONN#<connectionId>` | `CONN` | that the connection is open or closed, its rooms, and how often it joined |
 /// | `ROOM#<roomId>` | `CONN#<connectionId>` | a member to push to |
 ///
-/// Frames of one connection are handled side by side. So each join has a number that only rises: it is written beside the room in
-/// the connection's row and into the member's row, and whoever undoes a join undoes that one and no later one.
+/// Frames of one connection are handled side by side. So each join has a number that only rises: it is written beside
+/// the room in the connection's row and into the member's row, and an undo undoes its own join, never a later one.
 #[derive(Clone)]
 pub struct Connections {
     client: Client,
@@ -130,8 +130,8 @@ impl Connections {
         }
     }
 
-    /// Notes that a connection is closed, and answers the rooms it was in, each time it is asked until the connection is
-    /// forgotten.
+    /// Notes that a connection is closed, and answers the rooms it was in, each time it is asked until the connection
+    /// is forgotten.
     pub async fn close(&self, connection: &ConnectionId) -> Result<BTreeSet<RoomId>, Fault> {
         let doing = "failed to close a connection";
         let update = self.update(connection, "SET closedAt = if_not_exists(closedAt, :now)");
@@ -147,7 +147,7 @@ impl Connections {
         rooms_in(read(item)?, doing)
     }
 
-    /// Closes a connection that must end, even one that is still on its way in: that one finds itself closed when it
+    /// Closes a connection that must end, even one whose handshake is not over: it finds itself closed when it
     /// [opens](Self::open). Answers since when, in seconds, it was closed already, and the rooms it was in.
     pub async fn shut_out(
         &self,
@@ -181,8 +181,8 @@ impl Connections {
         answer(request.send()).await.map(drop).map_err(Fault::doing("failed to forget a connection"))
     }
 
-    /// Adds a room to those of a connection, so that its end leaves it. Answers the number of this join. Refused if the connection
-    /// is closed, or in too many rooms.
+    /// Adds a room to those of a connection, so that its end leaves it. Answers the number of this join. Refused if the
+    /// connection is closed, or in too many rooms.
     pub async fn add_room(&self, connection: &ConnectionId, room: &RoomId) -> Result<JoinNumber, Failure> {
         let doing = "failed to add a room to a connection";
         let change = "SET roomNumbers.#room = joinCount + :one, joinCount = joinCount + :one";
@@ -225,8 +225,8 @@ impl Connections {
         }
     }
 
-    /// Makes a connection a member of a room, until its token is good no more: so nothing is pushed to it from then on, even
-    /// if it is never heard of again. Answers false if a later join of the connection did so already.
+    /// Adds a member row that expires with the token, so pushes stop even if `$disconnect` never comes. Answers false
+    /// if a later join of the connection wrote the row already.
     pub async fn add_member(
         &self,
         member: &Member,
@@ -262,8 +262,8 @@ impl Connections {
         Ok(left.attributes.is_some())
     }
 
-    /// Takes a connection out of a room as its client asked at a certain time. A join that began later stays: the SDK gives up
-    /// attempts that DynamoDB may still carry out, and such a late one must not take a newer membership away.
+    /// Takes a connection out of a room as its client asked at a certain time. A join that began later stays: the SDK
+    /// gives up attempts that DynamoDB may still carry out, and such a late one must not take a newer membership away.
     pub async fn remove_member_unless_newer(
         &self,
         connection: &ConnectionId,
@@ -316,13 +316,13 @@ impl Connections {
         self.client.delete_item().table_name(&self.table).set_key(Some(key))
     }
 
-    /// The members of a room, whoever's connection has not expired: a first page of them, and the way to the others.
+    /// The members of a room whose rows have not expired: a first page of them, and the way to the others.
     pub async fn members(&self, room: &RoomId) -> Result<Members, Fault> {
         let (page, next) = self.page_of_members(room, None, MEMBERS_PER_PAGE).await?;
         Ok(Members { page, rest: next.map(|next| (self.clone(), room.clone(), next)) })
     }
 
-    /// All members of a room, unless they are more than `most`; then no more of them are read than tells that.
+    /// All members of a room, unless there are more than `most`; then it reads only as many as it takes to know that.
     pub async fn members_up_to(&self, room: &RoomId, most: usize) -> Result<Option<Vec<Member>>, Fault> {
         let limit = i32::try_from(most + 1).map_or(MEMBERS_PER_PAGE, |limit| limit.min(MEMBERS_PER_PAGE));
         let (mut members, mut start) = (Vec::new(), None);

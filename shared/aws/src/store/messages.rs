@@ -12,7 +12,7 @@ use chat::{RoomId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What is said in the rooms: the room part of the Chat table.
+/// The messages of the rooms: the room part of the Chat table.
 ///
 /// | PK | SK | holds |
 /// |---|---|---|
@@ -31,7 +31,8 @@ pub struct Messages {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     pub message: Message,
-    /// An earlier send with the same `clientMessageId` had stored it: `message` is that one, and this id is for ever unused.
+    /// An earlier send with the same `clientMessageId` had stored it: `message` is that one, and this id is for ever
+    /// unused.
     pub unused: Option<MessageId>,
 }
 

@@ -28,7 +28,8 @@ type Item = HashMap<String, AttributeValue>;
 /// Both parts of a row's key, as a projection.
 const PARTITION_AND_SORT: &str = "PK, SK";
 
-/// Waits for the answer to a request that is sent. Boxed: two of the SDK's futures side by side are too large to be moved about.
+/// Waits for the answer to a request that is sent. Boxed: two of the SDK's futures side by side are too large to be
+/// moved about.
 fn answer<T, E, R>(
     sent: impl Future<Output = Result<T, SdkError<E, R>>> + Send,
 ) -> impl Future<Output = Result<T, E>> + Send

@@ -3,7 +3,7 @@ use super::{Item, PARTITION_AND_SORT};
 use crate::Fault;
 use aws_sdk_dynamodb::Client;
 
-/// The two tables, to be told apart by what is in them: somebody typed their names.
+/// The two tables. Operators type their names, so the rows tell whether they were swapped.
 #[derive(Clone)]
 pub struct Tables {
     client: Client,
@@ -19,7 +19,7 @@ impl Tables {
     /// Looks at a row of each table.
     ///
     /// # Errors
-    /// Where one of them holds rows of the other, and where the chat table holds none: whoever connected once is in it. The table of
+    /// Where one of them holds rows of the other, and where the chat table holds none: every user who ever connected is in it. The table of
     /// connections is empty while nobody is connected.
     pub async fn recognise(&self) -> Result<(), Fault> {
         let doing = "failed to recognise the tables";

@@ -10,10 +10,11 @@ use chat::{Caller, Device, Profile, Rejection, Timestamp, UserId};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
 
-/// What is known of users: the user part of the Chat table, `USER#<userId>` / `PROFILE`.
+/// Profiles, revocations and connections of users: the user part of the Chat table, `USER#<userId>` / `PROFILE`.
 ///
-/// Their connections stand here and not with the other short-lived rows, because `$connect` writes this row anyway: so they are
-/// counted, and a revocation meets all of them, without a request of its own. What is no more is found out when they are too many.
+/// Their connections stand here and not with the other short-lived rows, because `$connect` writes this row anyway: so
+/// they are counted, and a revocation meets all of them, without a request of its own. Stale entries are removed when
+/// the user exceeds the limit.
 #[derive(Clone)]
 pub struct Users {
     client: Client,
@@ -54,8 +55,9 @@ impl Users {
         Self { client, table: table.to_owned(), expose_email }
     }
 
-    /// Keeps a user's profile as a token gives it, `createTime` as of the first time, and that this connection is one of
-    /// the user's. Answers all of them. Refused if the token was issued, in seconds, before the user's tokens were revoked.
+    /// Keeps a user's profile as a token gives it, `createTime` as of the first time, and that this connection is one
+    /// of the user's. Answers all of them. Refused if the token was issued, in seconds, before the user's tokens were
+    /// revoked.
     pub async fn remember(&self, profile: &Profile, issued_at: i64, device: &Device) -> Result<Vec<Device>, Failure> {
         let mut change = String::from("SET userId = :userId, username = :username, nickName = :nickName");
         change.push_str(", createTime = if_not_exists(createTime, :now)");
@@ -91,13 +93,13 @@ impl Users {
         }
     }
 
-    /// Forgets connections of a user that are no more.
+    /// Removes closed connections from those of a user.
     pub async fn forget(&self, user: &UserId, gone: &[Device]) -> Result<(), Fault> {
         let request = self
             .update(user)
             .update_expression("DELETE devices :gone")
             .expression_attribute_values(":gone", AttributeValue::Ss(gone.iter().map(keys::device).collect()))
-            // Or a user who is not known would be, by the key alone.
+            // Without this condition the update would create a row for an unknown user.
             .condition_expression("attribute_exists(PK)");
         match answer(request.send()).await {
             Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
@@ -105,7 +107,7 @@ impl Users {
         }
     }
 
-    /// Whether a user was ever seen, and what time it is for DynamoDB: the clock of whoever asks may be wrong.
+    /// Whether a user was ever seen, and DynamoDB's time: the clock of this machine may be wrong.
     pub async fn look(&self, user: &UserId) -> Result<(bool, Timestamp), Fault> {
         let doing = "failed to look for a user";
         let time = ServerTime::default();
@@ -116,7 +118,7 @@ impl Users {
         Ok((found.item.is_some(), time))
     }
 
-    /// The connections of a user that nobody has forgotten yet.
+    /// The connections that the user's row still lists.
     pub async fn devices(&self, user: &UserId) -> Result<Vec<Device>, Fault> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         let request = request.set_key(Some(key(&keys::user(user), keys::PROFILE))).projection_expression("devices");
@@ -124,8 +126,8 @@ impl Users {
         devices(found.item)
     }
 
-    /// Has no token of a user connect again that was issued until a certain time, whether the user was seen before or not. Answers
-    /// the connections that were made until now.
+    /// Revokes all tokens that were issued to a user until a certain time, even if the user was never seen. Answers the
+    /// user's connections.
     pub async fn revoke(&self, user: &UserId, until: Timestamp) -> Result<Vec<Device>, Fault> {
         let doing = "failed to revoke a user's tokens";
         let unknown = Profile::unknown(user.clone());
@@ -150,8 +152,9 @@ impl Users {
         self.client.update_item().table_name(&self.table).set_key(Some(key))
     }
 
-    /// The profiles of several users by one batch read; a user whose profile is not stored is shown by the id alone. Refused
-    /// to a reader whose tokens were revoked since this one was issued: the reader's row is read with the others.
+    /// The profiles of several users by one batch read; a user whose profile is not stored is shown by the id alone.
+    /// Refused to a reader whose tokens were revoked since this one was issued: the reader's row is read with the
+    /// others.
     pub async fn profiles(
         &self,
         mut ids: BTreeSet<UserId>,

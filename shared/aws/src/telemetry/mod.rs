@@ -34,8 +34,8 @@ pub fn survived(fault: &Fault) {
     tracing::warn!(cause = %fault.chain(), "part of a request failed");
 }
 
-/// Logs how many members a push did not reach because they do not read, or because the account makes too many requests. Nobody is
-/// woken for it: a client that sleeps is no fault.
+/// Logs how many members a push did not reach because they do not read, or because the account makes too many requests.
+/// No alarm counts it: a client that sleeps is not a fault.
 pub(crate) fn pushes_throttled(throttled: usize, of: usize) {
     tracing::warn!(throttledPushes = throttled, of, "some members take no frames now");
 }

@@ -1,8 +1,8 @@
-//! What an invocation did, in one line: for whoever looks one up, and for CloudWatch, which makes metrics of it.
+//! What an invocation did, in one line: for the person who looks it up, and for CloudWatch, which makes metrics of it.
 //!
 //! The line is in CloudWatch's embedded metric format
-//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>), so a metric
-//! takes no request. It never holds content, a token or an address.
+//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>),
+//! so a metric takes no request. It never holds content, a token or an address.
 
 use super::timestamp;
 use crate::Vars;

@@ -33,8 +33,8 @@ pub struct JoinRoomReply {
 }
 
 impl Reply {
-    /// The caller is in the room, whose newest message is `last_id`. A `quiet` room is so large that its members are not told of
-    /// joins and leaves.
+    /// The caller is in the room, whose newest message is `last_id`. A `quiet` room is so large that its members are
+    /// not told of joins and leaves.
     pub fn joined(room: RoomId, last_id: MessageId, quiet: bool) -> Self {
         Self::JoinRoom(JoinRoomReply { chatroom_id: room, last_id, quiet: quiet.then_some(true) })
     }

@@ -38,7 +38,8 @@ impl Reply {
 pub struct LeaveRoomPush<'a> {
     chatroom_id: &'a RoomId,
     user_id: &'a UserId,
-    /// All who left, the first included; only in a frame for members that asked for [batches](crate::JoinRoom::batches).
+    /// All who left, the first included; only in a frame for members that asked for
+    /// [batches](crate::JoinRoom::batches).
     #[serde(skip_serializing_if = "Option::is_none")]
     user_ids: Option<&'a [UserId]>,
 }

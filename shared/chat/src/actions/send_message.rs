@@ -84,8 +84,8 @@ struct PushedMessage<'a> {
 }
 
 impl<'a> Push<'a> {
-    /// A message that is stored. If this push repeats an earlier one, `unused` is the id that was counted for it: members who
-    /// are told need not wait for a message under it.
+    /// A message that is stored. If this push repeats an earlier one, `unused` is the id that was counted for it:
+    /// members who are told need not wait for a message under it.
     pub fn sent(message: &'a Message, sender: &'a Profile, unused: Option<MessageId>) -> Self {
         let pushed = PushedMessage {
             id: message.id,

@@ -1,4 +1,5 @@
-//! The envelope that every action shares: how a frame names its action, how a reply names its request, and how errors look.
+//! The envelope that every action shares: how a frame names its action, how a reply names its request, and how errors
+//! look.
 
 mod fields;
 mod http;

@@ -33,7 +33,8 @@ impl Request {
         self.fields()?.string("action", "action")
     }
 
-    /// The fields of the action. What holds for every action is checked here: a `requestId`, if there is one, can be echoed.
+    /// The fields of the action. What holds for every action is checked here: a `requestId`, if there is one, can be
+    /// echoed.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Rejection> {
         let fields = Fields(&self.fields);
         match fields.get("requestId") {

@@ -3,7 +3,7 @@
 
 use chat_aws::Vars;
 use chat_aws::entry::Function;
-use chat_tests::{REQUEST_ID, Server, function_of, sample};
+use chat_tests::{REQUEST_ID, Server, function_of, sample, sample_names};
 use functions::FUNCTIONS;
 use futures_util::FutureExt;
 use rand::rngs::StdRng;
@@ -155,13 +155,10 @@ async fn whatever_an_event_looks_like_its_function_answers() {
     server.stop().await;
 }
 
-/// The samples of a function: `<function>[-case]`.
+/// The samples of a function.
 fn samples(function: &str) -> Vec<Value> {
-    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../events")).expect("the events");
-    let names = files.map(|file| file.expect("a file").file_name().into_string().expect("a name"));
-    let mut names: Vec<_> = names.filter_map(|name| name.strip_suffix(".json").map(String::from)).collect();
-    names.retain(|name| function_of(name) == function);
-    names.sort_unstable();
-    assert!(!names.is_empty(), "{function} has a sample");
-    names.iter().map(|name| sample(name)).collect()
+    let names = sample_names().into_iter().filter(|name| function_of(name) == function);
+    let samples: Vec<_> = names.map(|name| sample(&name)).collect();
+    assert!(!samples.is_empty(), "{function} has a sample");
+    samples
 }

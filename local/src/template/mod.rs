@@ -2,6 +2,7 @@
 
 mod parameters;
 mod resolve;
+mod rights;
 mod yaml;
 
 pub use resolve::{ACCOUNT, REGION};
@@ -9,7 +10,7 @@ pub use resolve::{ACCOUNT, REGION};
 use anyhow::{Context, Result, bail};
 use resolve::Resolver;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A template, read and resolved.
@@ -91,7 +92,11 @@ pub struct FunctionSpec {
     /// The binary that it is built from.
     pub name: String,
     pub timeout: Duration,
+    /// In MB.
+    pub memory: u64,
     pub variables: BTreeMap<String, String>,
+    /// What it may do, each as `action table kind#*` or `action VERB/path`.
+    pub rights: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -106,8 +111,9 @@ pub struct TableSpec {
     pub retained: bool,
 }
 
-/// Lambda's time-out if the template does not say, in seconds.
+/// Lambda's time-out if the template does not say, in seconds; and its memory, in MB.
 const TIMEOUT_DEFAULT: u64 = 3;
+const MEMORY_DEFAULT: u64 = 128;
 
 impl Template {
     /// The template's text as JSON, with CloudFormation's short forms (`!Ref`) written out.
@@ -278,12 +284,13 @@ impl<'a> Reader<'a> {
     }
 
     fn functions(&self) -> Result<BTreeMap<String, FunctionSpec>> {
+        self.check_no_other_rights()?;
         let mut functions = BTreeMap::new();
         for (id, resource) in self.of_type("AWS::Serverless::Function") {
             let properties = &resource["Properties"];
             let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
             let name = binary.with_context(|| format!("{id}: Metadata.BuildProperties.Binary"))?.to_owned();
-            let timeout = properties["Timeout"].as_u64().or_else(|| self.globals["Timeout"].as_u64());
+            let number = |name: &str| properties[name].as_u64().or_else(|| self.globals[name].as_u64());
             let mut variables = BTreeMap::new();
             for source in [self.globals, properties] {
                 for (variable, value) in source["Environment"]["Variables"].as_object().into_iter().flatten() {
@@ -291,8 +298,10 @@ impl<'a> Reader<'a> {
                     variables.insert(variable.clone(), value);
                 }
             }
-            let timeout = Duration::from_secs(timeout.unwrap_or(TIMEOUT_DEFAULT));
-            functions.insert(id.clone(), FunctionSpec { name, timeout, variables });
+            let timeout = Duration::from_secs(number("Timeout").unwrap_or(TIMEOUT_DEFAULT));
+            let memory = number("MemorySize").unwrap_or(MEMORY_DEFAULT);
+            let rights = self.rights(properties).with_context(|| format!("{id}: Policies"))?;
+            functions.insert(id.clone(), FunctionSpec { name, timeout, memory, variables, rights });
         }
         Ok(functions)
     }

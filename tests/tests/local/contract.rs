@@ -4,8 +4,8 @@ use chat::{ConnectionId, Member, Timestamp};
 use chat_aws::{Vars, now};
 use chat_local::Template;
 use chat_tests::{
-    Call, Recorder, Server, enter, ghost, invoke, lost_device, remember, room, sample, text_message, until, user,
-    websocket_event,
+    Call, Recorder, Server, enter, function_of, ghost, invoke, lost_device, plain_frame, remember, room, sample,
+    text_message, until, user, websocket_event,
 };
 use functions::FUNCTIONS;
 use serde_json::{Value, json};
@@ -19,6 +19,13 @@ const INVOKED_WITH_IAM: &[&str] = &["DisconnectUserFunction"];
 fn document() -> Value {
     let text = std::fs::read_to_string(format!("{ROOT}/template.yaml")).expect("the template");
     Template::document(&text).expect("parses")
+}
+
+/// The template as the local run reads it, which refuses a right that it does not understand.
+fn template() -> Template {
+    let text = std::fs::read_to_string(format!("{ROOT}/template.yaml")).expect("the template");
+    let parameters = BTreeMap::from([("TokenSecret".into(), "x".repeat(32))]);
+    Template::parse(&text, &parameters).expect("understood")
 }
 
 /// `send-message` becomes `SendMessage`.
@@ -186,39 +193,6 @@ fn many(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
 }
 
-/// What the template lets a function do: `action table` with the kinds of partition keys if they are limited, or the
-/// management API's verb.
-fn granted(function: &Value) -> BTreeSet<String> {
-    let mut granted = BTreeSet::new();
-    for policy in function["Properties"]["Policies"].as_array().into_iter().flatten() {
-        for statement in many(&policy["Statement"]) {
-            assert_eq!(statement["Effect"], "Allow");
-            let resource = |resource: &Value| match resource["Fn::GetAtt"][0].as_str() {
-                Some(table) => table.to_owned(),
-                None => {
-                    let arn = resource["Fn::Sub"].as_str().expect("an ARN");
-                    assert!(arn.contains(":${ChatApi}/${Stage}/"), "only this API and stage: {arn}");
-                    arn.split("/${Stage}/").nth(1).expect("a verb").to_owned()
-                }
-            };
-            let resources: Vec<_> = many(&statement["Resource"]).iter().map(resource).collect();
-            let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
-            let kinds = keys.as_array().map_or_else(
-                || vec![String::new()],
-                |kinds| kinds.iter().map(|kind| format!(" {}", kind.as_str().expect("a kind of key"))).collect(),
-            );
-            for action in many(&statement["Action"]) {
-                let action = action.as_str().expect("an action");
-                let named = |resource: &String| {
-                    kinds.iter().map(|kind| format!("{action} {resource}{kind}")).collect::<Vec<_>>()
-                };
-                granted.extend(resources.iter().flat_map(named));
-            }
-        }
-    }
-    granted
-}
-
 /// The right that a DynamoDB call takes. A transaction is checked for the actions in it; ours holds puts alone.
 fn right(operation: &str) -> String {
     match operation {
@@ -263,10 +237,8 @@ fn no_function_may_do_more_than_the_boundary_has() {
         "xray:PutTraceSegments *",
     ];
     assert_eq!(allowed, rows.into_iter().flatten().chain(others.map(String::from)).collect());
-    for (id, function) in functions(&document) {
-        let properties = &function["Properties"];
-        assert!(properties["Role"].is_null() && properties["PermissionsBoundary"].is_null(), "{id} has another role");
-        for right in granted(&function) {
+    for (id, function) in template().functions {
+        for right in function.rights {
             let (action, of) = right.split_once(' ').expect("an action");
             let of = of.split(' ').next().expect("a table");
             let within = |allowed: &String| match allowed.split_once(' ').expect("an action") {
@@ -275,6 +247,18 @@ fn no_function_may_do_more_than_the_boundary_has() {
             };
             assert!(allowed.iter().any(within), "{id}: {right} is granted in vain");
         }
+    }
+}
+
+/// A policy that no function refers to is a right in store for whoever may attach it.
+#[test]
+fn every_shared_policy_is_used_by_several_functions() {
+    let document = document();
+    let functions = functions(&document);
+    for (id, _) in of_type(&document, "AWS::IAM::ManagedPolicy").filter(|(id, _)| *id != "FunctionBoundary") {
+        let shared = json!({"Ref": id});
+        let uses = |function: &&Value| many(&function["Properties"]["Policies"]).contains(&shared);
+        assert!(functions.values().filter(uses).count() > 1, "{id} could stand where it is used");
     }
 }
 
@@ -309,7 +293,12 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     let mut named = text_message(1, "hi");
     named["clientMessageId"] = json!("a");
     let join = websocket_event(&json!({"action": "joinRoom", "chatroomId": 1}));
-    let scenario = [
+    let of_sample = |name| Some((name, websocket_event(&plain_frame(name)?)));
+    let special = ["join-room", "send-message", "leave-room"];
+    let others = FUNCTIONS.iter().filter(|(name, _)| !special.contains(name)).filter_map(|(name, _)| of_sample(*name));
+    let others: Vec<_> = others.collect();
+    let in_the_room: BTreeSet<_> = others.iter().map(|(name, _)| *name).chain(["leave-room", "disconnect"]).collect();
+    let arrives = [
         ("authorize", sample("authorize")),
         ("default", sample("default-ping")),
         ("join-room", join.clone()), // before its connection: it enters nothing
@@ -319,16 +308,18 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("send-message", websocket_event(&named)),
         ("send-message", websocket_event(&named)),
         ("list-history", sample("list-history")),
+    ];
+    let leaves = [
         ("leave-room", websocket_event(&json!({"action": "leaveRoom", "chatroomId": 1}))),
         ("disconnect", websocket_event(&json!({}))),
         ("connect", websocket_event(&json!({}))), // its token is revoked by then
     ];
     let mut used: BTreeMap<&str, BTreeSet<String>> =
         FUNCTIONS.iter().map(|(name, _)| (*name, BTreeSet::new())).collect();
-    for (name, event) in scenario {
+    for (name, event) in arrives.into_iter().chain(others).chain(leaves) {
         // Whatever was pushed before, there is a member whose connection is gone, and one to be told of a leave.
         enter(&app, &ghost("66"), &room).await;
-        if ["leave-room", "disconnect"].contains(&name) {
+        if in_the_room.contains(name) {
             // The connection of the events, user 7's, is taken out by every push before.
             let me = Member { connection: ConnectionId::new("YQAAAAAAAAAAAAA="), ..ghost("7") };
             enter(&app, &me, &room).await;
@@ -344,7 +335,10 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
             rights.insert("execute-api:ManageConnections POST/@connections/*".into());
         }
     }
-    for name in ["default", "join-room", "leave-room", "send-message"] {
+    // Every function that answers frames ends a connection whose token is over.
+    let routes =
+        template().websocket.routes.into_iter().filter(|(key, _)| !["$connect", "$disconnect"].contains(&key.as_str()));
+    for name in routes.map(|(_, route)| function_of(&template().functions[&route.function].name)) {
         let before = server.keys("ConnectionsTable").await;
         let mut client = server.connect(9).await;
         client.pushed().await;
@@ -384,9 +378,9 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     let rights = used.get_mut("disconnect-user").expect("a function");
     rights.extend(recorder.take().iter().flat_map(rights_of).chain(ended));
 
-    let declared = functions(&document());
+    let declared = template().functions;
     for (name, used) in used {
-        assert_eq!(used, granted(&declared[&format!("{}Function", pascal(name))]), "{name}: used, granted");
+        assert_eq!(used, declared[&format!("{}Function", pascal(name))].rights, "{name}: used, granted");
     }
     server.stop().await;
 }

@@ -1,0 +1,203 @@
+//! What the template lets each function do. Anything that could give a right and is not understood is refused.
+
+use super::Reader;
+use super::resolve::{ACCOUNT, REGION};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+/// Resources that could give a role rights past its function's `Policies`.
+const ATTACHED_FROM_OUTSIDE: [&str; 4] =
+    ["AWS::IAM::Policy", "AWS::IAM::RolePolicy", "AWS::IAM::UserPolicy", "AWS::IAM::GroupPolicy"];
+
+impl Reader<'_> {
+    /// The rights of a function: of its own statements, and of the policies of this template that it refers to. One is an action
+    /// with a table and a kind of partition keys, `dynamodb:Query ChatTable ROOM#*`, or with what follows the API's stage,
+    /// `execute-api:ManageConnections POST/@connections/*`.
+    pub(super) fn rights(&self, function: &Value) -> Result<BTreeSet<String>> {
+        for name in ["Role", "PermissionsBoundary", "ManagedPolicyArns"] {
+            ensure!(function[name].is_null(), "a {name} of its own is more than the local run understands");
+        }
+        let mut rights = BTreeSet::new();
+        for policy in one_or_more(&function["Policies"]) {
+            let policy = object(policy).context("a policy")?;
+            let statements = match policy.get("Ref").and_then(Value::as_str) {
+                Some(shared) if policy.len() == 1 => self.shared(shared)?,
+                _ => fields(policy, &["Statement", "Version"])?["Statement"].clone(),
+            };
+            ensure!(!statements.is_null(), "a policy has no Statement");
+            for statement in one_or_more(&statements) {
+                rights.extend(self.rights_of(object(statement).context("a statement")?)?);
+            }
+        }
+        Ok(rights)
+    }
+
+    /// Fails if something of this template gives rights in another way than a function's `Policies`.
+    pub(super) fn check_no_other_rights(&self) -> Result<()> {
+        ensure!(self.globals["Policies"].is_null(), "SAM takes no Policies from Globals");
+        for (id, resource) in self.resources {
+            let kind = resource["Type"].as_str().unwrap_or_default();
+            ensure!(!ATTACHED_FROM_OUTSIDE.contains(&kind), "{id}: {kind} is more than the local run understands");
+            let to_roles = ["Roles", "Users", "Groups"].iter().any(|to| !resource["Properties"][to].is_null());
+            ensure!(
+                kind != "AWS::IAM::ManagedPolicy" || !to_roles,
+                "{id}: functions refer to a policy, not the reverse"
+            );
+        }
+        Ok(())
+    }
+
+    /// The statements of a policy of this template.
+    fn shared(&self, id: &str) -> Result<Value> {
+        let resource = self.resources.get(id).with_context(|| format!("there is no policy {id}"))?;
+        ensure!(resource["Type"] == "AWS::IAM::ManagedPolicy", "{id} is no policy");
+        ensure!(
+            resource["Condition"].is_null(),
+            "{id}: a policy with a condition is more than the local run understands"
+        );
+        let properties = object(&resource["Properties"]).with_context(|| id.to_owned())?;
+        let properties = fields(properties, &["Description", "PolicyDocument"]).with_context(|| id.to_owned())?;
+        Ok(properties.get("PolicyDocument").map_or(Value::Null, |document| document["Statement"].clone()))
+    }
+
+    fn rights_of(&self, statement: &Map<String, Value>) -> Result<Vec<String>> {
+        let statement = fields(statement, &["Effect", "Action", "Resource", "Condition"])?;
+        let part = |name: &str| statement.get(name).unwrap_or(&Value::Null);
+        ensure!(part("Effect") == "Allow", "a statement that does not allow is more than the local run understands");
+        let mut rights = Vec::new();
+        for action in one_or_more(part("Action")) {
+            let action = self.resolver.text(action).context("an action")?;
+            ensure!(!action.contains('*'), "{action}: name the actions");
+            for resource in one_or_more(part("Resource")) {
+                let resource = self.resolver.text(resource).with_context(|| format!("{action}: a resource"))?;
+                match action.split_once(':') {
+                    Some(("dynamodb", _)) => {
+                        let table = self.table_of(&resource)?;
+                        let kinds = kinds(part("Condition")).with_context(|| format!("{action} {table}"))?;
+                        rights.extend(kinds.iter().map(|kind| format!("{action} {table} {kind}")));
+                    }
+                    Some(("execute-api", _)) => {
+                        ensure!(part("Condition").is_null(), "{action}: no condition is expected");
+                        rights.push(format!("{action} {}", self.call_of(&resource)?));
+                    }
+                    _ => bail!("{action} is more than the local run understands"),
+                }
+            }
+        }
+        ensure!(!rights.is_empty(), "a statement allows nothing");
+        Ok(rights)
+    }
+
+    /// The logical id of a table by its ARN.
+    fn table_of<'b>(&self, arn: &'b str) -> Result<&'b str> {
+        let id = arn.strip_prefix(&format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/")).unwrap_or_default();
+        match self.resources.get(id) {
+            Some(resource) if resource["Type"] == "AWS::DynamoDB::Table" => Ok(id),
+            _ => bail!("{arn} is no table of this template"),
+        }
+    }
+
+    /// Verb and path of a call, by the ARN of this template's WebSocket API and stage.
+    fn call_of<'b>(&self, arn: &'b str) -> Result<&'b str> {
+        let (api, properties) = self.only("AWS::Serverless::WebSocketApi")?;
+        let stage = self.resolver.text(&properties["StageName"])?;
+        arn.strip_prefix(&format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/{stage}/"))
+            .with_context(|| format!("{arn} is no call of this template's API and stage"))
+    }
+}
+
+/// The kinds of partition keys that a condition limits a statement to. Every right to rows must be limited.
+fn kinds(condition: &Value) -> Result<Vec<&str>> {
+    let only =
+        |value: &'_ Value, name: &str| object(value).is_ok_and(|object| object.len() == 1 && object.contains_key(name));
+    let operator = "ForAllValues:StringLike";
+    ensure!(
+        only(condition, operator) && only(&condition[operator], "dynamodb:LeadingKeys"),
+        "its one condition must be {operator} dynamodb:LeadingKeys"
+    );
+    let keys = one_or_more(&condition[operator]["dynamodb:LeadingKeys"]).iter().map(Value::as_str);
+    let kinds =
+        keys.map(|key| key.filter(|key| key.len() > 2 && key.find('*') == Some(key.len() - 1) && key.ends_with("#*")));
+    let kinds: Option<Vec<_>> = kinds.collect();
+    kinds.filter(|kinds| !kinds.is_empty()).context("a kind of keys is a name with #* after it")
+}
+
+/// A list, or what may stand for a list of one; nothing if it is not there.
+fn one_or_more(value: &Value) -> &[Value] {
+    match value {
+        Value::Null => &[],
+        Value::Array(items) => items,
+        single => std::slice::from_ref(single),
+    }
+}
+
+fn object(value: &Value) -> Result<&Map<String, Value>> {
+    value.as_object().with_context(|| format!("{value} is more than the local run understands"))
+}
+
+/// The object, if it has no other fields than these.
+fn fields<'a>(object: &'a Map<String, Value>, known: &[&str]) -> Result<&'a Map<String, Value>> {
+    match object.keys().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => bail!("{name} is more than the local run understands here"),
+        None => Ok(object),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Template;
+    use anyhow::Result;
+    use std::collections::BTreeMap;
+
+    const TEMPLATE: &str = include_str!("../../../template.yaml");
+
+    fn parse(text: &str) -> Result<Template> {
+        Template::parse(text, &BTreeMap::from([("TokenSecret".into(), "x".repeat(32))]))
+    }
+
+    #[test]
+    fn a_function_has_its_own_rights_and_those_of_the_policies_that_it_names() {
+        let template = parse(TEMPLATE).expect("parses");
+        let rights = &template.functions["SendMessageFunction"].rights;
+        for right in [
+            "dynamodb:PutItem ChatTable ROOM#*",
+            "dynamodb:Query ConnectionsTable ROOM#*",
+            "execute-api:ManageConnections DELETE/@connections/*",
+        ] {
+            assert!(rights.contains(right), "{right}: {rights:?}");
+        }
+        assert!(template.functions["AuthorizeFunction"].rights.is_empty());
+    }
+
+    #[test]
+    fn what_could_give_another_right_is_refused() {
+        for (from, to, said) in [
+            ("Policies: [!Ref DismissConnections]", "Policies: AmazonDynamoDBFullAccess", "AmazonDynamoDBFullAccess"),
+            (
+                "Policies: [!Ref DismissConnections]",
+                "Policies: [DynamoDBCrudPolicy: { TableName: t }]",
+                "DynamoDBCrudPolicy is more",
+            ),
+            ("Policies: [!Ref DismissConnections]", "Policies: [!Ref Stage]", "there is no policy Stage"),
+            ("Policies: [!Ref DismissConnections]", "Policies: [!Ref ChatTable]", "ChatTable is no policy"),
+            ("Policies: [!Ref DismissConnections]", "Role: !GetAtt LogRole.Arn", "a Role of its own"),
+            ("Action: dynamodb:PutItem", "NotAction: dynamodb:PutItem", "NotAction is more than"),
+            ("Action: dynamodb:PutItem", "Action: \"dynamodb:*\"", "name the actions"),
+            ("Action: dynamodb:PutItem", "Action: s3:PutObject", "s3:PutObject is more than"),
+            ("\"ROOM#*\"", "\"*\"", "a kind of keys is a name with #* after it"),
+            ("ForAllValues:StringLike", "ForAnyValue:StringLike", "its one condition must be"),
+            ("${ChatApi}/${Stage}/DELETE", "*/${Stage}/DELETE", "is no call of this template's API and stage"),
+            ("Type: AWS::IAM::Role\n", "Type: AWS::IAM::Policy\n", "AWS::IAM::Policy is more than"),
+            (
+                "Description: Updates a user's profile",
+                "Roles: [!Ref LogRole]\n      Description: Updates a user's profile",
+                "functions refer to a policy, not the reverse",
+            ),
+        ] {
+            assert!(TEMPLATE.contains(from), "{from}");
+            let error = parse(&TEMPLATE.replacen(from, to, 1)).expect_err(said);
+            assert!(format!("{error:#}").contains(said), "{error:#}");
+        }
+    }
+}

@@ -285,18 +285,22 @@ impl Device {
     /// Sends the last text again, as a client does that is not sure of its ack.
     pub async fn send_again(&mut self) -> u64 {
         let request = self.last_send.clone();
+        let ack = self.insist(&request).await;
+        let id = ack["id"].as_u64().expect("an id");
+        let room = request["chatroomId"].as_u64().expect("a room");
+        let key = request["clientMessageId"].as_str().expect("a text").to_owned();
+        lock(&self.record).acks.push(Ack { room, user: self.user, key, id });
+        id
+    }
+
+    /// Sends a request again and again until it is acknowledged, and answers the ack.
+    pub async fn insist(&mut self, request: &Value) -> Value {
         for () in tries() {
             if self.line.is_none() {
                 self.connect().await;
             }
             match self.ask(request.clone()).await {
-                Ok(reply) if reply["type"] == "ack" => {
-                    let id = reply["id"].as_u64().expect("an id");
-                    let room = request["chatroomId"].as_u64().expect("a room");
-                    let key = request["clientMessageId"].as_str().expect("a text").to_owned();
-                    lock(&self.record).acks.push(Ack { room, user: self.user, key, id });
-                    return id;
-                }
+                Ok(reply) if reply["type"] == "ack" => return reply,
                 Ok(_) => sleep(BACKOFF).await,
                 Err(Lost) => {}
             }

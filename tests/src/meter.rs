@@ -1,9 +1,10 @@
 use crate::chaos::lock;
-use crate::{Client, Posts, Recorder, Server, device_of, enter, ghost, in_time, room, text_message, user};
+use crate::{Client, Posts, Recorder, Server, device_of, enter, ghost, in_time, plain_frame, room, text_message, user};
 use chat::limits::CONNECTIONS_PER_USER;
 use chat::{ConnectionId, Content, Member, Message, MessageId, MessageKind, Profile, RoomId};
 use chat_aws::now;
 use chat_local::{Interference, Limits, Plan};
+use functions::FUNCTIONS;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -107,33 +108,41 @@ impl Meter {
         self.server.stop().await;
     }
 
-    /// Everything that people do in a room of so many members, each with what it took.
-    pub async fn room_of(&self, members: usize) -> Vec<(&'static str, Usage)> {
+    /// Everything that people do in a room of so many members, each with what it took. A function whose sample is a frame, and
+    /// which is not named here, is sent that frame.
+    pub async fn room_of(&self, members: usize) -> Vec<(String, Usage)> {
         let room = room(&format!("{}", 100_000 + members));
         fill(&self.server, &room, members - 1).await;
-        let mut taken = Vec::new();
         let mut client = self.connect().await;
-        taken.push(("connect", self.take("connect").await));
+        let mut taken = vec![("connect".to_owned(), self.take("connect").await)];
         let ask = |action: &str| json!({"action": action, "chatroomId": room});
-        client.ask(ask("joinRoom")).await;
-        taken.push(("joinRoom", self.take("join-room").await));
         let unnamed = text_message(room.to_string(), TYPICAL_TEXT);
-        client.ask(unnamed.clone()).await;
-        taken.push(("sendMessage", self.take("send-message").await));
-        let mut named = unnamed;
+        let mut named = unnamed.clone();
         named["clientMessageId"] = json!("0b5e6a52-6f0c-4c8e-9a53-7d1f2e3c4b5a");
-        client.ask(named.clone()).await;
-        taken.push(("sendMessage, with an id", self.take("send-message").await));
-        client.ask(named).await;
-        taken.push(("sendMessage, repeated", self.take("send-message").await));
-        client.ask(ask("leaveRoom")).await;
-        taken.push(("leaveRoom", self.take("leave-room").await));
-        client.ask(json!({"action": "ping"})).await;
-        taken.push(("ping", self.take("default").await));
+        let mut steps = vec![
+            ("join-room", "joinRoom".to_owned(), ask("joinRoom")),
+            ("send-message", "sendMessage".into(), unnamed),
+            ("send-message", "sendMessage, with an id".into(), named.clone()),
+            ("send-message", "sendMessage, repeated".into(), named),
+        ];
+        let others = FUNCTIONS.iter().map(|(name, _)| *name);
+        let others = others.filter(|name| !["join-room", "send-message", "leave-room"].contains(name));
+        steps.extend(others.filter_map(|name| {
+            let mut frame = plain_frame(name)?;
+            frame["chatroomId"] = json!(room);
+            Some((name, frame["action"].as_str()?.to_owned(), frame))
+        }));
+        steps.push(("leave-room", "leaveRoom".into(), ask("leaveRoom")));
+        steps.push(("default", "ping".into(), json!({"action": "ping"})));
+        for (function, step, frame) in steps {
+            let reply = client.ask(frame).await;
+            assert!(reply["type"] == "ack" || reply["type"] == "pong", "{step}: {reply}");
+            taken.push((step, self.take(function).await));
+        }
         client.ask(ask("joinRoom")).await;
         self.take("join-room").await;
         client.close().await;
-        taken.push(("disconnect, in the room", self.take("disconnect").await));
+        taken.push(("disconnect, in the room".into(), self.take("disconnect").await));
         taken
     }
 

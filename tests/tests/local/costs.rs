@@ -1,84 +1,100 @@
 //! What each action takes of AWS, counted to the last unit of DynamoDB and the last byte that is pushed: invocations,
-//! requests, units, posts. A change here is a change of what the product costs, so the numbers are written out.
+//! requests, units, posts. `docs/counts.md` has the numbers. A change there is a change of what the product costs.
 
-use chat_tests::{Meter, room, talk};
+use chat_aws::Vars;
+use chat_tests::{Meter, Usage, room, talk};
+use std::collections::BTreeMap;
+use std::fmt::Write;
 
-const ROOM_OF_1: &str = "\
-connect | authorize connect | PutItem UpdateItem | 0 read, 2 write
-joinRoom | join-room | BatchGetItem PutItem Query UpdateItem | 3 read, 2 write | 1 posts of 150 B
-sendMessage | send-message | PutItem Query UpdateItem | 1 read, 2 write | 1 posts of 377 B
-sendMessage, with an id | send-message | Query TransactWriteItems UpdateItem | 1 read, 5 write | 1 posts of 434 B
-sendMessage, repeated | send-message | GetItem Query TransactWriteItems UpdateItem | 2 read, 5 write | 1 posts of 447 B
-leaveRoom | leave-room | DeleteItem Query UpdateItem | 1 read, 2 write
-ping | default | - | 0 read, 0 write
-disconnect, in the room | disconnect | 2 DeleteItem Query 2 UpdateItem | 1 read, 4 write";
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/counts.md");
 
-const ROOM_OF_10: &str = "\
-connect | authorize connect | PutItem UpdateItem | 0 read, 2 write
-joinRoom | join-room | BatchGetItem PutItem Query UpdateItem | 3 read, 2 write | 10 posts of 150 B
-sendMessage | send-message | PutItem Query UpdateItem | 1 read, 2 write | 10 posts of 377 B
-sendMessage, with an id | send-message | Query TransactWriteItems UpdateItem | 1 read, 5 write | 10 posts of 434 B
-sendMessage, repeated | send-message | GetItem Query TransactWriteItems UpdateItem | 2 read, 5 write | 10 posts of 447 B
-leaveRoom | leave-room | DeleteItem Query UpdateItem | 1 read, 2 write | 9 posts of 54 B
-ping | default | - | 0 read, 0 write
-disconnect, in the room | disconnect | 2 DeleteItem Query 2 UpdateItem | 1 read, 4 write | 9 posts of 54 B";
+const INTRODUCTION: &str = "\
+# What each action takes of AWS
 
-const ROOM_OF_100: &str = "\
-connect | authorize connect | PutItem UpdateItem | 0 read, 2 write
-joinRoom | join-room | BatchGetItem PutItem Query UpdateItem | 5 read, 2 write | 100 posts of 150 B
-sendMessage | send-message | PutItem Query UpdateItem | 3 read, 2 write | 100 posts of 377 B
-sendMessage, with an id | send-message | Query TransactWriteItems UpdateItem | 3 read, 5 write | 100 posts of 434 B
-sendMessage, repeated | send-message | GetItem Query TransactWriteItems UpdateItem | 4 read, 5 write | 100 posts of 447 B
-leaveRoom | leave-room | DeleteItem Query UpdateItem | 3 read, 2 write | 99 posts of 54 B
-ping | default | - | 0 read, 0 write
-disconnect, in the room | disconnect | 2 DeleteItem Query 2 UpdateItem | 3 read, 4 write | 99 posts of 54 B";
+Counted, not measured: an action of a client through the gateway, its functions and an embedded DynamoDB that says the units
+of each request as AWS does. [A test](../tests/tests/local/costs.rs) counts again and fails if a number here is another.
+It writes this page with `CHAT_WRITE_COUNTS=1 cargo test --workspace --test local costs::every_action`.
 
-const ROOM_OF_1000: &str = "\
-connect | authorize connect | PutItem UpdateItem | 0 read, 2 write
-joinRoom | join-room | BatchGetItem PutItem Query UpdateItem | 5 read, 2 write
-sendMessage | send-message | PutItem Query UpdateItem | 21 read, 2 write | 1000 posts of 377 B
-sendMessage, with an id | send-message | Query TransactWriteItems UpdateItem | 21 read, 5 write | 1000 posts of 434 B
-sendMessage, repeated | send-message | GetItem Query TransactWriteItems UpdateItem | 22 read, 5 write | 1000 posts of 447 B
-leaveRoom | leave-room | DeleteItem Query UpdateItem | 3 read, 2 write
-ping | default | - | 0 read, 0 write
-disconnect, in the room | disconnect | 2 DeleteItem Query 2 UpdateItem | 3 read, 4 write";
+One connection does each action in a room of so many connections, itself included. Texts are of 100 characters.
+
+| action | invocations | DynamoDB requests | read units | write units | posts |
+| --- | --- | --- | ---: | ---: | ---: |
+";
+
+/// Connections in the rooms that are counted, and messages on the pages.
+const ROOMS: [usize; 4] = [1, 10, 100, 1_000];
+const PAGES: [usize; 3] = [1, 50, 100];
+
+fn row(action: &str, usage: &Usage) -> String {
+    let list = |counts: &BTreeMap<String, usize>| {
+        let one = |(name, count): (&String, &usize)| if *count == 1 { name.clone() } else { format!("{count} {name}") };
+        let names: Vec<_> = counts.iter().map(one).collect();
+        if names.is_empty() { "–".to_owned() } else { names.join(", ") }
+    };
+    // One push goes to everybody.
+    let posts = match usage.posted_bytes.checked_div(usage.posts) {
+        Some(size) => format!("{} of {size} B", usage.posts),
+        None => "–".to_owned(),
+    };
+    let (invocations, requests) = (list(&usage.invocations), list(&usage.requests));
+    format!("| {action} | {invocations} | {requests} | {} | {} | {posts} |", usage.read_units, usage.write_units)
+}
 
 #[tokio::test]
 async fn every_action_takes_what_it_needs_and_no_more() {
     let meter = Meter::start().await;
-    for (members, expected) in [(1, ROOM_OF_1), (10, ROOM_OF_10), (100, ROOM_OF_100), (1_000, ROOM_OF_1000)] {
-        let counted = meter.room_of(members).await;
-        let counted: Vec<_> = counted.iter().map(|(action, usage)| format!("{action} | {usage}")).collect();
-        assert_eq!(counted, expected.lines().collect::<Vec<_>>(), "a room of {members}");
+    let mut rooms = Vec::new();
+    for members in ROOMS {
+        rooms.push(meter.room_of(members).await);
+    }
+    let history = room("1000006");
+    talk(&meter.server, &history, PAGES[2] + 10).await;
+    let mut rows = Vec::new();
+    for (at, (action, first)) in rooms[0].iter().enumerate() {
+        if rooms.iter().all(|actions| actions[at].1 == *first) {
+            rows.push(row(action, first));
+        } else {
+            let of = |(members, actions): (usize, &Vec<(String, Usage)>)| {
+                row(&format!("{action}, room of {members}"), &actions[at].1)
+            };
+            rows.extend(ROOMS.into_iter().zip(&rooms).map(of));
+        }
+    }
+    for limit in PAGES {
+        let usage = meter.page(&history, &format!("limit={limit}")).await;
+        rows.push(row(&format!("history, a page of {limit}"), &usage));
     }
     meter.stop().await;
+    // The posts are a word and an end. Nobody has connected here before.
+    let meter = Meter::start().await;
+    rows.push(row("connect, with one connection too many", &meter.displacement().await));
+    meter.stop().await;
+
+    let document = rows.iter().fold(INTRODUCTION.to_owned(), |mut text, row| {
+        writeln!(text, "{row}").expect("a text takes it");
+        text
+    });
+    if Vars::from_env().optional("CHAT_WRITE_COUNTS").is_some() {
+        std::fs::write(DOCUMENT, &document).expect("written");
+    }
+    let published = std::fs::read_to_string(DOCUMENT).expect("the document");
+    assert_eq!(published.lines().collect::<Vec<_>>(), document.lines().collect::<Vec<_>>());
 }
 
-/// The newest page and one from the middle are the same, and a longer history is no dearer. Half a unit is for whether the reader
-/// was shut out, where the reader is none of the page's senders.
+/// The newest page and one from the middle are the same, and a longer history is no dearer.
 #[tokio::test]
 async fn a_page_of_history_takes_what_is_on_it() {
     let meter = Meter::start().await;
     let (short, long) = (room("1000007"), room("1000008"));
     talk(&meter.server, &short, 110).await;
     talk(&meter.server, &long, 330).await;
-    for (limit, units) in [(1, 2.0), (50, 8.5), (100, 10.5)] {
-        for (room, before) in [(&short, 111), (&long, 331), (&long, 165)] {
-            let usage = meter.page(room, &format!("limit={limit}&before={before}")).await;
-            let expected = format!("authorize list-history | BatchGetItem Query | {units} read, 0 write");
-            assert_eq!(usage.to_string(), expected, "{limit} messages before {before}");
+    for limit in PAGES {
+        let of_short = meter.page(&short, &format!("limit={limit}&before=111")).await;
+        for before in [331, 165] {
+            let usage = meter.page(&long, &format!("limit={limit}&before={before}")).await;
+            assert_eq!(usage, of_short, "{limit} messages before {before}");
         }
     }
-    meter.stop().await;
-}
-
-/// So is what somebody costs who connects again and again.
-#[tokio::test]
-async fn the_oldest_connection_makes_place_for_a_few_requests() {
-    let meter = Meter::start().await;
-    let usage = meter.displacement().await;
-    // A word, of 128 bytes, and an end.
-    assert_eq!(usage.to_string(), "authorize connect | PutItem 3 UpdateItem | 0 read, 4 write | 2 posts of 64 B");
     meter.stop().await;
 }
 

@@ -7,11 +7,12 @@ use chat::{ConnectionId, Member};
 use chat_aws::now;
 use chat_tests::{Lambda, Posts, Server, Tls, device_of, enter, room, sample, user};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 /// What the samples in `events/` are signed with.
-const SAMPLE_SECRET: &str = "sample-secret-for-the-events-folder-only";
+pub const SAMPLE_SECRET: &str = "sample-secret-for-the-events-folder-only";
 
 pub struct Aws {
     pub server: Server,
@@ -38,13 +39,18 @@ impl Aws {
         if secure { &self.over_tls } else { &self.plain }
     }
 
+    /// What every function finds in its environment.
+    pub fn vars(&self, secure: bool) -> BTreeMap<&'static str, String> {
+        let mut vars = self.server.vars();
+        vars.insert("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", self.posts(secure).url().to_owned());
+        vars.insert("TOKEN_SECRET", SAMPLE_SECRET.into());
+        vars
+    }
+
     /// Starts a function with so much memory, in MB, as Lambda would say it.
     pub async fn start_function(&self, binary: &Path, memory: u64, secure: bool) -> Lambda {
-        let mut vars = self.server.vars();
-        let management = self.posts(secure).url().to_owned();
-        vars.insert("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", management);
+        let mut vars = self.vars(secure);
         vars.insert("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.to_string());
-        vars.insert("TOKEN_SECRET", SAMPLE_SECRET.into());
         if secure {
             vars.insert("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb_over_tls.clone());
             vars.insert("TLS_ROOTS", "system".into());
@@ -63,6 +69,7 @@ impl Aws {
             app.connections.forget(&member.connection).await.map_err(anyhow::Error::new)?;
             app.connections.remove_member(&member.connection, &room("1")).await.map_err(anyhow::Error::new)?;
             app.connections.open(&device_of(&member.connection), &member.user).await.map_err(anyhow::Error::new)?;
+            app.connections.add_room(&member.connection, &room("1")).await?;
             enter(&app, member, &room("1")).await;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! What each action takes, counted through the gateway and the functions, and what that is in dollars.
+//! What messages and pages cost in dollars, by what each takes, counted through the gateway and the functions.
 
 use crate::memory;
 use crate::model::{self, Dollars};
@@ -54,71 +54,13 @@ impl Costs {
             pages.push((limit, meter.page(&history, &format!("limit={limit}")).await));
         }
         meter.stop().await;
-        tell_counts(report, &counted, &pages);
         tell_dollars(report, &counted, cpu)?;
         tell_pages(report, &pages);
         Ok(())
     }
 }
 
-type Counted = [(usize, Vec<(&'static str, Usage)>)];
-
-fn tell_counts(report: &mut Report, counted: &Counted, pages: &[(usize, Usage)]) {
-    report.heading("What each action takes");
-    report.paragraph(
-        "Counted, not measured: a client's action through the gateway, its functions and an embedded DynamoDB that says the units of each \
-         request as AWS does. [A test](../tests/tests/local/costs.rs) holds every number. One connection does it in a room of so many, itself \
-         included; texts are of 100 characters.",
-    );
-    let row = |action: String, usage: &Usage| {
-        let list = |names: Vec<String>| if names.is_empty() { "–".to_owned() } else { names.join(", ") };
-        let requests = usage.requests.iter().map(|(name, count)| match count {
-            1 => name.clone(),
-            count => format!("{count} {name}"),
-        });
-        let size = usage.posted_bytes.checked_div(usage.posts).unwrap_or_default();
-        let posts =
-            if usage.posts == 0 { "–".to_owned() } else { format!("{} of {size} B", short(usage.posts as f64)) };
-        [
-            action,
-            list(usage.invocations.keys().cloned().collect()),
-            list(requests.collect()),
-            usage.requests.values().sum::<usize>().to_string(),
-            usage.read_units.to_string(),
-            usage.write_units.to_string(),
-            posts,
-        ]
-    };
-    let mut rows = Vec::new();
-    for (at, (action, first)) in counted[0].1.iter().enumerate() {
-        let rooms: Vec<_> = counted.iter().map(|(members, actions)| (members, &actions[at].1)).collect();
-        match rooms.iter().all(|(_, usage)| *usage == first) {
-            true => rows.push(row((*action).to_owned(), first)),
-            false => rows.extend(
-                rooms
-                    .iter()
-                    .map(|(members, usage)| row(format!("{action}, room of {}", short(**members as f64)), usage)),
-            ),
-        }
-    }
-    rows.extend(pages.iter().map(|(limit, usage)| row(format!("history, a page of {limit}"), usage)));
-    report.table(["action", "invocations", "DynamoDB requests", "", "read units", "write units", "posts"], rows);
-
-    let most = |action: &str| {
-        let usages = counted.iter().flat_map(|(_, actions)| actions).filter(|(name, _)| *name == action);
-        usages.map(|(_, usage)| usage.requests.values().sum::<usize>()).max().unwrap_or_default() as f64
-    };
-    report.at_most("DynamoDB requests of connect", most("connect"), 2.0, "");
-    // One of them keeps the number of a connection's rooms, and tells whether it is open.
-    report.at_most("DynamoDB requests of joinRoom", most("joinRoom"), 4.0, "");
-    report.at_most("DynamoDB requests of sendMessage", most("sendMessage"), 3.0, "");
-    report.at_most("DynamoDB requests of sendMessage with an id", most("sendMessage, with an id"), 3.0, "");
-    let page = pages.iter().map(|(_, usage)| usage.requests.values().sum::<usize>()).max().unwrap_or_default();
-    report.at_most("DynamoDB requests of a history page of any size", page as f64, 2.0, "");
-    // Telling one room takes a delete and a query. Of the others the last forgets the connection, when all rooms know.
-    let own = most("disconnect, in the room") - 2.0;
-    report.at_most("DynamoDB requests of $disconnect, and for each room", own, 3.0, "");
-}
+type Counted = [(usize, Vec<(String, Usage)>)];
 
 fn tell_dollars(report: &mut Report, counted: &Counted, cpu: SendCpu) -> Result<()> {
     let memory = memory::chosen()?["send-message"];

@@ -1,6 +1,8 @@
 //! The release binaries of the functions, built as they are deployed, and the events that they are given.
 
+use crate::aws::SAMPLE_SECRET;
 use anyhow::{Context, Result, ensure};
+use chat_local::Template;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use functions::FUNCTIONS;
@@ -16,6 +18,12 @@ pub const FLOOR: &str = "floor";
 /// Every function's name, as its folder has it.
 pub fn names() -> impl Iterator<Item = &'static str> {
     FUNCTIONS.iter().map(|(name, _)| *name)
+}
+
+/// The template, with the public secret of the samples.
+pub fn template() -> Result<Template> {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"))?;
+    Template::parse(&text, &BTreeMap::from([("TokenSecret".into(), SAMPLE_SECRET.into())]))
 }
 
 /// Where every function, and the floor, is: in a folder, or else built with the features that it is deployed with.

@@ -42,7 +42,7 @@ struct Arguments {
 enum Command {
     /// Everything that is promised about speed and cost, as a document
     All(All),
-    /// What each action takes of AWS, counted, and in dollars
+    /// What a million messages cost, and a million pages
     Costs(costs::Costs),
     /// How long each function takes from nothing to its first answer, beside one that does nothing
     ColdStart(cold_start::ColdStart),
@@ -131,7 +131,7 @@ impl All {
         let (mut measured, mut rest) = (Report::default(), Report::default());
         let cold = self.cold_start.run(&mut measured, binaries).await?;
         let post = self.fan_out.run(&mut measured, &binaries["send-message"]).await?;
-        memory::run(&mut measured, &cold, post)?;
+        memory::run(&mut measured, &cold, post).await?;
         let send = memory::send_cpu(&cold, post);
         costs::Costs {}.run(report, SendCpu { send, post }).await?;
         self.warm.run(&mut rest).await?;

@@ -43,7 +43,7 @@ pub use management::Management;
 pub use meter::{Meter, TYPICAL_TEXT, Usage, fill, talk};
 pub use mutation::{Mistake, Mutation};
 pub use posts::{Posted, Posts};
-pub use recorder::{Call, Recorder};
+pub use recorder::{Call, Recorder, steps};
 pub use samples::{Sample, conversation, plain_frame, sample_names};
 pub use server::Server;
 pub use tls::Tls;

@@ -8,7 +8,7 @@ use chrono::DateTime;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 /// One call of DynamoDB.
@@ -38,6 +38,21 @@ struct Passage {
     calls: Mutex<Vec<Call>>,
     /// How far DynamoDB's clock is ahead of this machine's, in seconds.
     ahead: OnceLock<i64>,
+    /// How long DynamoDB takes for an answer, besides what it takes here.
+    latency: OnceLock<Duration>,
+}
+
+/// How many of these calls waited for each other: the longest row of calls that each began after the one before had ended.
+pub fn steps(calls: &[Call]) -> usize {
+    let mut calls: Vec<_> = calls.iter().collect();
+    calls.sort_by_key(|call| call.ended);
+    let mut row: Vec<&Call> = Vec::new();
+    for call in calls {
+        if row.last().is_none_or(|last| last.ended <= call.began) {
+            row.push(call);
+        }
+    }
+    row.len()
 }
 
 impl Recorder {
@@ -45,6 +60,13 @@ impl Recorder {
     pub async fn with_clock(target: &str, ahead: i64) -> Self {
         let recorder = Self::before(target).await;
         recorder.passage.ahead.set(ahead).expect("set once");
+        recorder
+    }
+
+    /// Has DynamoDB take so long for each answer that calls which do not wait for each other overlap.
+    pub async fn with_latency(target: &str, latency: Duration) -> Self {
+        let recorder = Self::before(target).await;
+        recorder.passage.latency.set(latency).expect("set once");
         recorder
     }
 
@@ -57,7 +79,8 @@ impl Recorder {
     /// One that is told later where calls go in the end.
     pub async fn start() -> Self {
         let (target, calls) = (OnceLock::new(), Mutex::default());
-        let passage = Arc::new(Passage { target, http: crate::http_client(), calls, ahead: OnceLock::new() });
+        let (ahead, latency) = (OnceLock::new(), OnceLock::new());
+        let passage = Arc::new(Passage { target, http: crate::http_client(), calls, ahead, latency });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let router = Router::new().fallback(pass_on).with_state(Arc::clone(&passage));
@@ -101,6 +124,9 @@ async fn pass_on(
         headers.insert(DATE, http_date(now().seconds() + ahead));
     }
     let body = answer.bytes().await.expect("a body");
+    if let Some(latency) = passage.latency.get() {
+        tokio::time::sleep(*latency).await;
+    }
     let ended = Instant::now();
 
     let mut units = units(&serde_json::from_slice(&body).unwrap_or_default());
@@ -156,4 +182,31 @@ fn partition_key(call: &Value) -> &Value {
 fn kind(key: &Value) -> String {
     let key = key["S"].as_str().expect("a text");
     format!("{}#*", key.split_once('#').expect("a kind of key").0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_a_call_that_waited_for_the_one_before() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let call = |began, ended| Call {
+            operation: "Query".into(),
+            partitions: BTreeSet::new(),
+            read_units: 0.0,
+            write_units: 0.0,
+            began: at(began),
+            ended: at(ended),
+        };
+        for (calls, expected) in [
+            (vec![], 0),
+            (vec![call(0, 5), call(5, 9)], 2),
+            (vec![call(5, 9), call(0, 5), call(1, 20)], 2),
+            (vec![call(0, 50), call(10, 20), call(21, 30), call(60, 70)], 3),
+        ] {
+            assert_eq!(steps(&calls), expected, "{calls:?}");
+        }
+    }
 }

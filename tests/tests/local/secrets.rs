@@ -2,7 +2,8 @@
 
 use chat_aws::Vars;
 use chat_local::Tokens;
-use chat_tests::{Server, logged, sample, text_message, websocket_event};
+use chat_tests::{Server, logged, plain_frame, sample, text_message, websocket_event};
+use functions::FUNCTIONS;
 use serde_json::{Value, json};
 use tracing::Level;
 
@@ -58,6 +59,13 @@ fn invocations(tokens: &[String]) -> Vec<(&'static str, Value)> {
     }
     for event in ["list-history", "list-history-bad-limit"] {
         all.push(("list-history", sample(event)));
+    }
+    // Whatever else answers frames is sent its sample.
+    for (name, _) in FUNCTIONS {
+        if let Some(mut frame) = plain_frame(name).filter(|_| all.iter().all(|(named, _)| *named != name)) {
+            frame["secret"] = json!(CONTENT);
+            all.push((name, websocket_event(&frame)));
+        }
     }
     all
 }

@@ -1,17 +1,12 @@
-//! What grows with what is there already: nothing, for a page of history; what must, for a join.
+//! A page of history does not become slower or dearer as the history grows.
 
-use crate::aws::{Aws, event, is_good};
-use crate::model::POST_LATENCY;
-use crate::process::{cpu_at_rest, memory};
 use crate::report::{Report, median, milliseconds, short};
 use anyhow::{Context, Result, anyhow, ensure};
 use chat::{Cursor, ListHistory, MessageId, RoomId};
-use chat_aws::{SEND_TIMEOUT_SECONDS, posts_in_flight};
-use chat_tests::{Meter, Recorder, Server, fill, room, talk};
+use chat_tests::{Recorder, Server, room, talk};
 use clap::Args;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Messages of the room that a long history is compared with, and of a page.
@@ -24,9 +19,6 @@ const READS: usize = 200;
 /// Rows of one `BatchWriteItem`, DynamoDB's limit, and batches at the same time.
 const BATCH: usize = 25;
 const BATCHES_AT_ONCE: usize = 4;
-
-/// Members of the room that is joined.
-const CROWD: usize = 10_000;
 
 /// Goal: how much longer a page may take.
 const LONGER_MAX: f64 = 1.5;
@@ -48,7 +40,7 @@ struct Read {
 }
 
 impl Growth {
-    pub async fn run(self, report: &mut Report, join_room: &Path) -> Result<()> {
+    pub async fn run(self, report: &mut Report) -> Result<()> {
         let reads = self.reads().await?;
         report.heading("Growth");
         report.paragraph(format!(
@@ -74,7 +66,7 @@ impl Growth {
             "the same",
             same,
         );
-        join(report, join_room).await
+        Ok(())
     }
 
     async fn reads(self) -> Result<Vec<Read>> {
@@ -126,40 +118,5 @@ async fn write(server: &Server, room: &RoomId, messages: usize) -> Result<()> {
         server.dynamodb("BatchWriteItem", json!({"RequestItems": {"ChatTable": rows}}))
     });
     stream::iter(batches).buffer_unordered(BATCHES_AT_ONCE).map(drop).collect::<()>().await;
-    Ok(())
-}
-
-/// A join into a crowd: who is there must be told, and who joins must know whether another of its devices is.
-async fn join(report: &mut Report, join_room: &Path) -> Result<()> {
-    eprintln!("a join into a room of {CROWD}");
-    let meter = Meter::start().await;
-    let counted = meter.room_of(CROWD).await;
-    meter.stop().await;
-    let (_, usage) = counted.iter().find(|(action, _)| *action == "joinRoom").context("a join")?;
-
-    let aws = Aws::start(POST_LATENCY).await;
-    aws.prepare().await?;
-    fill(&aws.server, &room("1"), CROWD - 2).await;
-    let mut lambda = aws.start_function(join_room, 256, true).await;
-    lambda.ready().await;
-    let began = Instant::now();
-    let (kind, answer) = lambda.invoke(event("join-room")).await;
-    let took = began.elapsed();
-    ensure!(is_good(&kind, &answer), "{kind}: {answer}");
-    let cpu = cpu_at_rest(lambda.id()).await?;
-    let memory = memory(lambda.id(), "VmHWM")?;
-    let posts = aws.posts(true).take().posts;
-    aws.stop().await;
-    report.paragraph(format!(
-        "A join into a room of {}, which tells everybody there: {usage}. The binary of `join-room`, cold, with the {} posts in flight of its 256 MB and \
-         a whole CPU, takes {} s ({} s of CPU, {} MiB) until it has told {} members. Its time-out is {SEND_TIMEOUT_SECONDS} s: a deployment with rooms of that \
-         size gives it more memory, by the table under *Fan-out*.",
-        short(CROWD as f64),
-        posts_in_flight(256),
-        short(took.as_secs_f64()),
-        short(cpu.as_secs_f64()),
-        short(memory as f64 / 1_024.0),
-        short(posts as f64),
-    ));
     Ok(())
 }

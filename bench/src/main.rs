@@ -50,7 +50,7 @@ enum Command {
     FanOut(fan_out::FanOut),
     /// A send to a room of ten, through the local gateway
     Warm(warm::Warm),
-    /// A page of a history of a million messages, and a join into a room of 10,000
+    /// A page of a history of a million messages
     Growth(growth::Growth),
     /// Random faults under load, until so many messages are acknowledged; fails if one is lost, doubled or out of order
     Soak(soak::Soak),
@@ -114,7 +114,7 @@ async fn run(command: Command, folder: Option<&Path>) -> Result<()> {
             fan_out.run(&mut report, &functions::binaries(folder)?["send-message"]).await?;
         }
         Command::Warm(warm) => warm.run(&mut report).await?,
-        Command::Growth(growth) => growth.run(&mut report, &functions::binaries(folder)?["join-room"]).await?,
+        Command::Growth(growth) => growth.run(&mut report).await?,
         Command::Soak(soak) => return soak.run().await,
         Command::Load(load) => return load.run().await,
         Command::Serve => return load::serve().await,
@@ -135,7 +135,7 @@ impl All {
         let send = memory::send_cpu(&cold, post);
         costs::Costs {}.run(report, SendCpu { send, post }).await?;
         self.warm.run(&mut rest).await?;
-        self.growth.run(&mut rest, &binaries["join-room"]).await?;
+        self.growth.run(&mut rest).await?;
         report.append(measured);
         report.append(rest);
         Ok(())

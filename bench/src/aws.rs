@@ -1,5 +1,5 @@
-//! What stands in for AWS while the binaries are measured: DynamoDB's protocol with the tables of the template, and a
-//! management API that takes a while; both also over TLS, with a certificate of this run.
+//! Stands in for AWS while the binaries are measured: DynamoDB's protocol with the template's tables, and a management API
+//! with a set latency. Both also speak TLS, with a certificate made for this run.
 
 use crate::functions::FLOOR;
 use anyhow::Result;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-/// What the samples in `events/` are signed with.
+/// The secret that the tokens in `events/` are signed with.
 pub const SAMPLE_SECRET: &str = "sample-secret-for-the-events-folder-only";
 
 pub struct Aws {
@@ -59,13 +59,12 @@ impl Aws {
         Lambda::start(&binary.display().to_string(), vars).await
     }
 
-    /// Makes it so that a function's sample event finds what it is about: a connection that is open and in a room, and
-    /// somebody else there.
+    /// Writes the rows that a sample event needs: its connection is open and in a room, with one other member.
     pub async fn prepare(&self) -> Result<()> {
         let app = self.server.app();
         let (me, other) = (member("L0SM9cOFvHcCIhw=", "1"), member("L0SNaaaavHcCIhw=", "2"));
         for member in [&me, &other] {
-            // As if nothing had been measured before.
+            // Removes what an earlier measurement left.
             app.connections.forget(&member.connection).await.map_err(anyhow::Error::new)?;
             app.connections.remove_member(&member.connection, &room("1")).await.map_err(anyhow::Error::new)?;
             app.connections.open(&device_of(&member.connection), &member.user).await.map_err(anyhow::Error::new)?;
@@ -79,7 +78,7 @@ impl Aws {
 /// What API Gateway sends a function.
 pub fn event(function: &str) -> Value {
     if function == "disconnect-user" {
-        return json!({"userId": 99}); // nobody whose token the other events have
+        return json!({"userId": 99}); // no other event is of this user
     }
     sample(match function {
         "default" | FLOOR => "default-ping",

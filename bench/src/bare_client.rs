@@ -1,5 +1,5 @@
-//! The barest client of the management API: hyper and the SDK's signing crate, one socket per post in flight, in a
-//! process of its own so that its CPU can be told from ours.
+//! The smallest possible client of the management API: hyper and the SDK's signing crate, with one socket per post in flight.
+//! It runs in its own process, so that its CPU is measured apart from ours.
 
 use crate::process::cpu;
 use anyhow::{Context, Result, ensure};
@@ -64,8 +64,8 @@ impl Bare {
         Ok(Running { client, orders, answers })
     }
 
-    /// Posts to all whenever a line comes in, and answers with the CPU that it took, in nanoseconds. On one thread, as a
-    /// function does.
+    /// For each line on standard input, posts to all and prints the CPU it took, in nanoseconds. Uses one thread, like a
+    /// function.
     pub fn run(self) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         LocalSet::new().block_on(&runtime, self.rounds())
@@ -103,7 +103,7 @@ impl Bare {
 }
 
 impl Running {
-    /// Has it post to all, and answers the CPU that it took. The first time it opens its sockets.
+    /// Lets it post to all, and returns the CPU it took. The first call opens its sockets.
     pub async fn round(&mut self) -> Result<Duration> {
         self.orders.write_all(b"\n").await?;
         let answer = self.answers.next_line().await?.context("the bare client failed")?;
@@ -171,7 +171,7 @@ fn post(uri: &Uri, number: usize, frame: &Bytes) -> Result<Request<Full<Bytes>>>
     Ok(request)
 }
 
-/// What a member is pushed, of the usual size.
+/// A push of the usual size.
 fn frame() -> Bytes {
     let sender = json!({"id": 1001, "username": "guang", "nickName": "光", "headPic": "https://example.com/guang.png"});
     let message: Value = json!({"id": 42, "type": "text", "content": TYPICAL_TEXT, "chatroomId": 1, "senderId": 1001,

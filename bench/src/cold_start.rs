@@ -1,5 +1,5 @@
-//! From nothing to the first answer: every function's binary under Lambda's runtime API, its calls over TLS, and beside
-//! it, in the same run, a function that does nothing.
+//! The time from a process's start to its first answer: every function's binary under Lambda's runtime API, with its calls
+//! over TLS. A function that does nothing is measured in the same run, for comparison.
 
 use crate::aws::{Aws, event, is_good};
 use crate::functions::{self, FLOOR};
@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Answers after the first that a warm one is taken from.
+/// A warm answer's CPU is the mean of this many answers after the first.
 const WARM: usize = 20;
 
-/// Goals, as multiples of the floor's CPU, and of the file that is deployed.
+/// Goals: two multiples of the floor's CPU, and the size of the deployed file in MB.
 const INIT_MAX: f64 = 1.5;
 const FIRST_MAX: f64 = 3.0;
 const ZIP_MAX: f64 = 2.5;
@@ -34,13 +34,13 @@ struct Start {
     init: Duration,
     init_cpu: Duration,
     first: Duration,
-    /// From the start of the process on.
+    /// CPU from the process's start to the first answer.
     first_cpu: Duration,
     warm_cpu: Duration,
     memory: u64,
 }
 
-/// The middle of many starts of one function.
+/// The medians of many starts of one function.
 #[derive(Debug, Clone)]
 pub struct Cold {
     pub init: Duration,
@@ -50,7 +50,7 @@ pub struct Cold {
     pub warm_cpu: Duration,
     pub memory: u64,
     pub zipped: usize,
-    /// Of the floor's CPU in the same round.
+    /// Multiples of the floor's CPU in the same round.
     pub init_ratio: f64,
     pub first_ratio: f64,
 }
@@ -67,7 +67,7 @@ impl ColdStart {
         let mut starts: BTreeMap<&str, Vec<Start>> = BTreeMap::new();
         for round in 0..self.rounds {
             eprintln!("cold start, round {} of {}", round + 1, self.rounds);
-            // One of each in turn, so that whatever else the machine does befalls all.
+            // One start of each in turn, so that other load on the machine slows all of them alike.
             for name in &names {
                 starts.entry(name).or_default().push(start(&aws, name, &binaries[*name]).await?);
             }

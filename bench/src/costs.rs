@@ -13,13 +13,13 @@ use std::time::Duration;
 const ROOMS: [usize; 4] = [1, 10, 100, 1_000];
 const PAGES: [usize; 3] = [1, 50, 100];
 
-/// Connections of a deployment whose every message scans for its recipients; the middle one is compared by room.
+/// Connections of a deployment that scans all of them for each message. The second is compared with our rooms.
 const CONNECTIONS: [usize; 3] = [1_000, 10_000, 100_000];
 
-/// DynamoDB reads this many bytes by half a unit, if the read need not be consistent.
+/// Half a unit reads this many bytes, if the read is eventually consistent.
 const HALF_UNIT_BYTES: usize = 4_096;
 
-/// A row of the Connections table, by DynamoDB's way of counting.
+/// The size of a row of the Connections table, as DynamoDB counts it.
 const ROW_BYTES: usize = 77;
 
 /// CPU of a send and of each post, on a whole vCPU.
@@ -30,7 +30,7 @@ pub struct SendCpu {
 }
 
 impl Default for SendCpu {
-    /// What was measured once, for a run that counts alone.
+    /// Figures measured once, for a run of `costs` that measures nothing itself.
     fn default() -> Self {
         Self { send: Duration::from_micros(900), post: Duration::from_micros(120) }
     }
@@ -78,7 +78,7 @@ fn tell_dollars(report: &mut Report, counted: &Counted, cpu: SendCpu) -> Result<
     for (members, actions) in counted {
         let (_, usage) = actions.iter().find(|(action, _)| *action == "sendMessage, with an id").context("a send")?;
         let dollars = model::frame(usage, memory, cpu.send, cpu.post);
-        // It reads the members once, by a query; the rest is the same.
+        // The scan takes the place of the one query for the members; all other costs stay.
         let scanned = dollars.sum() + (scan_units(CONNECTIONS[1]) - usage.read_units) * prices::READ_UNITS;
         rows.push(row(*members, &dollars, scanned));
     }
@@ -133,7 +133,7 @@ fn tell_pages(report: &mut Report, pages: &[(usize, Usage)]) {
     report.table(["", "API Gateway", "Lambda's requests", "DynamoDB", "together"], rows);
 }
 
-/// What a scan of all connections takes, read as cheaply as can be.
+/// The read units of a scan of all connections, eventually consistent.
 fn scan_units(connections: usize) -> f64 {
     (connections * ROW_BYTES).div_ceil(HALF_UNIT_BYTES) as f64 / 2.0
 }

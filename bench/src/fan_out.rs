@@ -1,5 +1,5 @@
-//! One message to many members: the binary of `send-message` against a management API that takes 15 ms a post, and the
-//! barest client that could do the same.
+//! One message to many members: the binary of `send-message` against a management API that takes 15 ms for a post, beside
+//! the smallest client that does the same.
 
 use crate::aws::{Aws, event, is_good};
 use crate::bare_client::Bare;
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Sends of one function to one room: the first finds no socket open, the others are warm.
+/// Sends of one function to one room. The first opens the sockets; the others are warm.
 const SENDS: usize = 16;
 
-/// Goals: of the time that waiting alone takes, of the bare client's CPU, and in MiB.
+/// Goals: multiples of the time spent waiting and of the bare client's CPU, and MiB.
 const TIME_MAX: f64 = 1.5;
 const CPU_MAX: f64 = 3.5;
 const MEMORY_MAX: f64 = 32.0;
@@ -29,7 +29,7 @@ pub struct FanOut {
     members: Vec<usize>,
 }
 
-/// What it took to post to a room's members.
+/// Time, CPU and memory of posting to a room's members.
 pub struct Fan {
     members: usize,
     secure: bool,
@@ -39,16 +39,16 @@ pub struct Fan {
     first_cpu: Duration,
     warm_cpu: Duration,
     sockets: usize,
-    /// The most that the function was ever resident, in kB.
+    /// The function's peak resident memory, in kB.
     memory: u64,
     bare_first_cpu: Duration,
     bare_warm_cpu: Duration,
-    /// Of the bare client's CPU right after it, warm.
+    /// A multiple of the bare client's CPU, measured right after it, both warm.
     cpu_ratio: f64,
 }
 
 impl FanOut {
-    /// Answers the CPU of one post over TLS, warm.
+    /// Returns the CPU of one post over TLS, warm.
     pub async fn run(self, report: &mut Report, send_message: &Path) -> Result<Duration> {
         let mut fans = Vec::new();
         for secure in [false, true] {
@@ -61,16 +61,16 @@ impl FanOut {
     }
 }
 
-/// Has a function with so much memory send to a room of so many.
+/// Lets a function with this much memory send to a room of this many members.
 async fn fan_out(send_message: &Path, members: usize, megabytes: u64, secure: bool) -> Result<Fan> {
     let aws = Aws::start(POST_LATENCY).await;
     fill(&aws.server, &room("1"), members).await;
-    // Who sends is not in the room, and its connection has to be open.
+    // The sender is not in the room, so its connection must be open.
     open(&aws.server.app(), &sample("send-message")).await;
     let in_flight = posts_in_flight(megabytes);
     let mut lambda = aws.start_function(send_message, megabytes, secure).await;
     lambda.ready().await;
-    // One of its own, since open sockets are counted.
+    // A management API of its own, because its open sockets are counted.
     let bare_posts = Posts::start(POST_LATENCY, secure.then_some(&aws.tls)).await;
     let url = bare_posts.url().to_owned();
     let bare = Bare { url, roots: secure.then(|| aws.tls.roots()), posts: members, in_flight };
@@ -112,7 +112,7 @@ async fn fan_out(send_message: &Path, members: usize, megabytes: u64, secure: bo
     })
 }
 
-/// The sample, as a message that was not sent before.
+/// The sample with a new `clientMessageId`.
 fn numbered(number: usize) -> Result<Value> {
     let mut event = event("send-message");
     let mut frame: Value = serde_json::from_str(event["body"].as_str().context("a body")?)?;
@@ -186,7 +186,7 @@ fn tell(report: &mut Report, fans: &[Fan]) -> Result<Duration> {
     Ok(post_cpu)
 }
 
-/// How many members one function reaches before its time is over.
+/// How many members one function reaches before its time-out.
 fn reach(report: &mut Report, post_cpu: Duration, to_waiting: f64) {
     let time = (SEND_TIMEOUT_SECONDS - 1) as f64;
     let rows = [128_u64, 256, 512, 1_024, VCPU].map(|megabytes| {
@@ -209,7 +209,7 @@ fn reach(report: &mut Report, post_cpu: Duration, to_waiting: f64) {
     );
 }
 
-/// What waiting for posts alone takes.
+/// The time that waiting for posts takes, without any work.
 fn waiting(fan: &Fan) -> Duration {
     POST_LATENCY * u32::try_from(fan.members.div_ceil(fan.in_flight)).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! The release binaries of the functions, built as they are deployed, and the events that they are given.
+//! The functions: their names, their template, and their release binaries, built as they are deployed.
 
 use crate::aws::SAMPLE_SECRET;
 use anyhow::{Context, Result, ensure};
@@ -26,7 +26,7 @@ pub fn template() -> Result<Template> {
     Template::parse(&text, &BTreeMap::from([("TokenSecret".into(), SAMPLE_SECRET.into())]))
 }
 
-/// Where every function, and the floor, is: in a folder, or else built with the features that it is deployed with.
+/// The binaries of all functions and of the floor: from a folder, or built with the features that are deployed.
 pub fn binaries(folder: Option<&Path>) -> Result<BTreeMap<String, PathBuf>> {
     if let Some(folder) = folder {
         return Ok(names().chain([FLOOR]).map(|name| (name.to_owned(), folder.join(name))).collect());
@@ -58,7 +58,7 @@ fn cargo(what: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
     Ok(binaries.collect())
 }
 
-/// What a binary is in the zip file that Lambda is given, in bytes. The file's directory adds some 120.
+/// The size of a binary in the zip file for Lambda, in bytes. The zip file's directory adds about 120.
 pub fn zipped(binary: &Path) -> Result<usize> {
     let bytes = std::fs::read(binary).with_context(|| format!("failed to read {}", binary.display()))?;
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());

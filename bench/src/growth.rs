@@ -9,18 +9,18 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Messages of the room that a long history is compared with, and of a page.
+/// Messages in the short history, and on a page.
 const FEW: usize = 100;
 const PAGE: usize = 50;
 
-/// Pages that a time is the median of.
+/// Reads of one page; its time is their median.
 const READS: usize = 200;
 
-/// Rows of one `BatchWriteItem`, DynamoDB's limit, and batches at the same time.
+/// Rows of one `BatchWriteItem` (DynamoDB's limit), and batches written at the same time.
 const BATCH: usize = 25;
 const BATCHES_AT_ONCE: usize = 4;
 
-/// Goal: how much longer a page may take.
+/// Goal: how much longer a page of the long history may take.
 const LONGER_MAX: f64 = 1.5;
 
 #[derive(Args, Clone, Copy)]
@@ -100,7 +100,7 @@ impl Growth {
     }
 }
 
-/// Writes many messages, each the copy of one that the product wrote, under its own id.
+/// Writes many messages. Each is a copy, with its own id, of one message that the product wrote.
 async fn write(server: &Server, room: &RoomId, messages: usize) -> Result<()> {
     talk(server, room, 1).await;
     let partition = format!("ROOM#{room}");

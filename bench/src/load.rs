@@ -1,4 +1,4 @@
-//! A thousand people who are connected, and a gateway whose memory must not grow for it.
+//! A thousand clients stay connected for a while, and the gateway's memory must not grow.
 
 use anyhow::{Context, Result, bail};
 use chat_tests::{Deployment, Server, fresh};
@@ -21,24 +21,24 @@ use tokio_tungstenite::tungstenite::Message;
 /// How long an ack or a last push may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Between one client's arrival and the next.
+/// The time between two clients' arrivals.
 const ARRIVAL: Duration = Duration::from_millis(10);
 
 /// How often memory is read.
 const READING_EVERY: Duration = Duration::from_secs(15);
 
-/// How much more memory there may be at the end than after a quarter of the time: allocators keep some of what they were
-/// given back, and a leak of a crowd's connections would be a multiple.
+/// How much the memory may grow from a quarter of the time to the end. An allocator keeps some freed memory; a leak of the
+/// crowd's connections would be several times this.
 const GROWTH_MAX: f64 = 1.25;
 
-/// How often a client looks whether it is over.
+/// How often a client checks whether the run is over.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// How long after the last send a push may still be on its way to a client that stays.
 const LAST_PUSHES: Duration = Duration::from_secs(2);
 
-/// Ids before its newest that a client which vanishes may lack: pushes overtake each other by about as many as there are
-/// sends at the same time in its room.
+/// How many ids before its newest a client may lack when it vanishes. Pushes overtake each other by about as many ids as
+/// there are simultaneous sends in the room.
 const OVERTAKING_IDS: u64 = 50;
 
 #[derive(Args)]
@@ -59,7 +59,7 @@ pub struct Load {
     restless: u32,
 }
 
-/// A local run whose data is on disk; prints where it is, and ends with its standard input.
+/// A local run with its data on disk. It prints its addresses, and ends when its standard input does.
 pub async fn serve() -> Result<()> {
     let data = tempfile::tempdir().context("failed to make a folder")?;
     let server = Server::start_in(data.path()).await;
@@ -99,7 +99,7 @@ impl Served {
     }
 }
 
-/// What all clients tell.
+/// The counts of all clients.
 #[derive(Default)]
 struct Tally {
     connected: AtomicUsize,
@@ -107,9 +107,9 @@ struct Tally {
     sent: AtomicUsize,
     acked: AtomicUsize,
     delivered: AtomicUsize,
-    /// Sends that were answered with an error, and sent again.
+    /// Sends that were answered with an error and then repeated.
     repeated: AtomicUsize,
-    /// Pushes that did not come, so that the history was asked.
+    /// Pushes that did not come, so that a client read the history.
     caught_up: AtomicUsize,
     /// Acknowledged ids by room.
     ids: Vec<Mutex<BTreeSet<u64>>>,
@@ -135,7 +135,7 @@ impl Load {
                 every: Duration::from_secs_f64(self.clients as f64 / self.rate as f64),
                 restless: (number as u32 * 37) % 100 < self.restless,
             };
-            // API Gateway takes 500 connections a second; a laptop fewer.
+            // API Gateway accepts 500 connections a second; a laptop accepts fewer.
             sleep(ARRIVAL).await;
             #[allow(clippy::disallowed_methods, reason = "joined below")]
             clients.push(tokio::spawn(client.live()));
@@ -167,7 +167,7 @@ impl Load {
             .context("the local run does not end: a connection is stuck")??;
         println!("the local run ended by itself: no connection is stuck");
 
-        // The first reading is of a process that has just made its buffers.
+        // The first quarter is left out: the process is still filling its buffers.
         let (early, late) = (readings[readings.len() / 4], readings[readings.len() - 1]);
         let growth = late as f64 / early as f64;
         println!("memory {early} kB after a quarter of the time, {late} kB at the end: {growth:.2} times");
@@ -212,12 +212,12 @@ struct Client {
     room: u64,
     index: usize,
     dice: StdRng,
-    /// Between two sends.
+    /// The time between two sends.
     every: Duration,
     restless: bool,
 }
 
-/// What one connection has heard.
+/// What one connection received.
 #[derive(Default)]
 struct Heard {
     /// The join's `lastId`; none before it.
@@ -234,7 +234,7 @@ enum End {
 }
 
 impl Client {
-    /// Lives until it is over. Answers how many messages it got neither by a push nor from the history.
+    /// Runs until the end. Returns how many messages came neither by a push nor in the history.
     async fn live(mut self) -> Result<usize> {
         let token = self.deployment.token_of(fresh());
         let mut lost = 0;
@@ -288,7 +288,7 @@ impl Client {
                         break End::Over;
                     }
                 }
-                // Only what was acknowledged before can be counted on, so nothing may be under way.
+                // A send under way might be acknowledged later, so it does not vanish with one.
                 () = &mut end, if heard.waiting.is_empty() && over_since.is_none() => break End::Vanished,
             }
         };
@@ -303,7 +303,7 @@ impl Client {
         Ok((ended, lost))
     }
 
-    /// Takes in a frame. Answers what is to be sent again.
+    /// Reads a frame. Returns a message that must be sent again.
     fn hear(&self, frame: &Value, heard: &mut Heard) -> Result<Vec<String>> {
         match (frame["type"].as_str(), frame["requestId"].as_str()) {
             (Some("sendMessage"), _) => {
@@ -321,7 +321,7 @@ impl Client {
                 }
             }
             (Some("joinRoom" | "leaveRoom"), _) => {}
-            // API Gateway's own words name no request of ours.
+            // API Gateway's own error names no request of ours.
             _ => {
                 self.tally.repeated.fetch_add(heard.waiting.len(), Ordering::Relaxed);
                 return Ok(heard.waiting.values().cloned().collect());
@@ -340,13 +340,13 @@ impl Client {
         (key, send.to_string())
     }
 
-    /// Everybody's last acks are in once nobody waits for one; pushes came before them.
+    /// Whether every send is acknowledged and the last pushes have had their time. A message's pushes go out before its ack.
     fn is_quiet(&self, since: Instant) -> bool {
         let all_acked = self.tally.acked.load(Ordering::Relaxed) >= self.tally.sent.load(Ordering::Relaxed);
         since.elapsed() > PATIENCE || (all_acked && since.elapsed() > LAST_PUSHES)
     }
 
-    /// What was acknowledged while it was there, and not pushed to it.
+    /// The messages that were acknowledged during the connection and not pushed to it.
     fn missing(&self, heard: &Heard, ended: &End) -> BTreeSet<u64> {
         let Some(since) = heard.since else { return BTreeSet::new() };
         let newest = heard.pushed.last().copied().unwrap_or(since);
@@ -359,7 +359,7 @@ impl Client {
         expected.filter(|id| !heard.pushed.contains(id)).copied().collect()
     }
 
-    /// Asks the history for what is missing, as a client does. Answers how much is not there either.
+    /// Reads missing messages from the history, as a client does. Returns how many are missing there too.
     async fn catch_up(&self, token: &str, mut missing: BTreeSet<u64>) -> usize {
         self.tally.caught_up.fetch_add(missing.len(), Ordering::Relaxed);
         let mut after = missing.first().map_or(u64::MAX, |first| first - 1);

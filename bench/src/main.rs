@@ -1,4 +1,4 @@
-//! What is promised about speed and cost, measured; and runs that are too long for a test.
+//! Measures the promises about speed and cost, and has the runs that are too long for a test.
 //!
 //! `cargo run --release -p chat-bench -- all > docs/benchmarks.md`
 
@@ -82,7 +82,7 @@ struct All {
 fn main() -> ExitCode {
     let Arguments { binaries, command } = Arguments::parse();
     let run = match command {
-        // It has a runtime of its own, of one thread.
+        // It starts its own runtime with one thread.
         Command::Bare(bare) => bare.run(),
         command => {
             let runtime = tokio::runtime::Runtime::new().map_err(Into::into);
@@ -127,7 +127,7 @@ async fn run(command: Command, folder: Option<&Path>) -> Result<()> {
 
 impl All {
     async fn run(self, report: &mut Report, binaries: &BTreeMap<String, PathBuf>) -> Result<()> {
-        // What is counted comes first, though it takes a figure of what is measured.
+        // Costs come first in the document, although they need a measured figure.
         let (mut measured, mut rest) = (Report::default(), Report::default());
         let cold = self.cold_start.run(&mut measured, binaries).await?;
         let post = self.fan_out.run(&mut measured, &binaries["send-message"]).await?;

@@ -1,4 +1,4 @@
-//! How much memory each function has, and what it would cost and take with another.
+//! The time and cost of each function with its memory size and with others.
 
 use crate::aws::{Aws, event, is_good};
 use crate::cold_start::Cold;
@@ -97,7 +97,7 @@ pub fn send_cpu(cold: &BTreeMap<String, Cold>, post_cpu: Duration) -> Duration {
     warm_cpu(&cold["send-message"], Waits { steps: 2, posts: MEMBERS }, post_cpu)
 }
 
-/// A warm answer's CPU without that of its posts: it was measured with one or two members.
+/// The CPU of a warm answer without its posts. It was measured with two members in the room.
 fn warm_cpu(cold: &Cold, waits: Waits, post_cpu: Duration) -> Duration {
     let measured_posts = u32::from(waits.posts > 0) * 2;
     cold.warm_cpu.saturating_sub(post_cpu * measured_posts)

@@ -1,4 +1,4 @@
-//! From what is counted and measured to what it costs: how long a function takes with so much memory, and what AWS asks.
+//! Computes time and cost from counts and measurements: how long a function takes with some memory, and AWS's price.
 
 use crate::prices;
 use chat_aws::posts_in_flight;
@@ -8,31 +8,31 @@ use std::time::Duration;
 /// Memory with which a function has a vCPU to itself, in MB.
 pub const VCPU: u64 = 1_769;
 
-/// What DynamoDB takes for an answer inside a Region, about.
+/// About how long DynamoDB takes to answer inside a Region.
 pub const DYNAMODB_LATENCY: Duration = Duration::from_millis(4);
 
-/// What a post takes inside a Region, about.
+/// About how long a post takes inside a Region.
 pub const POST_LATENCY: Duration = Duration::from_millis(15);
 
-/// API Gateway meters a WebSocket message by so many bytes.
+/// API Gateway meters a WebSocket message in units of this many bytes.
 const METERED_BYTES: usize = 32 * 1_024;
 
-/// Share of invocations of which X-Ray records a trace, by Lambda's rule; the first of each second comes on top.
+/// The share of invocations that X-Ray traces by Lambda's rule. It also traces the first of each second.
 const TRACED: f64 = 0.05;
 
-/// A line of API Gateway's access log, as the template formats it, in bytes, about.
+/// About how many bytes a line of API Gateway's access log has, in the template's format.
 const ACCESS_LOG_BYTES: f64 = 450.0;
 
 /// What an invocation does, besides using CPU.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits {
-    /// Requests to DynamoDB that wait for each other; those side by side are one.
+    /// DynamoDB requests that wait for each other. Requests side by side count as one.
     pub steps: u32,
     pub posts: usize,
 }
 
-/// How long an invocation takes with so much memory, in MB: what it waits for, or what its share of a vCPU takes for it,
-/// whichever is longer while it posts, and one after the other otherwise.
+/// How long an invocation takes with this memory, in MB. While it posts, waiting and CPU overlap and the longer one counts;
+/// otherwise they add up.
 pub fn duration(memory: u64, cpu: Duration, post_cpu: Duration, waits: Waits) -> Duration {
     let share = memory.min(VCPU) as f64 / VCPU as f64;
     let rounds = waits.posts.div_ceil(posts_in_flight(memory));
@@ -43,12 +43,12 @@ pub fn duration(memory: u64, cpu: Duration, post_cpu: Duration, waits: Waits) ->
 
 /// Dollars for a million invocations of one function.
 pub fn lambda(memory: u64, duration: Duration) -> f64 {
-    // Billed by the millisecond, rounded up.
+    // Lambda bills whole milliseconds, rounded up.
     let seconds = (duration.as_secs_f64() * 1e3).ceil() / 1e3;
     prices::INVOCATIONS + seconds * memory as f64 / 1_024.0 * prices::GB_SECOND * 1e6
 }
 
-/// Dollars for a million times the same action of a room, by who asks for them.
+/// Dollars for a million times the same action in a room, by service.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Dollars {
     pub api_gateway: f64,
@@ -64,13 +64,13 @@ impl Dollars {
     }
 }
 
-/// A frame that comes in, what it makes a function do, its reply, and what is pushed for it.
+/// The cost of a frame: the frame in, the function's work, the reply and the pushes.
 pub fn frame(usage: &Usage, memory: u64, cpu: Duration, post_cpu: Duration) -> Dollars {
     let size = usage.posted_bytes.checked_div(usage.posts).unwrap_or_default();
     let metered = size.div_ceil(METERED_BYTES).max(1) * usage.posts;
     let waits = Waits { steps: 2, posts: usage.posts };
     Dollars {
-        // In, and the reply.
+        // Two more: the frame in, and the reply.
         api_gateway: (metered + 2) as f64 * prices::WEBSOCKET_MESSAGES,
         lambda: lambda(memory, duration(memory, cpu, post_cpu, waits)),
         dynamodb: usage.read_units * prices::READ_UNITS + usage.write_units * prices::WRITE_UNITS,

@@ -1,4 +1,4 @@
-//! What AWS asks, in dollars, on demand and without the free tier.
+//! AWS's prices in dollars, on demand and without the free tier.
 
 /// When and where the prices were looked up.
 pub const AS_OF: &str = "us-east-1, November 2026";

@@ -35,19 +35,19 @@ impl Report {
         }
     }
 
-    /// Notes a figure that must not be above its goal.
+    /// Records a figure that must not exceed its goal.
     pub fn at_most(&mut self, what: impl Display, measured: f64, goal: f64, unit: &str) {
         self.goal(what, format!("{}{unit}", short(measured)), format!("≤ {}{unit}", short(goal)), measured <= goal);
     }
 
-    /// Notes whether something is as it must be.
+    /// Records whether a goal is met.
     pub fn goal(&mut self, what: impl Display, measured: impl Display, goal: impl Display, met: bool) {
         let goal = Goal { what: what.to_string(), measured: measured.to_string(), goal: goal.to_string(), met };
         eprintln!("{}: {} ({}) {}", goal.what, goal.measured, goal.goal, if met { "met" } else { "MISSED" });
         self.goals.push(goal);
     }
 
-    /// Adds what another one says.
+    /// Appends another report.
     pub fn append(&mut self, other: Self) {
         self.text.push_str(&other.text);
         self.goals.extend(other.goals);
@@ -84,7 +84,7 @@ fn machine() -> String {
     format!("Measured on {day}, {cores} cores, {}, {}.", model.unwrap_or("unknown CPU"), std::env::consts::ARCH)
 }
 
-/// A number in as many digits as say something.
+/// A number, shortened to about three digits.
 pub fn short(number: f64) -> String {
     match number.abs() {
         0.0 => "0".to_owned(),
@@ -110,7 +110,7 @@ pub fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// The middle one, or another share of the way from the least to the most.
+/// The time at this share of the way from the shortest to the longest: at 0.5 it is the median.
 pub fn quantile(times: &mut [Duration], share: f64) -> Duration {
     times.sort_unstable();
     let at = ((times.len() - 1) as f64 * share).round() as usize;
@@ -121,8 +121,8 @@ pub fn median(times: &mut [Duration]) -> Duration {
     quantile(times, 0.5)
 }
 
-/// The middle of the ratios of pairs that were taken one after the other. What slows the machine for a while slows both of
-/// a pair, so that it is not in their ratio.
+/// The median of the ratios of pairs, each measured one right after the other. Load on the machine slows both of a pair, so
+/// their ratio stays.
 pub fn median_ratio(pairs: impl IntoIterator<Item = (Duration, Duration)>) -> f64 {
     let mut ratios: Vec<_> = pairs.into_iter().map(|(time, floor)| time.as_secs_f64() / floor.as_secs_f64()).collect();
     ratios.sort_unstable_by(f64::total_cmp);

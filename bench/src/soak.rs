@@ -6,7 +6,7 @@ use clap::Args;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// Messages of one round, which is one system with its people. A round that fails is run again by its own seed alone.
+/// Messages in one round. Each round is a new system with its users, and its seed alone runs it again.
 const ROUND: usize = 5_000;
 
 #[derive(Args)]
@@ -49,7 +49,7 @@ impl Soak {
                     file.display()
                 );
             }
-            // A send that is repeated has several acks.
+            // A repeated send has several acks.
             let sends: std::collections::BTreeSet<_> =
                 outcome.history.acks.iter().map(|ack| (ack.room, ack.user, ack.key.as_str())).collect();
             acked += sends.len();

@@ -1,4 +1,4 @@
-//! A send to a room of ten, through the local gateway: a system that is warm, in a process of its own.
+//! A send to a room of ten through the local gateway, in a warm system that runs in its own process.
 
 use crate::load::Served;
 use crate::process::cpu;
@@ -117,7 +117,7 @@ async fn send_and_hear(member: &mut Client, messages: usize) -> Result<()> {
     Ok(())
 }
 
-/// What a send consists of: the same steps as the handler's, one by one.
+/// Times the parts of a send: the handler's steps, one by one.
 async fn parts(report: &mut Report) -> Result<()> {
     let server = Server::start().await;
     let mut members = join_all((0..MEMBERS).map(|number| server.connect(1_001 + number as u64))).await;

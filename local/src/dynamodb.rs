@@ -11,14 +11,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// How often expired rows are removed. AWS takes days over it; nothing may rely on either.
+/// How often expired rows are removed. AWS may take days, so nothing may rely on when they go.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 pub struct DynamoDb {
     url: String,
     server: JoinHandle<Result<(), String>>,
     stop: CancellationToken,
-    /// Held as long as the tables are ours.
+    /// The lock on the folder, held as long as this run uses its tables.
     _lock: Option<File>,
 }
 
@@ -57,7 +57,7 @@ impl DynamoDb {
     }
 }
 
-/// Takes a folder for this run alone: another one would empty the table of our connections.
+/// Locks the folder for this run: a second run would empty this one's table of connections.
 fn take(folder: &Path) -> Result<File> {
     let lock = File::create(folder.join("lock")).with_context(|| format!("failed to lock {}", folder.display()))?;
     let taken = || format!("{} is in use by another run; --data or --memory chooses another place", folder.display());
@@ -65,8 +65,8 @@ fn take(folder: &Path) -> Result<File> {
     Ok(lock)
 }
 
-/// Creates a table that is not there yet. One that the template does not retain starts empty: it tells of connections
-/// of an earlier run, and none of them is alive.
+/// Creates a missing table. A table that the template does not retain starts empty: the connections of an earlier run are
+/// gone.
 fn prepare(database: &Database, table: &TableSpec) -> Result<()> {
     let existing = database.describe_table(request(json!({"TableName": table.name}))?).is_ok();
     if existing && !table.retained {

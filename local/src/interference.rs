@@ -1,29 +1,29 @@
-//! What makes invocations go wrong in tests: the gateway asks before each one what becomes of it.
+//! Lets tests make invocations go wrong. The gateway asks before each invocation what should happen to it.
 
 use futures_util::FutureExt;
 use futures_util::future::{self, BoxFuture};
 use serde_json::Value;
 use std::fmt::Debug;
 
-/// Decides what becomes of invocations. It works from outside, as a cloud does: the functions know nothing of it.
+/// Decides what happens to invocations. It works from outside, as a cloud does: the functions know nothing of it.
 pub trait Interference: Debug + Send + Sync {
     /// Asked once for every invocation, before it starts. `function` is the package's name.
     fn plan(&self, function: &str, event: &Value) -> Plan;
 }
 
-/// What becomes of one invocation.
+/// What happens to one invocation.
 pub struct Plan {
     /// How often the event is delivered: API Gateway may lose a `$disconnect` (0), Lambda delivers at least once (2: at
     /// the same time).
     pub deliveries: usize,
     /// What it waits for before it starts, such as the next frame of its connection.
     pub start: BoxFuture<'static, ()>,
-    /// Variables in the place of the function's own, such as endpoints of this invocation alone. With any, the function
-    /// is built anew, as at a cold start.
+    /// Variables that replace the function's own, such as endpoints for this invocation only. With any of them, the function is
+    /// built again, as at a cold start.
     pub vars: Vec<(String, String)>,
-    /// What its answer waits for, once it is given.
+    /// The function's answer is held until this resolves.
     pub answer: BoxFuture<'static, ()>,
-    /// Kills the function at once when it resolves, wherever that is.
+    /// When it resolves, the function is killed at once, wherever it is.
     pub killed: BoxFuture<'static, ()>,
 }
 

@@ -1,8 +1,8 @@
 //! The whole system on a laptop: `template.yaml` read, API Gateway emulated strictly, DynamoDB embedded, and the very
 //! handlers that run on Lambda.
 //!
-//! Nothing here is a stand-in for the functions' own code: they speak the real DynamoDB and management API protocols
-//! to loopback ports, and every event and reply passes as the JSON that Lambda would carry.
+//! The functions' code is the deployed code. It speaks the real protocols of DynamoDB and the management API to loopback
+//! ports, and every event and reply is the JSON that Lambda would carry.
 
 mod dynamodb;
 mod functions;
@@ -52,11 +52,11 @@ pub struct Options {
     /// Values for the template's parameters. Without a `TokenSecret` one is made for this run.
     pub parameters: BTreeMap<String, String>,
     pub limits: Limits,
-    /// What makes invocations go wrong, in tests.
+    /// Makes invocations go wrong, in tests.
     pub interference: Option<Arc<dyn Interference>>,
 }
 
-/// A running system. Dropping it without [`Local::stop`] leaves its tasks to the end of the process.
+/// A running system. If it is dropped without [`Local::stop`], its tasks run until the process ends.
 pub struct Local {
     address: SocketAddr,
     stage: String,
@@ -68,7 +68,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// Starts everything. What can go wrong (a port in use, a broken template) is said in one line.
+    /// Starts everything. An error, such as a port in use or a broken template, fits on one line.
     #[allow(clippy::disallowed_methods, reason = "the server lasts as long as the run")]
     pub async fn start(options: Options) -> Result<Self> {
         let mut parameters = options.parameters;
@@ -130,7 +130,7 @@ impl Local {
     }
 }
 
-/// Waits for a server's end, but not for a client that keeps a request half sent.
+/// Waits for a server to end, but not for a client that has sent half a request.
 async fn end<T>(mut server: JoinHandle<T>) -> Option<T> {
     let ended = tokio::time::timeout(STOP_GRACE, &mut server).await;
     server.abort();

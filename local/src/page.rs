@@ -12,7 +12,7 @@ use rust_embed::Embed;
 #[include = "examples/*.html"]
 struct Files;
 
-/// What a page cannot say of itself: that no other page may frame it. The rest of its policy stands in its own head.
+/// Forbids other pages to frame this one, which its own HTML cannot do. The rest of its policy is in its HTML head.
 const POLICY: &str = "frame-ancestors 'none'";
 
 /// The page's file of this path, if it has one.

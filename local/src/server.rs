@@ -1,4 +1,4 @@
-//! Sockets into HTTP: what axum's own `serve` does, with an end for requests that are half sent.
+//! Serves HTTP as axum's own `serve` does, with a time limit for half-sent requests.
 
 use crate::STOP_GRACE;
 use axum::Router;
@@ -14,17 +14,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long nothing is accepted after the system refused a socket, as when the process has no file descriptor left.
+/// How long to wait before accepting again after the system refused a socket, as when no file descriptor is left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Serves until it is stopped; then what is under way may end, but not for ever.
+/// Serves until it is stopped. Then requests under way get a limited time to end.
 pub(crate) async fn serve(listener: TcpListener, router: Router, head: Duration, stop: CancellationToken) {
     let (sockets, dropped) = (TaskTracker::new(), CancellationToken::new());
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => {
-                    // A frame that waits for the acknowledgement of the one before it would come 40 ms late.
+                    // Otherwise a frame would wait for TCP's acknowledgement of the frame before, up to 40 ms.
                     let _ = socket.set_nodelay(true);
                     let router = TowerToHyperService::new(router.clone());
                     let answer = service_fn(move |mut request: Request<Incoming>| {
@@ -46,7 +46,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, head: Duration,
     }
 }
 
-/// Answers the requests of one socket, one after the other. A head that does not come in time ends it.
+/// Answers the requests of one socket, one after the other. It ends if a request's head does not come in time.
 async fn answer_all<S>(socket: TcpStream, answer: S, head: Duration, stop: CancellationToken)
 where
     S: Service<Request<Incoming>, Response = axum::response::Response, Error = std::convert::Infallible>,
@@ -55,7 +55,7 @@ where
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head);
     let mut connection = pin!(http.serve_connection(TokioIo::new(socket), answer).with_upgrades());
-    // A socket that fails has nobody left to tell.
+    // If the socket fails, there is no client left to tell.
     tokio::select! {
         _ = &mut connection => return,
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),

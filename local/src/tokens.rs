@@ -1,4 +1,4 @@
-//! Tokens for the local run, handed out to whoever asks.
+//! Tokens for the local run, which gives one to every caller.
 
 use anyhow::{Context, Result};
 use base64::Engine as _;
@@ -11,14 +11,14 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a token is good for unless its claims say: a working day.
+/// A token without an expiry of its own is valid for a working day.
 const LIFETIME: Duration = Duration::from_secs(12 * 3_600);
 
 /// Signs tokens as an application would, with the secret that `authorize` is given.
 #[derive(Clone)]
 pub struct Tokens(Arc<String>);
 
-/// A secret that nobody knows but this run.
+/// A secret that only this run knows.
 pub(crate) fn new_secret() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }
@@ -45,8 +45,8 @@ impl Tokens {
         self.issue(claims)
     }
 
-    /// A token with these claims and, unless they name one, an expiry. Claims that `authorize` would not take are
-    /// refused here already, where someone reads the reason.
+    /// A token with these claims, and an expiry if they name none. Claims that `authorize` would refuse are refused here, where
+    /// the caller sees the reason.
     pub fn issue(&self, mut claims: Map<String, Value>) -> Result<String> {
         claims.entry("exp").or_insert_with(|| json!(now().after(LIFETIME).seconds()));
         claims.entry("iat").or_insert_with(|| json!(now().seconds()));

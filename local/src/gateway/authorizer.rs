@@ -1,20 +1,20 @@
-//! The authorizer's part: a policy that allows this very call, with a context of flat values, or nothing.
+//! Asks the authorizer. Its policy must allow this very call, and its context must hold only flat values.
 
 use super::limits::CONTEXT_BYTES_MAX;
 use super::{Gateway, events};
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
-/// What an API says of its authorizer.
+/// An API's authorizer.
 pub struct Authorizer<'a> {
     /// Logical id.
     pub function: &'a str,
-    /// Headers without which nobody is asked.
+    /// Without these headers a call is refused before the function is asked.
     pub identity_headers: &'a [String],
 }
 
 impl Gateway {
-    /// Has a call judged. Answers the context that later events carry, or the status that the client is refused with.
+    /// Asks about a call. Returns the context for later events, or the status of the refusal.
     pub(super) async fn authorize(
         &self,
         authorizer: &Authorizer<'_>,
@@ -38,17 +38,17 @@ impl Gateway {
     }
 }
 
-/// How a call was judged.
+/// The authorizer's decision.
 #[derive(Debug, PartialEq)]
 enum Judged {
-    /// Let through, with what later events carry as `requestContext.authorizer`.
+    /// The call may pass. Later events carry this as `requestContext.authorizer`.
     Allowed(Map<String, Value>),
     Denied,
-    /// The answer breaks API Gateway's rules; it says 500 to the client.
+    /// The answer breaks API Gateway's rules, so the client gets 500.
     Broken(&'static str),
 }
 
-/// Reads an authorizer's policy as API Gateway does: a Deny that matches wins, nothing that matches is a Deny.
+/// Reads an authorizer's policy as API Gateway does: a matching Deny wins, and no match is a Deny.
 fn judge(answer: &Value, method_arn: &str) -> Judged {
     let Some(principal) = answer["principalId"].as_str() else { return Judged::Broken("principalId is missing") };
     let Some(statements) = answer["policyDocument"]["Statement"].as_array() else {

@@ -1,4 +1,4 @@
-//! The open connections, known to the socket that serves each and to the management API.
+//! The open connections. Each is shared by the task that serves its socket and the management API.
 
 use super::limits::{OUTBOX_BYTES_MAX, OUTBOX_FRAMES_MAX};
 use chat::Timestamp;
@@ -11,26 +11,26 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// What waits to be written to a socket.
+/// Something to write to a socket.
 #[derive(Debug)]
 pub enum Outgoing {
-    /// A frame, and the place that its bytes take until it is written.
+    /// A frame, with the permit for its bytes, which is released when the frame is written.
     Frame(String, Option<OwnedSemaphorePermit>),
-    /// Close with this code; nothing is written after it.
+    /// Close with this code. Nothing is written after it.
     Close(u16),
 }
 
-/// One connection, from a `$connect` that returned to the socket's end.
+/// One connection, from the end of `$connect` to the end of its socket.
 pub struct Connection {
     pub id: String,
     pub connected_at: Timestamp,
     pub source_ip: String,
     pub user_agent: String,
     pub host: String,
-    /// What the authorizer said; every event of the connection carries it.
+    /// The authorizer's context. Every event of the connection carries it.
     pub authorizer: Value,
     outbox: mpsc::Sender<Outgoing>,
-    /// Bytes that the outbox has place for. Who waits for some waits until the client reads, or the outbox is given up.
+    /// Free bytes of the outbox. Waiting for them ends when the client reads, or when the outbox is dropped.
     places: Arc<Semaphore>,
     close: CancellationToken,
     activity: Mutex<(Instant, Timestamp)>,
@@ -44,7 +44,7 @@ pub enum Refused {
 }
 
 impl Connection {
-    /// Has a frame written, in the order of these calls.
+    /// Queues a frame. Frames are written in the order of these calls.
     pub fn send(&self, frame: String) -> Result<(), Refused> {
         let place = Arc::clone(&self.places).try_acquire_many_owned(bytes(&frame)).map_err(|_| Refused::Full)?;
         self.outbox.try_send(Outgoing::Frame(frame, Some(place))).map_err(|error| match error {
@@ -55,7 +55,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Has a reply written, as soon as there is room for it. Only a client that is gone misses it.
+    /// Queues a reply as soon as the outbox has room. Only a client that has left misses it.
     pub async fn reply(&self, frame: String) {
         let place = Arc::clone(&self.places).acquire_many_owned(bytes(&frame)).await.ok();
         if self.outbox.send(Outgoing::Frame(frame, place)).await.is_ok() {
@@ -63,9 +63,9 @@ impl Connection {
         }
     }
 
-    /// Has the socket closed after what waits to be written.
+    /// Closes the socket after everything that is queued.
     pub async fn send_last(&self, code: u16) {
-        // A socket that is gone needs no goodbye.
+        // A closed socket needs no close frame.
         let _ = self.outbox.send(Outgoing::Close(code)).await;
     }
 
@@ -78,7 +78,7 @@ impl Connection {
         self.close.cancelled().await;
     }
 
-    /// Notes a frame in either direction: it keeps the connection from idling.
+    /// Records a frame in either direction, which restarts the idle time-out.
     pub fn touch(&self) {
         *lock(&self.activity) = (Instant::now(), now());
     }
@@ -92,7 +92,7 @@ impl Connection {
     }
 }
 
-/// What is known of a client at its handshake.
+/// What the handshake tells of a client.
 pub struct Client {
     pub source_ip: String,
     pub user_agent: String,
@@ -103,7 +103,7 @@ pub struct Client {
 pub struct Connections(Mutex<HashMap<String, Arc<Connection>>>);
 
 impl Connections {
-    /// A connection that nobody can post to yet.
+    /// A connection that posts cannot reach yet.
     pub fn prepare(id: String, client: Client, authorizer: Value) -> (Connection, mpsc::Receiver<Outgoing>) {
         let (outbox, outgoing) = mpsc::channel(OUTBOX_FRAMES_MAX);
         let places = Arc::new(Semaphore::new(OUTBOX_BYTES_MAX));
@@ -131,12 +131,12 @@ impl Connections {
     }
 }
 
-/// What a frame takes in the outbox. None takes more than there is, or it would wait for ever.
+/// The bytes that a frame takes in the outbox. It never takes more than the whole outbox, or it would wait for ever.
 fn bytes(frame: &str) -> u32 {
     u32::try_from(frame.len().min(OUTBOX_BYTES_MAX)).unwrap_or(u32::MAX)
 }
 
-/// A panic while holding one of these locks cannot leave its value half written.
+/// Ignores poisoning: a panic cannot leave the value of such a lock half written.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Lambda's own endpoint, by which a backend invokes a function that no route leads to: `POST /2015-03-31/functions/<name>/invocations`
+//! Lambda's endpoint, where a backend invokes a function without a route: `POST /2015-03-31/functions/<name>/invocations`
 //! (<https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>).
 
 use super::management::{error, is_signed};

@@ -1,4 +1,4 @@
-//! What exists only here: tokens for whoever asks, and where the page finds the WebSocket API.
+//! Routes that only the local run has: tokens without a login, and the page's way to find the WebSocket API.
 
 use super::http::{preflight, with_cors};
 use super::{Gateway, refuse};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokio::time::timeout;
 use url::{Host, Url};
 
-/// `GET /local/endpoints`: the path of the WebSocket API on this host, and how long it lets a connection live.
+/// `GET /local/endpoints`: the WebSocket API's path on this host, and how long a connection may live.
 pub async fn endpoints(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
     let lifetime = u64::try_from(gateway.limits.lifetime.as_millis()).unwrap_or(u64::MAX);
     Json(json!({"webSocketPath": format!("/{}", gateway.stage()), "connectionLifetimeMs": lifetime}))
@@ -22,7 +22,7 @@ pub async fn endpoints(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
 /// `POST /local/token`: a token with the claims in the body.
 pub async fn token(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let (method, headers) = (request.method().clone(), request.headers().clone());
-    // A page of elsewhere whose name was made to mean this machine is of its own origin, and CORS lets it read everything.
+    // DNS rebinding: a foreign name that resolves to this machine is same-origin, so CORS would not stop it.
     if !headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())
@@ -45,7 +45,7 @@ pub async fn token(State(gateway): State<Arc<Gateway>>, request: Request) -> Res
     with_cors(&cors, &headers, response)
 }
 
-/// A frontend under development, on whichever port of this machine, may have a token; a page from elsewhere may not.
+/// A frontend on any port of this machine may get a token, for development. A page from another host may not.
 fn cors(headers: &HeaderMap) -> Cors {
     let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
     Cors {

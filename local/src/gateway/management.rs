@@ -34,7 +34,7 @@ pub async fn serve(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>, 
     }
 }
 
-/// The signature's presence alone is checked: there are no keys here to check it with.
+/// Only the signature's presence is checked: there are no keys here to verify it.
 pub fn is_signed(headers: &HeaderMap) -> bool {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     authorization.is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 ")) && headers.contains_key("x-amz-date")
@@ -70,7 +70,7 @@ fn gone() -> Response {
     error(StatusCode::GONE, "GoneException", "the connection is gone")
 }
 
-/// One answer for two things: "the client is sending more than the allowed number of requests per unit of time or the WebSocket
+/// One error means two things: "the client is sending more than the allowed number of requests per unit of time or the WebSocket
 /// client side buffer is full"
 /// (<https://docs.rs/aws-sdk-apigatewaymanagement/latest/aws_sdk_apigatewaymanagement/types/error/struct.LimitExceededException.html>).
 fn limit_exceeded(message: &str) -> Response {

@@ -1,4 +1,4 @@
-//! A strict API Gateway: what AWS refuses is refused here too, because a kind emulator hides bugs.
+//! A strict API Gateway. It refuses what AWS refuses, because a lenient emulator hides bugs.
 
 mod authorizer;
 mod connections;
@@ -36,7 +36,7 @@ pub(crate) struct Gateway {
     limits: Limits,
     connections: Connections,
     throttles: Throttles,
-    /// Handshakes, sockets and the invocations that they caused.
+    /// The tasks of handshakes and sockets, and the invocations they started.
     tasks: TaskTracker,
     closing: CancellationToken,
 }

@@ -1,19 +1,19 @@
 //! How much API Gateway lets through: each route by its stage's settings, and all of an account's APIs together
-//! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-protect.html>). AWS calls both targets and not
-//! ceilings; here they are exact.
+//! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-protect.html>). On AWS both are
+//! targets, not exact limits; here they are exact.
 
 use crate::template::{Template, Throttle};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
-/// What is said to whom too much comes from, as API Gateway words it for HTTP.
+/// The message of a refusal, as API Gateway words it for HTTP.
 pub const TOO_MANY: &str = "Too Many Requests";
 
 /// A token bucket.
 struct Bucket {
     throttle: Throttle,
-    /// What is in it, and since when.
+    /// Its tokens, and when they were counted.
     tokens: Mutex<(f64, Instant)>,
 }
 
@@ -37,8 +37,8 @@ impl Bucket {
 /// The buckets of a run.
 pub struct Throttles {
     account: Bucket,
-    /// By route key, `sendMessage` or `GET /path`. A stage's default settings are those of every route that has none of its own:
-    /// each has a bucket.
+    /// By route key, `sendMessage` or `GET /path`. A stage's default settings apply to each route separately, so each has a
+    /// bucket.
     routes: BTreeMap<String, Bucket>,
 }
 
@@ -51,13 +51,13 @@ impl Throttles {
         Self { account: Bucket::full(account), routes: websocket_routes.chain(http_routes).collect() }
     }
 
-    /// Whether a request of a route is let through.
+    /// Whether a request to a route may pass.
     pub fn admit(&self, route_key: &str) -> bool {
         let now = Instant::now();
         self.routes.get(route_key).is_none_or(|route| route.take(now)) && self.account.take(now)
     }
 
-    /// Whether a post to a connection, or another call of the management API, is let through: it counts for the account alone.
+    /// Whether a call of the management API may pass. It counts only for the account.
     pub fn admit_callback(&self) -> bool {
         self.account.take(Instant::now())
     }

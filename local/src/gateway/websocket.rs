@@ -53,7 +53,7 @@ pub async fn handshake(
     if !gateway.throttles.admit("$connect") {
         return refuse(StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
     }
-    // A client that hangs up meanwhile must not kill a function half way: on AWS it would not either.
+    // On AWS a function runs on when its client hangs up, so it does here.
     let worker = Arc::clone(&gateway);
     let shaken = gateway.tasks.spawn(async move { worker.shake(request, peer, accepted, upgrade).await }).await;
     shaken.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"))
@@ -122,20 +122,20 @@ impl Gateway {
             Ok(upgraded) => self.converse(&connection, outgoing, upgraded).await,
             Err(_) => (1006, None),
         };
-        // From here on a post is a 410.
+        // From here on, a post gets 410.
         self.connections.remove(&connection.id);
         let grace = if self.closing.is_cancelled() { STOP_CLOSE_GRACE } else { CLOSE_GRACE };
         let disconnect = async {
             if let Some(route) = self.template.websocket.routes.get("$disconnect") {
                 let event = events::disconnect(&connection, self.stage(), code, reason(code));
-                // Best effort: a function that failed has said so in the log.
+                // `$disconnect` is best effort. A failure is in the log already.
                 let _ = self.invoke(&route.function, event).await;
             }
         };
         tokio::join!(disconnect, part(socket, grace));
     }
 
-    /// Reads frames until the end, and answers the code that the connection ended with, and what is left of its socket.
+    /// Reads frames until the connection ends. Returns its close code and the rest of its socket.
     async fn converse(
         self: &Arc<Self>,
         connection: &Arc<Connection>,
@@ -173,7 +173,7 @@ impl Gateway {
                     Some(Err(Error::Protocol(_))) => break 1002,
                     Some(Err(_)) | None => break 1006,
                 },
-                // The socket takes nothing any more.
+                // The socket accepts nothing more.
                 sink = &mut writer => return (1006, sink.ok().and_then(|sink| frames.reunite(sink).ok())),
                 () = connection.told_to_close() => break 1000,
                 () = sleep_until(end) => break 1001,
@@ -186,14 +186,14 @@ impl Gateway {
             connection.send_last(code).await;
             (&mut writer).await.ok()
         };
-        // A client that does not read has no use for a goodbye.
+        // A client that does not read would not see a close frame.
         let sink = timeout(CLOSE_GRACE, goodbye).await.ok().flatten();
         writer.abort();
         (code, sink.and_then(|sink| frames.reunite(sink).ok()))
     }
 
-    /// Hands a frame to its route. Nothing waits for it, frames of one connection are handled side by side; but it keeps its place
-    /// among them until its reply has one.
+    /// Hands a frame to its route, and does not wait: frames of one connection are handled side by side. It counts as one of
+    /// the connection's frames under way until its reply is queued.
     fn dispatch(self: &Arc<Self>, connection: Arc<Connection>, body: String, place: Option<OwnedSemaphorePermit>) {
         let gateway = Arc::clone(self);
         self.tasks.spawn(async move {
@@ -206,7 +206,7 @@ impl Gateway {
             };
             let reply = match routes.get(&key) {
                 None => own("Forbidden"),
-                // AWS documents the 429, and not how a frame says it: so in the words of HTTP, and the form of its other errors.
+                // AWS documents the 429 but not its frame. This one has HTTP's words and the form of the other errors.
                 Some(_) if !gateway.throttles.admit(&key) => own(TOO_MANY),
                 Some(route) => {
                     let event = events::message(&connection, gateway.stage(), &key, &body);
@@ -224,7 +224,7 @@ impl Gateway {
     }
 }
 
-/// How long the URL of a handshake would be at a deployment.
+/// The length of a handshake's URL in a deployment.
 fn url_chars(request: &Request) -> usize {
     let host = request.headers().get(header::HOST).map_or(0, HeaderValue::len);
     let path = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
@@ -256,7 +256,7 @@ async fn write(
     while let Some(next) = outgoing.recv().await {
         match next {
             Outgoing::Frame(text, _place) => {
-                // What is in the buffer already are pongs. A frame waits until the client has read them.
+                // The buffer holds pongs. The frame waits until the client has read them.
                 if sink.flush().await.is_err() || sink.send(Message::text(text)).await.is_err() {
                     break;
                 }
@@ -264,7 +264,7 @@ async fn write(
             Outgoing::Close(code) => {
                 let frame = CloseFrame { code: CloseCode::from(code), reason: reason(code).into() };
                 let sendable = CloseCode::from(code).is_allowed().then_some(frame);
-                // If it was the client that closed, its close is answered already and only has to be written out.
+                // If the client closed, the answer is in the buffer already and only needs a flush.
                 let _ = sink.send(Message::Close(sendable)).await;
                 let _ = sink.flush().await;
                 break;
@@ -274,7 +274,7 @@ async fn write(
     sink
 }
 
-/// Reads what the client still sends until it hangs up, so that our goodbye is not lost in a reset; but not for ever.
+/// Reads what the client still sends until it hangs up, for a limited time. Otherwise a reset could discard our close frame.
 async fn part(socket: Option<Socket>, grace: Duration) {
     let Some(socket) = socket else { return };
     let mut stream = socket.into_inner();
@@ -284,7 +284,7 @@ async fn part(socket: Option<Socket>, grace: Duration) {
         while stream.read(&mut rest).await? > 0 {}
         Ok::<_, std::io::Error>(())
     };
-    // Whoever does not hang up in time is hung up on.
+    // Drops the socket of a client that does not hang up in time.
     let _ = timeout(grace, farewell).await;
 }
 

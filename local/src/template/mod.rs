@@ -33,11 +33,11 @@ pub struct WebSocketApi {
     pub identity_headers: Vec<String>,
     /// By route key.
     pub routes: BTreeMap<String, WebSocketRoute>,
-    /// Of each route.
+    /// Applies to each route.
     pub throttle: Option<Throttle>,
 }
 
-/// So many requests a second, and so many at once.
+/// Requests per second, and at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Throttle {
     pub per_second: f64,
@@ -59,7 +59,7 @@ pub struct HttpApi {
     pub identity_headers: Vec<String>,
     pub cors: Cors,
     pub routes: Vec<HttpRoute>,
-    /// Of each route.
+    /// Applies to each route.
     pub throttle: Option<Throttle>,
 }
 
@@ -107,7 +107,7 @@ pub struct TableSpec {
     pub create: Value,
     /// The attribute that rows expire by.
     pub expires_by: Option<String>,
-    /// Whether its rows are worth keeping, by its `DeletionPolicy`.
+    /// Whether its rows are kept, by its `DeletionPolicy`.
     pub retained: bool,
 }
 
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
         Ok(WebSocketApi { stage, authorizer, identity_headers, routes, throttle })
     }
 
-    /// The throttle of an API's stage; without one, only the account's holds.
+    /// The throttle of an API's stage. Without one, only the account's limit applies.
     fn throttle(&self, id: &str, api: &Value) -> Result<Option<Throttle>> {
         if !api["RouteSettings"].is_null() {
             bail!("{id}: the local run understands DefaultRouteSettings, not those of single routes");

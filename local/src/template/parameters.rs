@@ -29,7 +29,7 @@ fn allows(declaration: &Value, value: &str) -> Result<bool> {
         return Ok(false);
     }
     if let Some(pattern) = declaration["AllowedPattern"].as_str() {
-        // CloudFormation's patterns are for the whole value.
+        // CloudFormation matches a pattern against the whole value.
         if !Regex::new(&format!("^(?:{pattern})$"))?.is_match(value) {
             return Ok(false);
         }
@@ -45,7 +45,7 @@ fn allows(declaration: &Value, value: &str) -> Result<bool> {
     }))
 }
 
-/// What a declaration demands, where it has no words for it.
+/// A declaration's constraints, if it has no description of them.
 fn constraints(declaration: &Value) -> String {
     let names = ["AllowedValues", "AllowedPattern", "MinValue", "MaxValue", "MinLength", "MaxLength", "Type"];
     let set = names.iter().filter_map(|name| Some(format!("{name} {}", declaration.get(*name)?)));

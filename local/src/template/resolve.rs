@@ -1,4 +1,4 @@
-//! CloudFormation's functions, as far as a template's routes, tables and environment need them.
+//! CloudFormation's functions, as far as a template's routes, tables, environment and rights need them.
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value, json};
@@ -24,7 +24,7 @@ impl<'a> Resolver<'a> {
         Self { parameters, conditions, resources }
     }
 
-    /// Checks what the template asserts of its parameters, and answers the assertion that does not hold in its words.
+    /// Checks the template's assertions about its parameters. The error is the description of the assertion that fails.
     pub fn check(&self, rules: &Map<String, Value>) -> Result<()> {
         for (name, rule) in rules {
             let applies = match rule.get("RuleCondition") {
@@ -99,7 +99,7 @@ impl<'a> Resolver<'a> {
             "AWS::URLSuffix" => json!("amazonaws.com"),
             "AWS::StackName" => json!("local"),
             "AWS::NoValue" => Value::Null,
-            // Whatever CloudFormation would name a resource, here it goes by its logical id.
+            // CloudFormation invents a name; here a resource's name is its logical id.
             resource if self.resources.contains_key(resource) => json!(resource),
             unknown => bail!("{unknown} is referred to, but is neither a parameter nor a resource"),
         })

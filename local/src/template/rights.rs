@@ -1,4 +1,4 @@
-//! What the template lets each function do. Anything that could give a right and is not understood is refused.
+//! What the template allows each function. Anything that could allow more and is not understood is refused.
 
 use super::Reader;
 use super::resolve::{ACCOUNT, REGION};

@@ -17,10 +17,7 @@ mod timestamp;
 mod visible;
 mod wire;
 
-pub use actions::{
-    Cursor, DisconnectUser, DisconnectUserReply, HistoryItem, HistoryPage, JoinRoom, JoinRoomPush, JoinRoomReply,
-    LeaveRoom, LeaveRoomPush, LeaveRoomReply, ListHistory, Push, Reply, SendMessage, SendMessagePush, SendMessageReply,
-};
+pub use actions::*;
 pub use caller::{Caller, Grant, InvalidContext, Profile};
 pub use claims::InvalidClaims;
 pub use device::{Device, surplus};

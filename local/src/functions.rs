@@ -28,11 +28,12 @@ pub(crate) fn environment(spec: &FunctionSpec, dynamodb_url: &str, management_ur
 }
 
 pub(crate) struct Functions {
-    running: BTreeMap<String, Running>,
+    built: BTreeMap<String, Built>,
     interference: Option<Arc<dyn Interference>>,
 }
 
-struct Running {
+/// A function, and what it was built from.
+struct Built {
     name: &'static str,
     build: Build,
     vars: BTreeMap<String, String>,
@@ -52,32 +53,32 @@ impl Functions {
         management_url: &str,
         interference: Option<Arc<dyn Interference>>,
     ) -> Result<Self> {
-        let mut running = BTreeMap::new();
+        let mut built = BTreeMap::new();
         for (id, spec) in specs {
             let vars = environment(spec, dynamodb_url, management_url);
             let found = FUNCTIONS.iter().find(|(name, _)| *name == spec.name);
             let (name, build) = *found.with_context(|| format!("{id}: there is no function {}", spec.name))?;
             let function = build(&vars.clone().into_iter().collect());
             let function = function.map_err(|fault| anyhow!("{id}: {}", fault.chain()))?;
-            running.insert(id.clone(), Running { name, build, vars, function, timeout: spec.timeout });
+            built.insert(id.clone(), Built { name, build, vars, function, timeout: spec.timeout });
         }
-        Ok(Self { running, interference })
+        Ok(Self { built, interference })
     }
 
     /// Invokes a function as Lambda would: its time-out ends it, and neither error nor panic reaches the caller.
     pub async fn invoke(&self, id: &str, request_id: &str, event: Value) -> Result<Value, InvocationFailed> {
-        let running = self.running.get(id).ok_or_else(|| InvocationFailed(format!("there is no function {id}")))?;
+        let built = self.built.get(id).ok_or_else(|| InvocationFailed(format!("there is no function {id}")))?;
         match &self.interference {
-            None => running.invoke(&running.function, request_id, event).await,
+            None => built.invoke(&built.function, request_id, event).await,
             Some(interference) => {
-                let plan = interference.plan(running.name, &event);
-                running.invoke_as_planned(plan, request_id, event).await
+                let plan = interference.plan(built.name, &event);
+                built.invoke_as_planned(plan, request_id, event).await
             }
         }
     }
 }
 
-impl Running {
+impl Built {
     async fn invoke(&self, function: &Function, request_id: &str, event: Value) -> Result<Value, InvocationFailed> {
         let invocation = AssertUnwindSafe(function.invoke_as(request_id, event)).catch_unwind();
         let failed = match tokio::time::timeout(self.timeout, invocation).await {

@@ -1,8 +1,9 @@
 //! Faults at the wire: between each invocation and AWS stands a proxy that turns calls away, loses answers, holds them
 //! up, or kills the function. The functions know nothing of it.
 
+use crate::in_time;
 use crate::mutation::Mutation;
-use crate::{http_client, in_time};
+use crate::proxy::{self, Answer, Passage, operation};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
@@ -17,7 +18,6 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
 /// How long a call is held up: longer than any call takes, shorter than a function gives up.
@@ -132,8 +132,9 @@ impl Weather {
 pub struct Chaos(Arc<Inner>);
 
 struct Inner {
-    url: String,
-    http: reqwest::Client,
+    /// Where it serves; known when it does.
+    url: OnceLock<String>,
+    passage: Passage,
     /// DynamoDB and the management API; known when the local run is up.
     targets: OnceLock<(String, String)>,
     director: Director,
@@ -189,11 +190,9 @@ impl Drop for End {
 impl Chaos {
     /// Starts the proxy, with who decides about invocations.
     pub async fn start(director: Director, mutation: Option<Mutation>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
         let chaos = Self(Arc::new(Inner {
-            url,
-            http: http_client(),
+            url: OnceLock::new(),
+            passage: Passage::new(),
             targets: OnceLock::new(),
             director,
             mutation,
@@ -203,9 +202,8 @@ impl Chaos {
             invocations: Mutex::default(),
             under_way: Mutex::new(UnderWay { invocations: 0, changed: Instant::now() }),
         }));
-        let router = Router::new().fallback(serve).with_state(chaos.clone());
-        #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let url = proxy::serve(Router::new().fallback(serve).with_state(chaos.clone())).await;
+        chaos.0.url.set(url).expect("set once");
         chaos
     }
 
@@ -265,7 +263,7 @@ impl Chaos {
     }
 
     fn endpoints(&self, number: u64) -> [(&'static str, String); 2] {
-        let url = |service: &str| format!("{}/{number}/{service}", self.0.url);
+        let url = |service: &str| format!("{}/{number}/{service}", self.0.url.get().expect("it serves"));
         [
             ("AWS_ENDPOINT_URL_DYNAMODB", url("dynamodb")),
             ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", url("management")),
@@ -348,14 +346,10 @@ async fn serve(State(chaos): State<Chaos>, request: Request) -> Response {
     };
     let (head, body) = request.into_parts();
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let operation = if pushes {
-        format!("{} @connections", head.method)
-    } else {
-        header("x-amz-target").rsplit('.').next().unwrap_or_default().to_owned()
-    };
-    let (fault, first, kill) = chaos.meet(number, header("amz-sdk-invocation-id"), &operation);
+    let called = if pushes { format!("{} @connections", head.method) } else { operation(&head.headers).to_owned() };
+    let (fault, first, kill) = chaos.meet(number, header("amz-sdk-invocation-id"), &called);
     let body = to_bytes(body, BODY_BYTES_MAX).await.expect("a body");
-    let call = Call { number, pushes, operation, method: head.method, url, headers: head.headers, body };
+    let call = Call { number, pushes, operation: called, method: head.method, url, headers: head.headers, body };
 
     let weather = *lock(&chaos.0.weather);
     if let Some(how) = weather.refuses(pushes) {
@@ -424,22 +418,8 @@ impl Chaos {
         response
     }
 
-    pub(crate) async fn pass_on(&self, call: Call) -> (StatusCode, HeaderMap, Bytes) {
-        let mut headers = call.headers;
-        headers.remove("host");
-        headers.remove("content-length");
-        let request = self.0.http.request(call.method, &call.url).headers(headers).body(call.body);
-        match request.send().await {
-            Ok(answer) => {
-                let (status, mut headers) = (answer.status(), answer.headers().clone());
-                // The body is whole here; its length is set anew.
-                headers.remove("transfer-encoding");
-                headers.remove("content-length");
-                (status, headers, answer.bytes().await.unwrap_or_default())
-            }
-            // The local run is on its way out.
-            Err(_) => (StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), Bytes::new()),
-        }
+    pub(crate) async fn pass_on(&self, call: Call) -> Answer {
+        self.0.passage.pass_on(call.method, &call.url, call.headers, call.body).await
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::chaos::lock;
 use crate::checker::{Ack, Room, Seen, Send, User, View};
+use crate::knowledge::Knowledge;
 use crate::{PATIENCE, Server, in_time, text_message};
-use chat_aws::SEND_TIMEOUT_SECONDS;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -67,61 +67,6 @@ pub struct Device {
 struct Line {
     sink: SplitSink<Socket, Message>,
     frames: SplitStream<Socket>,
-}
-
-/// What a device knows of a room.
-#[derive(Default)]
-struct Knowledge {
-    since: u64,
-    messages: BTreeMap<u64, Seen>,
-    /// Seen again, and not as before.
-    conflicts: Vec<Seen>,
-    pushed: BTreeSet<u64>,
-    /// When each message was first seen.
-    first_seen: BTreeMap<u64, Instant>,
-    /// Everything up to here is known, or a hole for good.
-    complete: u64,
-}
-
-impl Knowledge {
-    fn newest(&self) -> u64 {
-        self.messages.last_key_value().map_or(self.complete, |(id, _)| self.complete.max(*id))
-    }
-
-    fn take_in(&mut self, seen: Seen) {
-        let id = seen.id;
-        if id <= self.since {
-            return;
-        }
-        match self.messages.get(&id) {
-            Some(before) if *before != seen => self.conflicts.push(seen),
-            Some(_) => {}
-            None => {
-                self.messages.insert(id, seen);
-                self.first_seen.insert(id, Instant::now());
-            }
-        }
-        self.close_up();
-    }
-
-    fn close_up(&mut self) {
-        while self.messages.contains_key(&(self.complete + 1)) {
-            self.complete += 1;
-        }
-    }
-
-    /// A hole before a message that is older than a send can take is final; a fresher one is asked for again.
-    fn pass_over_holes(&mut self) {
-        while let Some((id, seen)) = self.first_seen.range(self.complete + 1..).next() {
-            if seen.elapsed() < Duration::from_secs(SEND_TIMEOUT_SECONDS) {
-                break;
-            }
-            self.complete = *id;
-            self.close_up();
-        }
-        // What is complete is not asked for again.
-        self.first_seen = self.first_seen.split_off(&(self.complete + 1));
-    }
 }
 
 /// The connection ended.
@@ -211,8 +156,7 @@ impl Device {
             match (reply["type"].as_str(), reply["code"].as_str()) {
                 (Some("ack"), _) => {
                     let last_id = reply["lastId"].as_u64().expect("lastId");
-                    let begin = || Knowledge { since: last_id, complete: last_id, ..Knowledge::default() };
-                    self.rooms.entry(room).or_insert_with(begin);
+                    self.rooms.entry(room).or_insert_with(|| Knowledge::since(last_id));
                     let (here, early) = std::mem::take(&mut self.early).into_iter().partition(|seen| seen.room == room);
                     self.early = early;
                     let here: Vec<Seen> = here;

@@ -1,8 +1,9 @@
+use crate::chaos::lock;
+use crate::proxy;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::net::TcpListener;
+use std::sync::{Arc, Mutex};
 
 /// A host on this machine that answers every request with one document, such as an identity provider's keys.
 #[derive(Clone)]
@@ -21,11 +22,7 @@ struct Served {
 impl Documents {
     pub async fn start() -> Self {
         let served = Arc::default();
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&served));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let url = proxy::serve(Router::new().fallback(answer).with_state(Arc::clone(&served))).await;
         Self { url, served }
     }
 
@@ -60,8 +57,4 @@ async fn answer(State(served): State<Arc<Mutex<Served>>>) -> (StatusCode, String
         Some(answer) => answer,
         None => std::future::pending().await,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

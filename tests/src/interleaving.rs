@@ -2,11 +2,12 @@
 //! turn, and the orders are gone through one by one.
 
 use crate::chaos::lock;
-use crate::{Posts, Server, frame, http_client, in_time, websocket_event};
+use crate::proxy::{self, Answer, Passage, operation};
+use crate::{Posts, Server, frame, in_time, websocket_event};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use chat::ConnectionId;
 use chat_aws::entry::Function;
 use chat_aws::{Vars, now};
@@ -18,9 +19,8 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 /// Invocations that can be under way at once.
@@ -49,8 +49,8 @@ pub struct Interleaving {
 }
 
 struct Gate {
-    http: reqwest::Client,
-    target: OnceLock<String>,
+    passage: Passage,
+    target: String,
     arrivals: mpsc::UnboundedSender<Arrival>,
 }
 
@@ -61,13 +61,9 @@ impl Interleaving {
     pub async fn start() -> Self {
         let (server, posts) = (Server::start().await, Posts::start(Duration::ZERO, None).await);
         let (sender, arrivals) = mpsc::unbounded_channel();
-        let gate = Arc::new(Gate { http: http_client(), target: OnceLock::new(), arrivals: sender });
-        gate.target.set(server.dynamodb_url().into()).expect("aimed once");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let router = Router::new().fallback(serve).with_state(Arc::clone(&gate));
-        #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let target = server.dynamodb_url().to_owned();
+        let gate = Arc::new(Gate { passage: Passage::new(), target, arrivals: sender });
+        let url = proxy::serve(Router::new().fallback(serve).with_state(Arc::clone(&gate))).await;
         let mut functions = BTreeMap::new();
         for (name, build) in
             FUNCTIONS.iter().filter(|(name, _)| ["join-room", "leave-room", "disconnect"].contains(name))
@@ -250,25 +246,15 @@ fn said(answer: &Value) -> Value {
 
 /// A call, `/<number>`. What changes rows, and what verifies a join, waits for its turn; a query does not: it only tells whom to push
 /// to.
-async fn serve(
-    State(gate): State<Arc<Gate>>,
-    uri: Uri,
-    mut headers: HeaderMap,
-    body: Bytes,
-) -> (StatusCode, HeaderMap, Bytes) {
+async fn serve(State(gate): State<Arc<Gate>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
     let number = uri.path().trim_matches('/').parse().expect("a number");
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let about_user = body.windows(5).any(|part| part == b"USER#");
-    if !target.ends_with(".Query") && !about_user {
+    if operation(&headers) != "Query" && !about_user {
         let (through, turn) = oneshot::channel();
         gate.arrivals.send((number, through)).expect("somebody gives turns");
         if turn.await.is_err() {
             return (StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), Bytes::new());
         }
     }
-    headers.remove("content-length");
-    let url = gate.target.get().expect("aimed before it is used");
-    let answer = gate.http.post(url).headers(headers).body(body).send().await.expect("an answer");
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    (status, headers, answer.bytes().await.expect("a body"))
+    gate.passage.pass_on(Method::POST, &gate.target, headers, body).await
 }

@@ -1,4 +1,4 @@
-use crate::in_time;
+use crate::{in_time, proxy};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -11,7 +11,6 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, watch};
 
@@ -44,14 +43,12 @@ impl Lambda {
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/{kind}", post(answer))
             .with_state(runtime);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let url = proxy::serve(router).await;
+        let address = url.strip_prefix("http://").expect("an address");
         let started = Instant::now();
         let process = Command::new(binary)
             .env_clear()
-            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            .env("AWS_LAMBDA_RUNTIME_API", address)
             .env("AWS_LAMBDA_FUNCTION_NAME", "function")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")

@@ -1,4 +1,5 @@
 use crate::chaos::lock;
+use crate::proxy;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{Method, StatusCode};
@@ -8,7 +9,6 @@ use chat::ConnectionId;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use tokio::net::TcpListener;
 
 /// A management API that keeps what is posted to whom, and has some connections answer with a status of their own. Only a 429 names its
 /// error in a header, by which the SDK knows what to try again; not every gateway names a 410.
@@ -20,18 +20,15 @@ pub struct Management {
 #[derive(Default)]
 struct Known {
     statuses: Mutex<HashMap<String, StatusCode>>,
-    posts: Mutex<Vec<(ConnectionId, Value)>>,
+    posts: Mutex<Vec<(ConnectionId, String)>>,
     attempts: Mutex<HashMap<String, usize>>,
 }
 
 impl Management {
     pub async fn start() -> Self {
         let state = Arc::<Known>::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/dev", listener.local_addr().expect("an address"));
         let router = Router::new().route("/dev/@connections/{id}", any(answer)).with_state(Arc::clone(&state));
-        #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let url = proxy::serve(router).await + "/dev";
         Self { url, state }
     }
 
@@ -48,7 +45,8 @@ impl Management {
 
     /// What was posted and taken since the last time, in order.
     pub fn take(&self) -> Vec<(ConnectionId, Value)> {
-        std::mem::take(&mut lock(&self.state.posts))
+        let posts = std::mem::take(&mut *lock(&self.state.posts));
+        posts.into_iter().map(|(connection, frame)| (connection, serde_json::from_str(&frame).expect("JSON"))).collect()
     }
 
     /// How many calls there were about a connection, refused ones included.
@@ -65,8 +63,7 @@ async fn answer(State(known): State<Arc<Known>>, Path(id): Path<String>, method:
         return if is_full { (*status, named).into_response() } else { status.into_response() };
     }
     if method == Method::POST {
-        let frame = serde_json::from_str(&body).expect("JSON");
-        lock(&known.posts).push((ConnectionId::new(id), frame));
+        lock(&known.posts).push((ConnectionId::new(id), body));
     }
     StatusCode::OK.into_response()
 }

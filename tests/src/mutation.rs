@@ -1,6 +1,7 @@
 //! Mistakes that the functions do not make, made for them at the wire: what a checker must notice.
 
 use crate::chaos::{Call, Chaos, lock};
+use crate::proxy::Answer;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
@@ -15,8 +16,6 @@ const HELD: usize = 3;
 
 /// How long one is held if none comes: near the end nobody may speak or join any more.
 const HOLD_MAX: Duration = Duration::from_secs(15);
-
-type Answer = (StatusCode, HeaderMap, Bytes);
 
 /// An invocation for a room, by what its event says.
 #[derive(Debug, Clone)]

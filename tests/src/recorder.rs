@@ -1,15 +1,15 @@
+use crate::proxy::{self, Answer, Passage, operation};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::DATE;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use chat_aws::now;
 use chrono::DateTime;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
 
 /// One call of DynamoDB.
 #[derive(Debug, Clone)]
@@ -29,12 +29,12 @@ pub struct Call {
 #[derive(Clone)]
 pub struct Recorder {
     url: String,
-    passage: Arc<Passage>,
+    books: Arc<Books>,
 }
 
-struct Passage {
+struct Books {
     target: OnceLock<String>,
-    http: reqwest::Client,
+    passage: Passage,
     calls: Mutex<Vec<Call>>,
     /// How far DynamoDB's clock is ahead of this machine's, in seconds.
     ahead: OnceLock<i64>,
@@ -59,14 +59,14 @@ impl Recorder {
     /// Has it look as if DynamoDB's clock were so many seconds ahead.
     pub async fn with_clock(target: &str, ahead: i64) -> Self {
         let recorder = Self::before(target).await;
-        recorder.passage.ahead.set(ahead).expect("set once");
+        recorder.books.ahead.set(ahead).expect("set once");
         recorder
     }
 
     /// Has DynamoDB take so long for each answer that calls which do not wait for each other overlap.
     pub async fn with_latency(target: &str, latency: Duration) -> Self {
         let recorder = Self::before(target).await;
-        recorder.passage.latency.set(latency).expect("set once");
+        recorder.books.latency.set(latency).expect("set once");
         recorder
     }
 
@@ -80,17 +80,13 @@ impl Recorder {
     pub async fn start() -> Self {
         let (target, calls) = (OnceLock::new(), Mutex::default());
         let (ahead, latency) = (OnceLock::new(), OnceLock::new());
-        let passage = Arc::new(Passage { target, http: crate::http_client(), calls, ahead, latency });
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let router = Router::new().fallback(pass_on).with_state(Arc::clone(&passage));
-        #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, passage }
+        let books = Arc::new(Books { target, passage: Passage::new(), calls, ahead, latency });
+        let url = proxy::serve(Router::new().fallback(pass_on).with_state(Arc::clone(&books))).await;
+        Self { url, books }
     }
 
     pub fn aim(&self, target: &str) {
-        self.passage.target.set(target.into()).expect("aimed once");
+        self.books.target.set(target.into()).expect("aimed once");
     }
 
     pub fn url(&self) -> &str {
@@ -99,32 +95,24 @@ impl Recorder {
 
     /// The calls since the last time, sorted by what they were: those of one step run side by side.
     pub fn take(&self) -> Vec<Call> {
-        let mut calls = std::mem::take(&mut *self.passage.calls.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut calls = std::mem::take(&mut *self.books.calls.lock().unwrap_or_else(PoisonError::into_inner));
         calls.sort_by(|a, b| (&a.operation, &a.partitions).cmp(&(&b.operation, &b.partitions)));
         calls
     }
 }
 
-async fn pass_on(
-    State(passage): State<Arc<Passage>>,
-    mut headers: HeaderMap,
-    body: Bytes,
-) -> (StatusCode, HeaderMap, Bytes) {
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+async fn pass_on(State(books): State<Arc<Books>>, headers: HeaderMap, body: Bytes) -> Answer {
+    let operation = operation(&headers).to_owned();
     let mut request: Value = serde_json::from_slice(&body).expect("JSON");
     let partitions = partitions(&request);
     request["ReturnConsumedCapacity"] = "TOTAL".into();
-    headers.remove("content-length");
-    let url = passage.target.get().expect("aimed before it is used");
+    let url = books.target.get().expect("aimed before it is used");
     let began = Instant::now();
-    let answer = passage.http.post(url).headers(headers).body(request.to_string()).send().await.expect("an answer");
-    let (status, mut headers) = (answer.status(), answer.headers().clone());
-    if let Some(ahead) = passage.ahead.get() {
+    let (status, mut headers, body) = books.passage.pass_on(Method::POST, url, headers, request.to_string()).await;
+    if let Some(ahead) = books.ahead.get() {
         headers.insert(DATE, http_date(now().seconds() + ahead));
     }
-    let body = answer.bytes().await.expect("a body");
-    if let Some(latency) = passage.latency.get() {
+    if let Some(latency) = books.latency.get() {
         tokio::time::sleep(*latency).await;
     }
     let ended = Instant::now();
@@ -138,7 +126,7 @@ async fn pass_on(
     let reads = matches!(operation.as_str(), "BatchGetItem" | "GetItem" | "Query");
     let (read_units, write_units) = if reads { (units, 0.0) } else { (0.0, units) };
     let call = Call { operation, partitions, read_units, write_units, began, ended };
-    passage.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    books.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     (status, headers, body)
 }
 

@@ -3,32 +3,27 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use chat::{Profile, UserId};
 use chat_aws::Failure;
-use chat_tests::{Server, caller, device_of, ghost, http_client, user};
+use chat_tests::proxy::{self, Answer, Passage, operation};
+use chat_tests::{Server, caller, device_of, ghost, user};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 
 /// Reads one key of each batch, or none, and leaves the others.
 struct Stingy {
     target: String,
     keys: usize,
-    http: reqwest::Client,
+    passage: Passage,
 }
 
 impl Stingy {
-    /// Answers the URL of one that stands before DynamoDB.
+    /// Starts one before DynamoDB. Returns its URL.
     async fn before(target: &str, keys: usize) -> String {
-        let stingy = Self { target: target.into(), keys, http: http_client() };
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let router = Router::new().fallback(serve).with_state(Arc::new(stingy));
-        #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        url
+        let stingy = Self { target: target.into(), keys, passage: Passage::new() };
+        proxy::serve(Router::new().fallback(serve).with_state(Arc::new(stingy))).await
     }
 }
 
@@ -50,27 +45,19 @@ fn divide(request: &Value, keys: usize) -> (Value, Value) {
     (done, left)
 }
 
-async fn serve(
-    State(stingy): State<Arc<Stingy>>,
-    mut headers: HeaderMap,
-    body: Bytes,
-) -> (StatusCode, HeaderMap, Bytes) {
+async fn serve(State(stingy): State<Arc<Stingy>>, headers: HeaderMap, body: Bytes) -> Answer {
     let mut request: Value = serde_json::from_slice(&body).expect("JSON");
-    let target = headers["x-amz-target"].to_str().expect("ASCII").to_owned();
     let mut left = Value::Null;
-    if target.ends_with("BatchGetItem") {
+    if operation(&headers) == "BatchGetItem" {
         (request["RequestItems"], left) = divide(&request, stingy.keys);
     }
-    headers.remove("content-length");
     let (status, headers, mut answer) = if request["RequestItems"] == json!({}) {
         (StatusCode::OK, HeaderMap::new(), json!({"Responses": {}}))
     } else {
-        let sent = stingy.http.post(&stingy.target).headers(headers).body(request.to_string()).send().await;
-        let sent = sent.expect("an answer");
-        let (status, mut headers) = (sent.status(), sent.headers().clone());
-        headers.remove("content-length");
+        let passed = stingy.passage.pass_on(Method::POST, &stingy.target, headers, request.to_string()).await;
+        let (status, mut headers, body) = passed;
         headers.remove("x-amz-crc32");
-        (status, headers, sent.json().await.expect("JSON"))
+        (status, headers, serde_json::from_slice(&body).expect("JSON"))
     };
     if !left.is_null() {
         answer["UnprocessedKeys"] = left;

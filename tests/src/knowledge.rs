@@ -1,0 +1,64 @@
+use crate::checker::Seen;
+use chat_aws::SEND_TIMEOUT_SECONDS;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// What a device knows of a room.
+#[derive(Default)]
+pub(crate) struct Knowledge {
+    pub since: u64,
+    pub messages: BTreeMap<u64, Seen>,
+    /// Messages that were seen again, and were not as before.
+    pub conflicts: Vec<Seen>,
+    pub pushed: BTreeSet<u64>,
+    /// When each message was first seen.
+    first_seen: BTreeMap<u64, Instant>,
+    /// Everything up to here is known, or a hole for good.
+    pub complete: u64,
+}
+
+impl Knowledge {
+    /// Of somebody who joined when this was the newest id.
+    pub fn since(last_id: u64) -> Self {
+        Self { since: last_id, complete: last_id, ..Self::default() }
+    }
+
+    pub fn newest(&self) -> u64 {
+        self.messages.last_key_value().map_or(self.complete, |(id, _)| self.complete.max(*id))
+    }
+
+    pub fn take_in(&mut self, seen: Seen) {
+        let id = seen.id;
+        if id <= self.since {
+            return;
+        }
+        match self.messages.get(&id) {
+            Some(before) if *before != seen => self.conflicts.push(seen),
+            Some(_) => {}
+            None => {
+                self.messages.insert(id, seen);
+                self.first_seen.insert(id, Instant::now());
+            }
+        }
+        self.close_up();
+    }
+
+    fn close_up(&mut self) {
+        while self.messages.contains_key(&(self.complete + 1)) {
+            self.complete += 1;
+        }
+    }
+
+    /// A hole before a message that is older than a send can take is final; a fresher one is asked for again.
+    pub fn pass_over_holes(&mut self) {
+        while let Some((id, seen)) = self.first_seen.range(self.complete + 1..).next() {
+            if seen.elapsed() < Duration::from_secs(SEND_TIMEOUT_SECONDS) {
+                break;
+            }
+            self.complete = *id;
+            self.close_up();
+        }
+        // What is complete is not asked for again.
+        self.first_seen = self.first_seen.split_off(&(self.complete + 1));
+    }
+}

@@ -1,0 +1,58 @@
+//! HTTP servers of the tests' own, and the way on for those that stand before another server.
+
+use crate::http_client;
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Method, StatusCode};
+use tokio::net::TcpListener;
+
+/// An answer on its way back.
+pub type Answer = (StatusCode, HeaderMap, Bytes);
+
+/// Serves on a free port of this machine, as long as the test lasts. Returns the URL.
+pub async fn serve(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+/// Sends calls on to the server that a proxy stands before.
+#[derive(Debug, Clone)]
+pub struct Passage(reqwest::Client);
+
+impl Passage {
+    pub fn new() -> Self {
+        Self(http_client())
+    }
+
+    /// Sends a call on. Both bodies are whole, and may be other ones than came, so their lengths are set anew.
+    pub async fn pass_on(&self, method: Method, url: &str, mut headers: HeaderMap, body: impl Into<Bytes>) -> Answer {
+        for name in ["host", "content-length"] {
+            headers.remove(name);
+        }
+        let request = self.0.request(method, url).headers(headers).body(body.into());
+        // A local run that is stopping no longer answers.
+        let Ok(answer) = request.send().await else {
+            return (StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), Bytes::new());
+        };
+        let (status, mut headers) = (answer.status(), answer.headers().clone());
+        for name in ["transfer-encoding", "content-length"] {
+            headers.remove(name);
+        }
+        (status, headers, answer.bytes().await.unwrap_or_default())
+    }
+}
+
+impl Default for Passage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The operation of a call of DynamoDB, such as `PutItem`. Empty for another service.
+pub fn operation(headers: &HeaderMap) -> &str {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    target.and_then(|target| target.rsplit('.').next()).unwrap_or_default()
+}

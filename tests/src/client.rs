@@ -1,4 +1,4 @@
-use crate::in_time;
+use crate::{in_time, schema};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-/// One connection of one device, as a frontend has it.
+/// One connection, as a frontend has it. Every frame of the server is checked against `docs/asyncapi.yaml`.
 pub struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// Frames that came while another one was waited for.
@@ -52,14 +52,14 @@ impl Client {
         Ok(Self { socket, seen: Vec::new(), requests: 0, subprotocol })
     }
 
-    /// Sends a message as it is.
+    /// Sends a WebSocket message unchanged.
     pub async fn send_raw(&mut self, message: Message) {
         in_time("a frame is sent", self.socket.send(message)).await.expect("sent");
     }
 
-    /// Feeds a message to the socket, which may close before it is all written.
+    /// Sends a message to a socket that may close before all of it is written.
     pub async fn send_into_the_void(&mut self, message: Message) {
-        // The server may hang up in the middle, and that is what the test is about.
+        // An error is expected here: the server may close in the middle.
         let _ = in_time("a frame is sent", self.socket.send(message)).await;
     }
 
@@ -67,12 +67,12 @@ impl Client {
         self.send_raw(Message::text(frame.to_string())).await;
     }
 
-    /// The next frame that came or comes.
+    /// The next frame, waiting for it if there is none.
     pub async fn next(&mut self) -> Value {
         if self.seen.is_empty() { self.receive().await } else { self.seen.remove(0) }
     }
 
-    /// The first frame, seen or to come, that has all these members.
+    /// The first frame, seen or to come, that has all of these fields.
     pub async fn expect(&mut self, members: Value) -> Value {
         if let Some(at) = self.seen.iter().position(|frame| has(frame, &members)) {
             return self.seen.remove(at);
@@ -86,16 +86,18 @@ impl Client {
         }
     }
 
-    /// Sends a request under a `requestId` of its own and waits for its reply.
+    /// Sends a request with a `requestId` of its own and waits for the reply.
     pub async fn ask(&mut self, mut request: Value) -> Value {
         self.requests += 1;
         let id = format!("request-{}", self.requests);
         request["requestId"] = json!(id);
-        self.send(request).await;
-        self.expect(json!({"requestId": id})).await
+        self.send(request.clone()).await;
+        let reply = self.expect(json!({"requestId": id})).await;
+        schema::answered(&request, &reply);
+        reply
     }
 
-    /// Joins a room and forgets the frames up to the acknowledgement.
+    /// Joins a room, and drops the frames up to the ack.
     pub async fn join(&mut self, room: impl Into<Value>) -> Value {
         let ack = self.ask(json!({"action": "joinRoom", "chatroomId": room.into()})).await;
         assert_eq!(ack["type"], "ack", "{ack}");
@@ -103,14 +105,14 @@ impl Client {
         ack
     }
 
-    /// Sends a text and waits for its acknowledgement.
+    /// Sends a text and waits for the ack.
     pub async fn say(&mut self, room: impl Into<Value>, text: &str) -> Value {
         let ack = self.ask(text_message(room, text)).await;
         assert_eq!(ack["type"], "ack", "{ack}");
         ack
     }
 
-    /// Everything that was pushed so far. Pushes go out before the sender's reply does, and `pong` comes after them.
+    /// All frames that were pushed so far. Pushes go out before the sender's reply, so a `pong` comes after them.
     pub async fn pushed(&mut self) -> Vec<Value> {
         let pong = self.ask(json!({"action": "ping"})).await;
         assert_eq!(pong["type"], "pong", "{pong}");
@@ -127,7 +129,7 @@ impl Client {
             loop {
                 match self.socket.next().await {
                     Some(Ok(Message::Text(text))) => {
-                        let frame: Value = serde_json::from_str(&text).expect("JSON");
+                        let frame = schema::received(&text);
                         if is_wanted(&frame) {
                             return Some(frame);
                         }
@@ -145,13 +147,13 @@ impl Client {
         self.rest().await.1
     }
 
-    /// Everything that still comes until the server ends the connection, and how it does.
+    /// The frames that still come until the server ends the connection, and how it does.
     pub async fn rest(&mut self) -> (Vec<Value>, Closed) {
         let mut frames = std::mem::take(&mut self.seen);
         let end = async {
             loop {
                 match self.socket.next().await {
-                    Some(Ok(Message::Text(text))) => frames.push(serde_json::from_str(&text).expect("JSON")),
+                    Some(Ok(Message::Text(text))) => frames.push(schema::received(&text)),
                     Some(Ok(Message::Close(frame))) => return Closed(frame.map(|frame| frame.code.into())),
                     Some(Ok(_)) => {}
                     Some(Err(_)) | None => return Closed(None),
@@ -162,7 +164,7 @@ impl Client {
         (frames, closed)
     }
 
-    /// Says goodbye with this code, and answers with which one the server said it back.
+    /// Closes with this code. Returns the code of the server's answer.
     pub async fn close_with(mut self, code: u16) -> Closed {
         let frame = CloseFrame { code: code.into(), reason: "".into() };
         in_time("a goodbye is sent", self.socket.close(Some(frame))).await.expect("closed");
@@ -173,7 +175,7 @@ impl Client {
         assert_eq!(self.close_with(1000).await, Closed(Some(1000)));
     }
 
-    /// Is gone at once, without a word: the socket is reset.
+    /// Resets the socket, without a close frame.
     pub fn vanish(self) {
         let stream = match self.socket.get_ref() {
             MaybeTlsStream::Plain(stream) => stream,
@@ -187,7 +189,7 @@ impl Client {
         let next = async {
             loop {
                 match self.socket.next().await.expect("the connection stays open").expect("a frame") {
-                    Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
+                    Message::Text(text) => return schema::received(&text),
                     Message::Close(frame) => panic!("the server closed: {frame:?}"),
                     _ => {}
                 }

@@ -1,10 +1,11 @@
-use crate::{Client, Server, fresh, http_client, in_time};
+use crate::{Client, Server, fresh, http_client, in_time, schema};
 use chat_aws::Vars;
 use chat_local::{Local, Tokens};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
-/// A deployment as its users have it, wherever it runs: two addresses, and the secret that it takes tokens of.
+/// A deployment, as its users see it: two addresses, and the secret for tokens. Every page of the history is checked
+/// against `docs/openapi.yaml`.
 pub struct Deployment {
     websocket_url: String,
     http_url: String,
@@ -29,7 +30,7 @@ impl Page {
         items.iter().map(|item| item["id"].as_u64().expect("an id")).collect()
     }
 
-    /// Where the `Link` header leads for a relation: a query string.
+    /// The query string that the `Link` header has for a relation.
     pub fn link(&self, rel: &str) -> Option<String> {
         let header = self.headers.get("link")?.to_str().expect("ASCII");
         let entry = header.split(", ").find(|entry| entry.ends_with(&format!("; rel=\"{rel}\"")))?;
@@ -39,7 +40,7 @@ impl Page {
 }
 
 impl Deployment {
-    /// What `CHAT_TARGET` names: a local run of the test's own, or a deployment that is up already.
+    /// The deployment that `CHAT_TARGET` names: a local run for this test, or one that is up already.
     pub async fn start() -> Self {
         let vars = Vars::from_env();
         match vars.optional("CHAT_TARGET").unwrap_or("local") {
@@ -49,7 +50,7 @@ impl Deployment {
         }
     }
 
-    /// One that is up already, as the environment describes it.
+    /// A deployment that is up already, from the environment.
     fn given(target: &str, vars: &Vars) -> Self {
         let given = |name: &str| {
             let value =
@@ -59,7 +60,7 @@ impl Deployment {
         Self::at(given("CHAT_WEBSOCKET_URL"), given("CHAT_HTTP_URL"), &given("CHAT_TOKEN_SECRET"))
     }
 
-    /// One that is up already and takes tokens that are signed with this secret.
+    /// A deployment that is up already and takes tokens that are signed with this secret.
     pub fn at(websocket_url: String, http_url: String, secret: &str) -> Self {
         let tokens = Tokens::signed_with(secret).unwrap_or_else(|error| panic!("the secret cannot sign: {error}"));
         Self { websocket_url, http_url, tokens, http: http_client(), local: None }
@@ -75,14 +76,14 @@ impl Deployment {
         }
     }
 
-    /// Ends it if it is this test's own.
+    /// Stops it, if it is a local run.
     pub async fn stop(self) {
         if let Some(local) = self.local {
             in_time("the local run stops", local.stop()).await.expect("the local run stops");
         }
     }
 
-    /// What its tokens are signed with.
+    /// The secret that signs its tokens.
     pub fn secret(&self) -> &str {
         self.tokens.secret()
     }
@@ -127,10 +128,12 @@ impl Deployment {
         let request = self.http.get(self.url(&format!("/chat-history/list?{query}"))).bearer_auth(token);
         let response = request.send().await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Page { status, headers, body: response.json().await.expect("JSON") }
+        let body = response.json().await.expect("JSON");
+        schema::check_page(status, &headers, &body);
+        Page { status, headers, body }
     }
 
-    /// The ids on a page of history, and on each page that the links of a relation lead on to.
+    /// The ids on a page of history, and on all pages that the links of a relation lead to.
     pub async fn history_along(&self, rel: &str, query: &str) -> Vec<Vec<u64>> {
         let mut pages = Vec::new();
         let mut query = Some(query.to_owned());

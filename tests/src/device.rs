@@ -1,9 +1,10 @@
-//! A client that does its part, as the README says, whatever happens to it, and writes down what it sees.
+//! A client that does its part of the protocol, as the README describes it, whatever happens to it, and records what it
+//! sees. Every frame is checked against `docs/asyncapi.yaml`.
 
 use crate::chaos::lock;
 use crate::checker::{Ack, Room, Seen, Send, User, View};
 use crate::knowledge::Knowledge;
-use crate::{PATIENCE, Server, in_time, text_message};
+use crate::{PATIENCE, Server, in_time, schema, text_message};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -17,8 +18,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// How long a client waits for a reply before it takes its connection for dead: longer than API Gateway waits for a function, so
-/// that a busy machine cuts nobody off.
+/// How long a client waits for a reply before it considers its connection dead: longer than API Gateway waits for a
+/// function, so that a busy machine cuts nobody off.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a client waits before it tries again.
@@ -27,18 +28,18 @@ pub(crate) const BACKOFF: Duration = Duration::from_millis(20);
 /// How long a client waits for a push that another one overtook.
 const GAP_PATIENCE: Duration = Duration::from_secs(2);
 
-/// One item for each try at something, until [`PATIENCE`] is over and something must be wrong for good.
+/// One item for each try, until [`PATIENCE`] is over: then something is wrong for good.
 pub(crate) fn tries() -> impl Iterator<Item = ()> {
     let until = Instant::now() + PATIENCE;
     std::iter::repeat_n((), usize::MAX).take_while(move |()| Instant::now() < until)
 }
 
-/// What all devices of a run tell.
+/// What all devices of a run record.
 #[derive(Default)]
 pub struct Record {
     pub sends: Vec<Send>,
     pub acks: Vec<Ack>,
-    /// What was asked and answered, for whoever reads of a violation.
+    /// Requests and replies, to explain a violation.
     pub trace: Vec<String>,
 }
 
@@ -51,11 +52,11 @@ pub struct Device {
     token: String,
     line: Option<Line>,
     rooms: BTreeMap<Room, Knowledge>,
-    /// Pushed by rooms whose join is not answered yet.
+    /// Messages of rooms whose join is not answered yet.
     early: Vec<Seen>,
-    /// Rooms with something missing, and since when.
+    /// Rooms with missing messages, and since when.
     gaps: BTreeMap<Room, Instant>,
-    /// Rooms that it wants to be in, and joins again after a reconnect.
+    /// Rooms that it wants to be in. It joins them again after a reconnect.
     joined: BTreeSet<Room>,
     requests: u64,
     sends: u64,
@@ -73,7 +74,7 @@ struct Line {
 struct Lost;
 
 impl Device {
-    /// A device that is not connected yet, of a user who may enter these rooms, or all.
+    /// A device that is not connected yet. Its user may enter these rooms, or all.
     pub fn new(
         server: &Arc<Server>,
         record: &Arc<Mutex<Record>>,
@@ -100,7 +101,7 @@ impl Device {
         }
     }
 
-    /// Connects, unless it is connected, and joins its rooms again, until it is in all of them.
+    /// Connects, unless it is connected, and joins its rooms again until it is in all of them.
     pub async fn connect(&mut self) {
         if self.line.is_some() {
             return;
@@ -127,12 +128,12 @@ impl Device {
         panic!("{} does not get in", self.name);
     }
 
-    /// Enters a room, and learns what it missed there since it first did.
+    /// Joins a room, and reads what it missed there since its first join.
     pub async fn join(&mut self, room: Room) {
         self.joined.insert(room);
         for () in tries() {
             if self.line.is_none() {
-                // That joins as well.
+                // Connecting joins this room as well.
                 return self.connect().await;
             }
             if self.try_join(room).await.is_ok() {
@@ -142,14 +143,14 @@ impl Device {
         panic!("{} does not get into {room}", self.name);
     }
 
-    /// Asks to be let in, and does not wait for the answer.
+    /// Sends a join, and does not wait for the reply.
     pub async fn begin_join(&mut self, room: Room) {
         let request = json!({"action": "joinRoom", "chatroomId": room});
         let line = self.line.as_mut().expect("a connection");
         in_time("a join is sent", line.sink.send(Message::text(request.to_string()))).await.expect("sent");
     }
 
-    /// Once: whether it is in, or has to connect again.
+    /// Tries to join once. `Lost` if it has to connect again.
     async fn try_join(&mut self, room: Room) -> Result<(), Lost> {
         for () in tries() {
             let reply = self.ask(json!({"action": "joinRoom", "chatroomId": room})).await?;
@@ -174,12 +175,12 @@ impl Device {
         panic!("{} does not get into {room}", self.name);
     }
 
-    /// Leaves a room, and is told so.
+    /// Leaves a room, and waits for the ack.
     pub async fn leave(&mut self, room: Room) {
         self.joined.remove(&room);
         for () in tries() {
             if self.line.is_none() {
-                // A new connection is in no room that it did not join.
+                // A new connection is only in rooms that it joined.
                 return self.connect().await;
             }
             match self.ask(json!({"action": "leaveRoom", "chatroomId": room})).await {
@@ -191,7 +192,7 @@ impl Device {
         panic!("{} does not get out of {room}", self.name);
     }
 
-    /// A text like no other, which begins with its `clientMessageId`.
+    /// A unique text, which begins with its `clientMessageId`.
     fn new_text(&mut self, room: Room) -> (String, String) {
         self.sends += 1;
         let key = format!("{}-{}", self.name, self.sends);
@@ -201,24 +202,24 @@ impl Device {
         (key, content)
     }
 
-    /// Makes a new text, under a `clientMessageId` of its own, the one that is sent next.
+    /// Makes a new message, with its own `clientMessageId`, the one that is sent next.
     fn write(&mut self, room: Room) {
         let (key, content) = self.new_text(room);
         self.last_send = text_message(room, &content);
         self.last_send["clientMessageId"] = json!(key);
     }
 
-    /// Sends a text under a `clientMessageId` of its own, again and again until it is acknowledged. Answers its id.
+    /// Sends a text with its own `clientMessageId`, again and again until it is acknowledged. Returns its id.
     pub async fn send(&mut self, room: Room) -> u64 {
         self.write(room);
         self.send_again().await
     }
 
-    /// Sends a text and is cut off before the reply; then sends it again, until it is acknowledged.
+    /// Sends a text, cuts the connection before the reply, and sends the text again until it is acknowledged.
     pub async fn send_cut(&mut self, room: Room) -> u64 {
         self.write(room);
         if let Some(line) = &mut self.line {
-            // The frame may be written or not, when the socket goes.
+            // The frame may or may not be written when the socket is cut.
             let frame = Message::text(self.last_send.to_string());
             let _ = timeout(REPLY_TIMEOUT, line.sink.send(frame)).await;
             self.cut();
@@ -226,7 +227,7 @@ impl Device {
         self.send_again().await
     }
 
-    /// Sends the last text again, as a client does that is not sure of its ack.
+    /// Sends the last text again, as a client does that got no ack.
     pub async fn send_again(&mut self) -> u64 {
         let request = self.last_send.clone();
         let ack = self.insist(&request).await;
@@ -252,7 +253,7 @@ impl Device {
         panic!("never acknowledged: {request}");
     }
 
-    /// Sends a text once, without a `clientMessageId`: it may be lost, and is not if it is acknowledged.
+    /// Sends a text once, without a `clientMessageId`: it may be lost, unless it is acknowledged.
     pub async fn send_unnamed(&mut self, room: Room) {
         let (key, content) = self.new_text(room);
         if let Ok(reply) = self.ask(text_message(room, &content)).await
@@ -262,7 +263,7 @@ impl Device {
         }
     }
 
-    /// Sends once what it may not, and answers whether it was let in.
+    /// Sends a text to a room that it may not enter. Returns whether it was acknowledged.
     pub async fn trespass(&mut self, room: Room) -> bool {
         if self.line.is_none() {
             self.connect().await;
@@ -270,7 +271,7 @@ impl Device {
         self.ask(text_message(room, "let me in")).await.is_ok_and(|reply| reply["type"] == "ack")
     }
 
-    /// Takes in what was pushed meanwhile: it asks for a `pong`, which comes after what was pushed before.
+    /// Reads what was pushed: it asks for a `pong`, which comes after earlier pushes.
     pub async fn listen(&mut self) {
         if self.line.is_some() {
             // A connection that ends here is opened again when it is needed.
@@ -278,13 +279,13 @@ impl Device {
         }
     }
 
-    /// Takes in what is pushed for so long, and asks for nothing: nobody has to run a function for it.
+    /// Reads what is pushed for so long. It sends nothing, so no function has to run for it.
     pub async fn hear(&mut self, time: Duration) {
         let over = Instant::now() + time;
         while let Some(line) = &mut self.line {
             match timeout(over.saturating_duration_since(Instant::now()), line.frames.next()).await {
                 Ok(Some(Ok(Message::Text(text)))) => {
-                    let frame: Value = serde_json::from_str(&text).expect("JSON");
+                    let frame = schema::received(&text);
                     if frame["type"] == "sendMessage" {
                         self.take_push(seen(&frame["message"]));
                     }
@@ -298,7 +299,7 @@ impl Device {
         sleep(over.saturating_duration_since(Instant::now())).await;
     }
 
-    /// Is gone at once, without a word.
+    /// Resets the socket, without a close frame.
     pub fn cut(&mut self) {
         if let Some(line) = self.line.take()
             && let Ok(socket) = line.sink.reunite(line.frames)
@@ -308,10 +309,10 @@ impl Device {
         }
     }
 
-    /// Says goodbye.
+    /// Closes the connection.
     pub async fn close(&mut self) {
         if let Some(mut line) = self.line.take() {
-            // Whether the server hears it is the server's business.
+            // Whether the close frame arrives does not matter here.
             let goodbye = async {
                 let _ = line.sink.send(Message::Close(None)).await;
                 while let Some(Ok(_)) = line.frames.next().await {}
@@ -325,7 +326,7 @@ impl Device {
         self.rooms.keys().copied().collect()
     }
 
-    /// Knows everything in its rooms up to these ids: what was not pushed, the history has.
+    /// Learns everything in its rooms up to these ids: it reads in the history what was not pushed.
     pub async fn settle(&mut self, newest: &BTreeMap<Room, u64>) {
         self.connect().await;
         self.listen().await;
@@ -334,7 +335,7 @@ impl Device {
         }
     }
 
-    /// What it knows of each room up to these ids, and what it was pushed of rooms where it never was.
+    /// What it knows of each room up to these ids, and what was pushed to it from rooms that it never joined.
     pub fn views(&self, newest: &BTreeMap<Room, u64>) -> Vec<View> {
         let view = |(room, known): (&Room, &Knowledge)| View {
             device: self.name.clone(),
@@ -345,7 +346,7 @@ impl Device {
             messages: known.messages.values().chain(&known.conflicts).cloned().collect(),
             pushed: known.pushed.clone(),
         };
-        // It asks for nothing there; that it saw anything may be wrong.
+        // It reads no history there. That it saw anything may be a violation.
         let elsewhere = self.early.iter().map(|seen| View {
             device: self.name.clone(),
             user: self.user,
@@ -358,7 +359,7 @@ impl Device {
         self.rooms.iter().map(view).chain(elsewhere).collect()
     }
 
-    /// One request, and its reply. What is pushed meanwhile is taken in.
+    /// Sends a request and waits for its reply. Reads what is pushed meanwhile.
     async fn ask(&mut self, mut request: Value) -> Result<Value, Lost> {
         self.requests += 1;
         let id = self.requests;
@@ -380,12 +381,13 @@ impl Device {
         loop {
             let line = self.line.as_mut().ok_or(Lost)?;
             let frame = match line.frames.next().await {
-                Some(Ok(Message::Text(text))) => serde_json::from_str::<Value>(&text).expect("JSON"),
+                Some(Ok(Message::Text(text))) => schema::received(&text),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Lost),
                 Some(Ok(_)) => continue,
             };
-            // API Gateway's own words for a function that failed name no request of ours.
+            // API Gateway's own error for a failed function does not name the request.
             if frame["requestId"] == json!(id) || frame["message"] == "Internal server error" {
+                schema::answered(request, &frame);
                 return Ok(frame);
             }
             if frame["type"] == "sendMessage" {
@@ -394,10 +396,10 @@ impl Device {
         }
     }
 
-    /// Takes in what was pushed, and notes where something lies between it and what is known.
+    /// Takes in a pushed message. Records a gap between it and what is known.
     fn take_push(&mut self, seen: Seen) {
         let (room, id) = (seen.room, seen.id);
-        // A device is pushed to before the reply to its join tells it where it begins.
+        // Pushes may come before the reply to the join, which says where the device's view begins.
         let Some(known) = self.rooms.get_mut(&room) else { return self.early.push(seen) };
         known.pushed.insert(id);
         let newest = known.newest();
@@ -407,7 +409,7 @@ impl Device {
         }
     }
 
-    /// Asks for what lies in gaps, not at once: a push that was overtaken comes by itself.
+    /// Reads what is missing in gaps, after a while: a push that was overtaken comes by itself.
     async fn close_gaps(&mut self) {
         let due = self.gaps.iter().filter(|(_, since)| since.elapsed() > GAP_PATIENCE);
         for room in due.map(|(room, _)| *room).collect::<Vec<_>>() {
@@ -417,7 +419,7 @@ impl Device {
         }
     }
 
-    /// Reads the history from where this device's knowledge is complete up to an id.
+    /// Reads the history from where this device's view is complete up to an id.
     async fn catch_up(&mut self, room: Room, until: u64) {
         let mut after = self.rooms[&room].complete;
         while after < until {
@@ -449,7 +451,7 @@ pub(crate) fn seen(message: &Value) -> Seen {
         id: message["id"].as_u64().expect("an id"),
         room: message["chatroomId"].as_u64().expect("a room"),
         user: message["senderId"].as_u64().expect("a user"),
-        // The history does not tell it; a device's texts begin with it.
+        // The history does not show it. A device's texts begin with it.
         key: content.split_once(' ').map(|(key, _)| key.into()),
         content,
     }

@@ -1,3 +1,4 @@
+use crate::schema;
 use chat_aws::Vars;
 use functions::FUNCTIONS;
 use serde_json::{Value, json};
@@ -5,14 +6,14 @@ use serde_json::{Value, json};
 /// The request id of every invocation by [`invoke`].
 pub const REQUEST_ID: &str = "request-7";
 
-/// Runs one function with one event, past the gateway.
+/// Runs one function with one event, without the gateway.
 pub async fn invoke(name: &str, vars: &Vars, event: Value) -> Value {
     let event = on_route(name, event);
     let (_, build) = FUNCTIONS.iter().find(|(handler, _)| *handler == name).expect("a function");
     build(vars).expect("a function that starts").invoke_as(REQUEST_ID, event).await.expect("an answer")
 }
 
-/// An event of ours, which has no route, with the kind that API Gateway gives it on this function's.
+/// Adds the event type that API Gateway sets on this function's route, where a test's event has no route.
 fn on_route(name: &str, mut event: Value) -> Value {
     let kind = match name {
         "connect" => "CONNECT",
@@ -28,7 +29,7 @@ fn on_route(name: &str, mut event: Value) -> Value {
     event
 }
 
-/// What a WebSocket function is sent of user 7, who may enter every room. The gateway has no connection of this id.
+/// The event of a WebSocket function, of user 7, who may enter every room. The gateway does not know this connection.
 pub fn websocket_event(body: &Value) -> Value {
     let authorizer = json!({"userId": "7", "username": "7", "nickName": "7", "rooms": "*",
         "issuedAt": "0", "goodUntil": "4102444860000"});
@@ -41,7 +42,7 @@ pub fn websocket_event(body: &Value) -> Value {
 pub fn function_of(sample: &str) -> &'static str {
     let is_for = |name: &&str| sample == *name || sample.starts_with(&format!("{name}-"));
     let names = FUNCTIONS.iter().map(|(name, _)| *name).filter(is_for);
-    // Of `disconnect` and `disconnect-user` the longer one.
+    // Of `disconnect` and `disconnect-user`, the longer one.
     names.max_by_key(|name| name.len()).unwrap_or_else(|| panic!("{sample} is for no function"))
 }
 
@@ -52,7 +53,15 @@ pub fn sample(name: &str) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The frame in a function's reply.
+/// The page, or the error, in the answer of the history's function. It is checked against `docs/openapi.yaml`.
+pub fn page(answer: &Value) -> Value {
+    let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
+    let body = serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON");
+    schema::check_body(status, &body);
+    body
+}
+
+/// The frame in a function's answer. It is checked against `docs/asyncapi.yaml`.
 pub fn frame(answer: &Value) -> Value {
-    serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON")
+    schema::received(answer["body"].as_str().expect("a body"))
 }

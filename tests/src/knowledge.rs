@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 pub(crate) struct Knowledge {
     pub since: u64,
     pub messages: BTreeMap<u64, Seen>,
-    /// Messages that were seen again, and were not as before.
+    /// Messages that were seen again with another content.
     pub conflicts: Vec<Seen>,
     pub pushed: BTreeSet<u64>,
     /// When each message was first seen.
     first_seen: BTreeMap<u64, Instant>,
-    /// Everything up to here is known, or a hole for good.
+    /// Every message up to this id is known, or will never come.
     pub complete: u64,
 }
 
 impl Knowledge {
-    /// Of somebody who joined when this was the newest id.
+    /// What somebody knows who joined when this was the newest id.
     pub fn since(last_id: u64) -> Self {
         Self { since: last_id, complete: last_id, ..Self::default() }
     }
@@ -49,7 +49,7 @@ impl Knowledge {
         }
     }
 
-    /// A hole before a message that is older than a send can take is final; a fresher one is asked for again.
+    /// A hole before a message that is older than a send can take is final. A newer hole is asked for again.
     pub fn pass_over_holes(&mut self) {
         while let Some((id, seen)) = self.first_seen.range(self.complete + 1..).next() {
             if seen.elapsed() < Duration::from_secs(SEND_TIMEOUT_SECONDS) {

@@ -1,5 +1,5 @@
-//! What the tests stand on: a deployment as its users have it, a local run with its inside, and clients that speak to
-//! either over sockets.
+//! The tests' harness: a deployment as its users see it, a local run with access to its inside, and clients that speak
+//! to either over sockets.
 
 mod app;
 mod cargo_lambda;
@@ -23,6 +23,7 @@ mod posts;
 pub mod proxy;
 mod recorder;
 mod samples;
+pub mod schema;
 mod server;
 mod tls;
 mod trial;
@@ -35,7 +36,7 @@ pub use client::{Client, Closed, text_message};
 pub use deployment::{Deployment, Page};
 pub use device::{Device, Record};
 pub use documents::Documents;
-pub use function::{REQUEST_ID, frame, function_of, invoke, sample, websocket_event};
+pub use function::{REQUEST_ID, frame, function_of, invoke, page, sample, websocket_event};
 pub use held::{Held, HeldHandshakes, enter, held, lost_device, open, remember};
 pub use ids::{caller, device_of, fresh, ghost, room, user};
 pub use interleaving::{Interleaved, Interleaving, Orders};
@@ -55,22 +56,23 @@ pub use workload::{Outcome, Workload};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// How long a test waits for what must come. Nothing passes by waiting this long, and a machine may be ten times busier than usual.
+/// How long a test waits for what must come. No test passes by waiting this long, and a machine may be ten times busier
+/// than usual.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How often a condition is looked at that nobody tells of.
+/// How often a condition is checked that nothing reports.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Waits for what must come. Panics, and says what did not come, when [`PATIENCE`] is over.
+/// Waits for what must come. After [`PATIENCE`] it panics and says what did not come.
 pub fn in_time<T>(what: impl std::fmt::Display, wait: impl Future<Output = T>) -> impl Future<Output = T> {
-    // Boxed, so that who waits does not grow by what is waited for.
+    // Boxed, so that the waiting future does not grow by this one.
     let wait = Box::pin(wait);
     async move {
         timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited {} s in vain: {what}", PATIENCE.as_secs()))
     }
 }
 
-/// Waits until a condition holds that can only be looked at, such as one of a table.
+/// Waits until a condition holds that can only be checked again and again, such as one of a table.
 pub async fn until(what: impl std::fmt::Display, mut holds: impl AsyncFnMut() -> bool) {
     let wait = async {
         while !holds().await {

@@ -1,5 +1,5 @@
 use crate::chaos::lock;
-use crate::proxy;
+use crate::{proxy, schema};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{Method, StatusCode};
@@ -10,8 +10,8 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-/// A management API that keeps what is posted to whom, and has some connections answer with a status of their own. Only a 429 names its
-/// error in a header, by which the SDK knows what to try again; not every gateway names a 410.
+/// A management API that keeps every post, and answers some connections with a status of their own. A 429 names its
+/// error in a header, by which the SDK knows what to try again. A 410 does not: not every gateway names it.
 pub struct Management {
     url: String,
     state: Arc<Known>,
@@ -37,19 +37,19 @@ impl Management {
         &self.url
     }
 
-    /// Has every call about a connection be answered with this status.
+    /// Answers every call about a connection with this status from now on.
     pub fn refuse(&self, connection: &ConnectionId, status: u16) {
         let status = StatusCode::from_u16(status).expect("a status");
         lock(&self.state.statuses).insert(connection.to_string(), status);
     }
 
-    /// What was posted and taken since the last time, in order.
+    /// The frames that were accepted since the last time, in order.
     pub fn take(&self) -> Vec<(ConnectionId, Value)> {
         let posts = std::mem::take(&mut *lock(&self.state.posts));
-        posts.into_iter().map(|(connection, frame)| (connection, serde_json::from_str(&frame).expect("JSON"))).collect()
+        posts.into_iter().map(|(connection, frame)| (connection, schema::received(&frame))).collect()
     }
 
-    /// How many calls there were about a connection, refused ones included.
+    /// How many calls there were about a connection, including refused ones.
     pub fn attempts(&self, connection: &ConnectionId) -> usize {
         lock(&self.state.attempts).get(connection.as_str()).copied().unwrap_or_default()
     }

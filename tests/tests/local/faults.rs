@@ -1,22 +1,22 @@
-//! When AWS cannot be reached: the client learns a code and a request id, the log the whole cause, once, and neither
-//! of them a secret.
+//! When AWS cannot be reached, the client gets a code and a request id, the log has the whole cause once, and neither
+//! has a secret.
 
 use chat_aws::Vars;
-use chat_tests::{REQUEST_ID, Server, frame, open, plain_frame, sample, text_message, websocket_event};
+use chat_tests::{REQUEST_ID, Server, frame, open, page, plain_frame, sample, text_message, websocket_event};
 use functions::FUNCTIONS;
 use serde_json::{Value, json};
 use tracing::Level;
 
-/// Port 1 is reserved and nobody listens there.
+/// Port 1 is reserved, and nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
 const CONTENT: &str = "a secret between friends";
 
-/// One invocation's answer and log, from the level on that a deployment has by default.
+/// One invocation's answer and log, at the level that a deployment has by default.
 async fn logged(name: &str, vars: &Vars, event: Value) -> (Value, Vec<Value>) {
     chat_tests::logged(Level::INFO, name, vars, event).await
 }
 
-/// One line, of level ERROR, with the request id and the cause down to the socket.
+/// There is one line of level ERROR, with the request id and the cause down to the socket.
 fn assert_logged_once(lines: &[Value]) {
     let errors: Vec<_> = lines.iter().filter(|line| line["level"] == "ERROR").collect();
     let [error] = errors.as_slice() else { panic!("not one error: {lines:?}") };
@@ -68,7 +68,7 @@ async fn without_dynamodb_a_client_is_told_and_the_log_says_why() {
         } else if event["requestContext"]["http"].is_null() {
             assert_eq!(answer, json!({"statusCode": 500}), "{name}");
         } else {
-            let body = frame(&answer);
+            let body = page(&answer);
             assert_eq!(answer["statusCode"], 500, "{name}");
             assert_eq!((&body["statusCode"], &body["error"]), (&json!(500), &json!("Internal Server Error")));
             assert!(body["message"].as_str().is_some_and(|said| said.contains(REQUEST_ID)), "{body}");
@@ -99,7 +99,7 @@ async fn without_the_management_api_nothing_is_lost() {
     let reply = frame(&answer);
     assert_eq!((&reply["id"], &reply["duplicate"]), (&json!(1), &json!(true)));
     assert_eq!(client.expect(json!({"type": "sendMessage"})).await["message"]["content"], CONTENT);
-    // The embedded DynamoDB logs the condition that failed, which is how a retry is known; the function has no fault.
+    // The embedded DynamoDB logs the failed condition by which a retry is known. The function logs no fault.
     assert!(lines.iter().all(|line| line["target"] == "dynoxide::server"), "{lines:?}");
     server.stop().await;
 }
@@ -124,7 +124,7 @@ fn a_function_that_lacks_a_variable_names_it() {
     for (name, build) in FUNCTIONS {
         let fault = build(&Vars::default()).err().unwrap_or_else(|| panic!("{name} started"));
         let said = fault.chain().to_string();
-        // One of three variables is what authorize checks tokens with.
+        // authorize needs one of three variables to check tokens.
         let one = said.contains(": none of ") && said.ends_with(" is set");
         assert!(said.ends_with(" is not set") || one, "{name}: {said}");
     }

@@ -1,4 +1,4 @@
-//! The local gateway keeps to AWS's rules where only a local run can be made to break them.
+//! The local gateway keeps to AWS's rules, tried where only a local run can be made to break them.
 
 use chat_local::{Interference, Limits, Plan, Throttle};
 use chat_tests::{Client, Closed, Server, in_time, text_message, until};
@@ -76,13 +76,13 @@ async fn a_client_that_never_reads_is_a_429_and_can_still_be_ended() {
     server.stop().await;
 }
 
-/// A frame as a client sends it, masked with nothing.
+/// A client's frame, with a mask of zeros.
 fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let length = u8::try_from(payload.len()).ok().filter(|length| *length < 126).expect("a short frame");
     [&[0x80 | opcode, 0x80 | length, 0, 0, 0, 0], payload].concat()
 }
 
-/// Pongs that it does not read are not kept for it.
+/// The gateway does not keep pongs for a client that does not read them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_pings_and_never_reads_gets_so_many_pongs_and_no_more() {
     const PINGS: usize = 200_000;
@@ -114,7 +114,7 @@ async fn a_client_that_pings_and_never_reads_gets_so_many_pongs_and_no_more() {
     server.stop().await;
 }
 
-/// Holds every ping back, and counts them.
+/// Holds every ping, and counts them.
 #[derive(Debug)]
 struct HeldPings {
     begun: AtomicUsize,
@@ -188,7 +188,7 @@ fn is_too_many(frame: &Value) -> bool {
     frame["message"] == "Too Many Requests" && frame["connectionId"].is_string() && frame["requestId"].is_string()
 }
 
-/// Sends many pings at once, and answers how many of the replies were pongs and how many of the gateway's refusals.
+/// Sends many pings at once. Returns the number of pongs and of the gateway's refusals.
 async fn ping_at_once(client: &mut Client, count: usize) -> (usize, usize) {
     for _ in 0..count {
         client.send(json!({"action": "ping"})).await;
@@ -203,7 +203,7 @@ async fn ping_at_once(client: &mut Client, count: usize) -> (usize, usize) {
     (pongs, refusals)
 }
 
-/// Reads the history until it is refused, and answers how.
+/// Reads the history until it is refused. Returns the refusal.
 async fn read_until_refused(server: &Server) -> (u16, Value) {
     let refused = async {
         loop {
@@ -237,7 +237,7 @@ async fn each_route_lets_through_what_its_stage_is_set_to() {
 
     let (pongs, refusals) = ping_at_once(&mut client, 50).await;
     assert!(pongs > 0 && refusals > 0, "{pongs} pongs, {refusals} refusals");
-    // Other routes have buckets of their own, and this one fills again.
+    // Other routes have their own buckets, and this one fills again.
     client.join(1).await;
     until("it fills", async || ping_at_once(&mut client, 1).await.0 > 0).await;
     assert_eq!(read_until_refused(&server).await, (429, json!({"message": "Too Many Requests"})));
@@ -252,7 +252,7 @@ async fn an_account_lets_through_so_much_of_all_apis_and_posts_together() {
     let id = only_connection(&server).await;
     let full = async {
         loop {
-            let answer = post(&server, id.clone(), json!({"n": 1}).to_string()).await;
+            let answer = post(&server, id.clone(), json!({"type": "pong"}).to_string()).await;
             if answer.0 != 200 {
                 break answer;
             }
@@ -263,13 +263,13 @@ async fn an_account_lets_through_so_much_of_all_apis_and_posts_together() {
     assert_eq!(full, (429, Some("LimitExceededException".into())));
     assert!(ping_at_once(&mut client, 50).await.1 > 0);
     assert_eq!(read_until_refused(&server).await.0, 429);
-    // A connection that is closed is cleaned up after, whatever the throttle.
+    // `$disconnect` runs whatever the throttle.
     client.close().await;
     server.forgets_connections().await;
     server.stop().await;
 }
 
-/// Where a path is no route, a page of an allowed origin reads the 404, as it does of a deployment.
+/// For a path without a route, a page of an allowed origin can read the 404, as with a deployment.
 #[tokio::test]
 async fn a_preflight_is_answered_whatever_its_path() {
     let server = Server::start_with_parameter("AllowedOrigins", "https://chat.example.com").await;
@@ -302,8 +302,9 @@ async fn a_post_reaches_who_is_connected_and_nobody_else() {
     let mut client = server.connect(1).await;
     let id = only_connection(&server).await;
     assert!(id.ends_with('='), "an id that needs percent-encoding: {id}");
-    assert_eq!(post(&server, id.clone(), json!({"n": 1}).to_string()).await, (200, None));
-    assert_eq!(client.next().await, json!({"n": 1}));
+    let frame = json!({"type": "leaveRoom", "chatroomId": 1, "userId": 7});
+    assert_eq!(post(&server, id.clone(), frame.to_string()).await, (200, None));
+    assert_eq!(client.next().await, frame);
     assert_eq!(
         post(&server, id.clone(), "x".repeat(128 * 1024 + 1)).await,
         (413, Some("PayloadTooLargeException".into()))
@@ -332,7 +333,7 @@ async fn a_silent_connection_is_cut_and_a_spoken_to_one_is_not() {
     let (mut listens, mut speaks, mut silent) =
         (server.connect(1).await, server.connect(2).await, server.connect(3).await);
     listens.join(1).await;
-    // Pushes keep the listener, which says nothing itself, until the silent one is cut.
+    // Pushes keep the connection of the listener open, though it sends nothing.
     let talk = async {
         loop {
             speaks.say(1, "still there?").await;
@@ -377,12 +378,12 @@ async fn a_route_without_a_route_response_does_not_reply() {
     client.join(1).await;
     client.send(text_message(1, "hi")).await;
     client.expect(json!({"type": "sendMessage"})).await;
-    // Stopping waits for the function, so a reply would be there by the end.
+    // Stopping waits for the function, so a reply would have come by then.
     let ((), (frames, _)) = tokio::join!(server.stop(), client.rest());
     assert_eq!(frames, Vec::<Value>::new());
 }
 
-/// More replies than the gateway keeps for a slow reader.
+/// There are more replies than the gateway keeps for a slow reader.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_reply_is_lost_however_late_it_is_read() {
     const ASKED: usize = 3_000;

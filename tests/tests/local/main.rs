@@ -1,5 +1,5 @@
-//! What needs the inside of a local run: its tables, its functions, its limits, an altered template. Every test has a
-//! gateway, a DynamoDB and ports of its own.
+//! Tests that need the inside of a local run: its tables, its functions, its limits, an altered template. Every test
+//! has its own gateway, DynamoDB and ports.
 
 mod batches;
 mod bounds;
@@ -19,6 +19,7 @@ mod mangled;
 mod presence;
 mod refusals;
 mod rooms;
+mod schemas;
 mod secrets;
 mod sockets;
 mod store;

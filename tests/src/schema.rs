@@ -1,0 +1,225 @@
+//! The documents of the wire, `docs/asyncapi.yaml` and `docs/openapi.yaml`, and whether what is seen there keeps to them.
+
+use boon::{Compiler, Draft, SchemaIndex, Schemas};
+use chat_local::Template;
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+static SOCKET: LazyLock<Socket> = LazyLock::new(Socket::read);
+static HISTORY: LazyLock<History> = LazyLock::new(History::read);
+
+/// Who sends a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    Client,
+    Server,
+}
+
+/// The socket's document: every message that goes over it.
+pub struct Socket {
+    pub document: Value,
+    schemas: Schemas,
+    messages: Vec<Message>,
+}
+
+struct Message {
+    name: String,
+    sender: Sender,
+    /// Its fields that always have the same value: `type` and `action`.
+    constants: Vec<(String, Value)>,
+    payload: SchemaIndex,
+}
+
+/// The HTTP API's document.
+pub struct History {
+    pub document: Value,
+    schemas: Schemas,
+    bodies: BTreeMap<u16, SchemaIndex>,
+    headers: BTreeMap<u16, Vec<Header>>,
+}
+
+struct Header {
+    name: String,
+    required: bool,
+    value: SchemaIndex,
+}
+
+/// Makes the schemas of a document ready to judge values.
+struct Reader {
+    compiler: Compiler,
+    schemas: Schemas,
+}
+
+pub fn socket() -> &'static Socket {
+    &SOCKET
+}
+
+pub fn history() -> &'static History {
+    &HISTORY
+}
+
+/// Reads a frame of the server. Panics unless the document describes it.
+pub fn received(text: &str) -> Value {
+    let frame = serde_json::from_str(text).expect("JSON");
+    let checked = SOCKET.check(Sender::Server, &frame);
+    checked.unwrap_or_else(|error| panic!("docs/asyncapi.yaml does not describe this frame: {frame}: {error}"));
+    frame
+}
+
+/// Panics if the server took a request that the document does not describe.
+pub fn answered(request: &Value, reply: &Value) {
+    if matches!(reply["type"].as_str(), Some("ack" | "pong"))
+        && let Err(error) = SOCKET.check(Sender::Client, request)
+    {
+        panic!("docs/asyncapi.yaml does not describe this request, and it was taken: {request}: {error}");
+    }
+}
+
+/// Panics unless the document describes this answer of the history.
+pub fn check_page(status: u16, headers: &HeaderMap, body: &Value) {
+    if let Err(error) = HISTORY.check_headers(status, headers) {
+        panic!("docs/openapi.yaml does not describe these headers: {status} {headers:?}: {error}");
+    }
+    check_body(status, body);
+}
+
+/// Panics unless the document describes this body of an answer of the history.
+pub fn check_body(status: u16, body: &Value) {
+    let checked = HISTORY.check_body(status, body);
+    checked.unwrap_or_else(|error| panic!("docs/openapi.yaml does not describe this answer: {status} {body}: {error}"));
+}
+
+impl Socket {
+    fn read() -> Self {
+        let document = Template::document(include_str!("../../docs/asyncapi.yaml")).expect("docs/asyncapi.yaml");
+        let mut reader = Reader::of(&document, Draft::V7);
+        let mut senders = BTreeMap::new();
+        for operation in entries(&document["operations"]).map(|(_, operation)| operation) {
+            let sender = if operation["action"] == "receive" { Sender::Client } else { Sender::Server };
+            let answers = names(&operation["reply"]["messages"]).map(|name| (name, Sender::Server));
+            senders.extend(names(&operation["messages"]).map(|name| (name, sender)).chain(answers));
+        }
+        let message = |(name, message): (&String, &Value)| {
+            let constant = |field: &str| {
+                let value = &message["payload"]["properties"][field]["const"];
+                (!value.is_null()).then(|| (field.to_owned(), value.clone()))
+            };
+            Message {
+                name: name.clone(),
+                sender: *senders.get(name).unwrap_or_else(|| panic!("no operation has the message {name}")),
+                constants: ["type", "action"].into_iter().filter_map(constant).collect(),
+                payload: reader.schema(&format!("/components/messages/{name}/payload")),
+            }
+        };
+        let messages = entries(&document["components"]["messages"]).map(message).collect();
+        Self { document, schemas: reader.schemas, messages }
+    }
+
+    /// The name of the message that a frame is, or what is wrong with the frame.
+    pub fn check(&self, sender: Sender, frame: &Value) -> Result<&str, String> {
+        let fits = |message: &&Message| {
+            message.sender == sender && message.constants.iter().all(|(name, v)| frame[name] == *v)
+        };
+        // An ack of an action, before a message without a type.
+        let message = self.messages.iter().filter(fits).max_by_key(|message| message.constants.len());
+        let message = message.ok_or("no message has this type and action")?;
+        check(&self.schemas, message.payload, frame).map_err(|error| format!("{}: {error}", message.name))?;
+        Ok(&message.name)
+    }
+
+    /// The messages that one side sends, with their schemas.
+    pub fn messages(&self, sender: Sender) -> impl Iterator<Item = (&str, &Value)> {
+        let sent = self.messages.iter().filter(move |message| message.sender == sender);
+        sent.map(|message| (message.name.as_str(), &self.document["components"]["messages"][&message.name]))
+    }
+
+    /// A schema that messages share.
+    pub fn shared(&self, name: &str) -> &Value {
+        &self.document["components"]["schemas"][name]
+    }
+}
+
+impl History {
+    fn read() -> Self {
+        let document = Template::document(include_str!("../../docs/openapi.yaml")).expect("docs/openapi.yaml");
+        let mut reader = Reader::of(&document, Draft::V2020_12);
+        let (mut bodies, mut headers) = (BTreeMap::new(), BTreeMap::new());
+        let responses = "/paths/~1chat-history~1list/get/responses";
+        for (status, response) in entries(document.pointer(responses).expect("responses")) {
+            let place = format!("{responses}/{status}");
+            let status = status.parse().expect("a status");
+            let body = format!("{place}/content/application~1json/schema");
+            bodies.insert(status, reader.schema(&body));
+            let header = |(name, header): (&String, &Value)| {
+                let shared = header["$ref"].as_str().map(|reference| reference.trim_start_matches('#').to_owned());
+                let place = shared.unwrap_or_else(|| format!("{place}/headers/{name}"));
+                Header {
+                    name: name.clone(),
+                    required: document.pointer(&format!("{place}/required")) == Some(&json!(true)),
+                    value: reader.schema(&format!("{place}/schema")),
+                }
+            };
+            headers.insert(status, entries(&response["headers"]).map(header).collect());
+        }
+        Self { document, schemas: reader.schemas, bodies, headers }
+    }
+
+    /// What is wrong with the headers of an answer.
+    pub fn check_headers(&self, status: u16, headers: &HeaderMap) -> Result<(), String> {
+        for header in self.headers.get(&status).into_iter().flatten() {
+            match headers.get(&header.name) {
+                Some(value) => {
+                    check(&self.schemas, header.value, &json!(value.to_str().map_err(|error| error.to_string())?))
+                }
+                None if header.required => Err("it is missing".into()),
+                None => Ok(()),
+            }
+            .map_err(|error| format!("{}: {error}", header.name))?;
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the body of an answer.
+    pub fn check_body(&self, status: u16, body: &Value) -> Result<(), String> {
+        check(&self.schemas, *self.bodies.get(&status).ok_or("no answer has this status")?, body)
+    }
+
+    /// A schema that answers share.
+    pub fn shared(&self, name: &str) -> &Value {
+        &self.document["components"]["schemas"][name]
+    }
+}
+
+impl Reader {
+    /// What the document itself is called, so that its schemas can be named by their places in it.
+    const DOCUMENT: &str = "urn:document";
+
+    fn of(document: &Value, draft: Draft) -> Self {
+        let mut compiler = Compiler::new();
+        compiler.set_default_draft(draft);
+        compiler.add_resource(Self::DOCUMENT, document.clone()).expect("a document");
+        Self { compiler, schemas: Schemas::new() }
+    }
+
+    /// The schema at a place of the document.
+    fn schema(&mut self, place: &str) -> SchemaIndex {
+        let schema = self.compiler.compile(&format!("{}#{place}", Self::DOCUMENT), &mut self.schemas);
+        schema.unwrap_or_else(|error| panic!("{place}: {error:#}"))
+    }
+}
+
+fn check(schemas: &Schemas, schema: SchemaIndex, value: &Value) -> Result<(), String> {
+    schemas.validate(value, schema).map_err(|error| error.to_string())
+}
+
+fn entries(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    object.as_object().into_iter().flatten()
+}
+
+/// The names of the messages that a list of references leads to.
+fn names(references: &Value) -> impl Iterator<Item = String> {
+    let references = references.as_array().into_iter().flatten();
+    references.filter_map(|reference| Some(reference["$ref"].as_str()?.rsplit('/').next()?.to_owned()))
+}

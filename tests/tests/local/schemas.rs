@@ -1,0 +1,384 @@
+//! What goes over the wire is what `docs/asyncapi.yaml` and `docs/openapi.yaml` say, to the last field. That every frame and
+//! every page of the other tests keeps to them, the tests' clients see to ([`chat_tests::schema`]).
+
+use chat::limits::{
+    CLIENT_MESSAGE_ID_CHARS_MAX, CONNECTIONS_PER_USER, ECHO_CHARS_MAX, ID_BYTES_MAX, LEAVERS_PER_FRAME, NOTICES_UP_TO,
+    PAGE_DEFAULT, PAGE_MAX, PROFILE_TEXT_CHARS_MAX, QUERY_BYTES_MAX, REQUEST_ID_CHARS_MAX, ROOMS_PER_CONNECTION_MAX,
+    SAFE_INTEGER_MAX, SENDS_BURST_SECONDS, SENDS_PER_SECOND, TEXT_CHARS_MAX, TOKEN_BYTES_MAX, URL_CHARS_MAX,
+};
+use chat::{
+    Content, HistoryItem, Message, MessageId, MessageKind, Profile, Push, Rejection, Reply, Request, Timestamp,
+    http_internal, http_refusal,
+};
+use chat_local::{Limits, Template};
+use chat_tests::schema::{self, Sender};
+use chat_tests::{Client, Server, room, user};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Values of every variant: a variant that is missing here does not compile.
+macro_rules! every {
+    ($kind:ident { $($variant:ident: [$($value:expr),+ $(,)?]),+ $(,)? }) => {{
+        let values = [$($({
+            let value = $value;
+            assert!(matches!(value, $kind::$variant { .. }), "{value:?} is no {}", stringify!($variant));
+            value
+        }),+),+];
+        for value in &values {
+            match value {
+                $($kind::$variant { .. } => {}),+
+            }
+        }
+        values
+    }};
+}
+
+fn wire(value: impl serde::Serialize) -> Value {
+    serde_json::to_value(value).expect("serializes")
+}
+
+fn message(kind: MessageKind, content: &str) -> Message {
+    Message {
+        id: MessageId::new(42),
+        room: room("lobby"),
+        sender: user("7"),
+        content: Content::parse(kind, content).expect("content"),
+        create_time: Timestamp::from_millis(1_741_746_165_123),
+        client_message_id: serde_json::from_value(json!("7f3a")).expect("an id"),
+    }
+}
+
+fn messages() -> [Message; 3] {
+    let address = "https://example.com/cat.png";
+    [
+        message(MessageKind::Text, "hi"),
+        message(MessageKind::Image, address),
+        Message { client_message_id: None, ..message(MessageKind::File, address) },
+    ]
+}
+
+/// With everything that a profile may say of a user.
+fn profile(create_time: Option<Timestamp>) -> Profile {
+    let (email, head_pic) = (Some("guang@example.com".into()), Some("https://example.com/g.png".into()));
+    Profile { email, head_pic, create_time, ..Profile::unknown(user("7")) }
+}
+
+fn pushes() -> Vec<Value> {
+    let (lobby, users, profile) = (room("lobby"), [user("7"), user("guang")], profile(None));
+    let unknown = Profile::unknown(user("auth0|5"));
+    let [text, image, file] = messages();
+    let pushes = every!(Push {
+        JoinRoom: [Push::joined(&lobby, &profile), Push::joined(&lobby, &unknown)],
+        LeaveRoom: [Push::left(&lobby, &users[0]), Push::left_together(&lobby, &users).expect("somebody left"),],
+        SendMessage: [
+            Push::sent(&text, &profile, None),
+            Push::sent(&image, &unknown, Some(MessageId::new(43))),
+            Push::sent(&file, &profile, None),
+        ],
+    });
+    pushes.iter().map(wire).collect()
+}
+
+fn replies() -> Vec<Value> {
+    let [text, ..] = messages();
+    let unused = Some(MessageId::new(43));
+    let replies = every!(Reply {
+        JoinRoom: [
+            Reply::joined(room("1"), MessageId::new(0), false),
+            Reply::joined(room("1"), MessageId::new(41), true)
+        ],
+        LeaveRoom: [Reply::left(room("1"))],
+        SendMessage: [Reply::sent(&text, None), Reply::sent(&text, unused)],
+        Ping: [Reply::Ping {}],
+        Error: [Reply::internal("4f"), Reply::rejected(&Rejection::Overtaken)],
+    });
+    let answering = |reply: Reply| {
+        let action = match &reply {
+            Reply::JoinRoom(_) => "joinRoom",
+            Reply::LeaveRoom(_) => "leaveRoom",
+            Reply::SendMessage(_) | Reply::Error(_) => "sendMessage",
+            Reply::Ping {} => "ping",
+        };
+        let request = json!({"action": action, "requestId": "r1"}).to_string();
+        wire(reply.answering(Some(&Request::parse(&request).expect("a request"))))
+    };
+    replies.into_iter().map(answering).collect()
+}
+
+fn rejections() -> Vec<Rejection> {
+    let field = "chatroomId";
+    every!(Rejection {
+        NotAnObject: [Rejection::NotAnObject],
+        Missing: [Rejection::Missing { field }],
+        Invalid: [Rejection::Invalid { field, expected: "an id".into() }],
+        TooLarge: [Rejection::TooLarge { field: "message.content", limit: TEXT_CHARS_MAX }],
+        QueryTooLarge: [Rejection::QueryTooLarge],
+        UnknownAction: [Rejection::UnknownAction { action: "dance".into() }],
+        NotCaller: [Rejection::NotCaller { field: "userId" }],
+        RoomNotGranted: [Rejection::RoomNotGranted],
+        TokenRevoked: [Rejection::TokenRevoked],
+        TwoCursors: [Rejection::TwoCursors],
+        RateLimited: [Rejection::RateLimited { retry_after_ms: 200 }],
+        Overtaken: [Rejection::Overtaken],
+        TooManyRooms: [Rejection::TooManyRooms],
+        TooManyConnections: [Rejection::TooManyConnections { limit: CONNECTIONS_PER_USER }],
+        ConnectionGone: [Rejection::ConnectionGone],
+    })
+    .into()
+}
+
+/// What a schema refers to, or the schema.
+fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str() {
+        Some(reference) => resolve(document, document.pointer(&reference[1..]).expect("a schema")),
+        None => schema,
+    }
+}
+
+/// The fields that a schema describes, those of inner objects too: `message.sender.id`.
+fn described(document: &Value, schema: &Value, path: &str, fields: &mut BTreeSet<String>) {
+    let schema = resolve(document, schema);
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}{name}");
+        described(document, field, &format!("{path}."), fields);
+        fields.insert(path);
+    }
+}
+
+/// The fields that a value has.
+fn had(value: &Value, path: &str, fields: &mut BTreeSet<String>) {
+    for (name, field) in value.as_object().into_iter().flatten() {
+        let path = format!("{path}{name}");
+        had(field, &format!("{path}."), fields);
+        fields.insert(path);
+    }
+}
+
+#[test]
+fn every_frame_of_the_server_is_described_and_nothing_else() {
+    let socket = schema::socket();
+    let refused = rejections().iter().map(Reply::rejected).map(|reply| wire(reply.answering(None))).collect::<Vec<_>>();
+    let frames = [pushes(), replies(), refused].concat();
+    let mut seen = BTreeMap::<_, BTreeSet<String>>::new();
+    for frame in &frames {
+        let name = socket.check(Sender::Server, frame).unwrap_or_else(|error| panic!("{frame}: {error}"));
+        had(frame, "", seen.entry(name).or_default());
+    }
+    for (name, message) in socket.messages(Sender::Server) {
+        if name == "gatewayError" {
+            continue; // API Gateway says it, and no type of ours.
+        }
+        let mut fields = BTreeSet::new();
+        described(&socket.document, &message["payload"], "", &mut fields);
+        assert_eq!(seen.get(name), Some(&fields), "{name}: what is sent, and what is described");
+    }
+}
+
+#[test]
+fn every_error_code_is_described_and_no_other() {
+    let described = schema::socket().shared("ErrorCode")["oneOf"].as_array().expect("codes");
+    let described: BTreeSet<_> = described.iter().map(|code| code["const"].as_str().expect("a text")).collect();
+    let rejections = rejections();
+    let codes = rejections.iter().map(Rejection::code);
+    assert_eq!(described, codes.chain(["internal"]).collect());
+}
+
+#[test]
+fn every_answer_of_the_history_is_described_and_nothing_else() {
+    let history = schema::history();
+    let senders = [profile(Some(Timestamp::from_millis(0))), Profile::unknown(user("guang"))];
+    let item = |(message, sender): (Message, &Profile)| HistoryItem::new(message, sender.clone());
+    let page = messages().into_iter().zip([&senders[0], &senders[0], &senders[1]]).map(item);
+    let page = wire(page.collect::<Vec<_>>());
+    history.check_body(200, &page).unwrap_or_else(|error| panic!("{page}: {error}"));
+    let (mut fields, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    described(&history.document, history.shared("HistoryItem"), "", &mut fields);
+    had(&page[0], "", &mut seen);
+    assert_eq!(seen, fields, "what is answered, and what is described");
+
+    let of_history = |rejection: &&Rejection| {
+        use Rejection::{Invalid, Missing, QueryTooLarge, RoomNotGranted, TokenRevoked, TwoCursors};
+        matches!(
+            rejection,
+            Missing { .. } | Invalid { .. } | QueryTooLarge | TwoCursors | RoomNotGranted | TokenRevoked
+        )
+    };
+    for rejection in rejections().iter().filter(of_history) {
+        let (status, reason) = rejection.status();
+        let body = http_refusal(status, reason, &rejection.to_string());
+        history.check_body(status, &body).unwrap_or_else(|error| panic!("{status} {body}: {error}"));
+    }
+    history.check_body(500, &http_internal("4f")).expect("described");
+}
+
+#[test]
+fn the_examples_are_what_they_are_examples_of() {
+    let socket = schema::socket();
+    for sender in [Sender::Client, Sender::Server] {
+        for (name, message) in socket.messages(sender) {
+            for example in message["examples"].as_array().unwrap_or_else(|| panic!("{name} has no examples")) {
+                assert_eq!(socket.check(sender, &example["payload"]), Ok(name), "{example}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_both_documents_describe_they_describe_alike() {
+    let (socket, history) = (schema::socket(), schema::history());
+    for name in ["Id", "MessageId", "Text", "Address", "Time"] {
+        assert_eq!(socket.shared(name), history.shared(name), "{name}");
+    }
+    let (pushed, mut listed) = (socket.shared("Profile"), history.shared("Profile").clone());
+    listed["properties"].as_object_mut().expect("fields").remove("createTime");
+    assert_eq!((pushed, &pushed["additionalProperties"]), (&listed, &json!(false)));
+}
+
+/// The routes of the template, and what the function behind `$default` answers.
+#[test]
+fn every_action_is_described_and_no_other() {
+    let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).expect("a file");
+    let template = Template::document(&template).expect("YAML");
+    let routes = template["Resources"]["ChatApi"]["Properties"]["Routes"].as_object().expect("routes");
+    let actions = routes.keys().filter(|key| !key.starts_with('$')).map(String::as_str).chain(["ping"]);
+    let action = |(_, message): (&str, &'static Value)| message["payload"]["properties"]["action"]["const"].as_str();
+    let described: Option<BTreeSet<_>> = schema::socket().messages(Sender::Client).map(action).collect();
+    assert_eq!(described, Some(actions.collect()));
+}
+
+#[test]
+fn the_limits_of_the_documents_are_those_of_the_code() {
+    let (socket, history) = (&schema::socket().document, &schema::history().document);
+    let shared = |path: &str| format!("/components/schemas/{path}");
+    let limit = |name: &str| format!("/info/x-limits/{name}");
+    let payload = |path: &str| format!("/components/messages/{path}");
+    let parameter = |number: usize, path: &str| format!("/paths/~1chat-history~1list/get/parameters/{number}/{path}");
+    let local = Limits::default();
+    let profile_chars = PROFILE_TEXT_CHARS_MAX.max(ID_BYTES_MAX); // an id stands in for a name
+    for (document, place, expected) in [
+        (socket, shared("Id/oneOf/0/maximum"), json!(SAFE_INTEGER_MAX)),
+        (socket, shared("Id/oneOf/1/maxLength"), json!(ID_BYTES_MAX)),
+        (socket, shared("MessageId/maximum"), json!(SAFE_INTEGER_MAX)),
+        (socket, shared("RequestId/oneOf/0/maxLength"), json!(REQUEST_ID_CHARS_MAX)),
+        (socket, shared("RequestId/oneOf/1/maximum"), json!(SAFE_INTEGER_MAX)),
+        (socket, shared("ClientMessageId/maxLength"), json!(CLIENT_MESSAGE_ID_CHARS_MAX)),
+        (socket, shared("Text/maxLength"), json!(TEXT_CHARS_MAX)),
+        (socket, shared("Address/maxLength"), json!(URL_CHARS_MAX)),
+        (socket, shared("Profile/properties/username/maxLength"), json!(profile_chars)),
+        (socket, shared("Profile/properties/nickName/maxLength"), json!(profile_chars)),
+        (socket, shared("Profile/properties/headPic/maxLength"), json!(URL_CHARS_MAX)),
+        (socket, shared("Profile/properties/email/maxLength"), json!(PROFILE_TEXT_CHARS_MAX)),
+        (socket, payload("error/payload/properties/action/maxLength"), json!(ECHO_CHARS_MAX)),
+        (socket, payload("joinRoomAck/payload/properties/lastId/maximum"), json!(SAFE_INTEGER_MAX)),
+        (socket, payload("userLeft/payload/properties/userIds/maxItems"), json!(LEAVERS_PER_FRAME)),
+        (socket, limit("tokenBytes"), json!(TOKEN_BYTES_MAX)),
+        (socket, limit("roomsPerConnection"), json!(ROOMS_PER_CONNECTION_MAX)),
+        (socket, limit("sendsPerSecond"), json!(SENDS_PER_SECOND)),
+        (socket, limit("sendsAtOnce"), json!(u64::from(SENDS_PER_SECOND) * SENDS_BURST_SECONDS)),
+        (socket, limit("connectionsPerUser"), json!(CONNECTIONS_PER_USER)),
+        (socket, limit("noticesUpTo"), json!(NOTICES_UP_TO)),
+        (socket, limit("idleSeconds"), json!(local.idle.as_secs())),
+        (socket, limit("lifetimeSeconds"), json!(local.lifetime.as_secs())),
+        // API Gateway's; the end-to-end tests and `bounds` try them.
+        (socket, limit("frameBytes"), json!(32 * 1024)),
+        (socket, limit("messageBytes"), json!(128 * 1024)),
+        (socket, limit("handshakeUrlCharacters"), json!(4_096)),
+        (history, parameter(0, "schema/maxLength"), json!(ID_BYTES_MAX)),
+        (history, parameter(1, "schema/maximum"), json!(PAGE_MAX)),
+        (history, parameter(1, "schema/default"), json!(PAGE_DEFAULT)),
+        (history, shared("Cursor/maximum"), json!(SAFE_INTEGER_MAX)),
+        (
+            history,
+            "/paths/~1chat-history~1list/get/responses/200/content/application~1json/schema/maxItems".into(),
+            json!(PAGE_MAX),
+        ),
+    ] {
+        assert_eq!(document.pointer(&place), Some(&expected), "{place}");
+    }
+    let said =
+        [(socket, format!("more than {TEXT_CHARS_MAX} characters")), (history, format!("has {QUERY_BYTES_MAX} bytes"))];
+    for (document, sentence) in said {
+        assert!(document.to_string().contains(&sentence), "{sentence}");
+    }
+}
+
+/// What a field may hold instead of what it should, at the bounds of each kind.
+fn instead() -> Vec<Value> {
+    let lengths = [0, 1, 64, 65, 128, 129, 255, 256, TEXT_CHARS_MAX, TEXT_CHARS_MAX + 1];
+    let texts = lengths.map(|length| json!("x".repeat(length)));
+    let others =
+        [" ", "a\u{0}b", "\u{7f}", "光 1", "image", "https://example.com/", "http://", "ftp://example.com/", "https:a"];
+    let numbers = [json!(-1), json!(0), json!(1.5), json!(SAFE_INTEGER_MAX), json!(SAFE_INTEGER_MAX + 1)];
+    let rest = [json!(true), json!([]), json!(["x"]), json!({}), json!({"type": "text"})];
+    texts.into_iter().chain(others.map(Value::from)).chain(numbers).chain(rest).collect()
+}
+
+/// The frame without each of its fields, and with other things in each.
+fn altered(frame: &Value) -> Vec<Value> {
+    let mut all = vec![frame.clone()];
+    let places = |object: &Value, path: &str| {
+        let names = object.as_object().into_iter().flatten().map(|(name, _)| name.clone());
+        names.map(|name| (path.to_owned(), name)).collect::<Vec<_>>()
+    };
+    for (object, field) in [places(frame, ""), places(&frame["message"], "/message")].concat() {
+        let fields = |frame: &Value| {
+            let mut frame = frame.clone();
+            let fields = frame.pointer_mut(&object).and_then(Value::as_object_mut).expect("an object").clone();
+            (frame, fields)
+        };
+        let put = |value: Option<Value>| {
+            let (mut frame, mut inner) = fields(frame);
+            match value {
+                Some(value) => inner.insert(field.clone(), value),
+                None => inner.remove(&field),
+            };
+            *frame.pointer_mut(&object).expect("an object") = Value::Object(inner);
+            frame
+        };
+        all.push(put(None));
+        all.extend(instead().into_iter().map(|value| put(Some(value))));
+    }
+    all
+}
+
+/// Whether the server takes a frame for what the document calls one: it may still refuse what the frame asks for.
+async fn is_read(client: &mut Client, frame: &Value) -> bool {
+    client.send(frame.clone()).await;
+    let reply = client.first_of(&["ack", "pong", "error"]).await.expect("a reply");
+    !matches!(reply["code"].as_str(), Some("badRequest" | "tooLarge" | "unknownAction"))
+}
+
+#[tokio::test]
+async fn the_document_takes_the_frames_that_the_server_takes_and_no_others() {
+    let server = Server::start().await;
+    let socket = schema::socket();
+    for (name, message) in socket.messages(Sender::Client) {
+        let (mut fields, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        described(&socket.document, &message["payload"], "", &mut fields);
+        let mut client = server.connect(7).await;
+        for example in message["examples"].as_array().expect("examples") {
+            // With every field that there is, so that each is altered.
+            let mut frame = example["payload"].clone();
+            for (field, value) in [
+                ("requestId", json!(5)),
+                ("userId", json!(7)),
+                ("sendUserId", json!(7)),
+                ("batches", json!(true)),
+                ("clientMessageId", json!("a")),
+            ] {
+                if fields.contains(field) {
+                    frame[field] = value;
+                }
+            }
+            had(&frame, "", &mut seen);
+            for frame in altered(&frame) {
+                let described = socket.check(Sender::Client, &frame);
+                let read = is_read(&mut client, &frame).await;
+                assert_eq!(described.is_ok(), read, "{frame}: {described:?}");
+            }
+        }
+        assert_eq!(seen, fields, "{name}: every field is tried");
+        client.close().await;
+    }
+    server.stop().await;
+}

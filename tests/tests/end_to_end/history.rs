@@ -1,4 +1,4 @@
-//! The history: all of it, in order, page by page, for those who may read it.
+//! The history: complete, in order, page by page, and only for those who may read it.
 
 use chat_tests::{Deployment, fresh};
 use futures_util::future::join_all;
@@ -56,18 +56,14 @@ async fn a_page_lies_where_its_cursor_says() {
     deployment.stop().await;
 }
 
+/// One refusal of each kind. The tests of `shared/chat` have all of them.
 #[tokio::test]
-async fn a_request_that_makes_no_sense_is_answered_in_the_seeds_shape() {
+async fn a_request_that_makes_no_sense_is_answered_in_the_courses_shape() {
     let deployment = Deployment::start().await;
     let room = format!("chatroomId={}", fresh());
     for (query, said) in [
         (String::new(), "chatroomId is missing"),
-        ("chatroomId=".into(), "chatroomId must be a room id"),
-        (format!("{room}&limit=0"), "limit must be a whole number from 1 to 100"),
         (format!("{room}&limit=101"), "limit must be a whole number from 1 to 100"),
-        (format!("{room}&limit=1.5"), "limit must be a whole number from 1 to 100"),
-        (format!("{room}&before=x"), "before must be a message id: a whole number from 0 to 9007199254740991"),
-        (format!("{room}&after=-1"), "after must be a message id: a whole number from 0 to 9007199254740991"),
         (format!("{room}&before=5&after=5"), "before and after exclude each other"),
         (format!("{room}&{room}"), "chatroomId must be given once"),
     ] {

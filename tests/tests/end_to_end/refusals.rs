@@ -1,4 +1,4 @@
-//! Bad input gets a clear answer that names the field; the connection lives, and nothing is stored or pushed.
+//! Bad input gets an error that names the field. The connection stays open, and nothing is stored or pushed.
 
 use chat_tests::{Client, Deployment, fresh, text_message};
 use serde_json::{Value, json};
@@ -14,6 +14,8 @@ fn without(mut request: Value, object: &str, field: &str) -> Value {
     request
 }
 
+/// Each field once for each way to refuse it. The tests of `shared/chat` have all bad values, and `local::schemas`
+/// sends many.
 #[tokio::test]
 async fn every_field_that_is_missing_or_wrong_is_named() {
     let deployment = Deployment::start().await;
@@ -26,49 +28,33 @@ async fn every_field_that_is_missing_or_wrong_is_named() {
     let mut foreign = text_message(room, "hi");
     foreign["userId"] = json!(stranger);
     let image = with(send.clone(), "/message/type", json!("image"));
-    let mut cases = vec![
+    let cases = [
         (without(join.clone(), "", "chatroomId"), "badRequest", "chatroomId"),
         (json!({"action": "leaveRoom"}), "badRequest", "chatroomId"),
         (without(send.clone(), "", "chatroomId"), "badRequest", "chatroomId"),
         (without(send.clone(), "", "message"), "badRequest", "message"),
         (without(send.clone(), "/message", "type"), "badRequest", "message.type"),
         (without(send.clone(), "/message", "content"), "badRequest", "message.content"),
-        (with(join.clone(), "/userId", json!(stranger)), "notAllowed", "userId"),
+        (with(join.clone(), "/chatroomId", json!(-1)), "badRequest", "chatroomId"),
+        (with(send.clone(), "/chatroomId", json!("a\u{0}")), "badRequest", "chatroomId"),
+        (with(join.clone(), "/userId", json!(1.5)), "badRequest", "userId"),
+        (with(send.clone(), "/sendUserId", json!({"id": 1})), "badRequest", "sendUserId"),
+        (with(send.clone(), "/message", json!("hi")), "badRequest", "message"),
+        (with(send.clone(), "/message/type", json!("video")), "badRequest", "message.type"),
+        (with(send.clone(), "/message/content", json!("\n\t\u{3000}")), "badRequest", "message.content"),
+        (with(image, "/message/content", json!("javascript:alert(1)")), "badRequest", "message.content"),
+        (with(send.clone(), "/clientMessageId", json!("a b")), "badRequest", "clientMessageId"),
+        (with(join, "/userId", json!(stranger)), "notAllowed", "userId"),
         (with(send.clone(), "/sendUserId", json!(stranger)), "notAllowed", "sendUserId"),
         (foreign, "notAllowed", "userId"),
         (json!({"action": "joinRoom", "chatroomId": room, "sendUserId": stranger}), "notAllowed", "sendUserId"),
         (json!({"action": "leaveRoom", "chatroomId": room, "userId": stranger}), "notAllowed", "userId"),
-        (with(send.clone(), "/message/content", json!("x".repeat(4_001))), "tooLarge", "message.content"),
+        (with(send, "/message/content", json!("x".repeat(4_001))), "tooLarge", "message.content"),
         (json!({"action": "dance"}), "unknownAction", "dance"),
         (json!({"action": 5}), "badRequest", "action"),
         (json!({"action": null}), "badRequest", "action"),
         (json!({}), "badRequest", "action"),
     ];
-    let no_ids =
-        [json!(-1), json!(1.5), json!(9_007_199_254_740_992_u64), json!(""), json!("x".repeat(256)), json!("a\u{0}")];
-    for no_id in no_ids.into_iter().chain([json!(true), json!([1]), json!({"id": 1})]) {
-        cases.push((with(join.clone(), "/chatroomId", no_id.clone()), "badRequest", "chatroomId"));
-        cases.push((with(send.clone(), "/chatroomId", no_id.clone()), "badRequest", "chatroomId"));
-        cases.push((with(join.clone(), "/userId", no_id.clone()), "badRequest", "userId"));
-        cases.push((with(send.clone(), "/sendUserId", no_id), "badRequest", "sendUserId"));
-    }
-    for no_text in [json!(""), json!("   "), json!("\n\t\u{3000}"), json!(5), json!(["hi"]), json!(false)] {
-        cases.push((with(send.clone(), "/message/content", no_text), "badRequest", "message.content"));
-    }
-    for no_url in ["cat.png", "ftp://example.com/a", "javascript:alert(1)", "data:image/png;base64,AA==", "http://"] {
-        cases.push((with(image.clone(), "/message/content", json!(no_url)), "badRequest", "message.content"));
-    }
-    let long_url = format!("https://example.com/{}", "a".repeat(2_029));
-    cases.push((with(image, "/message/content", json!(long_url)), "badRequest", "message.content"));
-    for no_kind in [json!("video"), json!(0), json!("Text"), json!({})] {
-        cases.push((with(send.clone(), "/message/type", no_kind), "badRequest", "message.type"));
-    }
-    for no_message in [json!("hi"), json!([]), json!(1)] {
-        cases.push((with(send.clone(), "/message", no_message), "badRequest", "message"));
-    }
-    for no_name in [json!(""), json!("a b"), json!("a#b"), json!("ä"), json!("x".repeat(65)), json!(5)] {
-        cases.push((with(send.clone(), "/clientMessageId", no_name), "badRequest", "clientMessageId"));
-    }
     for (request, code, named) in cases {
         let error = client.ask(request.clone()).await;
         assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!(code)), "{request}: {error}");

@@ -1,23 +1,10 @@
-//! What a refusal leaves behind, and what a deployment refuses by default.
+//! What a deployment refuses by default, and how often somebody may send and join.
 
 use chat::limits::SENDS_BURST_SECONDS;
 use chat_tests::{Client, Server, text_message};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
-
-#[tokio::test]
-async fn a_refused_request_is_not_even_counted() {
-    let server = Server::start().await;
-    let mut client = server.connect(1).await;
-    for (room, text) in [(json!(1), " "), (json!(1), &"x".repeat(4_001)), (json!(-1), "hi"), (json!("a\u{0}"), "hi")] {
-        assert_eq!(client.ask(text_message(room, text)).await["type"], "error");
-    }
-    let of_another = json!({"action": "joinRoom", "chatroomId": 1, "userId": 2});
-    assert_eq!(client.ask(of_another).await["type"], "error");
-    assert!(!server.keys("ChatTable").await.iter().any(|key| key.starts_with("ROOM#")));
-    server.stop().await;
-}
 
 #[tokio::test]
 async fn a_token_without_rooms_gets_the_deployments_default() {
@@ -47,13 +34,14 @@ async fn who_sends_too_much_is_told_when_to_send_again() {
         }
         said += 1;
     };
-    // A burst, and what the time that it took allows.
+    // The burst, and what the rate allows in the time that it took.
     assert!((SENDS_BURST_SECONDS..2 * SENDS_BURST_SECONDS).contains(&said), "{said} were let through");
     assert_eq!(refused["code"], "rateLimited", "{refused}");
     let wait = refused["retryAfterMs"].as_u64().expect("a time");
     assert!((1..=1_000).contains(&wait), "{refused}");
 
-    // Nobody else waits, nor does this user elsewhere; and nothing was stored, counted or pushed of what was refused.
+    // Others do not wait, nor does this user in another room. The refused message is neither stored, counted nor
+    // pushed.
     other.say(1, "hello").await;
     flood.say(2, "elsewhere").await;
     assert_eq!(server.history("chatroomId=1").await.ids().len() as u64, said + 1);
@@ -64,7 +52,7 @@ async fn who_sends_too_much_is_told_when_to_send_again() {
     server.stop().await;
 }
 
-/// A join is told to all members too.
+/// A join is pushed to all members too, so it is limited like a message.
 #[tokio::test]
 async fn who_joins_again_and_again_is_told_when_to_join_again() {
     let server = Server::start_with_parameter("SendsPerSecond", "1").await;
@@ -83,7 +71,7 @@ async fn who_joins_again_and_again_is_told_when_to_join_again() {
     let told = other.pushed().await.iter().filter(|frame| frame["userId"] == 7).count() as u64;
     assert_eq!(told, joined, "what is refused is told to nobody");
     assert!((SENDS_BURST_SECONDS..2 * SENDS_BURST_SECONDS).contains(&joined), "{joined} were let through");
-    // Who is in stays in, and hears.
+    // The user is still a member, and receives messages.
     other.say(1, "enough").await;
     flood.expect(json!({"type": "sendMessage"})).await;
     server.stop().await;

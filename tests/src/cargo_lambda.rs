@@ -7,22 +7,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-/// The project's folder; tests run in their package's.
+/// The project's folder. Tests run in their package's folder.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// How long the first event may wait, with which the function is built.
+/// How long the first event may wait: it waits for the build of the function.
 const BUILD_PATIENCE: Duration = Duration::from_secs(900);
 
 /// A function under `cargo lambda watch`, started as the README says.
 pub struct CargoLambda {
     function: String,
     port: String,
-    /// Its end takes the function with it, which then finds no runtime API.
+    /// When this ends, so does the function: its runtime API is gone.
     watch: Child,
 }
 
 impl CargoLambda {
-    /// Starts it with the variables of a file; the function is built with the first event.
+    /// Starts it with the variables of a file. The function is built when the first event comes.
     pub async fn watch(function: &str, env_file: &Path) -> Self {
         let port = free_port().await;
         let watch = Command::new("cargo")
@@ -30,7 +30,7 @@ impl CargoLambda {
             .args(["--invoke-address", "127.0.0.1", "--invoke-port", &port, "--env-file"])
             .arg(env_file)
             .current_dir(ROOT)
-            // It ends with the terminal that it reads from.
+            // It ends when the terminal that it reads from does.
             .process_group(0)
             .stdin(Stdio::null())
             .kill_on_drop(true)
@@ -49,7 +49,7 @@ impl CargoLambda {
         }
     }
 
-    /// Sends it a file of `events/`, by its name without `.json`, and answers what it prints.
+    /// Sends it a file of `events/`, by its name without `.json`. Returns what it prints.
     pub async fn invoke(&self, sample: &str) -> Value {
         let output = Command::new("cargo")
             .args(["lambda", "invoke", "--invoke-address", "127.0.0.1", "--invoke-port", &self.port, &self.function])

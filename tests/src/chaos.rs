@@ -1,5 +1,5 @@
-//! Faults at the wire: between each invocation and AWS stands a proxy that turns calls away, loses answers, holds them
-//! up, or kills the function. The functions know nothing of it.
+//! Faults at the wire: a proxy between each invocation and AWS refuses calls, loses answers, delays them, or kills the
+//! function. The functions do not know of it.
 
 use crate::in_time;
 use crate::mutation::Mutation;
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
-/// How long a call is held up: longer than any call takes, shorter than a function gives up.
+/// How long a call is delayed: longer than any call takes, and shorter than the time after which a function gives up.
 const DELAY: Duration = Duration::from_millis(250);
 
 /// Largest body that passes; a history page of 100 long messages is 1.2 MB.
@@ -29,7 +29,7 @@ const BODY_BYTES_MAX: usize = 8 << 20;
 /// Invocations whose calls are remembered.
 const REMEMBERED: u64 = 10_000;
 
-/// How a call is turned away.
+/// How a call is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
     /// 500
@@ -40,10 +40,10 @@ pub enum Refusal {
     Throttled,
 }
 
-/// What happens to one AWS call of an invocation, with all the attempts that the SDK makes of it.
+/// A fault of one AWS call, and of all attempts that the SDK makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// The first attempt is turned away and not applied.
+    /// The first attempt is refused and not applied.
     RefusedOnce(Refusal),
     /// Every attempt is.
     Refused(Refusal),
@@ -75,7 +75,7 @@ impl Fault {
 }
 
 impl Fault {
-    /// Whether only the first attempt meets it.
+    /// Whether it happens to the first attempt only.
     fn strikes_once(self) -> bool {
         matches!(self, Self::RefusedOnce(_) | Self::AnswerLostOnce | Self::Delayed)
     }
@@ -87,25 +87,25 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What is to become of one invocation.
+/// What is to happen to one invocation.
 #[derive(Default)]
 pub struct Direction {
-    /// Which of its calls, from 0 in the order in which they come, meets which fault.
+    /// The number of the call, from 0 in the order in which calls begin, and its fault.
     pub fault: Option<(usize, Fault)>,
     /// The event is lost, as API Gateway may lose a `$disconnect`.
     pub lost: bool,
     /// The event is delivered twice, at the same time.
     pub twice: bool,
-    /// What it waits for before it starts.
+    /// The invocation waits for this before it starts.
     pub start: Option<BoxFuture<'static, ()>>,
-    /// Its calls are noted, even if none is to meet a fault.
+    /// Its calls go through the proxy even without a fault, so that they are recorded.
     pub watched: bool,
 }
 
-/// Asked for every invocation: the function, its event, and the number that [`Chaos::calls`] knows it by.
+/// Decides about every invocation: by its function, its event, and the number that [`Chaos::calls`] takes.
 pub type Director = Box<dyn Fn(&str, &Value, u64) -> Direction + Send + Sync>;
 
-/// What happens for a while to every call of a kind, of whatever invocation begins then.
+/// What happens to every call of a kind, of each invocation that begins while it lasts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Weather {
     /// DynamoDB throttles.
@@ -127,15 +127,15 @@ impl Weather {
     }
 }
 
-/// The proxy, and what it does to whom.
+/// The proxy.
 #[derive(Clone)]
 pub struct Chaos(Arc<Inner>);
 
 struct Inner {
-    /// Where it serves; known when it does.
+    /// Its own URL, set when it serves.
     url: OnceLock<String>,
     passage: Passage,
-    /// DynamoDB and the management API; known when the local run is up.
+    /// The URLs of DynamoDB and the management API, set when the local run is up.
     targets: OnceLock<(String, String)>,
     director: Director,
     mutation: Option<Mutation>,
@@ -147,7 +147,7 @@ struct Inner {
     under_way: Mutex<UnderWay>,
 }
 
-/// How many invocations have begun and not ended, and when the last of them did either.
+/// How many invocations are under way, and when that last changed.
 struct UnderWay {
     invocations: usize,
     changed: Instant,
@@ -167,17 +167,17 @@ impl fmt::Debug for Chaos {
 
 #[derive(Default)]
 struct Invocation {
-    /// Its calls so far: what the SDK knows each by, through all attempts, and what it does.
+    /// Its calls so far: the SDK's id, which is the same for all attempts, and the operation.
     calls: Vec<(String, String)>,
     fault: Option<(usize, Fault)>,
     /// One of its calls met the fault.
     struck: bool,
     kill: Arc<Notify>,
-    /// Is true once the function has answered or is dead.
+    /// True once the function has answered or is dead.
     ended: watch::Sender<bool>,
 }
 
-/// Tells the end of an invocation: it goes with the plan.
+/// Reports the end of an invocation when the plan is dropped.
 struct End(watch::Sender<bool>, Chaos);
 
 impl Drop for End {
@@ -188,7 +188,7 @@ impl Drop for End {
 }
 
 impl Chaos {
-    /// Starts the proxy, with who decides about invocations.
+    /// Starts the proxy. The director decides about invocations.
     pub async fn start(director: Director, mutation: Option<Mutation>) -> Self {
         let chaos = Self(Arc::new(Inner {
             url: OnceLock::new(),
@@ -207,7 +207,7 @@ impl Chaos {
         chaos
     }
 
-    /// Where the calls go in the end.
+    /// Sets where calls are passed on to.
     pub fn aim(&self, dynamodb_url: &str, management_url: &str) {
         self.0.targets.set((dynamodb_url.into(), management_url.into())).expect("aimed once");
     }
@@ -221,25 +221,25 @@ impl Chaos {
         lock(&self.0.struck).clone()
     }
 
-    /// What an invocation called, in the order in which it began to.
+    /// The calls of an invocation, in the order in which they began.
     pub fn calls(&self, invocation: u64) -> Vec<String> {
         let invocations = lock(&self.0.invocations);
         let calls = invocations.get(&invocation).map(|invocation| invocation.calls.as_slice()).unwrap_or_default();
         calls.iter().map(|(_, operation)| operation.clone()).collect()
     }
 
-    /// Whether a call of an invocation met the fault that was meant for it.
+    /// Whether the fault that was meant for an invocation has happened.
     pub fn has_struck(&self, invocation: u64) -> bool {
         lock(&self.0.invocations).get(&invocation).is_some_and(|invocation| invocation.struck)
     }
 
-    /// For how long no invocation has been under way.
+    /// How long no invocation has been under way.
     pub(crate) fn quiet_for(&self) -> Duration {
         let under_way = lock(&self.0.under_way);
         if under_way.invocations == 0 { under_way.changed.elapsed() } else { Duration::ZERO }
     }
 
-    /// Ends an invocation's function where it is.
+    /// Kills the function of an invocation.
     pub(crate) fn kill(&self, number: u64) {
         if let Some(invocation) = lock(&self.0.invocations).get(&number) {
             invocation.kill.notify_one();
@@ -255,7 +255,7 @@ impl Chaos {
         }
     }
 
-    /// Where a function in a process of its own finds AWS, so that one of its calls, from 0, meets a fault.
+    /// The endpoints for a function in a process of its own, one of whose calls, from 0, is to meet a fault.
     pub fn endpoints_with(&self, call: usize, fault: Fault) -> [(&'static str, String); 2] {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         self.begin(Some((call, fault)), number);
@@ -276,12 +276,12 @@ impl Chaos {
         lock(&self.0.under_way).change(|invocations| invocations + 1);
         let mut invocations = lock(&self.0.invocations);
         invocations.insert(number, invocation);
-        // Long runs have many invocations, and none that old is under way.
+        // Long runs have many invocations, and one as old as that has ended.
         invocations.remove(&number.wrapping_sub(REMEMBERED));
         begun
     }
 
-    /// Notes an attempt of a call, and answers what happens to it.
+    /// Records an attempt of a call. Returns its fault, whether it is the first attempt, and what kills the function.
     fn meet(&self, number: u64, sdk_id: &str, operation: &str) -> (Option<Fault>, bool, Arc<Notify>) {
         let mut invocations = lock(&self.0.invocations);
         let invocation = invocations.entry(number).or_default();
@@ -304,7 +304,7 @@ impl Interference for Chaos {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let direction = (self.0.director)(function, event, number);
         let (kill, end) = self.begin(direction.fault, number);
-        // Whom nothing can happen to needs no proxy, and long runs are many times faster without.
+        // An invocation that nothing can happen to needs no proxy, and long runs are many times faster without it.
         let calm = *lock(&self.0.weather) == Weather::default() && self.0.mutation.is_none();
         let vars = match direction.fault {
             None if calm && !direction.watched => Vec::new(),
@@ -391,7 +391,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The request, if it is one of DynamoDB.
+    /// The request, if it is a call of DynamoDB.
     pub fn json(&self) -> Value {
         if self.pushes { Value::Null } else { serde_json::from_slice(&self.body).expect("JSON") }
     }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use std::sync::{Arc, Mutex};
 
-/// A host on this machine that answers every request with one document, such as an identity provider's keys.
+/// A host on this machine that answers every request with the same document, such as an identity provider's keys.
 #[derive(Clone)]
 pub struct Documents {
     url: String,
@@ -14,7 +14,7 @@ pub struct Documents {
 
 #[derive(Default)]
 struct Served {
-    /// None while it takes requests and never answers.
+    /// `None` while it accepts requests and never answers.
     answer: Option<(StatusCode, String)>,
     asked: usize,
 }
@@ -30,18 +30,18 @@ impl Documents {
         &self.url
     }
 
-    /// Answers so from now on.
+    /// Answers with this document from now on.
     pub fn serve(&self, status: u16, document: &str) {
         let status = StatusCode::from_u16(status).expect("a status");
         lock(&self.served).answer = Some((status, document.to_owned()));
     }
 
-    /// Answers nothing from now on.
+    /// Never answers from now on.
     pub fn stall(&self) {
         lock(&self.served).answer = None;
     }
 
-    /// How many requests came.
+    /// The number of requests so far.
     pub fn asked(&self) -> usize {
         lock(&self.served).asked
     }

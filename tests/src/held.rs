@@ -8,10 +8,10 @@ use serde_json::Value;
 use std::net::TcpListener;
 use tokio::sync::watch;
 
-/// Lets a user have one connection, and holds up the handshakes that ask for it by [`held`].
+/// Lets a user have one connection, and holds up the handshakes that ask for it with [`held`].
 #[derive(Debug)]
 pub struct HeldHandshakes {
-    /// A management API that takes every call and answers none.
+    /// A management API that accepts every call and never answers.
     deaf: TcpListener,
     released: watch::Sender<bool>,
 }
@@ -19,9 +19,10 @@ pub struct HeldHandshakes {
 /// Where a handshake is held up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
-    /// While it makes place for itself, until it gives up on the others: its user knows of it, and it is not open.
+    /// While it displaces the user's other connections, until it gives up on them. The user's row has it; it is not
+    /// open yet.
     Displacing,
-    /// Once it is open, and API Gateway does not know yet; until they are released.
+    /// Once it is open, and before API Gateway knows of it, until [`HeldHandshakes::release`].
     Answered,
 }
 
@@ -32,7 +33,7 @@ impl Default for HeldHandshakes {
 }
 
 impl HeldHandshakes {
-    /// Lets those go on that are open.
+    /// Lets the handshakes that are held at [`Held::Answered`] go on.
     pub fn release(&self) {
         self.released.send_replace(true);
     }
@@ -50,7 +51,7 @@ impl Interference for HeldHandshakes {
             plan.vars.push(("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".into(), url));
         } else if asked == Some(Held::Answered.name()) {
             let mut released = self.released.subscribe();
-            // Who released them may be gone by then.
+            // The sender may be dropped by then.
             plan.answer = async move { drop(released.wait_for(|released| *released).await) }.boxed();
         }
         plan
@@ -66,29 +67,29 @@ impl Held {
     }
 }
 
-/// The address of a socket, from a client whose handshake is to be held up.
+/// The address of a socket whose handshake is to be held up.
 pub fn held(socket_url: &str, held: Held) -> String {
     format!("{socket_url}&held={}", held.name())
 }
 
-/// A connection of a minute ago that the gateway knows nothing of: its `$disconnect` never came.
+/// A connection of a minute ago that the gateway does not know: its `$disconnect` never came.
 pub fn lost_device() -> Device {
     Device { connected_at: Timestamp::from_millis(now().millis() - 60_000), ..device_of(&ghost("7").connection) }
 }
 
-/// Has a user be remembered with a connection.
+/// Stores a user with a connection.
 pub async fn remember(app: &App, id: &str, device: Device) {
     app.users.remember(&Profile::unknown(user(id)), 0, &device).await.expect("remembered");
 }
 
-/// Has the connection of an event be open.
+/// Marks the connection of an event as open.
 pub async fn open(app: &App, event: &Value) {
     let connection = event["requestContext"]["connectionId"].as_str().expect("a connection");
     let device = device_of(&ConnectionId::new(connection));
     assert!(app.connections.open(&device, &user("1")).await.expect("an answer"), "it was closed");
 }
 
-/// Makes a connection a member past `joinRoom`: no row of the connection's own says so.
+/// Makes a connection a member without `joinRoom`: the connection's own row does not list the room.
 pub async fn enter(app: &App, member: &Member, room: &RoomId) {
     let entered = app.connections.add_member(member, JoinNumber::FIRST, room, Timestamp::MAX).await;
     assert!(entered.expect("an answer"), "it joined again since");

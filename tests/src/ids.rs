@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A room or a user that nobody was given before, in this run or another: whole numbers go up to 2^53 - 1.
+/// An id of a room or user that was never used, in this run or another. Whole numbers go up to 2^53 - 1.
 pub fn fresh() -> u64 {
-    // The standard library seeds its hashers at random; 52 bits leave as many again to count on.
+    // The standard library's hashers start at random. 52 bits leave as many again to count on.
     static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(()) >> 12));
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
@@ -19,18 +19,18 @@ pub fn user(id: &str) -> UserId {
     UserId::parse(id).expect("an id")
 }
 
-/// Whoever a token names, with a grant of all rooms, issued as long ago as can be.
+/// A caller whose token grants all rooms and was issued as long ago as possible.
 pub fn caller(id: &str) -> Caller {
     let (profile, good_until) = (Profile::unknown(user(id)), Timestamp::MAX);
     Caller { profile, rooms: Grant::All, issued_at: 0, good_until }
 }
 
-/// A connection, since now.
+/// A connection that begins now.
 pub fn device_of(connection: &ConnectionId) -> Device {
     Device { connection: connection.clone(), connected_at: now() }
 }
 
-/// A member whose connection the gateway does not have, as one that ended and whose `$disconnect` never came.
+/// A member whose connection the gateway does not have: it ended, and its `$disconnect` never came.
 pub fn ghost(id: &str) -> Member {
     Member { connection: ConnectionId::new("Z2hvc3QAAAAAAAA="), user: user(id), joined_at: now(), batches: false }
 }

@@ -1,5 +1,5 @@
-//! Every order in which the calls of a few invocations can reach DynamoDB: a gate stands before it, at which each call waits for its
-//! turn, and the orders are gone through one by one.
+//! Every order in which the calls of a few invocations can reach DynamoDB. Each call waits at a gate for its turn, and
+//! the orders are tried one by one.
 
 use crate::chaos::lock;
 use crate::proxy::{self, Answer, Passage, operation};
@@ -26,22 +26,22 @@ use tokio::sync::{mpsc, oneshot};
 /// Invocations that can be under way at once.
 const MOST: usize = 4;
 
-/// What one connection does: a function, and the frame that it is sent, if it is sent one.
+/// One thing that a connection does: a function, and the frame for it, if it takes one.
 pub type Act<'a> = (&'a str, Value);
 
-/// What became of the acts in one order.
+/// The result of one order.
 #[derive(Debug)]
 pub struct Interleaved {
-    /// Whose call was next, from 0, at each step; a death stands as `None`.
+    /// The act whose call was next, from 0, at each step; `None` for a death.
     pub order: Vec<Option<usize>>,
-    /// What each act was answered, unless it died: the frame, or the status.
+    /// The answer to each act, unless it died: the frame, or the status.
     pub answers: Vec<Option<Value>>,
 }
 
-/// A DynamoDB before which calls wait for their turn.
+/// A gate before DynamoDB.
 pub struct Interleaving {
     pub server: Server,
-    /// Posts go nowhere, and all arrive.
+    /// All posts are accepted, and go nowhere.
     _posts: Posts,
     gate: Arc<Gate>,
     functions: BTreeMap<(&'static str, usize), Function>,
@@ -54,7 +54,7 @@ struct Gate {
     arrivals: mpsc::UnboundedSender<Arrival>,
 }
 
-/// A call at the gate: whose it is, and what lets it through.
+/// A call at the gate: the number of its act, and the sender that lets it through.
 type Arrival = (usize, oneshot::Sender<()>);
 
 impl Interleaving {
@@ -83,8 +83,8 @@ impl Interleaving {
         self.server.stop().await;
     }
 
-    /// Lets a connection do these things at once. Whose turn it is of those who wait, `choose` says at each step. With a `death`, the
-    /// function whose turn it is at that step dies instead of taking it.
+    /// Lets a connection do these acts at once. At each step `choose` says which of the waiting calls is next. With a
+    /// `death`, the function whose turn it is at that step dies.
     async fn run(
         &self,
         connection: &ConnectionId,
@@ -99,7 +99,8 @@ impl Interleaving {
         let mut ended = BTreeSet::new();
         let mut acts = acts.iter().enumerate();
         loop {
-            // They begin one after the other, each in a millisecond of its own, or the order of their times would be chance.
+            // They begin one after the other, each in a millisecond of its own: otherwise the order of their times
+            // would be chance.
             let begun = acts.next();
             if let Some((number, (name, body))) = begun {
                 let before = now();
@@ -117,7 +118,8 @@ impl Interleaving {
                 };
                 running.push(answer.boxed());
             }
-            // Only one is on its way, whoever began or was let through last. When it waits again, or has ended, all stand still.
+            // Only one act runs at a time: the one that began or was let through last. It runs until it waits again or
+            // ends.
             while waiting.len() + ended.len() < kills.len() {
                 let arrived = std::future::poll_fn(|context| lock(&self.arrivals).poll_recv(context));
                 let next = async {
@@ -156,8 +158,8 @@ impl Interleaving {
         }
     }
 
-    /// Goes through orders of what a connection does at once, and answers how many. Before each, `prepare` makes a connection; after each,
-    /// `check` looks at what is there.
+    /// Tries orders of what a connection does at once. Returns how many. `prepare` makes a connection before each, and
+    /// `check` looks at the result.
     pub async fn explore<'a>(
         &self,
         orders: Orders,
@@ -196,13 +198,13 @@ impl Interleaving {
     }
 }
 
-/// Which orders are gone through.
+/// Which orders are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Orders {
     All,
-    /// All of them, and once more for each step at which the function whose turn it is may die.
+    /// All of them, and all of them again for each step at which a function may die.
     WithADeath,
-    /// So many by chance, the same for the same seed.
+    /// So many random ones, the same for the same seed.
     Drawn {
         seed: u64,
         count: usize,
@@ -210,9 +212,9 @@ pub enum Orders {
 }
 
 struct Run {
-    /// Whose turn it was, and whether it died there.
+    /// The act whose turn it was, and whether it died there.
     order: Vec<(usize, bool)>,
-    /// Who waited at each step.
+    /// The acts that waited at each step.
     choices: Vec<Vec<usize>>,
     answers: Vec<Option<Value>>,
 }
@@ -223,7 +225,7 @@ impl Run {
         Interleaved { order, answers: self.answers }
     }
 
-    /// How the next order begins: the last turn that could have been another's is.
+    /// The beginning of the next order: the last step where another act could go first, with that act.
     fn next(&self) -> Option<Vec<usize>> {
         let later = |step: usize| self.choices[step].iter().copied().find(|other| *other > self.order[step].0);
         let (step, turn) = (0..self.order.len()).rev().find_map(|step| Some((step, later(step)?)))?;
@@ -231,7 +233,7 @@ impl Run {
     }
 }
 
-/// What a function is sent of a connection.
+/// The event of a connection for a function.
 fn event(connection: &ConnectionId, function: &str, body: &Value) -> Value {
     let mut event = websocket_event(body);
     event["requestContext"]["connectionId"] = json!(connection.as_str());
@@ -239,13 +241,13 @@ fn event(connection: &ConnectionId, function: &str, body: &Value) -> Value {
     event
 }
 
-/// The frame of an answer, or all of it if it has none.
+/// The frame of an answer, or the whole answer if it has none.
 fn said(answer: &Value) -> Value {
     if answer["body"].is_string() { frame(answer) } else { answer.clone() }
 }
 
-/// A call, `/<number>`. What changes rows, and what verifies a join, waits for its turn; a query does not: it only tells whom to push
-/// to.
+/// A call, `/<number>`. Writes, and the reads that verify a join, wait for their turn. A query does not: it only finds
+/// the members to push to.
 async fn serve(State(gate): State<Arc<Gate>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
     let number = uri.path().trim_matches('/').parse().expect("a number");
     let about_user = body.windows(5).any(|part| part == b"USER#");

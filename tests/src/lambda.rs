@@ -33,7 +33,7 @@ struct Runtime {
 }
 
 impl Lambda {
-    /// Starts the binary with this environment and nothing else of ours. Where it does not say, the function has 256 MB.
+    /// Starts the binary with these variables and no others of ours. By default the function has 256 MB.
     pub async fn start(binary: &str, variables: BTreeMap<&'static str, String>) -> Self {
         let (events, incoming) = mpsc::channel(1);
         let (outgoing, answers) = mpsc::channel(1);
@@ -61,12 +61,12 @@ impl Lambda {
         Self { process, started, asked, events, answers }
     }
 
-    /// The process, as the system knows it.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.process.id().expect("it has not ended")
     }
 
-    /// Waits until the function asks for its first event, and answers how long it took to.
+    /// Waits until the function asks for its first event. Returns how long that took.
     pub async fn ready(&mut self) -> Duration {
         let asked = in_time("the function asks for an event", self.asked.wait_for(Option::is_some)).await;
         asked.expect("a runtime").map_or(Duration::ZERO, |asked| asked - self.started)
@@ -78,13 +78,13 @@ impl Lambda {
         in_time("the function answers", self.answers.recv()).await.expect("an answer")
     }
 
-    /// Ends the function, as Lambda does with one that nobody calls any more, and answers what it logged.
+    /// Kills the function, as Lambda does when nobody calls it any more. Returns its log.
     pub async fn kill(mut self) -> String {
         self.process.start_kill().expect("it runs");
         self.end().await.1
     }
 
-    /// Waits for a function that ends by itself, and answers what it logged.
+    /// Waits for a function that ends by itself. Returns its status and its log.
     pub async fn end(mut self) -> (ExitStatus, String) {
         let mut log = String::new();
         let output = async {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What one invocation logs.
+/// The log of one invocation.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -35,7 +35,7 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-/// Runs one invocation, and answers its log with it, from a level on.
+/// Runs one invocation. Returns its answer and its log from this level on.
 pub async fn logged(level: Level, name: &str, vars: &Vars, event: Value) -> (Value, Vec<Value>) {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(log.clone());

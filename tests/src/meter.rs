@@ -13,14 +13,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Rows that are written at the same time when a room is filled.
+/// Rows that are written at the same time to fill a room.
 const WRITES_AT_ONCE: usize = 16;
 
-/// What is said in rooms that are measured, 100 characters: what people write, not what a protocol allows.
+/// The text of measured messages, 100 characters: as long as what people write, not as long as is allowed.
 pub const TYPICAL_TEXT: &str =
     "This is what a message in a chat looks like: a sentence or two, not a letter, and seldom is it more.";
 
-/// What an action took of AWS, counted.
+/// What an action used of AWS, counted.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Usage {
     /// Invocations by function.
@@ -30,7 +30,7 @@ pub struct Usage {
     pub read_units: f64,
     pub write_units: f64,
     pub posts: usize,
-    /// Bytes of all posted frames together.
+    /// The bytes of all posted frames together.
     pub posted_bytes: usize,
 }
 
@@ -47,14 +47,14 @@ impl fmt::Display for Usage {
         let (invocations, requests) = (list(&self.invocations), list(&self.requests));
         let (reads, writes) = (self.read_units, self.write_units);
         write!(f, "{invocations} | {requests} | {reads} read, {writes} write")?;
-        // One push goes to everybody.
+        // All posts of a push are the same frame.
         let size = self.posted_bytes.checked_div(self.posts).unwrap_or_default();
         if self.posts > 0 { write!(f, " | {} posts of {size} B", self.posts) } else { Ok(()) }
     }
 }
 
-/// A local run that counts: what people do, through the gateway and the functions, to the last unit of DynamoDB. Posts
-/// are taken by [`Posts`] and go nowhere, so that a room of a thousand needs no thousand sockets.
+/// A local run that counts what people's actions use, through the gateway and the functions, to the last unit of
+/// DynamoDB. [`Posts`] accepts the posts, and they go nowhere, so that a room of a thousand needs no thousand sockets.
 pub struct Meter {
     pub server: Server,
     recorder: Recorder,
@@ -62,7 +62,7 @@ pub struct Meter {
     counter: Counter,
 }
 
-/// Counts invocations, and sends their calls past the recorder.
+/// Counts invocations, and sends their calls through the recorder.
 #[derive(Debug, Clone)]
 struct Counter {
     vars: Vec<(String, String)>,
@@ -70,7 +70,7 @@ struct Counter {
     under_way: watch::Sender<usize>,
 }
 
-/// Tells the end of an invocation: it goes with the plan.
+/// Reports the end of an invocation when the plan is dropped.
 struct End(watch::Sender<usize>);
 
 impl Drop for End {
@@ -108,8 +108,8 @@ impl Meter {
         self.server.stop().await;
     }
 
-    /// Everything that people do in a room of so many members, each with what it took. A function whose sample is a frame, and
-    /// which is not named here, is sent that frame.
+    /// Every action in a room of so many members, with what it used. A function whose sample is a frame, and which is not
+    /// named here, is sent that frame.
     pub async fn room_of(&self, members: usize) -> Vec<(String, Usage)> {
         let room = room(&format!("{}", 100_000 + members));
         fill(&self.server, &room, members - 1).await;
@@ -146,7 +146,7 @@ impl Meter {
         taken
     }
 
-    /// A connection of a user who has as many as there may be: the oldest makes place for it.
+    /// A connection of a user who has as many as are allowed: it displaces the oldest.
     pub async fn displacement(&self) -> Usage {
         let (app, guang) = (self.server.app(), Profile::unknown(user("1001")));
         for number in 0..CONNECTIONS_PER_USER {
@@ -161,7 +161,7 @@ impl Meter {
         usage
     }
 
-    /// What one frame takes that is answered with an error.
+    /// What a frame uses that is answered with an error.
     pub async fn frame(&self, function: &str, frame: &str) -> Usage {
         let mut client = self.connect().await;
         self.take("connect").await;
@@ -187,7 +187,7 @@ impl Meter {
         Client::connect(&self.server.socket_url(&self.server.token(claims))).await
     }
 
-    /// What was taken since the last time, once this function, and whatever else was invoked, is done.
+    /// What was used since the last time, after this function, and everything else that was invoked, has ended.
     async fn take(&self, function: &str) -> Usage {
         let mut under_way = self.counter.under_way.subscribe();
         let done = |under_way: &usize| *under_way == 0 && lock(&self.counter.invocations).contains_key(function);
@@ -209,7 +209,7 @@ impl Meter {
     }
 }
 
-/// Puts members into a room, whose connections are of the usual length.
+/// Puts members into a room. Their connections' ids have the usual length.
 pub async fn fill(server: &Server, room: &RoomId, members: usize) {
     let app = server.app();
     let fill_one = |number: usize| {
@@ -223,7 +223,7 @@ pub async fn fill(server: &Server, room: &RoomId, members: usize) {
     stream::iter(0..members).map(fill_one).buffer_unordered(WRITES_AT_ONCE).collect::<()>().await;
 }
 
-/// Has ten people say so many things in a room, and be known by name.
+/// Stores so many messages of ten people, whose profiles are stored too.
 pub async fn talk(server: &Server, room: &RoomId, messages: usize) {
     let app = server.app();
     let people: Vec<_> = (0..10).map(|person| user(&format!("{}", 1_001 + person))).collect();

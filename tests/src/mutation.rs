@@ -1,4 +1,4 @@
-//! Mistakes that the functions do not make, made for them at the wire: what a checker must notice.
+//! Mistakes that the functions do not make, made at the wire instead: the checker must notice each.
 
 use crate::chaos::{Call, Chaos, lock};
 use crate::proxy::Answer;
@@ -11,18 +11,18 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// How many invocations are held between what is done too early and the rest, until another one came between.
+/// How many invocations are held after the step that comes too early, until another invocation came between.
 const HELD: usize = 3;
 
-/// How long one is held if none comes: near the end nobody may speak or join any more.
+/// How long an invocation is held if no other one comes: near the end nobody may send or join any more.
 const HOLD_MAX: Duration = Duration::from_secs(15);
 
-/// An invocation for a room, by what its event says.
+/// An invocation for a room, as its event describes it.
 #[derive(Debug, Clone)]
 pub(crate) struct Begun {
     number: u64,
     function: String,
-    /// The room's key, if it is of one.
+    /// The room's key, if the event names a room.
     room: String,
     connection: String,
 }
@@ -42,9 +42,9 @@ pub enum Mistake {
     IdsGivenTwice,
     /// A message is pushed to the members of another room.
     PushedToAnotherRoom,
-    /// Nobody is ever taken out of a room.
+    /// Members are never removed.
     MembersNeverRemoved,
-    /// Every seventh message is lost, though all goes well otherwise.
+    /// Every seventh message is not stored, and its sender gets an ack.
     StoreForgotten,
 }
 
@@ -61,14 +61,14 @@ impl Mistake {
     ];
 }
 
-/// A mistake, and what it takes to make it.
+/// A mistake, and the state that it needs.
 pub struct Mutation {
     mistake: Mistake,
     /// What was read too early, by invocation.
     early: Mutex<HashMap<u64, Answer>>,
     /// Writes that wait for the first push, by invocation.
     waiting: Mutex<HashMap<u64, Vec<Call>>>,
-    /// The answer to the count before, by room.
+    /// The last answer to a count, by room.
     counts: Mutex<HashMap<String, (u64, Answer)>>,
     /// A query of each room's members.
     members: Mutex<HashMap<String, Call>>,
@@ -77,8 +77,8 @@ pub struct Mutation {
     begun: watch::Sender<Vec<Begun>>,
     /// Connections that joined, with the room.
     joined: Mutex<BTreeSet<(String, String)>>,
-    /// A free place for one that is held, and how many were held long enough: one at a time, so that those who are to come
-    /// between are not held themselves.
+    /// How many invocations were held long enough. The lock is kept while one is held: the invocations that are to come
+    /// between must not be held themselves.
     holds: tokio::sync::Mutex<usize>,
 }
 
@@ -97,7 +97,7 @@ impl Mutation {
         }
     }
 
-    /// Told of every invocation that begins.
+    /// Takes note of an invocation that begins.
     pub(crate) fn begin(&self, function: &str, event: &Value, number: u64) -> Begun {
         let body: Value = event["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
         let connection = event["requestContext"]["connectionId"].as_str().unwrap_or_default().to_owned();
@@ -107,7 +107,7 @@ impl Mutation {
         begun
     }
 
-    /// What is done too early is done before the function begins, where no time-out of its own runs.
+    /// Does the early step before the function begins, so that the function's time-out does not run meanwhile.
     pub(crate) async fn before(&self, chaos: &Chaos, begun: Begun) {
         match (self.mistake, begun.function.as_str()) {
             (Mistake::MembersReadBeforeCounting, "send-message") => self.read_members_early(chaos, &begun).await,
@@ -133,12 +133,12 @@ impl Mutation {
         let Some(call) = call else { return };
         let since = self.begun.borrow().len();
         let key = json!({"PK": {"S": join.room}, "SK": {"S": "HEAD"}});
-        // The table of the head is another than that of the members.
+        // The head is in another table than the members.
         let get = json!({"TableName": "ChatTable", "Key": key, "ConsistentRead": true});
         let early = chaos.pass_on(call.asking("GetItem", &get)).await;
         let spoken_in = early_item(&early).is_object();
         lock(&self.early).insert(join.number, early);
-        // A device that joins again knows what was said, and where nobody spoke yet nobody may.
+        // A device that joins again knows the messages already; and in a silent room there may never be one.
         if is_new && spoken_in {
             self.hold(chaos, join, since, |other| other.function == "send-message").await;
         }
@@ -270,7 +270,7 @@ impl Mutation {
         }
     }
 
-    /// Whether this is one of every so many.
+    /// Whether this is one of every `many` stores.
     fn every(&self, many: u64) -> bool {
         let mut stores = lock(&self.stores);
         *stores += 1;
@@ -317,7 +317,7 @@ fn with_head(answer: &Answer, head: &Value) -> Answer {
     (answer.0, headers, body.to_string().into())
 }
 
-/// The room whose members are read, as its key.
+/// The key of the room whose members a query reads.
 fn queries_members(operation: &str, request: &Value) -> Option<String> {
     let values = &request["ExpressionAttributeValues"];
     let members = operation == "Query" && text(&values[":prefix"]) == "CONN#";
@@ -328,7 +328,7 @@ fn text(value: &Value) -> &str {
     value["S"].as_str().unwrap_or_default()
 }
 
-/// DynamoDB's answer to a write.
+/// An empty answer, as DynamoDB gives to a write.
 fn nothing() -> Answer {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", "application/x-amz-json-1.0".parse().expect("a header"));

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A management API whose connections all take whatever is posted to them, after a while.
+/// A management API that takes every post, each after a while.
 pub struct Posts {
     url: String,
     seen: Arc<Seen>,
@@ -23,7 +23,7 @@ pub struct Posts {
 #[derive(Debug, Clone, Default)]
 pub struct Posted {
     pub posts: usize,
-    /// Of all frames together.
+    /// The sum of all frames.
     pub bytes: usize,
     /// The most sockets that were open at the same time.
     pub sockets: usize,
@@ -38,7 +38,7 @@ struct Seen {
 }
 
 impl Posts {
-    /// Answers each post after `latency`, which is what API Gateway takes; over TLS if it is given a certificate.
+    /// Answers each post after `latency`, the time that API Gateway takes. With a certificate it serves TLS.
     pub async fn start(latency: Duration, tls: Option<&Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -84,7 +84,7 @@ async fn serve(socket: TcpStream, tls: Option<Tls>, latency: Duration, seen: Arc
         let mut posted = seen.posted();
         posted.sockets = posted.sockets.max(open);
     }
-    // The answers are small: waiting to fill a packet would be measured.
+    // The answers are small, and waiting to fill a packet would be measured.
     let _ = socket.set_nodelay(true);
     let io: Option<Pin<Box<dyn Io>>> = match tls {
         None => Some(Box::pin(socket)),
@@ -92,7 +92,7 @@ async fn serve(socket: TcpStream, tls: Option<Tls>, latency: Duration, seen: Arc
     };
     if let Some(io) = io {
         let answer = service_fn(|request| answer(request, latency, &seen));
-        // A connection ends when its client has gone, however that was.
+        // However the client ends the connection, nothing is to be done.
         let _ = http1::Builder::new().serve_connection(TokioIo::new(io), answer).await;
     }
     seen.open.fetch_sub(1, Ordering::Relaxed);

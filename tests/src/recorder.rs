@@ -15,17 +15,17 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone)]
 pub struct Call {
     pub operation: String,
-    /// Every table that it named, and in it the kind of every partition key: `ChatTable ROOM#*`.
+    /// Every table that it names, with the kind of every partition key: `ChatTable ROOM#*`.
     pub partitions: BTreeSet<String>,
-    /// Capacity units, as DynamoDB says them.
+    /// Capacity units, as DynamoDB reports them.
     pub read_units: f64,
     pub write_units: f64,
-    /// From when to when it was under way.
+    /// When it began and ended.
     pub began: Instant,
     pub ended: Instant,
 }
 
-/// Stands between a function and DynamoDB, passes every call on and remembers what it was.
+/// A proxy before DynamoDB that records every call.
 #[derive(Clone)]
 pub struct Recorder {
     url: String,
@@ -56,7 +56,7 @@ pub fn steps(calls: &[Call]) -> usize {
 }
 
 impl Recorder {
-    /// Has it look as if DynamoDB's clock were so many seconds ahead.
+    /// Changes the answers' `Date`, as if DynamoDB's clock were so many seconds ahead.
     pub async fn with_clock(target: &str, ahead: i64) -> Self {
         let recorder = Self::before(target).await;
         recorder.books.ahead.set(ahead).expect("set once");
@@ -76,7 +76,7 @@ impl Recorder {
         recorder
     }
 
-    /// One that is told later where calls go in the end.
+    /// Starts without a target; [`Recorder::aim`] sets it.
     pub async fn start() -> Self {
         let (target, calls) = (OnceLock::new(), Mutex::default());
         let (ahead, latency) = (OnceLock::new(), OnceLock::new());
@@ -93,7 +93,7 @@ impl Recorder {
         &self.url
     }
 
-    /// The calls since the last time, sorted by what they were: those of one step run side by side.
+    /// The calls since the last time, sorted by what they are, since calls of one step run side by side.
     pub fn take(&self) -> Vec<Call> {
         let mut calls = std::mem::take(&mut *self.books.calls.lock().unwrap_or_else(PoisonError::into_inner));
         calls.sort_by(|a, b| (&a.operation, &a.partitions).cmp(&(&b.operation, &b.partitions)));
@@ -119,8 +119,8 @@ async fn pass_on(State(books): State<Arc<Books>>, headers: HeaderMap, body: Byte
 
     let mut units = units(&serde_json::from_slice(&body).unwrap_or_default());
     if operation == "TransactWriteItems" && !status.is_success() {
-        // A transaction that is cancelled is charged for all the same, and DynamoDB does not say how much: two units for
-        // each of our rows, none of which is larger than a unit.
+        // A cancelled transaction is charged too, and DynamoDB does not say how much: two units for each of our rows,
+        // none of which is larger than a unit.
         units = request["TransactItems"].as_array().map_or(0, Vec::len) as f64 * 2.0;
     }
     let reads = matches!(operation.as_str(), "BatchGetItem" | "GetItem" | "Query");
@@ -130,13 +130,13 @@ async fn pass_on(State(books): State<Arc<Books>>, headers: HeaderMap, body: Byte
     (status, headers, body)
 }
 
-/// As HTTP writes the time (RFC 9110, section 5.6.7).
+/// A time as HTTP writes it (RFC 9110, section 5.6.7).
 fn http_date(seconds: i64) -> HeaderValue {
     let time = DateTime::from_timestamp(seconds, 0).expect("a time");
     time.format("%a, %d %b %Y %H:%M:%S GMT").to_string().parse().expect("a header")
 }
 
-/// The units of an answer: of one table, or of each of several.
+/// The units of an answer, which names one table or several.
 fn units(answer: &Value) -> f64 {
     let consumed = &answer["ConsumedCapacity"];
     let tables = consumed.as_array().map_or(std::slice::from_ref(consumed), Vec::as_slice);

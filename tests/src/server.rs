@@ -8,15 +8,15 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The project's template; tests run in their package's folder.
+/// The project's template. Tests run in their package's folder.
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
 
-/// A local run of the test's own, with everything inside it in reach.
+/// A local run for one test, with access to its inside.
 pub struct Server {
     pub(crate) deployment: Deployment,
     dynamodb_url: String,
     management_url: String,
-    /// Keeps an altered template on disk as long as the server needs it.
+    /// An altered template, which is on disk as long as the server.
     _template: Option<tempfile::TempDir>,
 }
 
@@ -39,7 +39,7 @@ impl Server {
         Self::run(Options { data: Some(data.to_owned()), ..options() }, None).await
     }
 
-    /// Why it does not start with its tables in this folder, if it does not.
+    /// Starts with its tables in this folder. Returns the error, if it does not start.
     pub async fn try_start_in(data: &Path) -> Result<(), String> {
         let started = Local::start(Options { data: Some(data.to_owned()), ..options() }).await;
         started.map(drop).map_err(|error| format!("{error:#}"))
@@ -55,7 +55,7 @@ impl Server {
         Self::run(Options { parameters, ..options() }, None).await
     }
 
-    /// With some text of the project's template replaced.
+    /// With some text of the template replaced.
     pub async fn start_with_template(replace: &[(&str, &str)]) -> Self {
         let mut text = std::fs::read_to_string(TEMPLATE).expect("the template");
         for (from, to) in replace {
@@ -68,12 +68,12 @@ impl Server {
         Self::run(Options { template, ..options() }, Some(folder)).await
     }
 
-    /// In memory, with something that each invocation passes through.
+    /// In memory, with an interference in every invocation.
     pub async fn start_with(interference: Arc<dyn Interference>, limits: Limits) -> Self {
         Self::run(Options { limits, interference: Some(interference), ..options() }, None).await
     }
 
-    /// In memory, with every invocation at the mercy of `chaos`.
+    /// In memory, with `chaos` between every invocation and AWS.
     pub async fn start_in_chaos(chaos: &Chaos, limits: Limits, parameters: &[(&str, &str)]) -> Self {
         let more = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let parameters = fast().into_iter().chain(more).collect();
@@ -109,13 +109,13 @@ impl Server {
         signed(request).body(body).send().await.expect("an answer")
     }
 
-    /// Where a function is invoked with IAM.
+    /// The URL where a function is invoked with IAM.
     pub fn function_url(&self, function: &str) -> String {
         let stage = self.management_url.rfind('/').expect("a path");
         format!("{}/2015-03-31/functions/{function}/invocations", &self.management_url[..stage])
     }
 
-    /// Invokes a function as a backend does, by Lambda's own endpoint. Answers its answer, or what went wrong.
+    /// Invokes a function as a backend does, at Lambda's own endpoint. Returns the answer, or the error.
     pub async fn call(&self, function: &str, payload: &Value) -> Result<Value, String> {
         let url = self.function_url(function);
         let response = signed(self.http().post(url)).body(payload.to_string()).send().await.expect("an answer");
@@ -124,7 +124,7 @@ impl Server {
         if failed { Err(body["errorMessage"].as_str().unwrap_or("refused").to_owned()) } else { Ok(body) }
     }
 
-    /// A call of DynamoDB itself, past the stores.
+    /// A call of DynamoDB itself, not by the stores.
     pub async fn dynamodb(&self, operation: &str, body: Value) -> Value {
         let request = self.http().post(&self.dynamodb_url);
         let request = signed(request).header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
@@ -150,14 +150,14 @@ impl Server {
         scan["Items"].as_array().expect("items").iter().any(|item| !item[attribute].is_null())
     }
 
-    /// A number that one row of a table has.
+    /// The attribute of the first row that has it, as a number.
     pub async fn number(&self, table: &str, attribute: &str) -> i64 {
         let scan = self.dynamodb("Scan", json!({"TableName": table, "ConsistentRead": true})).await;
         let numbers = scan["Items"].as_array().expect("items").iter().filter_map(|item| item[attribute]["N"].as_str());
         numbers.map(|number| number.parse().expect("a number")).next().expect("it is there")
     }
 
-    /// Has a user's connections look a minute older than they are.
+    /// Makes a user's connections look a minute older than they are.
     pub async fn age_devices(&self, user: &str) {
         let older = |device: String| {
             let (began, connection) = device.split_once('#').expect("a device");
@@ -184,7 +184,7 @@ impl Server {
         until("the rows of ended connections go away", empty).await;
     }
 
-    /// The environment that a function is given here.
+    /// The variables that a function gets here.
     pub fn vars(&self) -> BTreeMap<&'static str, String> {
         BTreeMap::from([
             ("AWS_REGION", "us-east-1".into()),
@@ -216,7 +216,7 @@ fn signed(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
     request.header("authorization", authorization).header("x-amz-date", "20250312T022245Z")
 }
 
-/// Tests send faster than people do; the rates have tests of their own.
+/// Tests send faster than people do. The rates have tests of their own.
 fn fast() -> BTreeMap<String, String> {
     BTreeMap::from([("SendsPerSecond".into(), "1000".into()), ("RequestsPerSecond".into(), "10000".into())])
 }

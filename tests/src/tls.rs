@@ -8,7 +8,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::server::TlsStream;
 
-/// A certificate of `localhost`, by an authority of this run that nobody else trusts.
+/// A certificate for `localhost`, by an authority of this run that nobody else trusts.
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
@@ -31,17 +31,17 @@ impl Tls {
         Self { acceptor: TlsAcceptor::from(Arc::new(config.expect("a certificate with its key"))), roots: roots.into() }
     }
 
-    /// The file that names the authority, for `SSL_CERT_FILE`; a function reads it with `TLS_ROOTS=system`.
+    /// The file with the authority, for `SSL_CERT_FILE`. A function reads it with `TLS_ROOTS=system`.
     pub fn roots(&self) -> PathBuf {
         self.roots.path().join("roots.pem")
     }
 
-    /// None if the client breaks the handshake off.
+    /// `None` if the client breaks the handshake off.
     pub async fn accept(&self, socket: TcpStream) -> Option<TlsStream<TcpStream>> {
         self.acceptor.accept(socket).await.ok()
     }
 
-    /// Serves an address of this machine over TLS. Answers the URL.
+    /// Serves an address of this machine over TLS. Returns the URL.
     pub async fn before(&self, target: &str) -> String {
         let target = target.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -58,7 +58,7 @@ impl Tls {
                         return;
                     };
                     let _ = there.set_nodelay(true);
-                    // It ends when one side has gone, however that was.
+                    // However one side ends the connection, nothing is to be done.
                     let _ = copy_bidirectional(&mut here, &mut there).await;
                 });
             }

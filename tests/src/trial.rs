@@ -1,4 +1,4 @@
-//! A local run in which things go wrong, the devices that live through it, and what is left when the dust has settled.
+//! A local run with faults, its devices, and what is left at the end.
 
 use crate::chaos::{Chaos, Director, lock};
 use crate::checker::{History, Leftover, Room, Seen, User};
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How long nothing may happen before the dust has settled: no `$disconnect` is that late.
+/// How long nothing must happen before the run counts as settled: no `$disconnect` is later than that.
 const QUIET: Duration = Duration::from_secs(5);
 
 /// One run of the system with its proxy.
@@ -36,13 +36,13 @@ impl Trial {
         Self { server, chaos, record: Arc::default() }
     }
 
-    /// A device that is not connected yet, of a user who may enter these rooms, or all.
+    /// A device that is not connected yet. Its user may enter these rooms, or all.
     pub fn device(&self, name: impl Into<String>, user: User, rooms: Option<&BTreeSet<Room>>) -> Device {
         Device::new(&self.server, &self.record, name.into(), user, rooms)
     }
 
-    /// Ends a calm run: everybody comes back, somebody speaks once more in every room, everybody catches up, and all
-    /// go. Answers what they saw and what is left.
+    /// Ends a run without faults: all devices come back, one more message is sent to every room, all catch up, and all
+    /// leave. Returns what they saw and what is left.
     pub async fn settle(&self, mut devices: Vec<Device>, grants: BTreeMap<User, BTreeSet<Room>>) -> History {
         join_all(devices.iter_mut().map(Device::connect)).await;
         let mut newest = BTreeMap::new();
@@ -80,7 +80,7 @@ impl Trial {
         messages
     }
 
-    /// A page of a history. On a busy machine a function may give up.
+    /// A page of the history. It is tried again, since a function may give up on a busy machine.
     async fn page(&self, query: &str) -> Page {
         for () in tries() {
             let page = self.server.history(query).await;
@@ -92,8 +92,8 @@ impl Trial {
         panic!("never given the history: {query}");
     }
 
-    /// Says something in every room, which takes out members that are gone, and answers what is left of connections
-    /// when nobody is connected any more.
+    /// Sends to every room, which removes members that are gone. Returns the rows that are left of connections when
+    /// nobody is connected any more.
     async fn sweep(&self, rooms: BTreeSet<Room>) -> Vec<Leftover> {
         let mut sweeper = self.device("sweeper", fresh(), None);
         sweeper.connect().await;
@@ -101,7 +101,8 @@ impl Trial {
             sweeper.send(*room).await;
         }
         sweeper.close().await;
-        // `$disconnect` is asynchronous: until it has run, there are rows. Some may be there for good, and are told as a violation.
+        // `$disconnect` is asynchronous, and until it has run there are rows. Rows that stay for good are reported as a
+        // violation.
         let until = Instant::now() + PATIENCE;
         loop {
             let settled = self.chaos.quiet_for() > QUIET || Instant::now() > until;
@@ -113,7 +114,7 @@ impl Trial {
         }
     }
 
-    /// Rows of connections; those of members in these rooms alone, since others may be in use.
+    /// Rows of connections. Of members, only those in these rooms: other rooms may be in use.
     async fn leftovers(&self, rooms: &BTreeSet<Room>) -> Vec<Leftover> {
         let mut leftovers = Vec::new();
         let mut start = Value::Null;

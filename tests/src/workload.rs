@@ -1,4 +1,4 @@
-//! Seeded workloads: people in rooms who send, come, go, and are cut off, under faults or under none.
+//! Workloads from a random seed: people in rooms who send, come, go, and are cut off, with faults or without.
 
 use crate::chaos::{Chaos, Direction, Director, Fault, Weather, lock};
 use crate::checker::{Delivery, History, Room, User, Violation};
@@ -18,55 +18,55 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Calls of an invocation that may meet a fault; the longest path of a function is about as long.
+/// How many calls of an invocation may meet a fault: about as many as the longest path of a function makes.
 const CALLS: usize = 12;
 
-/// How many of a hundred invocations meet a fault of a call, how many `$disconnect`s are lost, how many events come
-/// twice, and how many frames wait for later ones.
+/// Of a hundred: invocations of which a call meets a fault, `$disconnect`s that are lost, events that come twice, and
+/// frames that wait for later ones.
 const FAULTS: u32 = 10;
 const LOST: u32 = 20;
 const TWICE: u32 = 2;
 const LATE: u32 = 5;
 
-/// The cut that every connection meets in the end, here after seconds instead of two hours.
+/// API Gateway cuts every connection after two hours; here after seconds.
 const LIFETIME: Duration = Duration::from_secs(8);
 
-/// How often a newcomer looks whether it is its turn, and who has no more to do whether the others have.
+/// How often a newcomer looks whether it is its turn, and how often a device that is done looks whether all others are.
 const NEWS_EVERY: Duration = Duration::from_millis(20);
 
-/// What is to happen.
+/// The plan of a run.
 #[derive(Debug, Clone)]
 pub struct Workload {
-    /// Decides what the devices do and what goes wrong. When things happen is the machine's.
+    /// Decides what the devices do and which faults happen. When they happen depends on the machine.
     pub seed: u64,
     pub rooms: usize,
     pub users: usize,
-    /// Of each user.
+    /// Devices of each user.
     pub devices: usize,
-    /// Devices that come one after the other while the others talk, enter every room, and listen.
+    /// Devices that come one after the other while the others talk. Each enters every room and listens.
     pub newcomers: usize,
-    /// To be sent and acknowledged, by all together.
+    /// Messages that all devices together send and see acknowledged.
     pub messages: usize,
-    /// Whether invocations meet faults, and devices are cut off and leave. If not, every push must arrive.
+    /// Whether there are faults, and devices are cut off and leave. If not, every push must arrive.
     pub hostile: bool,
-    /// What the functions do wrong, if they do.
+    /// A mistake for the functions to make.
     pub mistake: Option<Mistake>,
 }
 
-/// What became of it.
+/// The result of a run.
 pub struct Outcome {
     pub history: History,
     pub violations: Vec<Violation>,
-    /// What was asked and answered.
+    /// Requests and replies.
     pub trace: Vec<String>,
-    /// How many calls and events met what.
+    /// How many calls and events met each fault.
     pub faults: BTreeMap<String, usize>,
     /// How often each function was invoked.
     pub invocations: BTreeMap<String, usize>,
     pub connects: u64,
 }
 
-/// Faults by the dice, until all is to be calm.
+/// Random faults, until the run is to be calm.
 struct Dice {
     seed: u64,
     hostile: AtomicBool,
@@ -111,7 +111,7 @@ impl Dice {
 }
 
 impl Workload {
-    /// Runs it to the end, and checks what was seen.
+    /// Runs to the end, and checks what the devices saw.
     pub async fn run(&self) -> Outcome {
         let dice = Arc::new(Dice {
             seed: self.seed,
@@ -189,15 +189,15 @@ async fn weather(chaos: Chaos, seed: u64) {
     }
 }
 
-/// What one device does.
+/// A device and its part in the run.
 struct Life {
     device: Device,
-    /// Messages after which a newcomer comes.
+    /// After how many messages a newcomer comes.
     comes_after: Option<usize>,
     rooms: Vec<Room>,
     forbidden: Vec<Room>,
     dice: StdRng,
-    /// Messages that were begun, by all.
+    /// Messages that all devices together began to send.
     budget: Arc<AtomicUsize>,
     /// Devices that still have something to do.
     living: Arc<AtomicUsize>,
@@ -205,7 +205,7 @@ struct Life {
     hostile: bool,
 }
 
-/// One of those that still have something to do; also one that fails is no longer.
+/// Counts a device as busy. It is dropped when the device is done, or fails.
 struct Living(Arc<AtomicUsize>);
 
 impl Drop for Living {
@@ -217,7 +217,7 @@ impl Drop for Living {
 impl Life {
     async fn live(mut self) -> Device {
         if let Some(messages) = self.comes_after {
-            // If those who talk fail, nobody waits for their words.
+            // If the others fail, nobody waits for their messages.
             while self.budget.load(Ordering::Relaxed) < messages && self.living.load(Ordering::Relaxed) > 0 {
                 sleep(NEWS_EVERY).await;
             }
@@ -228,14 +228,14 @@ impl Life {
             let _living = Living(Arc::clone(&self.living));
             self.reside().await;
         }
-        // A socket that nobody reads fills up.
+        // A socket that is not read fills up.
         while self.living.load(Ordering::Relaxed) > 0 {
             self.device.hear(NEWS_EVERY).await;
         }
         self.device
     }
 
-    /// Talks, comes and goes until everything is said.
+    /// Sends, leaves and comes back until everything is sent.
     async fn reside(&mut self) {
         let first = *self.rooms.choose(&mut self.dice).expect("a room");
         self.device.join(first).await;
@@ -280,7 +280,8 @@ impl Life {
 }
 
 impl Outcome {
-    /// What was violated, and all that led there. A run of the same seed plans the same; its timing is the machine's.
+    /// The violations, and the requests and replies that led to them. The same seed gives the same plan; the timing is
+    /// the machine's.
     pub fn report(&self, workload: &Workload) -> String {
         let violations: Vec<_> = self.violations.iter().map(ToString::to_string).collect();
         format!("{workload:?}\n{}\n\nfaults: {:?}\n\n{}", violations.join("\n"), self.faults, self.trace.join("\n"))

@@ -1,4 +1,4 @@
-//! What was done and seen, as plain data.
+//! What clients did and saw, as plain data.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,12 +6,12 @@ use std::fmt;
 pub type Room = u64;
 pub type User = u64;
 
-/// One text as a client meant it.
+/// One text, as the client sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Send {
     pub room: Room,
     pub user: User,
-    /// Its `clientMessageId`, unique per user and room. Of two sends with one key, the first counts.
+    /// Its `clientMessageId`, unique per user and room. If two sends have the same key, the first one counts.
     pub key: String,
     pub content: String,
 }
@@ -32,7 +32,7 @@ pub struct Seen {
     pub id: u64,
     pub room: Room,
     pub user: User,
-    /// `None` if whoever saw it was not told: it is then compared with no other.
+    /// `None` if the key was not shown. Such a message contradicts none by its key.
     pub key: Option<String>,
     pub content: String,
 }
@@ -43,37 +43,37 @@ pub struct View {
     pub device: String,
     pub user: User,
     pub room: Room,
-    /// It must know everything after this: the `lastId` of its first join, or 0 if it read the whole history.
+    /// It must know every message after this id: the `lastId` of its first join, or 0 if it read the whole history.
     pub since: u64,
-    /// It must know everything up to and with this: the newest id at the end.
+    /// It must know every message up to this id, the newest one at the end.
     pub until: u64,
-    /// Pushed plus caught up, in the order in which the device would show them. Those outside of `since` and `until`
-    /// may be among them, in any order.
+    /// Pushed messages and those it caught up on, in the order in which the device would show them. Messages outside of
+    /// `since` and `until` may be among them, in any order.
     pub messages: Vec<Seen>,
-    /// Ids that reached it by a push.
+    /// Ids of the messages that were pushed to it.
     pub pushed: BTreeSet<u64>,
 }
 
-/// A row in the table of connections, of a connection that is no more.
+/// A row in the table of connections whose connection has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
     pub row: String,
-    /// Whether pushes would go to it.
+    /// Whether the row is that of a member, so that pushes would go to the connection.
     pub member: bool,
     pub expires: bool,
 }
 
-/// All that was done and seen.
+/// Everything that clients did and saw.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     pub sends: Vec<Send>,
     pub acks: Vec<Ack>,
     pub views: Vec<View>,
-    /// Each room's history as the history endpoint gave it at the end, whole, oldest first.
+    /// The whole history of each room at the end, as the endpoint returned it, oldest first.
     pub stored: BTreeMap<Room, Vec<Seen>>,
     /// Rooms that a user may enter; a user without an entry may enter all.
     pub grants: BTreeMap<User, BTreeSet<Room>>,
-    /// What was left in the table of connections after the dust settled.
+    /// The rows that were left in the table of connections after everybody had gone.
     pub leftovers: Vec<Leftover>,
 }
 
@@ -85,7 +85,7 @@ impl fmt::Display for Send {
 }
 
 impl Seen {
-    /// Without its place.
+    /// The message without its id and its room.
     pub(super) fn words(&self) -> String {
         let key = self.key.as_deref().unwrap_or("unknown");
         format!("{:?} (user {}, key {key})", self.content, self.user)

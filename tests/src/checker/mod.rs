@@ -1,8 +1,8 @@
-//! Judges what the clients of a chat saw, in the manner of Jepsen: from outside, once the dust has settled, sharing no
-//! code with what it judges. No IO, no clock, no async.
+//! Judges what the clients of a chat saw, in the manner of Jepsen: from outside, after the run, and without any code of
+//! what it judges. No IO, no clock, no async.
 //!
-//! A history tells a message's key to nobody, a push does. So a key that is not known contradicts none, and what has no
-//! key is told apart by its words: sends with words of their own are judged most strictly.
+//! The history does not show a message's key, a push does. So an unknown key contradicts none, and messages without a
+//! key are told apart by their text. Sends whose text is unique are judged most strictly.
 
 mod history;
 mod rules;
@@ -16,19 +16,19 @@ pub use violation::{VIOLATIONS_PER_RULE_MAX, Violation, Witness};
 use rules::{Facts, judge_leftovers, judge_order};
 use violation::Report;
 
-/// What may be expected of pushes.
+/// What pushes promise in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// Pushes may be lost: a view is completed by catching up.
+    /// Pushes may be lost. A client catches up from the history.
     Lossy,
-    /// Nothing interfered: whatever is newer than a join's `lastId` was pushed.
+    /// Nothing interferes: every message that is newer than a join's `lastId` must be pushed.
     Reliable,
 }
 
 impl History {
-    /// Everything that went wrong, at most [`VIOLATIONS_PER_RULE_MAX`] of each kind.
+    /// All violations, at most [`VIOLATIONS_PER_RULE_MAX`] of each rule.
     ///
-    /// What the history has wrong is not told again for every device that agrees with the history. A room without an
+    /// An error of the history is not reported again for every device that agrees with the history. A room without an
     /// entry in `stored` has an empty history.
     pub fn check(&self, delivery: Delivery) -> Vec<Violation> {
         let facts = Facts::of(self);

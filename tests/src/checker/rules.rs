@@ -1,19 +1,19 @@
-//! The rules, and what they are looked up by.
+//! The rules, and the tables by which they look up facts.
 
 use super::history::{Ack, History, Leftover, Room, Seen, Send, User, View};
 use super::violation::{Report, Violation, Witness};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
 
-/// What a key or a text means: they are unique per user and room only.
+/// Keys and texts are unique only per user and room.
 type Name<'a> = (Room, User, &'a str);
 
-/// What everything else is held against, by what it is looked up by.
+/// The facts that everything else is compared with, by what they are looked up by.
 pub(super) struct Facts<'a> {
     sends: HashMap<Name<'a>, &'a Send>,
-    /// How many sends have these words.
+    /// How many sends have this text.
     contents: HashMap<Name<'a>, usize>,
-    /// Of several messages under one id, the first.
+    /// If several messages have the same id, the first one.
     stored: BTreeMap<Room, BTreeMap<u64, &'a Seen>>,
     grants: &'a BTreeMap<User, BTreeSet<Room>>,
 }
@@ -43,7 +43,7 @@ impl<'a> Facts<'a> {
         self.stored.get(&room)?.get(&id).copied()
     }
 
-    /// What the room's history has of all that a view must have.
+    /// The messages of the room's history that a view must have.
     fn due(&self, view: &View) -> impl Iterator<Item = &'a Seen> {
         let later = self.stored.get(&view.room).into_iter();
         let later = later.flat_map(|by_id| by_id.range((Excluded(view.since), Unbounded)));
@@ -61,7 +61,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Answers the rooms and ids of the messages that are told as altered.
+    /// Returns the rooms and ids of the messages that it reported as altered.
     pub(super) fn judge_acks(&self, acks: &'a [Ack], report: &mut Report) -> HashSet<(Room, u64)> {
         let mut ids: BTreeMap<Name<'a>, BTreeSet<u64>> = BTreeMap::new();
         for ack in acks {
@@ -92,7 +92,8 @@ impl<'a> Facts<'a> {
                 report.add(Violation::Lost { send: send.clone(), ids: ids.iter().copied().collect() });
                 continue;
             };
-            // Several ids for a send, and several sends for an id, are told already: one that fits is enough.
+            // Several ids for a send, and several sends for an id, are reported elsewhere. Here one that fits is
+            // enough.
             if !found.any(|stored| owners[&(send.room, stored.id)].iter().any(|send| is_of(stored, send))) {
                 altered.insert((send.room, stored.id));
                 report.add(Violation::Altered { send: send.clone(), stored: stored.clone() });
@@ -123,8 +124,8 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// One send under several ids: by its key, and, since keys may be unknown, by words that are there more often than
-    /// they were sent. The same id twice is a matter of order.
+    /// Finds a send that has several ids: by its key or, since keys may be unknown, by a text that is there more often
+    /// than it was sent. The same id twice is a matter of order.
     pub(super) fn judge_copies(&self, room: Room, report: &mut Report) {
         let mut by_key: BTreeMap<Name<'a>, Vec<&Seen>> = BTreeMap::new();
         let mut by_content: BTreeMap<Name<'a>, Vec<&Seen>> = BTreeMap::new();
@@ -184,7 +185,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Holds for whatever a device sees, before it joined, too: nothing is seen that is not kept.
+    /// Every message that a device sees must be in the history, also one from before it joined.
     fn judge_seen(&self, device: &str, seen: &Seen, report: &mut Report) {
         let witness = || Witness::Device(device.into());
         match self.stored(seen.room, seen.id) {
@@ -192,7 +193,7 @@ impl<'a> Facts<'a> {
                 let (device, seen, stored) = (device.into(), seen.clone(), stored.clone());
                 report.add(Violation::SeenDifferently { device, seen, stored });
             }
-            // The history was judged already, but for a key that it does not know.
+            // The history is judged elsewhere, except for keys, which it does not show.
             Some(stored) => {
                 if !self.was_sent(seen) && self.was_sent(stored) {
                     report.add(Violation::NobodySent { witness: witness(), seen: seen.clone() });
@@ -238,12 +239,12 @@ pub(super) fn judge_leftovers(leftovers: &[Leftover], report: &mut Report) {
     }
 }
 
-/// Whether a message, where its room is known to be right, is what the client meant.
+/// Whether a message is what the client sent. Its room is known to be right here.
 fn is_of(seen: &Seen, send: &Send) -> bool {
     seen.user == send.user && seen.content == send.content && seen.key.as_ref().is_none_or(|key| *key == send.key)
 }
 
-/// Whether two who saw one id saw the same.
+/// Whether two views of one id agree.
 fn agree(one: &Seen, other: &Seen) -> bool {
     let keys_agree = one.key.is_none() || other.key.is_none() || one.key == other.key;
     one.user == other.user && one.content == other.content && keys_agree

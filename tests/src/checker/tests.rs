@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const ADA: User = 1;
 const BOB: User = 2;
-/// Reads, and never says anything.
+/// A user who reads and never sends.
 const EVE: User = 3;
 
 fn send(room: Room, user: User, key: &str, content: &str) -> Send {
@@ -25,8 +25,8 @@ fn view(device: &str, user: User, since: u64, until: u64, room: Room, messages: 
     View { device: device.into(), user, room, since, until, messages: messages.into(), pushed }
 }
 
-/// All that may happen and break nothing: a retry, an ack that was lost (d), a send that was lost (e), an unused id
-/// (4), keys and ids that another room uses as well, a join in between, and pushes from before and after.
+/// Everything that may happen without breaking a promise: a retry, a lost ack (d), a lost send (e), an unused id (4),
+/// keys and ids that another room uses too, a join in between, and pushes from before and after it.
 fn sound() -> History {
     let one = [
         seen(1, 1, ADA, "a", "one"),
@@ -71,7 +71,7 @@ fn stored(history: &mut History, room: Room) -> &mut Vec<Seen> {
     history.stored.get_mut(&room).expect("a room")
 }
 
-/// Everybody who saw a message saw it so.
+/// Changes a message in the same way for everybody who saw it.
 fn everywhere(history: &mut History, room: Room, id: u64, change: impl Fn(&mut Seen)) {
     let views = history.views.iter_mut().flat_map(|view| &mut view.messages);
     let all = history.stored.values_mut().flatten().chain(views);
@@ -99,7 +99,7 @@ fn a_sound_history_passes() {
     assert_eq!(history.check(Delivery::Reliable), []);
 }
 
-/// What is broken, how, and all that is said about it.
+/// The name of a case, what it breaks, and all violations that must be reported.
 type Damage = (&'static str, fn(&mut History), &'static [&'static str]);
 
 const DAMAGES: &[Damage] = &[
@@ -311,7 +311,7 @@ const DAMAGES: &[Damage] = &[
     ),
 ];
 
-/// Only a push that never came is forgiven, and only where pushes may be lost.
+/// Only a push that never came is accepted, and only where pushes may be lost.
 #[test]
 fn every_damage_is_told_by_its_rule_and_no_other() {
     for (name, damage, expected) in DAMAGES {

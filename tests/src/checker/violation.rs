@@ -1,11 +1,11 @@
-//! What can be wrong, and the sentence that says so.
+//! The violations, each with its sentence.
 
 use super::history::{Room, Seen, Send, User};
 use std::collections::HashMap;
 use std::fmt;
 use std::mem::{Discriminant, discriminant};
 
-/// Most violations of one rule that are told: whoever repairs the first few runs it again.
+/// How many violations of one rule are reported at most. After the first few are repaired, the check is run again.
 pub const VIOLATIONS_PER_RULE_MAX: usize = 20;
 
 /// Who saw a message.
@@ -43,17 +43,17 @@ pub enum Violation {
     SeenDifferently { device: String, seen: Seen, stored: Seen },
     /// A device saw a message that somebody sent, but the history does not have its id.
     NeverStored { device: String, seen: Seen },
-    /// A message that no client meant.
+    /// A message that no client sent.
     NobodySent { witness: Witness, seen: Seen },
-    /// A message that says it is of another room than the one where it was seen.
+    /// A message that names another room than the one where it was seen.
     ForeignRoom { witness: Witness, room: Room, seen: Seen },
     /// A device was a member of a room that its user may not enter.
     ViewForbidden { device: String, user: User, room: Room },
     /// A message in a room that its sender may not enter.
     MessageForbidden { witness: Witness, seen: Seen },
-    /// A connection that is no more would still be pushed to.
+    /// A connection that has ended would still be pushed to.
     MemberLeft { row: String },
-    /// A row of a connection that is no more stays for ever.
+    /// A row of a connection that has ended never expires.
     NeverExpires { row: String },
     /// Only with [`Delivery::Reliable`]: a message that a member was not pushed.
     NotPushed { device: String, room: Room, id: u64 },

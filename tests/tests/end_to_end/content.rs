@@ -1,4 +1,4 @@
-//! What is said arrives as it was said.
+//! Messages arrive as they were sent.
 
 use chat_tests::{Deployment, fresh, text_message};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! API Gateway's own limits, with its numbers: what breaks them ends the connection, what keeps them passes.
+//! API Gateway's own limits. A frame within them passes, one beyond them ends the connection.
 
 use chat_tests::{Client, Closed, Deployment, fresh, text_message};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Getting in: three ways to bring a token, and none without.
+//! The handshake: three ways to bring a token, and no way in without one.
 
 use chat_tests::{Client, Deployment, fresh};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Who is in a room: people, not devices; and nobody who is gone.
+//! Joins and leaves are those of people, not of devices, and nobody stays who is gone.
 
 use chat_tests::{Deployment, fresh};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What a room is for: everyone in it gets everything, once, and nobody else does.
+//! Every member of a room gets every message once, and nobody else does.
 
 use chat_tests::{Client, Deployment, fresh, in_time, text_message};
 use futures_util::future::join_all;
@@ -100,7 +100,8 @@ async fn rooms_and_users_may_be_called_anything_printable() {
     let user = format!("user#{}/光", fresh());
     let (lobby, punctuated, long) =
         (format!("lobby-{}", fresh()), format!("光 & Ωmega#{}/?=%", fresh()), format!("{:x>255}", fresh()));
-    // The smallest and the greatest number cannot be fresh: others may have been there, and may be there now.
+    // Nobody can have the smallest and the largest number for a test alone: others may have been there, or be there
+    // now.
     for room in [json!(0), json!(9_007_199_254_740_991_u64), json!(lobby), json!(punctuated), json!(long)] {
         let mut client = deployment.connect(user.as_str()).await;
         client.join(room.clone()).await;
@@ -132,12 +133,12 @@ async fn a_retry_is_the_same_message() {
     assert_eq!(ids, [&first["id"], &first["id"]], "a retry is pushed again, under the same id");
     assert_eq!(pushed[0]["message"]["clientMessageId"], request["clientMessageId"]);
 
-    // The number that the retry was given is told, so that nobody waits for a message under it.
+    // The retry's unused number is told, so that nobody waits for a message under it.
     let unused = json!(first["id"].as_u64().map(|id| id + 1));
     assert_eq!((&second["unusedId"], &pushed[1]["unusedId"]), (&unused, &unused));
     assert_eq!((first.get("unusedId"), pushed[0].get("unusedId")), (None, None));
 
-    // The same words of someone else, or in another room, are another message.
+    // The same text from someone else, or in another room, is another message.
     assert!(other.ask(request.clone()).await.get("duplicate").is_none());
     request["chatroomId"] = json!(other_room);
     assert_eq!(sender.ask(request).await.get("duplicate"), None);
@@ -177,7 +178,7 @@ async fn retries_at_the_same_moment_are_one_message() {
     deployment.stop().await;
 }
 
-/// The promise to whoever joins: what was not pushed to you has an id of at most `lastId`.
+/// The promise of a join: every message that is not pushed has an id of at most `lastId`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_join_in_a_storm_of_sends_misses_nothing() {
     const SENDERS: u64 = 4;
@@ -195,7 +196,7 @@ async fn a_join_in_a_storm_of_sends_misses_nothing() {
             }
         }
     }));
-    // Each joins once so much was sent, in the middle of the storm.
+    // Each one joins when that much was sent, in the middle of the storm.
     let joins = join_all((0..SENDERS * SENDS / 8).map(|n| {
         let (deployment, mut sent) = (&deployment, sent.subscribe());
         async move {

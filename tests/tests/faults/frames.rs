@@ -1,5 +1,5 @@
-//! What the frames of one connection, and its end, can do to each other, in whichever order their calls reach DynamoDB: API Gateway
-//! hands them to the functions side by side.
+//! Frames of one connection, and its end, in every order in which their calls can reach DynamoDB: API Gateway hands
+//! them to the functions side by side.
 
 use chat::{ConnectionId, RoomId};
 use chat_tests::{Interleaved, Interleaving, Orders, device_of, room, user};
@@ -10,7 +10,7 @@ const JOIN: &str = "join-room";
 const LEAVE: &str = "leave-room";
 const END: &str = "disconnect";
 
-/// Each order has a connection and a room of its own.
+/// Each order has its own connection and room.
 fn connection_of(order: usize) -> ConnectionId {
     ConnectionId::new(format!("L0SM{order:08}hw=="))
 }
@@ -19,7 +19,7 @@ fn room_of(order: usize) -> RoomId {
     room(&format!("room {order}"))
 }
 
-/// Whether the connection is a member of the room, and whether its own row notes that.
+/// Whether the connection is a member of the room, and whether its own row lists the room.
 async fn rows(interleaving: &Interleaving, order: usize) -> (bool, bool) {
     let (connection, room) = (connection_of(order), room_of(order).to_string());
     let row = async |partition: String, sort: String| {
@@ -36,16 +36,16 @@ fn is_acknowledged(answer: Option<&Value>) -> bool {
     answer.is_some_and(|answer| answer["type"] == "ack")
 }
 
-/// Whether an act was answered as it may be. A join may be overtaken, and then is to be repeated; or its connection is closed, and then
-/// it is told so by a frame of its own and answered nothing.
+/// Whether an act has a valid answer. A join that was overtaken is to be repeated. One whose connection is closed gets
+/// a frame that says so, and no reply.
 fn is_answered(function: &str, answer: &Value) -> bool {
     let overtaken = answer["code"] == "rateLimited" && answer["retryAfterMs"].is_number();
     let ended = *answer == json!({"statusCode": 200});
     is_acknowledged(Some(answer)) || ended && function != LEAVE || overtaken && function == JOIN
 }
 
-/// Goes through orders of these functions' calls. Answers how many there are,
-/// and after how many of them a member stays behind whose connection is closed.
+/// Tries orders of these functions' calls. Returns how many there are, and how many of them leave a member behind whose
+/// connection is closed.
 async fn tried(functions: &[&'static str], orders: Orders) -> (usize, usize) {
     let interleaving = Interleaving::start().await;
     let app = interleaving.server.app();
@@ -74,7 +74,7 @@ async fn tried(functions: &[&'static str], orders: Orders) -> (usize, usize) {
                 .any(|(function, answer)| *function == JOIN && is_acknowledged(answer.as_ref()));
             assert!(member || !joined || functions.contains(&LEAVE), "it was told that it is in: {outcome:?}");
         }
-        // A `$disconnect` that came to its end.
+        // A `$disconnect` that completed.
         let connection = connection_of(order);
         for room in app.connections.close(&connection).await.expect("closed") {
             app.connections.remove_member(&connection, &room).await.expect("removed");
@@ -90,8 +90,8 @@ async fn tried(functions: &[&'static str], orders: Orders) -> (usize, usize) {
     (orders, left_behind.into_inner())
 }
 
-/// Without a death nobody stays behind, whatever comes first. A join has three calls whose order matters: the note, the entry, and the
-/// look at what forbids it, and two more where it is undone; a leave has two, or one.
+/// Without a death no member stays behind, whatever comes first. A join has three calls whose order matters: it lists
+/// the room, enters it, and looks for what forbids that. It has two more where it is undone. A leave has two, or one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_order_of_one_connections_frames_leaves_a_member_behind() {
     for (functions, least) in [([JOIN, LEAVE], 4), ([JOIN, JOIN], 20), ([JOIN, END], 15)] {
@@ -99,7 +99,7 @@ async fn no_order_of_one_connections_frames_leaves_a_member_behind() {
         assert_eq!(left_behind, 0);
         assert!(orders >= least, "{functions:?}: only {orders} orders were tried");
     }
-    // There are thousands of these.
+    // There are thousands of orders.
     for (seed, functions) in
         (1..).zip([[JOIN, LEAVE, JOIN], [JOIN, JOIN, LEAVE], [JOIN, LEAVE, END], [JOIN, JOIN, END]])
     {
@@ -108,7 +108,7 @@ async fn no_order_of_one_connections_frames_leaves_a_member_behind() {
     }
 }
 
-/// A function that dies leaves nothing behind either, as long as two things happen at once.
+/// A function that dies leaves no member behind either, as long as only two things happen at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_death_among_two_frames_leaves_no_member_behind() {
     for functions in [[JOIN, LEAVE], [JOIN, JOIN]] {

@@ -1,9 +1,9 @@
-//! The checker is no rubber stamp: each mistake that the functions could make is made for them, and noticed.
+//! The checker notices mistakes: each one that the functions could make is made for them.
 
 use chat_tests::checker::Violation;
 use chat_tests::{Mistake, Workload};
 
-/// What a mistake must be noticed by; anything else may have other reasons.
+/// The violations by which a mistake must be noticed. Others may have other reasons.
 fn shows(mistake: Mistake, violation: &Violation) -> bool {
     use Violation::*;
     match mistake {
@@ -21,8 +21,8 @@ fn shows(mistake: Mistake, violation: &Violation) -> bool {
 #[allow(clippy::print_stdout, reason = "what was noticed of each is what it is read for")]
 async fn every_mistake_is_noticed() {
     for mistake in Mistake::ALL {
-        // Where two requests have to meet, one is held until the other is done. A function that gives up because the machine is
-        // busy may still spoil it once.
+        // Where two requests must meet, one is held until the other is done. On a busy machine a function may give up,
+        // which can spoil a run.
         let mut noticed = None;
         for seed in 1..=3 {
             let workload = Workload {

@@ -1,4 +1,4 @@
-//! DynamoDB may do a batch in part, when it throttles, and leaves the rest to be asked for again.
+//! DynamoDB may do only a part of a batch when it throttles. The rest must be asked for again.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Reads one key of each batch, or none, and leaves the others.
+/// Reads only so many keys of each batch, and returns the others as unprocessed.
 struct Stingy {
     target: String,
     keys: usize,
@@ -27,7 +27,7 @@ impl Stingy {
     }
 }
 
-/// The keys of a batch that are read, and those that are left over; each by table.
+/// The keys of a batch that are read, and the others, each by table.
 fn divide(request: &Value, keys: usize) -> (Value, Value) {
     let (mut done, mut left) = (json!({}), json!({}));
     let mut count = 0;

@@ -1,5 +1,5 @@
-//! Every bound of what a client may bring or take, at the bound and past it: over the wire, where a client stands. The pace of
-//! sends and joins has tests of its own, in `refusals`; a frame's and a message's size are in the end-to-end tests.
+//! Every limit for a client, at the limit and beyond it, over the wire. The rates of sends and joins are in `refusals`,
+//! the sizes of frames and messages in the end-to-end tests.
 
 use chat::limits::{
     CLIENT_MESSAGE_ID_CHARS_MAX, CONNECTIONS_PER_USER, CONTEXT_BYTES_MAX, DISPLACED_RETRY_MS, ID_BYTES_MAX, PAGE_MAX,
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 
-/// How deep the JSON of a frame may be nested: `serde_json`'s own bound.
+/// How deep the JSON of a frame may be nested: `serde_json`'s own limit.
 const JSON_DEPTH_MAX: usize = 127;
 
 fn url_of(length: usize) -> String {
@@ -27,7 +27,7 @@ fn url_of(length: usize) -> String {
     format!("{head}{}", "a".repeat(length - head.len()))
 }
 
-/// Those of a frame's fields, and of a query string's.
+/// The limits of a frame's fields, and of a query string's.
 #[tokio::test]
 async fn every_field_is_taken_at_its_bound_and_refused_past_it() {
     let server = Server::start().await;
@@ -40,7 +40,7 @@ async fn every_field_is_taken_at_its_bound_and_refused_past_it() {
     };
     let join = |room: Value| json!({"action": "joinRoom", "chatroomId": room});
     let asking = |length: usize| json!({"action": "ping", "requestId": "x".repeat(length)});
-    // Of the longest kind of character: what counts is characters, and with ids bytes.
+    // Characters of four bytes: a text is measured in characters, an id in bytes.
     let text = |length: usize| "🦀".repeat(length);
     let bounds = [
         (say("text", text(TEXT_CHARS_MAX)), say("text", text(TEXT_CHARS_MAX + 1)), "tooLarge"),
@@ -93,13 +93,13 @@ async fn json_is_read_to_a_depth_and_no_deeper() {
     server.stop().await;
 }
 
-/// A handshake that brings its token as a subprotocol, as a browser does. There may be more of it than in a URL.
+/// A handshake with the token as a subprotocol, as a browser sends it. Such a token may be longer than one in a URL.
 fn offering(server: &Server, token: &str) -> ClientRequestBuilder {
     let url = server.websocket_url().parse().expect("a URL");
     ClientRequestBuilder::new(url).with_sub_protocol("chat").with_sub_protocol(format!("bearer.{token}"))
 }
 
-/// As at a deployment, whose host's name is longer than ours.
+/// The limit counts the host of a deployment, which is longer than ours.
 #[tokio::test]
 async fn a_handshakes_url_has_4096_characters_at_most() {
     const CHARS: usize = 4_096;
@@ -118,7 +118,7 @@ async fn a_handshakes_url_has_4096_characters_at_most() {
     server.stop().await;
 }
 
-/// A profile's field that is too long is left out, as one that is not there: nobody is kept out for a long name.
+/// A profile's field that is too long is left out. Nobody is kept out for a long name.
 #[tokio::test]
 async fn a_profile_shows_what_is_not_too_long() {
     let server = Server::start_with_parameter("ExposeEmail", "true").await;
@@ -139,7 +139,7 @@ async fn a_profile_shows_what_is_not_too_long() {
     server.stop().await;
 }
 
-/// Runs the authorizer on a token in a query string. Whether it lets it in.
+/// Runs the authorizer with a token in the query string. Returns whether it allows the request.
 async fn is_let_in(server: &Server, token: String) -> bool {
     let mut vars = server.vars();
     vars.insert("TOKEN_SECRET", server.secret().into());
@@ -153,7 +153,7 @@ async fn is_let_in(server: &Server, token: String) -> bool {
 async fn a_token_is_not_even_looked_at_if_it_is_too_long() {
     let server = Server::start().await;
     let token = |padding: usize| server.token(json!({"sub": "7", "rooms": "*", "padding": "x".repeat(padding)}));
-    // Three bytes of claims are four of a token.
+    // Three bytes of claims take four characters in a token.
     let longest = (0..TOKEN_BYTES_MAX).rev().map(token).find(|token| token.len() <= TOKEN_BYTES_MAX).expect("one fits");
     assert!(longest.len() > TOKEN_BYTES_MAX - 4);
     assert!(is_let_in(&server, longest).await);
@@ -161,7 +161,7 @@ async fn a_token_is_not_even_looked_at_if_it_is_too_long() {
     server.stop().await;
 }
 
-/// What API Gateway would refuse as a failure of ours is refused as a token that says too much.
+/// API Gateway would report such a context as our failure. So the token is refused.
 #[tokio::test]
 async fn a_token_that_grants_more_than_can_be_handed_on_is_refused() {
     let server = Server::start().await;
@@ -173,7 +173,7 @@ async fn a_token_that_grants_more_than_can_be_handed_on_is_refused() {
         if is_let_in(&server, token(rooms)).await { fits = rooms } else { too_many = rooms }
     }
     assert!(token(too_many).len() < TOKEN_BYTES_MAX, "it is not the token's own length");
-    // The list is a text in the context's JSON, so that every quote in it takes two bytes.
+    // The list is a string in the context's JSON, so every quote in it takes two bytes.
     let list = json!((0..fits).map(room).collect::<Vec<_>>()).to_string();
     let bytes = json!(list).to_string().len();
     assert!((CONTEXT_BYTES_MAX - 300..=CONTEXT_BYTES_MAX).contains(&bytes), "{fits} rooms in {bytes} bytes");
@@ -197,7 +197,7 @@ async fn a_connection_is_in_so_many_rooms_and_in_no_more() {
     assert_eq!(client.pushed().await, Vec::<Value>::new(), "who was refused hears nothing");
     assert!(other.pushed().await.iter().all(|frame| frame["userId"] == 8), "and nobody heard of it");
 
-    // Rooms that it is in may be joined again, and one that it leaves makes place for another. Its user's other connections
+    // A room that it is in can be joined again, and leaving one makes place for another. The user's other connections
     // have rooms of their own.
     client.join(1).await;
     server.connect(7).await.join(beyond).await;
@@ -232,7 +232,7 @@ async fn a_user_has_so_many_connections_and_the_oldest_makes_place() {
     assert_eq!(told["retryAfterMs"], DISPLACED_RETRY_MS);
     assert_eq!(told["message"], "ended for a newer connection: a user has 3 at most");
     oldest.closed().await;
-    // Whoever is left hears and is heard, and so is the other, who has connections of their own.
+    // The remaining connections receive and send, and so does the other user, who has connections of their own.
     newest.join(1).await;
     other.say(1, "still here?").await;
     for client in clients.iter_mut().chain([&mut newest]) {
@@ -247,7 +247,7 @@ async fn a_user_has_so_many_connections_and_the_oldest_makes_place() {
     server.stop().await;
 }
 
-/// Its `$disconnect` never came, or it is older than any connection can be.
+/// A connection whose `$disconnect` never came, and one that is older than any connection can be.
 #[tokio::test]
 async fn connections_that_ended_unnoticed_keep_nobody_out() {
     let server = Server::start_with_parameter("ConnectionsPerUser", "2").await;
@@ -264,7 +264,7 @@ async fn connections_that_ended_unnoticed_keep_nobody_out() {
     for client in [living, newest] {
         client.close().await;
     }
-    // What says that the lost one is closed expires.
+    // The row that says that the lost connection is closed expires.
     let left = [format!("CONN#{} CONN", lost_device().connection)];
     until("the rows of the others go away", async || server.keys("ConnectionsTable").await == left).await;
     server.stop().await;
@@ -282,7 +282,7 @@ async fn who_comes_is_let_in_though_the_oldest_cannot_be_ended() {
     server.stop().await;
 }
 
-/// Who is displaced before it is open does not open.
+/// A connection that is displaced before it is open does not open.
 #[tokio::test]
 async fn a_connection_that_is_displaced_on_its_way_in_is_refused() {
     let server = Server::start_with(Arc::new(HeldHandshakes::default()), Limits::default()).await;
@@ -299,8 +299,8 @@ async fn a_connection_that_is_displaced_on_its_way_in_is_refused() {
     server.stop().await;
 }
 
-/// Until API Gateway knows of a connection it can neither be told nor ended. It comes in closed: its first frame that does something
-/// ends it, and what it says is kept and not acknowledged.
+/// Until API Gateway knows a connection, it can neither be told nor ended. It is closed when it comes in: its first
+/// frame that does something ends it, and a message of that frame is stored and not acknowledged.
 #[tokio::test]
 async fn a_connection_that_is_displaced_before_it_is_in_does_nothing_more_than_once() {
     for (frame, stored) in [(json!({"action": "joinRoom", "chatroomId": 1}), 0), (text_message(1, "me too"), 1)] {
@@ -330,17 +330,18 @@ async fn a_connection_that_is_displaced_before_it_is_in_does_nothing_more_than_o
     }
 }
 
-/// However many come at once, the bound holds for whoever can do something, and the next one that comes is let in.
+/// However many handshakes come at once, no more connections than the limit can do something, and the next one is let
+/// in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_handshakes_at_once_leave_as_many_connections_as_there_may_be() {
     const MOST: usize = CONNECTIONS_PER_USER;
     const AT_ONCE: usize = 60;
-    // On Lambda each handshake has a CPU of its own.
+    // On Lambda each handshake has its own CPU.
     let server = Server::start_with_template(&[("    Timeout: 10\n", "    Timeout: 29\n")]).await;
     let url = server.socket_url(&server.token_of(7));
     let shaken = join_all((0..AT_ONCE).map(|_| Client::try_connect(&url))).await;
     let clients: Vec<_> = shaken.into_iter().flatten().collect();
-    // A displaced one is told, or finds out by its first frame.
+    // A displaced connection is told, or learns it by its first frame.
     let tried = join_all(clients.into_iter().map(|mut client| async move {
         client.send_into_the_void(Message::text(text_message(1, "hi").to_string())).await;
         let answer = client.first_of(&["ack", "error"]).await;
@@ -351,7 +352,7 @@ async fn many_handshakes_at_once_leave_as_many_connections_as_there_may_be() {
     for (_, mut client) in unable {
         client.closed().await;
     }
-    // Nothing dead takes a place for good.
+    // Ended connections do not count against the limit for ever.
     let mut next = Vec::new();
     for _ in 0..MOST {
         next.push(server.connect(7).await);

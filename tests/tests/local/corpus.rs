@@ -1,4 +1,4 @@
-//! What the fuzzer keeps, tried without it.
+//! The inputs that the fuzzer kept, tried without the fuzzer.
 
 #[path = "../../../fuzz/src/lib.rs"]
 mod checks;

@@ -1,5 +1,5 @@
-//! Who hears of a message, and who waits for whom: members that do not read, that are gone, many of them at once, and rooms too large
-//! to be told of each.
+//! Who gets a message, and who waits for whom: members that do not read, members that are gone, many of them at once,
+//! and rooms too large for notices.
 
 use chat::{ConnectionId, Member};
 use chat_aws::Vars;
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tracing::Level;
 
-/// A server, a management API of the test's own, the variables of a function that speaks to both, and a connection of user 7, for its
-/// frames.
+/// A server, a management API for the test, the variables of a function that uses both, and the stores. User 7 is
+/// connected.
 async fn start(more: &[(&'static str, &str)]) -> (Server, Management, Vars, App) {
     let (server, management) = (Server::start().await, Management::start().await);
     let mut vars = server.vars();
@@ -31,14 +31,15 @@ async fn members(app: &App) -> usize {
     app.connections.members(&room("1")).await.expect("members").all().await.expect("members").len()
 }
 
-/// One that does not read answers 429. It is asked once, the others hear at once, and the sender is told that all is well.
+/// A member that does not read answers 429. It is tried once, the others get the message at once, and the sender gets
+/// its ack.
 #[tokio::test]
 async fn a_member_that_does_not_read_holds_nobody_up() {
     let (server, management, vars, app) = start(&[]).await;
     let (full, reads) = (member(1), member(2));
     enter(&app, &full, &room("1")).await;
     management.refuse(&full.connection, 429);
-    // It is the only member; user 7 is none.
+    // It is the only member; user 7 has not joined.
     let (answer, log) = logged(Level::INFO, "send-message", &vars, websocket_event(&text_message(1, "hi"))).await;
     assert_eq!(frame(&answer)["type"], "ack", "it is stored");
     assert!(log.iter().all(|line| line["level"] != "ERROR"), "{log:?}");
@@ -68,8 +69,8 @@ async fn a_410_is_one_whatever_it_calls_itself() {
     server.stop().await;
 }
 
-/// One frame tells of many, where the client asked for that; the others are told one by one. Nobody is told twice, and what there was no
-/// time for is done by the next push.
+/// One frame names many who left, for clients that asked for it. Others get a frame for each. Nobody is told twice, and
+/// the next push does what there was no time for.
 #[tokio::test]
 async fn many_who_are_gone_at_once_are_told_of_together() {
     const GONE: usize = 120;
@@ -133,7 +134,7 @@ async fn a_room_that_is_too_large_is_quiet() {
     let kinds = |frames: Vec<Value>| frames.iter().map(|frame| frame["type"].clone()).collect::<Vec<_>>();
     assert_eq!(kinds(clients[0].pushed().await), ["joinRoom", "sendMessage"], "of the second, and nobody else");
     assert_eq!(kinds(clients[2].pushed().await), ["sendMessage"]);
-    // With the last that is too many gone, the room hears again.
+    // Once the last member above the limit has gone, the room gets notices again.
     clients.remove(2).close().await;
     assert_eq!(clients[0].expect(json!({"type": "leaveRoom"})).await["userId"], 3);
     server.stop().await;
@@ -148,7 +149,8 @@ async fn a_room_may_be_quiet_from_the_first_on() {
     server.stop().await;
 }
 
-/// `$connect` and `$disconnect` are API Gateway's to say, and no client's, whatever API Gateway makes of an action of that name.
+/// Only API Gateway sends `$connect` and `$disconnect`. A client's action of that name does nothing, whatever API
+/// Gateway makes of it.
 #[tokio::test]
 async fn a_frame_neither_connects_nor_disconnects() {
     let (server, _management, vars, _) = start(&[]).await;

@@ -1,4 +1,4 @@
-//! A connection and its token: neither outlives the other, and an operator can end both.
+//! A connection does not outlive its token, and an operator can end both.
 
 use chat_aws::{Ended, JoinNumber, now};
 use chat_local::{Limits, Outcast, Running, disconnect_user, disconnect_user_of};
@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// A token that is good for eight seconds still, all of them within the minute that clocks may differ by: long enough to connect and
-/// join on a busy machine.
+/// A token with eight seconds left, all within the minute by which clocks may differ: long enough to connect and join
+/// on a busy machine.
 fn nearly_over(server: &Server, user: u64) -> String {
     let expiry = now().seconds() - 52;
     server.token(json!({"userId": user, "rooms": "*", "exp": expiry}))
@@ -33,7 +33,7 @@ async fn a_connection_is_ended_by_what_it_does_after_its_token_is_over() {
         text_message(1, "too late"),
         json!("no object"),
     ];
-    // Side by side, since each waits for the end of its token.
+    // All at once, since each waits for the end of its token.
     let ends = (11..).zip(actions).map(async |(user, action)| {
         let mut client = Client::connect(&server.socket_url(&nearly_over(&server, user))).await;
         client.join(1).await;
@@ -42,17 +42,17 @@ async fn a_connection_is_ended_by_what_it_does_after_its_token_is_over() {
         user
     });
     for user in join_all(ends).await {
-        // The room is told, as of everybody who goes.
+        // The room is told, as with every leave.
         other.expect(json!({"type": "leaveRoom", "userId": user})).await;
     }
     server.stop().await;
 }
 
-/// Does something again and again until the server ends the connection; answers what came meanwhile.
+/// Repeats a frame until the server ends the connection. Returns the frames that came meanwhile.
 async fn until_ended(client: &mut Client, action: Value) -> Vec<Value> {
     loop {
         client.send_into_the_void(tokio_tungstenite::tungstenite::Message::text(action.to_string())).await;
-        // No reply is waited for: the end may come instead of it.
+        // It does not wait for a reply: the end may come instead.
         if let Ok((frames, _)) = timeout(Duration::from_millis(100), client.rest()).await {
             return frames;
         }
@@ -98,19 +98,19 @@ async fn an_operator_ends_all_connections_of_a_user_and_its_tokens() {
     let nameless = server.token(json!({"userId": 7, "rooms": "*", "iat": null}));
     for token in [&old, &nameless] {
         assert_eq!(Client::refused(&server.socket_url(token)).await, 403);
-        // Whether something was said there or not, and by whom.
+        // Whether there are messages or not, and whoever sent them.
         for room in [1, 2] {
             let page = server.history_as(token, &format!("chatroomId={room}")).await;
             assert_eq!((page.status, &page.body["message"]), (403, &json!("the token was revoked")));
         }
     }
-    // Of the other alone: a refusal leaves nothing.
+    // Only the row of the other user: a refusal leaves nothing behind.
     until("only the rows of user 8 are left", async || server.keys("ConnectionsTable").await.len() <= 2).await;
 
-    // What the application signs a minute from now is good: its clock may be that fast.
+    // A token that is signed a minute from now is accepted: the application's clock may be that fast.
     let skewed = server.token(json!({"userId": 7, "rooms": "*", "iat": now().seconds() + 50}));
     assert_eq!(Client::refused(&server.socket_url(&skewed)).await, 403);
-    // Two minutes later, as it looks from there.
+    // Two minutes later, by that clock.
     let earlier = Recorder::with_clock(server.dynamodb_url(), -120).await;
     let earlier = server.app_with(&[("AWS_ENDPOINT_URL_DYNAMODB", earlier.url())]);
     earlier.sessions.end_all(&chat_tests::user("7")).await.expect("done");
@@ -122,7 +122,7 @@ async fn an_operator_ends_all_connections_of_a_user_and_its_tokens() {
     server.stop().await;
 }
 
-/// Whoever connects at that very moment is not there to be ended, and comes in a moment later.
+/// A connection in the middle of its handshake is not there to be ended. It comes in a moment later, and is closed.
 #[tokio::test]
 async fn an_operator_ends_a_connection_that_is_on_its_way_in() {
     let handshakes = Arc::new(HeldHandshakes::default());
@@ -136,7 +136,7 @@ async fn an_operator_ends_a_connection_that_is_on_its_way_in() {
             until("it is open", async || !server.keys("ConnectionsTable").await.is_empty()).await;
             app.sessions.end_all(&seven).await.expect("done")
         },
-        // It was closed before it is in.
+        // It is closed already when it comes in.
         async {
             until("it is closed", async || server.row("ConnectionsTable", "closedAt").await).await;
             handshakes.release();
@@ -147,7 +147,7 @@ async fn an_operator_ends_a_connection_that_is_on_its_way_in() {
     server.stop().await;
 }
 
-/// And who is not open yet at that moment does not open.
+/// A connection that is not open yet at that moment does not open.
 #[tokio::test]
 async fn a_handshake_that_is_revoked_on_its_way_is_refused() {
     let server = Server::start_with(Arc::new(HeldHandshakes::default()), Limits::default()).await;
@@ -176,7 +176,7 @@ async fn a_user_who_was_never_seen_can_be_kept_out() {
     server.stop().await;
 }
 
-/// The time is DynamoDB's: the operator's clock, and the function's, may be wrong.
+/// The time comes from DynamoDB: the clocks of the operator and of the function may be wrong.
 #[tokio::test]
 async fn a_revocation_goes_by_the_clock_of_dynamodb() {
     let server = Server::start().await;
@@ -203,7 +203,7 @@ async fn a_revocation_goes_by_the_clock_of_dynamodb() {
     server.stop().await;
 }
 
-/// What `cargo run -- disconnect-user` does, to the run on these ports.
+/// Runs `cargo run -- disconnect-user` for the run on these ports.
 #[tokio::test]
 async fn the_command_speaks_to_the_run_that_is_up() {
     let server = Server::start().await;
@@ -215,7 +215,7 @@ async fn the_command_speaks_to_the_run_that_is_up() {
     let template = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
     let asked =
         async |user: &str, unseen| disconnect_user(template, &Outcast { user: user.into(), unseen }, running).await;
-    // Who mistypes an id is told, and nothing is done.
+    // For a mistyped id it says so and does nothing.
     let before = server.keys("ChatTable").await;
     for typed in ["7 ", "07", "8"] {
         let error = asked(typed, false).await.expect_err("nobody");
@@ -230,7 +230,7 @@ async fn the_command_speaks_to_the_run_that_is_up() {
     server.stop().await;
 }
 
-/// The names of the tables are typed, too.
+/// People type the names of the tables, too.
 #[tokio::test]
 async fn the_command_writes_nothing_where_the_tables_are_not_those() {
     let server = Server::start().await;
@@ -254,7 +254,7 @@ async fn the_command_writes_nothing_where_the_tables_are_not_those() {
     assert_eq!(rows().await, before);
     assert_eq!(asked(connections, chat).await.expect("done").connections, 1);
     device.closed().await;
-    // Nobody is connected: the chat table still says what it is.
+    // Nobody is connected, and the chat table is still recognised.
     until("its rows go away", async || server.keys(connections).await.is_empty()).await;
     assert_eq!(asked(connections, chat).await.expect("done").connections, 0);
     let error = asked(chat, connections).await.expect_err("refused");
@@ -262,8 +262,8 @@ async fn the_command_writes_nothing_where_the_tables_are_not_those() {
     server.stop().await;
 }
 
-/// Somebody named another deployment's management API: its connections are not these, and these are not ended. They hear nothing, and
-/// what they do ends them.
+/// The operator named another deployment's management API, so the connections are not ended. They receive nothing, and
+/// whatever they do ends them.
 #[tokio::test]
 async fn who_is_shut_out_by_another_deployments_api_is_out_all_the_same() {
     let (server, other) = (Server::start().await, Server::start().await);
@@ -271,7 +271,7 @@ async fn who_is_shut_out_by_another_deployments_api_is_out_all_the_same() {
     outcast.join(1).await;
     witness.join(1).await;
     outcast.pushed().await;
-    // It is not on its way in, or it would be waited for.
+    // It is not in the middle of a handshake: that would be waited for.
     server.age_devices("7").await;
     let url = other.vars()["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"].clone();
     let app = server.app_with(&[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &url)]);
@@ -307,14 +307,15 @@ async fn a_backend_shuts_somebody_out_by_invoking_the_function() {
     server.stop().await;
 }
 
-/// It is told why first: whoever takes the close for a clean end would not come back.
+/// The reason comes first: a client that takes the close for a clean end would not come back.
 #[tokio::test]
 async fn who_is_ended_for_its_token_is_told_so_first() {
     let server = Server::start().await;
     let mut client = Client::connect(&server.socket_url(&nearly_over(&server, 7))).await;
     client.join(1).await;
     let mut told = json!({"type": "pong"});
-    // Until the token is over; and on a busy machine a call may take too long, then it is not ended yet.
+    // It is repeated until the token is over. On a busy machine a call may take too long, and then the connection is
+    // not ended yet.
     while told["type"] == "pong" || told["code"] == "internal" {
         client.send(json!({"action": "ping", "requestId": "mine"})).await;
         told = client.next().await;

@@ -1,4 +1,4 @@
-//! Getting in: whose tokens are taken, where the local run's come from, and what a refusal leaves.
+//! The handshake: which tokens are accepted, where the local run's tokens come from, and what a refusal leaves behind.
 
 use chat_aws::Vars;
 use chat_local::Tokens;
@@ -28,7 +28,7 @@ async fn pages_of_the_chosen_origins_may_connect_and_no_others() {
     for (origin, is_let_in) in [
         (Some("https://chat.example.com"), true),
         (Some("http://localhost:5173"), true),
-        // No page of a browser.
+        // The client is no browser.
         (None, true),
         (Some("https://chat.example.com.evil.example"), false),
         (Some("http://chat.example.com"), false),
@@ -51,7 +51,7 @@ async fn pages_of_the_chosen_origins_may_connect_and_no_others() {
     server.stop().await;
 }
 
-/// An origin that cannot be read, or that comes beside another one, is no reason to let somebody in.
+/// An origin that cannot be read, or one beside another, lets nobody in.
 #[tokio::test]
 async fn an_origin_that_is_there_is_looked_at_however_it_comes() {
     let listed = "https://chat.example.com";
@@ -135,7 +135,7 @@ async fn an_application_may_sign_its_own_tokens() {
     server.stop().await;
 }
 
-/// The application signs with the new secret once it is deployed, and nobody who has a token of the old one notices.
+/// The application signs with the new secret after it is deployed. Nobody with a token of the old one notices.
 #[tokio::test]
 async fn a_secret_is_changed_while_its_tokens_are_in_use() {
     let (before, hour) = ("the secret before, also 32 bytes or more", Duration::from_secs(3_600));
@@ -183,7 +183,7 @@ async fn the_local_run_hands_out_tokens_and_says_why_it_does_not() {
             assert_eq!(answer.headers().contains_key("access-control-allow-origin"), readable, "{origin}");
         }
     }
-    // Names that lead here, and are not this machine's.
+    // Names that resolve to this machine, and are not its own.
     for (host, status) in
         [("localhost:3000", 200), ("[::1]:3000", 200), ("evil.example", 403), ("127.0.0.1.evil.example:3000", 403)]
     {

@@ -1,4 +1,4 @@
-//! Text that would like to be more than text, in everything that a client may say.
+//! Text that tries to be more than text, in everything that a client can say.
 
 use chat_aws::Vars;
 use chat_tests::{Server, invoke, logged, sample, text_message, websocket_event};
@@ -8,7 +8,7 @@ use tracing::Level;
 
 const FORGED: &str = "x\r\n{\"level\":\"ERROR\",\"message\":\"forged\"}\n\u{1b}[2J\u{2028}";
 
-/// Everything that a client says, each once as a line of its own making.
+/// Everything that a client says, each with a line break and a log line of its own in it.
 fn said() -> Vec<(&'static str, Value)> {
     let mut all = Vec::new();
     for field in ["action", "chatroomId", "requestId", "sendUserId", "clientMessageId", FORGED] {
@@ -21,7 +21,7 @@ fn said() -> Vec<(&'static str, Value)> {
         frame["message"][field] = json!(FORGED);
         all.push(("send-message", websocket_event(&frame)));
     }
-    // What a token names, whoever signed it.
+    // The claims of a token, whoever signed it.
     for name in ["connect", "join-room", "send-message", "disconnect"] {
         let mut event = websocket_event(&text_message(1, "hi"));
         for field in ["username", "nickName", "headPic", "email"] {
@@ -58,14 +58,14 @@ async fn nobody_writes_a_log_line_of_their_own() {
             ("ALLOWED_ORIGINS", "https://chat.example.com".into()),
         ]);
         if outage {
-            // Port 1 is reserved and nobody listens there.
+            // Port 1 is reserved, and nobody listens there.
             for name in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"] {
                 vars.insert(name, "http://127.0.0.1:1".into());
             }
         }
         let vars = Vars::from_iter(vars);
         for (name, event) in said() {
-            // Each line is one JSON document, or this would have failed.
+            // Each line is one JSON document; otherwise parsing would have failed.
             let (_, lines) = logged(Level::DEBUG, name, &vars, event).await;
             lines_seen += lines.len();
             for line in &lines {
@@ -79,7 +79,7 @@ async fn nobody_writes_a_log_line_of_their_own() {
     server.stop().await;
 }
 
-/// The runtime logs what an invocation failed of.
+/// The runtime logs why an invocation failed.
 #[tokio::test]
 async fn an_event_that_cannot_be_read_is_not_repeated() {
     let mut handshake = sample("authorize-no-token");
@@ -97,11 +97,11 @@ async fn an_answer_says_back_what_was_said_as_text_alone() {
     client.join(1).await;
     let reply = client.ask(json!({"action": FORGED})).await;
     assert_eq!(reply["code"], "unknownAction", "{reply}");
-    // A text may hold anything: it is stored and read as what it is.
+    // A text may contain anything. It is stored and read unchanged.
     client.say(1, FORGED).await;
     let page = server.history("chatroomId=1").await;
     assert_eq!(page.body[0]["content"], FORGED, "{}", page.body);
-    // In an id there is no place for it, and so neither in a key nor in a header.
+    // An id may not contain it, so it gets neither into a key nor into a header.
     let reply = client.ask(json!({"action": "joinRoom", "chatroomId": FORGED})).await;
     assert_eq!(reply["code"], "badRequest", "{reply}");
     let strange = client.join("#\"<>;,&=%0d%0a").await;
@@ -117,7 +117,7 @@ async fn an_answer_says_back_what_was_said_as_text_alone() {
     server.stop().await;
 }
 
-/// Not every client escapes what it puts into an address.
+/// Not every client escapes what it puts into a URL.
 #[tokio::test]
 async fn a_query_of_any_bytes_is_answered() {
     let server = Server::start().await;
@@ -130,7 +130,8 @@ async fn a_query_of_any_bytes_is_answered() {
         (&format!("chatroomId=1&before={FORGED}"), 400),
         ("%", 400),
         ("", 400),
-        // The largest that API Gateway takes, each byte of it to be escaped, and more than a URI may have.
+        // The largest query that API Gateway accepts. Every byte of it must be escaped, so it is longer than a URI may
+        // be.
         (&"\u{0}".repeat(10_240), 413),
         (&"\u{0}".repeat(65_536), 413),
     ] {

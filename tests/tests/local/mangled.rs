@@ -1,5 +1,5 @@
-//! Whatever an event looks like, its function answers: the samples, with something changed, removed or broken in each, through
-//! every function, with a DynamoDB behind them. Bytes alone are the fuzzer's.
+//! Every function answers every event, whatever it looks like: the samples, with something changed, removed or broken
+//! in each, with a DynamoDB behind the functions. Random bytes are the fuzzer's part.
 
 use chat_aws::Vars;
 use chat_aws::entry::Function;
@@ -12,13 +12,13 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use std::panic::AssertUnwindSafe;
 
-/// Events that are made of each sample.
+/// How many events are made from each sample.
 const EACH: usize = 400;
 
-/// The same events in each run: what it finds once it finds again.
+/// The same events in each run, so that a failure can be repeated.
 const SEED: u64 = 3;
 
-/// What stands where something else is expected.
+/// Values that stand in the place of others.
 fn hostile(dice: &mut StdRng) -> Value {
     let values = [
         json!(null),
@@ -47,7 +47,7 @@ fn hostile(dice: &mut StdRng) -> Value {
     values.choose(dice).cloned().expect("there are some")
 }
 
-/// The pointers of everything in a document but the document.
+/// Pointers to everything inside a document.
 fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     let escape = |key: &str| key.replace('~', "~0").replace('/', "~1");
     let inside: Vec<(String, &Value)> = match value {
@@ -85,7 +85,7 @@ fn mangle(document: &mut Value, dice: &mut StdRng) {
     }
 }
 
-/// A text in which something is cut out or doubled; a frame more often in one of its fields.
+/// A text with a part cut out or doubled; in a frame more often within one field.
 fn mangled_text(text: &str, dice: &mut StdRng) -> String {
     if let Ok(mut frame @ Value::Object(_)) = serde_json::from_str(text)
         && dice.random_ratio(3, 4)
@@ -98,7 +98,7 @@ fn mangled_text(text: &str, dice: &mut StdRng) -> String {
     chars[..one].iter().chain(&chars[other..]).collect()
 }
 
-/// Whether an answer is one that this function gives.
+/// Whether this function can give such an answer.
 fn is_answer(function: &str, answer: &Value) -> bool {
     let body = || serde_json::from_str::<Value>(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
     let status = answer["statusCode"].as_u64();
@@ -135,7 +135,7 @@ async fn whatever_an_event_looks_like_its_function_answers() {
                 let answer = AssertUnwindSafe(function.invoke_as(REQUEST_ID, event.clone())).catch_unwind().await;
                 match answer.unwrap_or_else(|_| panic!("{name} panicked over {event}")) {
                     Ok(answer) => assert!(is_answer(name, &answer), "{name} answered {answer} to {event}"),
-                    // An event of another shape is no invocation of theirs, and lets nobody in.
+                    // They cannot read such an event. The invocation fails, and nobody is let in.
                     Err(error) => {
                         let may = ["authorize", "disconnect-user", "list-history"];
                         assert!(may.contains(&name), "{name} failed over {event}: {error}");
@@ -144,7 +144,7 @@ async fn whatever_an_event_looks_like_its_function_answers() {
             }
         }
     }
-    // Nothing that was said made a row of a kind that is none.
+    // No event made a row of an unknown kind.
     let mut written = 0;
     for (table, kinds) in [("ConnectionsTable", &["CONN#", "ROOM#"][..]), ("ChatTable", &["ROOM#", "USER#"][..])] {
         let keys = server.keys(table).await;

@@ -1,4 +1,4 @@
-//! Nobody who is gone stays in a room, even if its `$disconnect` never came.
+//! No ended connection stays in a room, even if its `$disconnect` never came.
 
 use chat::{Profile, Push};
 use chat_aws::{Arrival, JoinNumber};
@@ -20,7 +20,7 @@ async fn nothing_is_left_of_connections_that_ended() {
     server.stop().await;
 }
 
-/// `$disconnect` is best effort. When it never came, the next push finds out.
+/// `$disconnect` is best effort. If it never comes, the next push notices.
 #[tokio::test]
 async fn a_stale_member_is_removed_in_both_directions_and_the_room_is_told() {
     let server = Server::start().await;
@@ -28,7 +28,7 @@ async fn a_stale_member_is_removed_in_both_directions_and_the_room_is_told() {
     let (room, ghost) = (room("1"), ghost("66"));
     enter(&app, &ghost, &room).await;
     let mut client = server.connect(1).await;
-    // Its own join is the first push that meets the ghost.
+    // The push of this join is the first one that meets the ghost.
     client.ask(json!({"action": "joinRoom", "chatroomId": 1})).await;
     assert_eq!(client.expect(json!({"type": "leaveRoom"})).await["userId"], 66);
     client.say(1, "anyone?").await;
@@ -51,7 +51,7 @@ async fn a_stale_device_of_someone_who_is_still_there_goes_quietly() {
     server.stop().await;
 }
 
-/// Several sends meet the same dead connection; the room hears once that its user left.
+/// Several sends meet the same dead connection. The room is told once that its user left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stale_member_is_told_of_once() {
     let server = Server::start().await;
@@ -70,8 +70,8 @@ async fn a_stale_member_is_told_of_once() {
     server.stop().await;
 }
 
-/// A network that dropped and came back: the old connection is found dead by a send that read the members before the
-/// new one was there.
+/// The network dropped and came back. A send that read the members before the new connection joined finds the old one
+/// dead.
 #[tokio::test]
 async fn who_came_back_meanwhile_is_not_told_to_have_left() {
     let server = Server::start().await;
@@ -95,7 +95,8 @@ async fn who_came_back_meanwhile_is_not_told_to_have_left() {
     server.stop().await;
 }
 
-/// A device whose connection ends while it joins, seen by another one that therefore kept silent.
+/// A device's connection ends while it joins. Another device of the same user saw it, and therefore did not announce
+/// itself.
 #[tokio::test]
 async fn a_join_that_is_undone_announces_the_device_that_kept_silent_for_it() {
     let server = Server::start().await;

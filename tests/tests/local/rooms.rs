@@ -1,4 +1,4 @@
-//! What a deployment chooses to show in its rooms.
+//! What members see of each other depends on the deployment.
 
 use chat_tests::{Client, Server};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What is secret is said nowhere: in no log line of any level that a deployment may choose, and in no answer.
+//! Secrets are nowhere: in no log line of any level that a deployment can choose, and in no answer.
 
 use chat_aws::Vars;
 use chat_local::Tokens;
@@ -7,7 +7,7 @@ use functions::FUNCTIONS;
 use serde_json::{Value, json};
 use tracing::Level;
 
-/// Port 1 is reserved and nobody listens there.
+/// Port 1 is reserved, and nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
 const SECRET: &str = "marked-token-secret-of-32-bytes-and-more";
 const PREVIOUS: &str = "marked-previous-token-secret-of-32-bytes";
@@ -15,7 +15,7 @@ const AWS_KEY: &str = "marked-aws-secret-access-key";
 const EMAIL: &str = "marked@example.com";
 const CONTENT: &str = "marked words between friends";
 
-/// A token as it may come, in each of the three places.
+/// A token in each of the three places.
 fn handshakes(token: &str) -> Vec<Value> {
     let mut handshakes = Vec::new();
     for (name, text) in
@@ -32,7 +32,7 @@ fn handshakes(token: &str) -> Vec<Value> {
     handshakes
 }
 
-/// Every function, with everything that it takes and refuses.
+/// Runs every function with everything that it accepts and refuses.
 fn invocations(tokens: &[String]) -> Vec<(&'static str, Value)> {
     let mut all: Vec<_> = tokens.iter().flat_map(|token| handshakes(token)).map(|event| ("authorize", event)).collect();
     let mut said = text_message(1, CONTENT);
@@ -104,7 +104,7 @@ async fn no_secret_is_in_a_log_or_in_an_answer() {
         let vars = Vars::from_iter(vars);
         for (name, event) in invocations(&tokens) {
             let (answer, lines) = logged(Level::DEBUG, name, &vars, event).await;
-            // The embedded DynamoDB logs in this process too, and is not on AWS.
+            // The embedded DynamoDB logs in this process too. On AWS it does not.
             let lines =
                 lines.iter().filter(|line| !line["target"].as_str().is_some_and(|of| of.starts_with("dynoxide")));
             let log: Vec<String> = lines.map(Value::to_string).collect();
@@ -113,7 +113,7 @@ async fn no_secret_is_in_a_log_or_in_an_answer() {
                 for line in &log {
                     assert!(!line.contains(secret), "{name} logs {secret}: {line}");
                 }
-                // What somebody says comes back to them, and to those who may read it.
+                // What a user says comes back to that user, and to those who may read it.
                 assert!(
                     *secret == CONTENT || !answer.to_string().contains(secret),
                     "{name} answers {secret}: {answer}"

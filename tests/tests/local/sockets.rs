@@ -1,4 +1,4 @@
-//! The sockets to AWS: kept, never more than there may be, and one that broke costs nobody anything.
+//! The sockets to AWS: they are kept, there are never too many, and a broken one costs no attempt.
 
 use chat::Push;
 use chat_aws::posts_in_flight;
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 const MEMBERS: usize = 300;
 
-/// What the SDK says of a call's first attempt, in `amz-sdk-request`.
+/// The SDK's mark of a first attempt, in `amz-sdk-request`.
 const FIRST: &[u8] = b"attempt=1;";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,13 +39,13 @@ async fn there_are_never_more_sockets_than_posts_in_flight() {
     server.stop().await;
 }
 
-/// A network between a function and DynamoDB that can be cut, or hold up what is asked.
+/// A network between a function and DynamoDB that can be cut, or can delay requests.
 struct Network {
     url: String,
     opened: Arc<AtomicUsize>,
-    /// Those that are open still.
+    /// Sockets that are open.
     open: watch::Sender<usize>,
-    /// Requests that came at the SDK's first attempt.
+    /// First attempts that came.
     first_attempts: Arc<AtomicUsize>,
     cut: watch::Sender<()>,
     held: watch::Sender<bool>,
@@ -93,7 +93,7 @@ impl Network {
         network
     }
 
-    /// Cuts all sockets, and waits until both ends of each can see it.
+    /// Cuts all sockets, and waits until both ends of each have noticed.
     async fn cut(&self) {
         self.cut.send_replace(());
         let mut open = self.open.subscribe();
@@ -105,8 +105,8 @@ impl Network {
     }
 }
 
-/// What a function meets that was frozen for an hour: all its sockets are dead. On one thread, as on Lambda: on several, hyper
-/// can leave a request with a socket that closes at that very moment, until the read time-out.
+/// After an hour's freeze all sockets of a function are dead. The test runs on one thread, as on Lambda: with several,
+/// hyper can leave a request with a socket that closes at that moment, until the read time-out.
 #[tokio::test]
 async fn a_socket_that_was_closed_while_it_was_idle_costs_no_attempt() {
     let server = Server::start().await;
@@ -146,7 +146,7 @@ async fn a_host_that_never_answers_is_given_up() {
     server.stop().await;
 }
 
-/// A large room's first members need not wait until the last of them is read.
+/// The first members of a large room do not wait until the last one is read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_are_read_while_posts_already_fly() {
     let server = Server::start().await;

@@ -1,4 +1,4 @@
-//! The stores against a real DynamoDB protocol: what is expired is not there, and what is conditional holds.
+//! The stores with the real DynamoDB protocol: expired rows are ignored, and conditions hold.
 
 use chat::{Content, Member, Message, MessageKind, Rejection};
 use chat_aws::{Failure, JoinNumber, now};
@@ -22,7 +22,7 @@ async fn members(app: &App) -> Vec<Member> {
     app.connections.members(&room("1")).await.expect("members").all().await.expect("members")
 }
 
-/// Moves a row's expiry into the past, as if nobody had removed it yet.
+/// Moves a row's expiry into the past, as if DynamoDB had not removed it yet.
 async fn expire(server: &Server, table: &str, partition: &str, sort: &str) {
     let past = (now().seconds() - 1).to_string();
     let update = json!({
@@ -73,7 +73,7 @@ async fn expired_rows_are_not_there() {
     for id in 1..=15 {
         expire(&server, "ChatTable", "ROOM#1", &format!("MSG#{id:016}")).await;
     }
-    // Twelve and more expired rows stand before the first that counts: the page is filled all the same.
+    // More than twelve expired rows stand before the first valid one, and the page is full all the same.
     let page = server.history("chatroomId=1&after=0&limit=3").await;
     assert_eq!((page.ids(), page.link("next")), (vec![16, 17, 18], Some("chatroomId=1&limit=3&after=18".into())));
     let page = server.history("chatroomId=1&limit=10").await;
@@ -94,14 +94,14 @@ async fn a_forgotten_send_may_be_sent_again() {
     let first = app.messages.store(message(&app, Some("a")).await).await.expect("stored");
     let again = app.messages.store(message(&app, Some("a")).await).await.expect("stored");
     assert_eq!((again.unused.map(|id| id.get()), again.message), (Some(2), first.message));
-    // Its row is a day old, and DynamoDB has not come to remove it.
+    // Its row has expired, and DynamoDB has not removed it yet.
     expire(&server, "ChatTable", "ROOM#1", "SENT#7#a").await;
     let new = app.messages.store(message(&app, Some("a")).await).await.expect("stored");
     assert_eq!((new.unused, new.message.id.get()), (None, 3));
     server.stop().await;
 }
 
-/// The SDK repeats a call whose answer was lost; the message must not be taken for a retry of itself.
+/// The SDK repeats a call whose answer was lost. The message must not be taken for a retry of itself.
 #[tokio::test]
 async fn a_store_that_is_repeated_is_no_duplicate() {
     let server = Server::start().await;
@@ -128,7 +128,7 @@ async fn ids_are_given_once() {
     server.stop().await;
 }
 
-/// What a connection is in is known until it is forgotten, and no room that is added makes a connection.
+/// A connection's rooms are known until it is forgotten. For an unknown connection no row is made.
 #[tokio::test]
 async fn a_connection_knows_its_rooms_to_its_end() {
     let server = Server::start().await;
@@ -164,7 +164,7 @@ async fn a_connection_knows_its_rooms_to_its_end() {
     server.stop().await;
 }
 
-/// A join that comes after `$disconnect` finds its connection closed and leaves nothing behind.
+/// A join after `$disconnect` finds the connection closed and leaves nothing behind.
 #[tokio::test]
 async fn a_join_after_the_end_is_undone() {
     let server = Server::start().await;

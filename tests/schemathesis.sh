@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Has schemathesis try the HTTP API of a local run with requests that it makes from docs/openapi.yaml: what is allowed must be taken,
-# what is not must be refused, and every answer must be one that the document describes.
+# Tests the HTTP API of a local run with schemathesis, which makes requests from docs/openapi.yaml. Valid requests must
+# be accepted, invalid ones refused, and every answer must be one that the document describes.
 #
 # Needs Rust, curl, and Python 3.11 or later for the tools that .ci/tools installs. Everything is on loopback.
 set -euo pipefail
@@ -40,11 +40,14 @@ invoke() { "$chat" invoke "$1" "events/$2.json" "${ports[@]}" >>"$work/run.log" 
 invoke connect connect
 for kind in send-message send-message-image send-message-file; do invoke send-message "$kind"; done
 token="$(curl --silent --fail --data '{"userId":1,"rooms":"*"}' "$url/local/token" | cut -d '"' -f 4)"
-page="$(curl --silent --fail --header "Authorization: Bearer $token" "$url/chat-history/list?chatroomId=1")"
-[ "$(grep --only-matching '"updateTime"' <<<"$page" | wc -l)" = 3 ] || { echo "three messages, not: $page" >&2; exit 1; }
+history="$url/chat-history/list?chatroomId=1"
+page="$(curl --silent --fail --header "Authorization: Bearer $token" "$history")"
+messages="$(grep --only-matching '"updateTime"' <<<"$page" | wc -l)"
+[ "$messages" = 3 ] || { echo "three messages, not: $page" >&2; exit 1; }
 
 # It writes into the folder that it runs in.
 root="$PWD"
 cd "$work"
-SCHEMATHESIS_HOOKS="$root/tests/schemathesis/hooks.py" "$schemathesis" --config-file "$root/tests/schemathesis/config.toml" \
-    run "$root/docs/openapi.yaml" --url "$url" --header "Authorization: Bearer $token"
+export SCHEMATHESIS_HOOKS="$root/tests/schemathesis/hooks.py"
+"$schemathesis" --config-file "$root/tests/schemathesis/config.toml" run "$root/docs/openapi.yaml" \
+    --url "$url" --header "Authorization: Bearer $token"

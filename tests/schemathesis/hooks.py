@@ -1,4 +1,4 @@
-"""What docs/openapi.yaml says in words, since a schema cannot say it: schemathesis must not expect such requests to be taken."""
+"""Rules that docs/openapi.yaml has only in words: schemathesis must not expect that requests which break them pass."""
 
 import schemathesis
 
@@ -8,7 +8,7 @@ ID_BYTES_MAX = 255
 
 @schemathesis.hook
 def filter_case(context, case):
-    """Of the requests that shall be taken, leaves out ids of too many bytes (a schema counts characters), and both cursors at once."""
+    """Leaves out valid requests with ids of too many bytes (a schema counts characters), or with both cursors."""
     if case.meta is not None and case.meta.generation.mode.is_negative:
         return True
     query = case.query or {}

@@ -1,4 +1,4 @@
-//! The documents of the wire, `docs/asyncapi.yaml` and `docs/openapi.yaml`, and whether what is seen there keeps to them.
+//! The documents of the wire, `docs/asyncapi.yaml` and `docs/openapi.yaml`. The tests check what they see against them.
 
 use boon::{Compiler, Draft, SchemaIndex, Schemas};
 use chat_local::Template;

@@ -1,5 +1,5 @@
-//! What goes over the wire is what `docs/asyncapi.yaml` and `docs/openapi.yaml` say, to the last field. That every frame and
-//! every page of the other tests keeps to them, the tests' clients see to ([`chat_tests::schema`]).
+//! The wire is what `docs/asyncapi.yaml` and `docs/openapi.yaml` say, to the last field. The clients of all other tests
+//! check their frames and pages as well ([`chat_tests::schema`]).
 
 use chat::limits::{
     CLIENT_MESSAGE_ID_CHARS_MAX, CONNECTIONS_PER_USER, ECHO_CHARS_MAX, ID_BYTES_MAX, LEAVERS_PER_FRAME, NOTICES_UP_TO,

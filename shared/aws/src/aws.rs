@@ -4,7 +4,7 @@ use crate::limits::{DEFAULT_MEMORY, posts_in_flight};
 use crate::membership::Membership;
 use crate::pusher::Pusher;
 use crate::sessions::Sessions;
-use crate::store::{Arrivals, Connections, Messages, Tables, Users};
+use crate::store::{Arrivals, Connections, Erasure, Messages, Tables, Users};
 use crate::{Fault, Pace, Vars};
 use chat::limits::{CONNECTIONS_PER_USER, NOTICES_UP_TO};
 
@@ -48,8 +48,15 @@ impl<'a> Aws<'a> {
         Ok(Users::new(self.clients.dynamodb(), self.chat_table()?, self.vars.flag("EXPOSE_EMAIL")?))
     }
 
+    /// Whoever asks for the chat table alone need not name the other one.
     pub fn tables(&self) -> Result<Tables, Fault> {
-        Ok(Tables::new(self.clients.dynamodb(), self.connections_table()?, self.chat_table()?))
+        let connections = self.vars.optional("CONNECTIONS_TABLE");
+        Ok(Tables::new(self.clients.dynamodb(), connections, self.chat_table()?))
+    }
+
+    /// Only operators erase.
+    pub fn erasure(&self) -> Result<Erasure, Fault> {
+        Ok(Erasure::new(self.clients.dynamodb(), self.connections_table()?, self.chat_table()?))
     }
 
     pub fn pusher(&self) -> Result<Pusher, Fault> {

@@ -32,4 +32,5 @@ pub use pace::Pace;
 pub use pusher::Pusher;
 pub use sessions::{Ended, Sessions};
 pub use store::{Arrival, Connections, JoinNumber, Members, Messages, Removal, Stored, Tables, Users};
+pub use store::{Erasure, Position, Size, Step, Where};
 pub use vars::Vars;

@@ -12,6 +12,13 @@ impl Vars {
         Self(std::env::vars().collect())
     }
 
+    /// These, with some set or replaced.
+    #[must_use]
+    pub fn with<V: Into<String>>(mut self, changes: impl IntoIterator<Item = (&'static str, V)>) -> Self {
+        self.0.extend(changes.into_iter().map(|(name, value)| (name.to_owned(), value.into())));
+        self
+    }
+
     /// A variable that may be left out; empty counts as left out, since a template cannot omit one.
     pub fn optional(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())

@@ -39,6 +39,7 @@ impl MessageKind {
 pub struct Content {
     kind: MessageKind,
     text: String,
+    erased_at: Option<Timestamp>,
 }
 
 impl Content {
@@ -59,12 +60,17 @@ impl Content {
             }
             _ => {}
         }
-        Ok(Self { kind, text: text.into() })
+        Ok(Self { kind, text: text.into(), erased_at: None })
     }
 
     /// Content that was checked when it was stored.
     pub fn stored(kind: MessageKind, text: String) -> Self {
-        Self { kind, text }
+        Self { kind, text, erased_at: None }
+    }
+
+    /// What is left of content that was erased. It is an empty text: every client can show that, and an empty address it cannot.
+    pub fn erased(at: Timestamp) -> Self {
+        Self { kind: MessageKind::Text, text: String::new(), erased_at: Some(at) }
     }
 
     pub fn kind(&self) -> MessageKind {
@@ -73,6 +79,11 @@ impl Content {
 
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// When an operator erased it, if one did.
+    pub fn erased_at(&self) -> Option<Timestamp> {
+        self.erased_at
     }
 }
 

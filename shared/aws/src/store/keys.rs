@@ -19,6 +19,9 @@ pub const PROFILE: &str = "PROFILE";
 /// What the sort keys of a room's connections begin with.
 pub const CONNECTION_PREFIX: &str = "CONN#";
 
+/// What the sort keys of a room's messages begin with.
+pub const MESSAGE_PREFIX: &str = "MSG#";
+
 pub fn connection(id: &ConnectionId) -> String {
     format!("{CONNECTION_PREFIX}{id}")
 }
@@ -33,7 +36,7 @@ pub fn user(id: &UserId) -> String {
 
 /// Padded to the 16 digits of the largest id, so that text order is the order of numbers.
 pub fn message(id: MessageId) -> String {
-    format!("MSG#{:016}", id.get())
+    format!("{MESSAGE_PREFIX}{:016}", id.get())
 }
 
 /// The first and last sort keys of the messages strictly between two ids, or none if there is no room between them.
@@ -76,7 +79,7 @@ pub fn table(partition: &str, sort: &str) -> Table {
         OPEN if partition.starts_with(CONNECTION_PREFIX) => Table::Connections,
         _ if in_room && of_connection => Table::Connections,
         PROFILE if partition.starts_with("USER#") => Table::Chat,
-        _ if in_room && (sort == HEAD || sort.starts_with("MSG#") || sort.starts_with("SENT#")) => Table::Chat,
+        _ if in_room && (sort == HEAD || sort.starts_with(MESSAGE_PREFIX) || sort.starts_with("SENT#")) => Table::Chat,
         _ => Table::Unknown,
     }
 }

@@ -47,6 +47,9 @@ struct MessageRow {
     create_time: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_message_id: Option<ClientMessageId>,
+    /// Only of a message that was [erased](super::Erasure), whose content is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erase_time: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
 }
@@ -67,11 +70,12 @@ pub(super) struct HeadRow {
 
 impl From<MessageRow> for Message {
     fn from(row: MessageRow) -> Self {
+        let erased = row.erase_time.map(|at| Content::erased(Timestamp::from_millis(at)));
         Self {
             id: row.id,
             room: row.room_id,
             sender: row.sender_id,
-            content: Content::stored(row.kind, row.content),
+            content: erased.unwrap_or_else(|| Content::stored(row.kind, row.content)),
             create_time: Timestamp::from_millis(row.create_time),
             client_message_id: row.client_message_id,
         }
@@ -229,6 +233,7 @@ impl Messages {
             content: message.content.text().into(),
             create_time: message.create_time.millis(),
             client_message_id: message.client_message_id.clone(),
+            erase_time: None,
             expires_at: self.retention.map(|retention| message.create_time.after(retention).seconds()),
         };
         row(&keys::room(&message.room), &keys::message(message.id), attributes)

@@ -3,6 +3,7 @@
 mod arrivals;
 mod batch;
 mod connections;
+mod erasure;
 pub(crate) mod keys;
 mod messages;
 mod tables;
@@ -11,6 +12,7 @@ mod users;
 
 pub use arrivals::{Arrival, Arrivals};
 pub use connections::{Connections, JoinNumber, Members, Removal};
+pub use erasure::{Erasure, Position, Size, Step, Where};
 pub use messages::{Messages, Stored};
 pub use tables::Tables;
 pub use users::Users;

@@ -1,19 +1,23 @@
 use super::keys::{self, Table};
-use super::{Item, PARTITION_AND_SORT};
+use super::time::ServerTime;
+use super::{Item, PARTITION_AND_SORT, answer, key};
 use crate::Fault;
 use aws_sdk_dynamodb::Client;
+use chat::Timestamp;
+
+const RECOGNISING: &str = "failed to recognise the tables";
 
 /// The two tables. Operators type their names, so the rows tell whether they were swapped.
 #[derive(Clone)]
 pub struct Tables {
     client: Client,
-    connections: String,
+    connections: Option<String>,
     chat: String,
 }
 
 impl Tables {
-    pub(crate) fn new(client: Client, connections: &str, chat: &str) -> Self {
-        Self { client, connections: connections.to_owned(), chat: chat.to_owned() }
+    pub(crate) fn new(client: Client, connections: Option<&str>, chat: &str) -> Self {
+        Self { client, connections: connections.map(String::from), chat: chat.to_owned() }
     }
 
     /// Looks at a row of each table.
@@ -22,16 +26,33 @@ impl Tables {
     /// Where one of them holds rows of the other, and where the chat table holds none: every user who ever connected is in it. The table of
     /// connections is empty while nobody is connected.
     pub async fn recognise(&self) -> Result<(), Fault> {
-        let doing = "failed to recognise the tables";
-        match self.kind(&self.chat).await? {
-            Some(Table::Chat) => {}
-            Some(_) => return Err(Fault::because(doing, format!("{} is not the chat table", self.chat))),
-            None => return Err(Fault::because(doing, format!("{} is empty: nobody ever connected", self.chat))),
-        }
-        match self.kind(&self.connections).await? {
+        self.recognise_chat().await?;
+        let unnamed = || Fault::because(RECOGNISING, "CONNECTIONS_TABLE is not set");
+        let connections = self.connections.as_deref().ok_or_else(unnamed)?;
+        match self.kind(connections).await? {
             Some(Table::Connections) | None => Ok(()),
-            Some(_) => Err(Fault::because(doing, format!("{} is not the table of connections", self.connections))),
+            Some(_) => Err(Fault::because(RECOGNISING, format!("{connections} is not the table of connections"))),
         }
+    }
+
+    /// The same of the chat table alone, for a command that asks for nothing else.
+    pub async fn recognise_chat(&self) -> Result<(), Fault> {
+        match self.kind(&self.chat).await? {
+            Some(Table::Chat) => Ok(()),
+            Some(_) => Err(Fault::because(RECOGNISING, format!("{} is not the chat table", self.chat))),
+            None => Err(Fault::because(RECOGNISING, format!("{} is empty: nobody ever connected", self.chat))),
+        }
+    }
+
+    /// What time it is for DynamoDB, in whole seconds: the clock of whoever asks may be wrong.
+    pub async fn time(&self) -> Result<Timestamp, Fault> {
+        let doing = "failed to ask DynamoDB for the time";
+        let time = ServerTime::default();
+        let request = self.client.get_item().table_name(&self.chat).projection_expression(keys::PARTITION);
+        // No row has this key; the answer says the time all the same.
+        let request = request.set_key(Some(key(keys::PROFILE, keys::PROFILE)));
+        answer(request.customize().interceptor(time.clone()).send()).await.map_err(Fault::doing(doing))?;
+        time.get().ok_or_else(|| Fault::because(doing, "the answer does not say what time it is"))
     }
 
     /// What a table is, by one of its rows.

@@ -177,6 +177,19 @@ impl Users {
         Ok(profiles)
     }
 
+    /// The same for an operator, whom the account itself lets read.
+    pub async fn profiles_of(&self, ids: BTreeSet<UserId>) -> Result<HashMap<UserId, Profile>, Fault> {
+        let mut profiles: HashMap<_, _> = ids.iter().map(|id| (id.clone(), Profile::unknown(id.clone()))).collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        for chunk in ids.chunks(BATCH_GET_MAX) {
+            for item in self.batch(chunk).await? {
+                let profile = self.profile(read(item)?);
+                profiles.insert(profile.id.clone(), profile);
+            }
+        }
+        Ok(profiles)
+    }
+
     async fn batch(&self, ids: &[UserId]) -> Result<Vec<Item>, Fault> {
         let doing = "failed to read profiles";
         let wanted = ids.iter().map(|id| key(&keys::user(id), keys::PROFILE)).collect();

@@ -82,12 +82,16 @@ pub struct HistoryItem {
     sender_id: UserId,
     create_time: Timestamp,
     update_time: Timestamp,
+    /// Only of a message whose content was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erase_time: Option<Timestamp>,
     sender: Profile,
 }
 
 impl HistoryItem {
-    /// Messages are never edited, so both times are the one of sending.
+    /// Messages are never edited, so both times are the one of sending, unless the content was erased.
     pub fn new(message: Message, sender: Profile) -> Self {
+        let erase_time = message.content.erased_at();
         Self {
             id: message.id,
             content: message.content.text().into(),
@@ -95,7 +99,8 @@ impl HistoryItem {
             chatroom_id: message.room,
             sender_id: message.sender,
             create_time: message.create_time,
-            update_time: message.create_time,
+            update_time: erase_time.unwrap_or(message.create_time),
+            erase_time,
             sender,
         }
     }
@@ -148,6 +153,7 @@ fn link(request: &ListHistory, cursor: &str, id: u64, rel: &str) -> String {
 mod tests {
     use super::*;
     use crate::{Content, MessageKind};
+    use serde_json::json;
 
     fn page(ids: impl IntoIterator<Item = u64>, more: bool) -> HistoryPage {
         let message = |id| Message {
@@ -163,6 +169,23 @@ mod tests {
 
     fn links(query: &str, page: HistoryPage) -> String {
         page.links(&ListHistory::parse(query).expect("a request")).unwrap_or_default()
+    }
+
+    #[test]
+    fn an_erased_message_keeps_its_place_and_says_since_when_it_is_empty() {
+        let shown = |content| {
+            let mut message = page([7], false).messages.remove(0);
+            message.content = content;
+            let sender = Profile::unknown(message.sender.clone());
+            serde_json::to_value(HistoryItem::new(message, sender)).expect("JSON")
+        };
+        let (sent, erased) = ("1970-01-01T00:00:00.000Z", "1970-01-01T00:00:01.000Z");
+        let item = shown(Content::erased(Timestamp::from_millis(1_000)));
+        assert_eq!((&item["id"], &item["type"], &item["content"]), (&json!(7), &json!(0), &json!("")));
+        assert_eq!((&item["createTime"], &item["updateTime"]), (&json!(sent), &json!(erased)));
+        assert_eq!(item["eraseTime"], erased);
+        let item = shown(Content::stored(MessageKind::Text, "hi".into()));
+        assert_eq!((&item["updateTime"], item.get("eraseTime")), (&json!(sent), None));
     }
 
     #[test]

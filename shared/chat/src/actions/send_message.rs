@@ -78,6 +78,9 @@ struct PushedMessage<'a> {
     chatroom_id: &'a RoomId,
     sender_id: &'a UserId,
     create_time: Timestamp,
+    /// Only of a message whose content was erased, and whose send is repeated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erase_time: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_message_id: Option<&'a ClientMessageId>,
     sender: &'a Profile,
@@ -94,6 +97,7 @@ impl<'a> Push<'a> {
             chatroom_id: &message.room,
             sender_id: &message.sender,
             create_time: message.create_time,
+            erase_time: message.content.erased_at(),
             client_message_id: message.client_message_id.as_ref(),
             sender,
         };

@@ -1,10 +1,8 @@
-//! What is done from outside to a run that is up: one invocation of one function, or the end of a user's connections.
+//! One invocation of one function, from outside of a run that is up.
 
-use crate::functions::{Functions, environment};
+use crate::functions::Functions;
 use crate::{TOKEN_SECRET, Template};
 use anyhow::{Context, Result, anyhow};
-use chat::UserId;
-use chat_aws::{Aws, Ended, Fault, Vars};
 use functions::FUNCTIONS;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -43,42 +41,6 @@ pub async fn invoke(
     let management_url = management_url(&template, running);
     let functions = Functions::new(&template.functions, &dynamodb_url(running), &management_url, None)?;
     functions.invoke(&id, REQUEST_ID, event).await.map_err(|_| anyhow!("the invocation failed, as logged above"))
-}
-
-/// Somebody who is to be shut out, as a person typed it.
-#[derive(Debug, Clone)]
-pub struct Outcast {
-    pub user: String,
-    /// Whether it may be somebody who was never seen. Else such an id is taken for a mistyped one.
-    pub unseen: bool,
-}
-
-/// Ends all connections of a user, of a run that is up, and has none of the tokens that were issued until now connect again.
-pub async fn disconnect_user(template: &Path, outcast: &Outcast, running: Running) -> Result<Ended> {
-    let parameters = BTreeMap::from([(TOKEN_SECRET.into(), SAMPLE_SECRET.into())]);
-    let text = std::fs::read_to_string(template).with_context(|| format!("failed to read {}", template.display()))?;
-    let template = Template::parse(&text, &parameters)?;
-    let function = template.functions.values().find(|spec| spec.name == "disconnect-user");
-    let function = function.context("the template has no function disconnect-user")?;
-    let vars = environment(function, &dynamodb_url(running), &management_url(&template, running));
-    disconnect_user_of(outcast, &vars.into_iter().collect()).await
-}
-
-/// The same, of the deployment that these variables name. Nothing is written before the tables are known to be those.
-pub async fn disconnect_user_of(outcast: &Outcast, vars: &Vars) -> Result<Ended> {
-    let user = &outcast.user;
-    let id = UserId::parse(user).with_context(|| format!("{user:?} is no user's id"))?;
-    let done = async {
-        let aws = Aws::new(vars)?;
-        let (tables, users, sessions) = (aws.tables()?, aws.users()?, aws.sessions()?);
-        tables.recognise().await?;
-        let (seen, _) = users.look(&id).await?;
-        if seen || outcast.unseen { sessions.end_all(&id).await.map(Some) } else { Ok(None) }
-    };
-    let ended = done.await.map_err(|fault: Fault| anyhow!("{}", fault.chain()))?;
-    ended.with_context(|| {
-        format!("user {user:?} was never seen, and nothing was done; --unseen keeps out somebody who has not come yet")
-    })
 }
 
 fn dynamodb_url(running: Running) -> String {

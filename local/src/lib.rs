@@ -16,7 +16,7 @@ mod tokens;
 
 pub use gateway::Limits;
 pub use interference::{Interference, Plan};
-pub use invoke::{Outcast, Running, disconnect_user, disconnect_user_of, invoke};
+pub use invoke::{Running, invoke};
 pub use template::{Template, Throttle};
 pub use tokens::Tokens;
 

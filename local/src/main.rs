@@ -1,8 +1,7 @@
 //! `cargo run`: the whole system on one machine.
 
-use anyhow::{Context, Result, ensure};
-use chat_aws::Vars;
-use chat_local::{Limits, Local, Options, Outcast, Running, Tokens, disconnect_user, disconnect_user_of, invoke};
+use anyhow::{Context, Result, bail};
+use chat_local::{Limits, Local, Options, Running, Tokens, invoke};
 use clap::{Parser, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
@@ -52,17 +51,11 @@ enum Command {
         /// The event, such as events/send-message.json
         event: PathBuf,
     },
-    /// Ends all connections of a user, and has none of the tokens that were issued until now connect again
+    /// Is an operator's command: `cargo run -p ops -- disconnect-user`
+    #[command(hide = true)]
     DisconnectUser {
-        /// Who it is: a number or a string
-        user: String,
-        /// Keeps out somebody who was never seen here, too
-        #[arg(long)]
-        unseen: bool,
-        /// Of the deployment that AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, CONNECTIONS_TABLE,
-        /// CHAT_TABLE and AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI name, instead of a run that is up here
-        #[arg(long)]
-        deployed: bool,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
     },
     /// Signs a token with a deployment's secret, as an application would
     Token {
@@ -111,6 +104,10 @@ async fn run(arguments: Arguments) -> Result<()> {
         println!("{}", tokens.for_user(&user, rooms.as_deref(), Duration::from_secs(u64::from(hours) * 3_600))?);
         return Ok(());
     }
+    if let Some(Command::DisconnectUser { rest }) = arguments.command {
+        let rest: String = rest.iter().map(|argument| format!(" {argument}")).collect();
+        bail!("operators' commands are in ops: cargo run -p ops -- --local disconnect-user{rest}");
+    }
     let template = match arguments.template {
         Some(template) => template,
         None => find_template()?,
@@ -120,25 +117,6 @@ async fn run(arguments: Arguments) -> Result<()> {
         let running = Running { port: arguments.port, dynamodb_port: arguments.dynamodb_port };
         let reply = invoke(&template, parameters, &function, &event, running).await?;
         println!("{}", serde_json::to_string_pretty(&reply)?);
-        return Ok(());
-    }
-    if let Some(Command::DisconnectUser { user, unseen, deployed }) = arguments.command {
-        let running = Running { port: arguments.port, dynamodb_port: arguments.dynamodb_port };
-        let outcast = Outcast { user, unseen };
-        let ended = match deployed {
-            true => disconnect_user_of(&outcast, &Vars::from_env()).await?,
-            false => disconnect_user(&template, &outcast, running).await?,
-        };
-        let (user, connections) = (outcast.user, ended.connections);
-        println!(
-            "user {user}: connections ended: {connections}; no token that was issued until a minute from now connects"
-        );
-        ensure!(
-            connections > 0 || ended.missing == 0,
-            "{} more were known, and none was there: if the management API is another deployment's, they are still open, though \
-             they have left their rooms",
-            ended.missing
-        );
         return Ok(());
     }
     let data = match (arguments.memory, arguments.data) {

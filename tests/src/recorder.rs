@@ -105,7 +105,9 @@ async fn pass_on(State(books): State<Arc<Books>>, headers: HeaderMap, body: Byte
     let operation = operation(&headers).to_owned();
     let mut request: Value = serde_json::from_slice(&body).expect("JSON");
     let partitions = partitions(&request);
-    request["ReturnConsumedCapacity"] = "TOTAL".into();
+    if operation != "DescribeTable" {
+        request["ReturnConsumedCapacity"] = "TOTAL".into();
+    }
     let url = books.target.get().expect("aimed before it is used");
     let began = Instant::now();
     let (status, mut headers, body) = books.passage.pass_on(Method::POST, url, headers, request.to_string()).await;
@@ -123,7 +125,7 @@ async fn pass_on(State(books): State<Arc<Books>>, headers: HeaderMap, body: Byte
         // none of which is larger than a unit.
         units = request["TransactItems"].as_array().map_or(0, Vec::len) as f64 * 2.0;
     }
-    let reads = matches!(operation.as_str(), "BatchGetItem" | "GetItem" | "Query");
+    let reads = matches!(operation.as_str(), "BatchGetItem" | "GetItem" | "Query" | "Scan");
     let (read_units, write_units) = if reads { (units, 0.0) } else { (0.0, units) };
     let call = Call { operation, partitions, read_units, write_units, began, ended };
     books.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
@@ -160,16 +162,16 @@ fn partitions(request: &Value) -> BTreeSet<String> {
     batch.chain(single).map(|(table, key)| format!("{table} {}", kind(key))).collect()
 }
 
-/// The partition key of a call for one row or one partition.
+/// The partition key of a call for one row or one partition; null for one of a whole table.
 fn partition_key(call: &Value) -> &Value {
     let places = [&call["Item"]["PK"], &call["Key"]["PK"], &call["ExpressionAttributeValues"][":pk"]];
-    places.into_iter().find(|place| !place.is_null()).unwrap_or_else(|| panic!("no partition key: {call}"))
+    places.into_iter().find(|place| !place.is_null()).unwrap_or(&Value::Null)
 }
 
-/// `ROOM#*` for the key of any room.
+/// `ROOM#*` for the key of any room, and `*` for all of a table's.
 fn kind(key: &Value) -> String {
-    let key = key["S"].as_str().expect("a text");
-    format!("{}#*", key.split_once('#').expect("a kind of key").0)
+    let kind = key["S"].as_str().and_then(|key| key.split_once('#'));
+    kind.map_or_else(|| "*".into(), |(kind, _)| format!("{kind}#*"))
 }
 
 #[cfg(test)]

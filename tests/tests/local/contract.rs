@@ -441,7 +441,7 @@ fn what_security_says_is_tested_is_tested() {
         .collect();
     assert!(named.len() > 20, "the table was found");
     let mut sources = String::new();
-    for folder in ["functions", "local", "shared", "tests", "web/tests"] {
+    for folder in ["functions", "local", "ops", "shared", "tests", "web/tests"] {
         read_all(format!("{ROOT}/{folder}").as_ref(), &mut sources);
     }
     for name in named {
@@ -454,7 +454,7 @@ fn what_security_says_is_tested_is_tested() {
 #[test]
 fn every_wait_has_a_limit_and_a_name() {
     let mut sources = String::new();
-    for folder in ["tests/src", "tests/tests", "functions"] {
+    for folder in ["tests/src", "tests/tests", "functions", "ops/tests"] {
         read_all(format!("{ROOT}/{folder}").as_ref(), &mut sources);
     }
     // A time-out that does not say of what, an HTTP client without any, and a loop that does nothing but ask again.

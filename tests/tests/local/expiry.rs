@@ -1,14 +1,13 @@
 //! A connection does not outlive its token, and an operator can end both.
 
 use chat_aws::{Ended, JoinNumber, now};
-use chat_local::{Limits, Outcast, Running, disconnect_user, disconnect_user_of};
+use chat_local::Limits;
 use chat_tests::{
     Client, Closed, Held, HeldHandshakes, Recorder, Server, ghost, held, in_time, lost_device, remember, room,
     text_message, until,
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -200,65 +199,6 @@ async fn a_revocation_goes_by_the_clock_of_dynamodb() {
         assert_eq!(Client::refused(&server.socket_url(&token(limit - 5))).await, 403, "{ahead}");
         Client::connect(&server.socket_url(&token(limit + 10))).await.close().await;
     }
-    server.stop().await;
-}
-
-/// Runs `cargo run -- disconnect-user` for the run on these ports.
-#[tokio::test]
-async fn the_command_speaks_to_the_run_that_is_up() {
-    let server = Server::start().await;
-    let mut device = server.connect(7).await;
-    device.join(1).await;
-    let port =
-        |url: &str| url.rsplit(':').next().and_then(|port| port.split('/').next()?.parse().ok()).expect("a port");
-    let running = Running { port: port(server.websocket_url()), dynamodb_port: port(server.dynamodb_url()) };
-    let template = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
-    let asked =
-        async |user: &str, unseen| disconnect_user(template, &Outcast { user: user.into(), unseen }, running).await;
-    // For a mistyped id it says so and does nothing.
-    let before = server.keys("ChatTable").await;
-    for typed in ["7 ", "07", "8"] {
-        let error = asked(typed, false).await.expect_err("nobody");
-        assert!(error.to_string().contains("was never seen"), "{typed}: {error}");
-    }
-    assert_eq!(server.keys("ChatTable").await, before);
-    assert_eq!(asked("8", true).await.expect("done"), Ended { seen: false, connections: 0, missing: 0 });
-    assert_eq!(asked("7", false).await.expect("done"), Ended { seen: true, connections: 1, missing: 0 });
-    device.closed().await;
-    let error = asked("", true).await.expect_err("no id");
-    assert!(error.to_string().contains("is no user's id"), "{error}");
-    server.stop().await;
-}
-
-/// People type the names of the tables, too.
-#[tokio::test]
-async fn the_command_writes_nothing_where_the_tables_are_not_those() {
-    let server = Server::start().await;
-    let mut device = server.connect(7).await;
-    let (connections, chat) = ("ConnectionsTable", "ChatTable");
-    let outcast = Outcast { user: "7".into(), unseen: true };
-    let asked = async |connections: &str, chat: &str| {
-        let tables = [("CONNECTIONS_TABLE", connections.to_owned()), ("CHAT_TABLE", chat.to_owned())];
-        disconnect_user_of(&outcast, &server.vars().into_iter().chain(tables).collect()).await
-    };
-    let rows = async || [server.keys(connections).await, server.keys(chat).await];
-    let before = rows().await;
-    for (connections_given, chat_given, said) in [
-        (chat, connections, "ConnectionsTable is not the chat table"),
-        (chat, chat, "ChatTable is not the table of connections"),
-        (connections, connections, "ConnectionsTable is not the chat table"),
-    ] {
-        let error = asked(connections_given, chat_given).await.expect_err("refused");
-        assert!(error.to_string().ends_with(said), "{error}");
-    }
-    assert_eq!(rows().await, before);
-    assert_eq!(asked(connections, chat).await.expect("done").connections, 1);
-    device.closed().await;
-    // Nobody is connected, and the chat table is still recognised.
-    until("its rows go away", async || server.keys(connections).await.is_empty()).await;
-    assert_eq!(asked(connections, chat).await.expect("done").connections, 0);
-    let error = asked(chat, connections).await.expect_err("refused");
-    assert!(error.to_string().ends_with("ConnectionsTable is empty: nobody ever connected"), "{error}");
     server.stop().await;
 }
 

@@ -1,0 +1,176 @@
+//! `check`: look at a deployment from outside, as its users and its account see it.
+
+mod alarms;
+mod clocks;
+mod endpoints;
+mod message;
+mod quotas;
+
+use crate::account::{Account, http};
+use crate::limits::TOKEN_MINUTES;
+use crate::stack::Stack;
+use crate::target::Target;
+use crate::{secret, token};
+use anyhow::{Context, Result};
+use chat_aws::Vars;
+use clap::Args;
+use serde_json::{Value, json};
+use std::fmt::Display;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Looks whether a deployment works: endpoints, a message that goes round, clocks, alarms and quotas
+///
+/// One line for each: "ok", "not ok" or "unknown" where it could not be looked at, and what to do. Exits with 1 if something is not
+/// ok, with 3 if something is unknown, else with 0. The message is sent with a token of its own: TOKEN_SECRET is the deployment's
+/// secret, or TOKEN a token that is ready.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Where the WebSocket API is [default: the stack's output WebSocketUrl]
+    #[arg(long, value_name = "URL")]
+    websocket_url: Option<String>,
+    /// Where the HTTP API is [default: the stack's output HttpUrl]
+    #[arg(long, value_name = "URL")]
+    http_url: Option<String>,
+    /// The room that the message is sent to; a TOKEN must grant it
+    #[arg(long, default_value = "ops-check")]
+    room: String,
+}
+
+/// What came out of one look, and what to do where it is not good.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    Ok(String),
+    NotOk(String),
+    Unknown(String),
+}
+
+/// What is looked at, as far as it could be found out.
+pub struct Subject {
+    vars: Vars,
+    http: reqwest::Client,
+    websocket_url: Option<String>,
+    http_url: Option<String>,
+    room: String,
+    /// A token that may enter the room, or why there is none.
+    token: Result<String, String>,
+    /// Whether somebody brought it, and not this command.
+    is_brought: bool,
+    /// The stack's name, where it is a stack.
+    stack: Option<String>,
+}
+
+/// The user that the message is from.
+const USER: &str = "ops-check";
+
+impl Check {
+    pub async fn run(self, target: &Target) -> Result<ExitCode> {
+        let mut vars = Vars::from_env();
+        let mut report = Report::default();
+        let (mut websocket_url, mut http_url) = (self.websocket_url, self.http_url);
+        if let Some(name) = &target.stack {
+            let stack = match Account::new(&vars) {
+                Ok(aws) => Stack::read(&aws, name).await,
+                Err(error) => Err(error),
+            };
+            report.add("stack", stack_found(name, &stack));
+            if let Ok(stack) = stack {
+                websocket_url = websocket_url.or_else(|| stack.output("WebSocketUrl").map(String::from));
+                http_url = http_url.or_else(|| stack.output("HttpUrl").map(String::from));
+                vars = stack.vars(vars);
+            }
+        } else if target.local {
+            vars = target.local_vars(vars);
+            websocket_url = websocket_url.or_else(|| Some(target.local_websocket_url()));
+            http_url = http_url.or_else(|| Some(target.local_http_url()));
+        }
+        let http = http()?;
+        let brought = vars.optional("TOKEN").map(String::from);
+        let is_brought = brought.is_some();
+        let token = match brought {
+            Some(token) => Ok(token),
+            None => made(&vars, &http, &self.room, http_url.as_deref().filter(|_| target.local)).await,
+        };
+        let token = token.map_err(|error| format!("{error:#}"));
+        let stack = target.stack.clone();
+        let subject = Subject { vars, http, websocket_url, http_url, room: self.room, token, is_brought, stack };
+
+        report.add("http", endpoints::http(&subject).await);
+        report.add("websocket", endpoints::websocket(&subject).await);
+        report.add("clock", clocks::machine(&subject).await);
+        report.add("token", clocks::token(&subject).await);
+        report.add("message", message::goes_round(&subject).await);
+        if !target.local {
+            let resources = alarms::resources(&subject).await;
+            report.add("alarms", alarms::exist(&subject, &resources).await);
+            report.add("alarm mail", alarms::reach_somebody(&subject, &resources).await);
+            report.add("quotas", quotas::concurrency(&subject).await);
+        }
+        Ok(report.exit())
+    }
+}
+
+/// A token for this command: signed with the secret, or by the local run, which signs for whoever asks.
+async fn made(vars: &Vars, http: &reqwest::Client, room: &str, local: Option<&str>) -> Result<String> {
+    let lifetime = Duration::from_secs(u64::from(TOKEN_MINUTES) * 60);
+    match (secret::given(vars)?, local) {
+        (Some(secret), _) => token::sign(&secret, USER, None, Some(room), lifetime),
+        (None, Some(url)) => {
+            let claims = json!({"userId": USER, "rooms": [room]});
+            let answer = http.post(format!("{url}/local/token")).json(&claims).send().await?;
+            let answer: Value = answer.error_for_status()?.json().await?;
+            answer["token"].as_str().map(String::from).context("the local run gives out no token")
+        }
+        (None, None) => Err(anyhow::anyhow!("set TOKEN_SECRET to the deployment's secret, or TOKEN to a token")),
+    }
+}
+
+fn stack_found(name: &str, stack: &Result<Stack>) -> Found {
+    match stack {
+        // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html has all the states.
+        Ok(stack) if matches!(stack.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE") => {
+            Found::Ok(format!("{name} is {}", stack.status))
+        }
+        Ok(stack) => Found::NotOk(format!("{name} is {}: look at the stack's events", stack.status)),
+        Err(error) => Found::unknown(error, "is the name right, and may you cloudformation:DescribeStacks?"),
+    }
+}
+
+impl Found {
+    pub fn unknown(why: impl Display, what_to_do: &str) -> Self {
+        Self::Unknown(format!("{why:#}; {what_to_do}"))
+    }
+}
+
+/// The worst that was found.
+#[derive(Default)]
+struct Report {
+    not_ok: bool,
+    unknown: bool,
+}
+
+impl Report {
+    fn add(&mut self, what: &str, found: Found) {
+        let (state, text) = match found {
+            Found::Ok(text) => ("ok", text),
+            Found::NotOk(text) => {
+                self.not_ok = true;
+                ("not ok", text)
+            }
+            Found::Unknown(text) => {
+                self.unknown = true;
+                ("unknown", text)
+            }
+        };
+        println!("{state:<8} {what:<11} {text}");
+    }
+
+    fn exit(&self) -> ExitCode {
+        match (self.not_ok, self.unknown) {
+            (true, _) => ExitCode::FAILURE,
+            // Not 2: that is a command line that cannot be read.
+            (false, true) => ExitCode::from(3),
+            (false, false) => ExitCode::SUCCESS,
+        }
+    }
+}

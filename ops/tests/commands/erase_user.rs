@@ -1,0 +1,286 @@
+//! `erase-user`: what a user wrote is nowhere, everything else is as it was, and clients read on.
+
+use crate::{end, ops, rows};
+use chat::{Content, Message, MessageKind};
+use chat_aws::{Vars, now};
+use chat_tests::{Recorder, Server, frame, invoke, room, text_message, until, user, websocket_event};
+use serde_json::{Value, json};
+
+/// What user 7 says here, and says of itself.
+const TEXT: &str = "marked words of user 7";
+const NAME: &str = "marked name";
+const PICTURE: &str = "https://example.com/marked.png";
+
+/// Whether a row is of user 7, by who it says it is of: its sender, its user, or its key.
+fn is_of_7(row: &Value) -> bool {
+    let seven = json!({"N": "7"});
+    let sort = row["SK"]["S"].as_str().expect("a key");
+    row["senderId"] == seven
+        || row["userId"] == seven
+        || (sort.starts_with("SENT#7#") && sort.matches('#').count() == 2)
+}
+
+/// The rows of everybody else, to the byte.
+async fn others(server: &Server) -> Vec<Value> {
+    let mut rows = rows(server, "ChatTable").await;
+    rows.retain(|row| !is_of_7(row));
+    rows
+}
+
+fn with_id(room: u64, text: &str, id: &str) -> Value {
+    let mut message = text_message(room, text);
+    message["clientMessageId"] = json!(id);
+    message
+}
+
+#[tokio::test]
+async fn the_texts_are_gone_and_everything_else_is_as_it_was() {
+    let server = Server::start().await;
+    let claims = json!({"userId": 7, "username": NAME, "nickName": NAME, "headPic": PICTURE, "rooms": "*"});
+    let mut seven = chat_tests::Client::connect(&server.socket_url(&server.token(claims))).await;
+    // Their ids begin as 7's does, or look like it.
+    let (mut eight, mut like_seven) = (server.connect(8).await, server.connect("7#a").await);
+    let mut seventy = server.connect(70).await;
+    for client in [&mut seven, &mut eight, &mut like_seven, &mut seventy] {
+        client.join(1).await;
+    }
+    seven.ask(with_id(1, TEXT, "retried")).await;
+    let mut image = text_message(1, "");
+    image["message"] = json!({"type": "image", "content": PICTURE});
+    seven.ask(image).await;
+    for (number, client) in [&mut eight, &mut like_seven, &mut seventy].into_iter().enumerate() {
+        client.ask(with_id(1, &format!("of somebody else {number}"), "a")).await;
+    }
+    seven.say(2, TEXT).await;
+    eight.say(2, "the last word").await;
+
+    // Without --yes nothing is done, and it is said what would be.
+    let before = [rows(&server, "ChatTable").await, rows(&server, "ConnectionsTable").await];
+    let said = ops(&["erase-user", "7"]).to(&server).succeeds().await;
+    for part in ["1 connections are known", "read units", "nothing was done; --yes does it"] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert_eq!([rows(&server, "ChatTable").await, rows(&server, "ConnectionsTable").await], before);
+    assert!(before[0].iter().any(|row| row.to_string().contains(TEXT)), "it is there before");
+
+    let untouched = others(&server).await;
+    let began = now().millis();
+    let said = ops(&["erase-user", "7", "--yes"]).to(&server).succeeds().await;
+    for part in ["connections ended: 1", "messages: 3 emptied", "user 7 is erased"] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(!said.contains("marked"), "what is erased is not repeated: {said}");
+    seven.closed().await;
+    assert_eq!(others(&server).await, untouched);
+    let left = rows(&server, "ChatTable").await;
+    let text = json!(left).to_string();
+    assert!(!text.contains("marked"), "{left:#?}");
+    let keys = |rows: &[Value]| rows.iter().map(|row| (row["PK"].clone(), row["SK"].clone())).collect::<Vec<_>>();
+    assert_eq!(keys(&left), keys(&before[0]), "no message, no profile and no send is missing");
+    let of_7 = rows(&server, "ConnectionsTable").await.into_iter().filter(is_of_7).collect::<Vec<_>>();
+    assert_eq!(of_7, Vec::<Value>::new());
+
+    // Whoever reads on finds every message at its place, and 7 as one who was never seen.
+    let page = server.history("chatroomId=1").await;
+    assert_eq!(page.ids(), [1, 2, 3, 4, 5]);
+    for item in &page.body.as_array().expect("a list")[..2] {
+        assert_eq!((&item["content"], &item["type"], &item["senderId"]), (&json!(""), &json!(0), &json!(7)));
+        assert_eq!((&item["sender"]["username"], &item["sender"]["nickName"]), (&json!("7"), &json!("7")));
+        assert_eq!(item["sender"]["headPic"], Value::Null);
+        assert_eq!(item["updateTime"], item["eraseTime"]);
+        assert!(item["createTime"].as_str() < item["eraseTime"].as_str(), "{item}");
+    }
+    assert_eq!((&page.body[2]["content"], &page.body[2]["eraseTime"]), (&json!("of somebody else 0"), &Value::Null));
+    let erased = rows(&server, "ChatTable").await.into_iter().filter(|row| !row["eraseTime"].is_null());
+    let times: Vec<i64> =
+        erased.map(|row| row["eraseTime"]["N"].as_str().expect("a number").parse().expect("a time")).collect();
+    assert!(times.len() == 3 && times.iter().all(|time| (began - 1_000..=now().millis()).contains(time)), "{times:?}");
+    let mut reader = server.connect(9).await;
+    assert_eq!((&reader.join(1).await["lastId"], &reader.say(1, "hi").await["id"]), (&json!(5), &json!(6)));
+    assert_eq!(chat_tests::Client::refused(&server.socket_url(&server.token_of(7))).await, 403, "shut out");
+
+    // Once more changes nothing but since when it is so.
+    let again = ops(&["erase-user", "7", "--yes"]).to(&server).succeeds().await;
+    assert!(again.contains("messages: 0 emptied"), "{again}");
+    let messages = |rows: Vec<Value>| rows.into_iter().filter(|row| row["SK"]["S"] != "PROFILE").collect::<Vec<_>>();
+    let now_left = messages(rows(&server, "ChatTable").await);
+    let but_the_last: Vec<_> =
+        now_left.into_iter().filter(|row| row["id"]["N"] != "6" && row["SK"]["S"] != "HEAD").collect();
+    let then_left: Vec<_> = messages(left).into_iter().filter(|row| row["SK"]["S"] != "HEAD").collect();
+    assert_eq!(but_the_last, then_left);
+    server.stop().await;
+}
+
+/// A client that heard no answer sends again, for a day: the row that remembers the send is what it finds.
+#[tokio::test]
+async fn a_repeated_send_does_not_bring_its_text_back() {
+    let server = Server::start().await;
+    let vars = Vars::from_iter(server.vars());
+    // Past the gateway, which would not let 7 in any more: the worst case is a send that is repeated with a new token.
+    invoke("connect", &vars, websocket_event(&json!({}))).await;
+    let send = || websocket_event(&with_id(1, TEXT, "retried"));
+    let ack = frame(&invoke("send-message", &vars, send()).await);
+    assert_eq!(ack["id"], 1, "{ack}");
+    let mut witness = server.connect(8).await;
+    witness.join(1).await;
+    server.age_devices("7").await;
+    let said = ops(&["erase-user", "7", "--yes"]).to(&server).succeeds().await;
+    assert!(said.contains("messages: 1 emptied"), "{said}");
+    invoke("send-message", &vars, send()).await;
+    let pushed = witness.expect(json!({"type": "sendMessage"})).await;
+    let message = &pushed["message"];
+    assert_eq!((&message["id"], &message["content"], &pushed["unusedId"]), (&json!(1), &json!(""), &json!(2)));
+    assert!(message["eraseTime"].is_string(), "{pushed}");
+    let left = json!(rows(&server, "ChatTable").await).to_string();
+    assert!(!left.contains(TEXT), "{left}");
+    server.stop().await;
+}
+
+/// Rows of a room past the gateway and past the stores, 25 at a time: odd ones are of user 7.
+async fn crowd(server: &Server, in_room: &str, count: u64) {
+    let row = |id: u64| {
+        let sender = if id % 2 == 1 { "7" } else { "8" };
+        json!({"PutRequest": {"Item": {"PK": {"S": format!("ROOM#{in_room}")}, "SK": {"S": format!("MSG#{id:016}")},
+            "id": {"N": id.to_string()}, "roomId": {"S": in_room}, "senderId": {"N": sender}, "kind": {"S": "text"},
+            "content": {"S": TEXT}, "createTime": {"N": "1741746165123"}}}})
+    };
+    for begin in (1..=count).step_by(25) {
+        let batch: Vec<_> = (begin..=count.min(begin + 24)).map(row).collect();
+        server.dynamodb("BatchWriteItem", json!({"RequestItems": {"ChatTable": batch}})).await;
+    }
+}
+
+/// How many messages are erased, counted where they lie.
+async fn emptied(server: &Server) -> u64 {
+    let mut scan = json!({"TableName": "ChatTable", "ConsistentRead": true, "Select": "COUNT",
+        "FilterExpression": "attribute_exists(eraseTime)"});
+    let mut count = 0;
+    loop {
+        let page = server.dynamodb("Scan", scan.clone()).await;
+        count += page["Count"].as_u64().expect("a count");
+        if page["LastEvaluatedKey"].is_null() {
+            return count;
+        }
+        scan["ExclusiveStartKey"] = page["LastEvaluatedKey"].clone();
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_that_is_interrupted_goes_on_where_it_was() {
+    const ROWS: u64 = 3_000;
+    let server = Server::start().await;
+    server.connect(7).await.close().await;
+    crowd(&server, "a room", ROWS).await;
+    let before = others(&server).await;
+    let erasure = ops(&["erase-user", "7", "--yes", "--units-per-second", "300"]).to(&server).start();
+    // Of a thousand rows 500 are of user 7.
+    until("it is in its second thousand", async || emptied(&server).await > 510).await;
+    let id = erasure.id().expect("it runs").to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().expect("kill runs").success());
+    let said = end(erasure).await;
+    let then = emptied(&server).await;
+    assert!(said.code == 1 && then < ROWS / 2, "it was interrupted, and not done: {then}, {said:?}");
+    let (_, rest) = said.err.rsplit_once("--after '").unwrap_or_else(|| panic!("it says where to go on: {said:?}"));
+    let place = rest.split('\'').next().expect("a place");
+
+    let recorder = Recorder::before(server.dynamodb_url()).await;
+    let go_on = ops(&["erase-user", "7", "--yes", "--units-per-second", "100000", "--after", place]).to(&server);
+    let said = go_on.with("AWS_ENDPOINT_URL_DYNAMODB", recorder.url()).succeeds().await;
+    assert_eq!(emptied(&server).await, ROWS / 2, "{said}");
+    let read = said.split("emptied, in ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
+    assert!(read.is_some_and(|read| read <= ROWS - 999), "what was done is not read again: {said}");
+    let scans = recorder.take().into_iter().filter(|call| call.operation == "Scan");
+    assert!(scans.into_iter().all(|call| call.read_units <= 256.0), "each answer is bounded");
+    assert_eq!(others(&server).await, before);
+    let left: Vec<_> = rows(&server, "ChatTable").await.into_iter().filter(is_of_7).collect();
+    assert!(!json!(left).to_string().contains(TEXT));
+    server.stop().await;
+}
+
+/// Rooms that are named are queried, and no other row of the table is read.
+#[tokio::test]
+async fn rooms_that_are_named_are_all_that_is_read() {
+    let server = Server::start().await;
+    server.connect(7).await.close().await;
+    for room in ["1", "2", "3"] {
+        crowd(&server, room, 30).await;
+    }
+    let recorder = Recorder::before(server.dynamodb_url()).await;
+    let typed = |more: &[&str]| {
+        let arguments = [&["erase-user", "7", "--room", "1", "--room", "3"], more].concat();
+        ops(&arguments).to(&server).with("AWS_ENDPOINT_URL_DYNAMODB", recorder.url())
+    };
+    let said = typed(&[]).succeeds().await;
+    assert!(said.contains("2 rooms are read") && emptied(&server).await == 0, "{said}");
+    // The end of the first room is a place as well.
+    let said = typed(&["--yes", "--after", "ROOM%231=MSG%230000000000000030"]).succeeds().await;
+    assert!(said.contains("messages: 15 emptied, in 30 rows"), "{said}");
+    let rows = rows(&server, "ChatTable").await;
+    let erased = rows.iter().filter(|row| !row["eraseTime"].is_null()).map(|row| &row["PK"]["S"]);
+    assert!(erased.clone().count() == 15 && erased.into_iter().all(|room| room == "ROOM#3"));
+    let calls = recorder.take();
+    let scans = calls
+        .iter()
+        .filter(|call| call.operation == "Scan" && call.partitions.iter().any(|of| of.starts_with("ChatTable")));
+    assert!(scans.map(|call| call.read_units).sum::<f64>() <= 2.0 * 2.0, "to recognise it, one row each time");
+    let error = typed(&["--after", "ROOM%232=MSG%231"]).fails().await;
+    assert!(error.contains("--after is a place in none of these rooms"), "{error}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_erased_by_mistake() {
+    let server = Server::start().await;
+    let mut seven = server.connect(7).await;
+    seven.join(1).await;
+    seven.say(1, TEXT).await;
+    let before = [rows(&server, "ChatTable").await, rows(&server, "ConnectionsTable").await];
+    let typed = |user: &str| ops(&["erase-user", user, "--yes"]).to(&server);
+    let swapped =
+        |typed: crate::Typed| typed.with("CHAT_TABLE", "ConnectionsTable").with("CONNECTIONS_TABLE", "ChatTable");
+    for (typed, said) in [
+        (typed("8"), "user \"8\" was never seen"),
+        (typed("07"), "was never seen"),
+        (typed(""), "is no user's id"),
+        (swapped(typed("7")), "ConnectionsTable is not the chat table"),
+        (typed("7").with("CONNECTIONS_TABLE", "ChatTable"), "ChatTable is not the table of connections"),
+    ] {
+        let error = typed.fails().await;
+        assert!(error.contains(said), "{error}");
+    }
+    for arguments in
+        [&["erase-user", "7", "--yes", "--units-per-second", "0"][..], &["erase-user", "7", "--after", "x"]]
+    {
+        assert_eq!(ops(arguments).to(&server).run().await.code, 2, "{arguments:?}");
+    }
+    assert_eq!([rows(&server, "ChatTable").await, rows(&server, "ConnectionsTable").await], before);
+    server.stop().await;
+}
+
+/// A connection that is not there to be ended leaves its rows, and a row that is younger than the erasure is somebody's who came back.
+#[tokio::test]
+async fn memberships_that_are_left_over_are_removed_and_new_ones_are_not() {
+    let server = Server::start().await;
+    let app = server.app();
+    let lost = chat_tests::lost_device();
+    chat_tests::remember(&app, "7", lost.clone()).await;
+    assert!(app.connections.open(&lost, &user("7")).await.expect("an answer"));
+    // No note of the connection's names this room, as when a join died half way.
+    chat_tests::enter(&app, &chat_tests::ghost("7"), &room("1")).await;
+    chat_tests::enter(&app, &chat_tests::ghost("8"), &room("2")).await;
+    let mut young = chat_tests::ghost("7");
+    young.joined_at = chat::Timestamp::from_millis(now().millis() + 3_600_000);
+    chat_tests::enter(&app, &young, &room("3")).await;
+    let content = Content::stored(MessageKind::Text, TEXT.into());
+    let id = app.messages.next_id(&room("1")).await.expect("an id");
+    let message =
+        Message { id, room: room("1"), sender: user("7"), content, create_time: now(), client_message_id: None };
+    app.messages.store(message).await.expect("stored");
+    let said = ops(&["erase-user", "7", "--yes"]).to(&server).run().await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("1 more were known, and none was there"), "{said:?}");
+    let left: Vec<_> = rows(&server, "ConnectionsTable").await.iter().map(|row| row["PK"]["S"].clone()).collect();
+    assert_eq!(left, ["ROOM#2", "ROOM#3"]);
+    assert_eq!(emptied(&server).await, 1);
+    server.stop().await;
+}

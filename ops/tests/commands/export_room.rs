@@ -1,0 +1,147 @@
+//! `export-room`: everything that was said in a room, once, whatever interrupts it.
+
+use crate::{local, ops};
+use chat::{Content, Message, MessageKind};
+use chat_aws::now;
+use chat_tests::{Recorder, Server, room, user};
+use serde_json::Value;
+
+/// Fills a room past the gateway, with these ids.
+async fn fill(server: &Server, in_room: &str, ids: std::ops::RangeInclusive<u64>) {
+    let app = server.app();
+    for n in ids {
+        let id = app.messages.next_id(&room(in_room)).await.expect("an id");
+        let (sender, content) =
+            (user(&(n % 7).to_string()), Content::parse(MessageKind::Text, &format!("message {n}")));
+        let (room, content) = (room(in_room), content.expect("content"));
+        let message = Message { id, room, sender, content, create_time: now(), client_message_id: None };
+        app.messages.store(message).await.expect("stored");
+    }
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    assert!(text.is_empty() || text.ends_with('\n'), "whole lines");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+fn ids(lines: &[Value]) -> Vec<u64> {
+    lines.iter().map(|line| line["id"].as_u64().expect("an id")).collect()
+}
+
+#[tokio::test]
+async fn every_message_is_written_as_the_history_shows_it() {
+    let server = Server::start().await;
+    let mut client = server.connect(3).await;
+    client.join("a room").await;
+    fill(&server, "a room", 1..=250).await;
+    let mut history = Vec::new();
+    for after in [0, 100, 200] {
+        let page = server.history(&format!("chatroomId=a+room&limit=100&after={after}")).await;
+        history.extend(page.body.as_array().expect("a list").iter().cloned());
+    }
+    let said = ops(&["export-room", "a room"]).to(&server).run().await;
+    assert_eq!((said.code, lines(&said.out)), (0, history.clone()));
+    assert_eq!(said.err, "exported 250 messages of room a room, up to id 250\n");
+    assert_eq!(history[2]["sender"]["username"], "3", "with the sender's profile");
+    // Of the run that is up, from somewhere in the middle, and where there is nothing more.
+    let local = local(&server);
+    let arguments: Vec<_> =
+        local.iter().map(String::as_str).chain(["export-room", "a room", "--after", "199"]).collect();
+    assert_eq!(lines(&ops(&arguments).succeeds().await), history[199..]);
+    let said = ops(&["export-room", "a room", "--after", "250"]).to(&server).run().await;
+    assert_eq!((said.code, said.out.as_str()), (0, ""));
+    assert_eq!(said.err, "exported 0 messages of room a room, up to id 250\n");
+    server.stop().await;
+}
+
+/// It is killed in the middle of a line, and more is said before it is run again.
+#[tokio::test]
+async fn a_file_is_continued_after_its_last_whole_line() {
+    let server = Server::start().await;
+    server.connect(7).await.close().await;
+    fill(&server, "1", 1..=120).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("room.jsonl");
+    let path = file.to_str().expect("a name");
+    let typed = || ops(&["export-room", "1", "--output", path]).to(&server);
+    typed().succeeds().await;
+    let whole = std::fs::read_to_string(&file).expect("a file");
+    assert_eq!(ids(&lines(&whole)), (1..=120).collect::<Vec<_>>());
+    for cut in [1, 40, whole.len() - 10] {
+        std::fs::write(&file, &whole[..whole.len() - cut]).expect("written");
+        typed().succeeds().await;
+        assert_eq!(std::fs::read_to_string(&file).expect("a file"), whole, "{cut} bytes were missing");
+    }
+    fill(&server, "1", 121..=130).await;
+    let said = typed().run().await;
+    assert_eq!(said.err, "exported 10 messages of room 1, up to id 130\n");
+    assert_eq!(ids(&lines(&std::fs::read_to_string(&file).expect("a file"))), (1..=130).collect::<Vec<_>>());
+    // Another room's file, and somebody's notes, stay as they are.
+    let error = ops(&["export-room", "2", "--output", path]).to(&server).fails().await;
+    assert!(error.ends_with("is an export of room 1\n"), "{error}");
+    for notes in ["to do: nothing\n", "no line break", "{\"id\":1}\n"] {
+        std::fs::write(&file, notes).expect("written");
+        let error = typed().fails().await;
+        assert!(error.ends_with("is no export\n"), "{error}");
+        assert_eq!(std::fs::read_to_string(&file).expect("a file"), notes);
+    }
+    server.stop().await;
+}
+
+/// A send that is under way has its id already. Whoever wrote what came after it, and went on from there, would miss it for ever.
+#[tokio::test]
+async fn an_export_waits_for_a_hole_that_may_still_be_filled() {
+    let server = Server::start().await;
+    server.connect(7).await.close().await;
+    fill(&server, "1", 1..=3).await;
+    let late = server.app().messages.next_id(&room("1")).await.expect("an id");
+    fill(&server, "1", 5..=5).await;
+    let recorder = Recorder::before(server.dynamodb_url()).await;
+    let export = ops(&["export-room", "1"]).to(&server).with("AWS_ENDPOINT_URL_DYNAMODB", recorder.url()).start();
+    let mut asked = 0;
+    // It has written what is before the hole, and has looked at what is after it.
+    chat_tests::until("it comes to the hole", async || {
+        asked += recorder.take().iter().filter(|call| call.operation == "Query").count();
+        asked >= 2
+    })
+    .await;
+    let content = Content::parse(MessageKind::Text, "late").expect("content");
+    let (room, sender) = (room("1"), user("7"));
+    let message = Message { id: late, room, sender, content, create_time: now(), client_message_id: None };
+    server.app().messages.store(message).await.expect("stored");
+    let said = crate::end(export).await;
+    assert_eq!(ids(&lines(&said.out)), [1, 2, 3, 4, 5]);
+    assert_eq!(lines(&said.out)[3]["content"], "late");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_mistyped_name_is_no_empty_room() {
+    let server = Server::start().await;
+    let mut client = server.connect(7).await;
+    client.join(1).await;
+    let error = ops(&["export-room", "1"]).to(&server).with("CHAT_TABLE", "ConnectionsTable").fails().await;
+    assert!(error.ends_with("ConnectionsTable is not the chat table\n"), "{error}");
+    let error = ops(&["export-room", ""]).to(&server).fails().await;
+    assert!(error.contains("is no room's id"), "{error}");
+    // It asks for the chat table alone.
+    let said = ops(&["export-room", "1"]).to(&server).with("CONNECTIONS_TABLE", "").run().await;
+    assert_eq!((said.code, said.err.as_str()), (0, "exported 0 messages of room 1, up to id 0\n"));
+    server.stop().await;
+}
+
+/// However long a room is, a page is all that is held and asked for at once.
+#[tokio::test]
+async fn an_export_asks_for_a_page_at_a_time() {
+    let server = Server::start().await;
+    server.connect(7).await.close().await;
+    fill(&server, "1", 1..=450).await;
+    let recorder = Recorder::before(server.dynamodb_url()).await;
+    let typed = ops(&["export-room", "1"]).to(&server).with("AWS_ENDPOINT_URL_DYNAMODB", recorder.url());
+    assert_eq!(lines(&typed.succeeds().await).len(), 450);
+    let calls = recorder.take();
+    let count = |operation: &str| calls.iter().filter(|call| call.operation == operation).count();
+    assert_eq!((count("Query"), count("BatchGetItem")), (5, 5));
+    assert!(calls.iter().all(|call| call.read_units < 10.0), "{calls:?}");
+    server.stop().await;
+}

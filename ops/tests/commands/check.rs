@@ -1,1 +1,212 @@
+//! `check`: what is well is said to be well, and each thing that is not is found, with what to do.
 
+use crate::account::{Account, SESSION};
+use crate::{Said, Typed, local, ops};
+use chat_aws::now;
+use chat_tests::{Recorder, Server, Tls};
+use serde_json::json;
+
+/// `check` of the stack that this account has.
+fn typed(server: &Server, account: &Account) -> Typed {
+    let typed = ops(&["--stack", "chat", "check"]).to(server);
+    // Its own names for what the stack's outputs say are another deployment's.
+    let typed = typed.with("CHAT_TABLE", "elsewhere").with("CONNECTIONS_TABLE", "elsewhere");
+    let typed = typed.with("AWS_ENDPOINT_URL", account.url()).with("AWS_SESSION_TOKEN", SESSION);
+    typed.with("TOKEN_SECRET", server.secret())
+}
+
+/// The lines as `state what`.
+fn states(said: &Said) -> Vec<String> {
+    let words = |line: &str| format!("{} {}", line[..8].trim(), line[9..20].trim());
+    said.out.lines().map(words).collect()
+}
+
+const ALL: [&str; 9] = ["stack", "http", "websocket", "clock", "token", "message", "alarms", "alarm mail", "quotas"];
+
+/// That one line is so, and says this, and all others are ok.
+fn only(said: &Said, what: &str, state: &str, words: &str) {
+    let expected: Vec<_> =
+        ALL.iter().map(|line| format!("{} {line}", if *line == what { state } else { "ok" })).collect();
+    assert_eq!(states(said), expected, "{}", said.out);
+    let line = said.out.lines().find(|line| line[9..].starts_with(what)).expect("its line");
+    assert!(line.contains(words), "{line}");
+    assert_eq!(said.code, if state == "unknown" { 3 } else { 1 });
+}
+
+#[tokio::test]
+async fn a_deployment_that_is_well_is_ok() {
+    let server = Server::start().await;
+    let account = Account::of(&server).await;
+    let said = typed(&server, &account).run().await;
+    assert_eq!((said.code, states(&said)), (0, ALL.map(|line| format!("ok {line}")).to_vec()), "{said:?}");
+    for part in [
+        "chat is UPDATE_COMPLETE",
+        "refuses a stranger (401)",
+        "message 1 of room ops-check went round",
+        "2 alarms are there, and none rings",
+        "alarms are sent to 1, confirmed",
+        "900 functions may run at once",
+    ] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
+    let asked = account.take();
+    let expected = [
+        "DescribeStacks",
+        "ListStackResources",
+        "ListStackResources-2",
+        "DescribeAlarms",
+        "ListSubscriptionsByTopic",
+        "GetAccountSettings",
+    ];
+    assert_eq!(asked, expected);
+    // Nothing that is secret, or somebody's, is said.
+    for secret in [server.secret(), "local-secret-key", SESSION, "marked@example.com", "eyJ"] {
+        assert!(!said.out.contains(secret) && !said.err.contains(secret), "{secret}: {said:?}");
+    }
+    // The message stays, in a room of its own, and the user who said it left.
+    let page = server.history("chatroomId=ops-check").await;
+    assert_eq!((page.ids(), &page.body[0]["senderId"]), (vec![1], &json!("ops-check")));
+    server.forgets_connections().await;
+    let said = typed(&server, &account).run().await;
+    assert!(said.code == 0 && said.out.contains("message 2 of room ops-check"), "it can be repeated: {said:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_account_says_is_wrong_is_not_ok() {
+    let server = Server::start().await;
+    for (action, from, to, what, words) in [
+        ("DescribeStacks", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_FAILED", "stack", "look at the stack's events"),
+        ("DescribeAlarms", "<StateValue>OK<", "<StateValue>ALARM<", "alarms", "FaultsAlarm, CostAlarm rings"),
+        (
+            "DescribeAlarms",
+            "<AlarmName>chat-CostAlarm-2DEF<",
+            "<AlarmName>x<",
+            "alarms",
+            "CostAlarm is gone: deploy again",
+        ),
+        ("DescribeAlarms", "<ActionsEnabled>true<", "<ActionsEnabled>false<", "alarms", "its actions are off"),
+        (
+            "DescribeAlarms",
+            "<member>arn:aws:sns:us-east-1:123456789012:chat-AlarmTopic-3GHI</member>",
+            "",
+            "alarms",
+            "tells nobody: deploy with AlarmEmail",
+        ),
+        (
+            "ListSubscriptionsByTopic",
+            "arn:aws:sns:us-east-1:123456789012:chat-AlarmTopic-3GHI:80289ba6-0fd4-4079-afb4-ce8c8260f0ca",
+            "PendingConfirmation",
+            "alarm mail",
+            "nobody confirmed the alarms: open the link in AWS's mail",
+        ),
+        ("ListStackResources-2", "AWS::SNS::Topic", "AWS::SNS::Other", "alarm mail", "deploy with AlarmEmail"),
+        (
+            "GetAccountSettings",
+            ": 900",
+            ": 10",
+            "quotas",
+            "10 functions may run at once, in the whole account: ask AWS",
+        ),
+    ] {
+        let account = Account::of(&server).await;
+        account.change(action, from, to);
+        only(&typed(&server, &account).run().await, what, "not ok", words);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_may_not_be_looked_at_is_unknown() {
+    let server = Server::start().await;
+    for (action, what, words) in [
+        ("DescribeAlarms", "alarms", "AccessDenied: User: arn:aws:iam::123456789012:user/operator is not authorized"),
+        ("ListSubscriptionsByTopic", "alarm mail", "may you sns:ListSubscriptionsByTopic?"),
+        ("GetAccountSettings", "quotas", "may you lambda:GetAccountSettings?"),
+    ] {
+        let account = Account::of(&server).await;
+        account.refuse(action);
+        only(&typed(&server, &account).run().await, what, "unknown", words);
+    }
+    // Without the stack nearly nothing is known, but what can be named is looked at.
+    let account = Account::of(&server).await;
+    account.refuse("DescribeStacks");
+    let said = typed(&server, &account).run().await;
+    let expected =
+        ["unknown stack", "unknown http", "unknown websocket", "unknown clock", "ok token", "unknown message"];
+    assert_eq!((said.code, &states(&said)[..6]), (3, &expected.map(String::from)[..]), "{}", said.out);
+    let (websocket, http) = (server.websocket_url().to_owned(), server.url(""));
+    let arguments = ["check", "--websocket-url", &websocket, "--http-url", &http];
+    let said = ops(&arguments).to(&server).with("TOKEN_SECRET", server.secret()).run().await;
+    assert!(said.code == 3 && states(&said)[..5].iter().all(|state| state.starts_with("ok")), "{}", said.out);
+    // Nor without a token, or with credentials that sign for nobody.
+    let account = Account::of(&server).await;
+    let said = typed(&server, &account).with("TOKEN_SECRET", "").run().await;
+    assert!(said.code == 3 && said.out.contains("unknown  message     set TOKEN_SECRET"), "{}", said.out);
+    let said = typed(&server, &account).with("AWS_SECRET_ACCESS_KEY", "another").run().await;
+    assert!(said.code == 3 && said.out.contains("SignatureDoesNotMatch: another signature"), "{}", said.out);
+    server.stop().await;
+}
+
+/// A deployment that does not take the token, or whose clocks disagree.
+#[tokio::test]
+async fn a_token_that_is_not_taken_is_not_ok() {
+    let server = Server::start().await;
+    let account = Account::of(&server).await;
+    let said = typed(&server, &account).with("TOKEN_SECRET", "another secret of 32 bytes, or more").run().await;
+    only(&said, "message", "not ok", "is it signed with this deployment's secret");
+    let said = typed(&server, &account).with("TOKEN_SECRET", "short").run().await;
+    assert!(said.code == 3 && said.out.contains("TOKEN_SECRET is shorter than 32 bytes"), "{}", said.out);
+
+    let brought = |claims| typed(&server, &account).with("TOKEN", &server.token(claims)).run();
+    let said = brought(json!({"userId": 5, "rooms": [1]})).await;
+    only(&said, "message", "not ok", "joinRoom is refused: notAllowed: the token does not grant the room");
+    let now = now().seconds();
+    let said = brought(json!({"userId": 5, "rooms": "*", "iat": now - 7, "exp": now + 600})).await;
+    assert!(said.code == 0 && said.out.contains("good for "), "{}", said.out);
+    // The message says so as well: nobody connects with it.
+    let said = brought(json!({"userId": 5, "rooms": "*", "iat": now + 300})).await;
+    assert!(said.out.contains("not ok   token       TOKEN was issued"), "{}", said.out);
+    let said = brought(json!({"userId": 5, "rooms": "*", "iat": now - 900, "exp": now - 300})).await;
+    assert!(said.out.contains("not ok   token       TOKEN expired 3"), "{}", said.out);
+
+    for (ahead, words) in [(-45, "ahead of DynamoDB: set it by NTP"), (45, "behind DynamoDB: set it by NTP")] {
+        let dynamodb = Recorder::with_clock(server.dynamodb_url(), ahead).await;
+        let said = typed(&server, &account).with("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url()).run().await;
+        only(&said, "clock", "not ok", words);
+    }
+    server.stop().await;
+}
+
+/// Whom the system does not trust is not spoken to, and a token does not travel in the clear.
+#[tokio::test]
+async fn endpoints_are_spoken_to_over_tls() {
+    let (server, tls) = (Server::start().await, Tls::new());
+    let account = Account::of(&server).await;
+    let http = tls.before(&server.url("")).await;
+    let websocket = format!("{}/dev", http.replace("https", "wss"));
+    account.change("DescribeStacks", &format!(">{}<", server.websocket_url()), &format!(">{websocket}<"));
+    account.change("DescribeStacks", &format!(">{}<", server.url("")), &format!(">{http}<"));
+    let said = typed(&server, &account).run().await;
+    let not_ok = ["not ok http", "not ok websocket", "not ok message"];
+    assert!(said.code == 1 && not_ok.iter().all(|line| states(&said).contains(&line.to_string())), "{}", said.out);
+    assert!(said.out.to_lowercase().contains("certificate"), "{}", said.out);
+    let roots = tls.roots();
+    let said = typed(&server, &account).with("SSL_CERT_FILE", roots.to_str().expect("a name")).run().await;
+    assert!(said.code == 0 && said.out.matches("answers over TLS").count() == 2, "{}", said.out);
+    server.stop().await;
+}
+
+/// A run that is up on this machine gives out tokens, and has no account.
+#[tokio::test]
+async fn the_run_that_is_up_is_looked_at() {
+    let server = Server::start().await;
+    let local = local(&server);
+    let arguments: Vec<_> = local.iter().map(String::as_str).chain(["check"]).collect();
+    let said = ops(&arguments).run().await;
+    let expected = ["ok http", "ok websocket", "ok clock", "ok token", "ok message"];
+    assert_eq!((said.code, states(&said)), (0, expected.map(String::from).to_vec()), "{}", said.out);
+    server.stop().await;
+    let said = ops(&arguments).run().await;
+    assert!(said.code == 1 && said.out.contains("not ok   http"), "{}", said.out);
+}

@@ -75,7 +75,7 @@ refused "must be a JSON Web Key Set" 'TokenJwks={"keys":[]}' TokenIssuer=https:/
 refused "must be a number of days, 0 to 36500" TokenSecret=00000000000000000000000000000000 MessageRetentionDays=40000
 
 secret="$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
-deploy chat "TokenSecret=$secret" SendsPerSecond=1000 || { cat "$work/deploy.log" >&2; exit 1; }
+deploy chat "TokenSecret=$secret" SendsPerSecond=1000 AlarmEmail=ops@example.com || { cat "$work/deploy.log" >&2; exit 1; }
 output() {
     python3 -c 'import json, sys; print(next(o["OutputValue"] for o in json.load(sys.stdin) if o["OutputKey"] == sys.argv[1]))' \
         "$1" <"$work/outputs.json"
@@ -92,6 +92,16 @@ export CHAT_TOKEN_SECRET="$secret"
 export CHAT_WEBSOCKET_URL="ws://$here/${websocket_id%%.*}/${websocket##*/}"
 export CHAT_HTTP_URL="http://$here/${http_id%%.*}"
 echo "-- deployed: $CHAT_WEBSOCKET_URL $CHAT_HTTP_URL"
+
+# What an operator is told: all is well but for the alarms' actions, which MiniStack does not tell of.
+cargo build --workspace --locked --bin ops
+AWS_REGION=us-east-1 TOKEN_SECRET="$secret" AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI="${CHAT_WEBSOCKET_URL/ws:/http:}" \
+    "$CARGO_TARGET_DIR/debug/ops" --stack chat check --websocket-url "$CHAT_WEBSOCKET_URL" --http-url "$CHAT_HTTP_URL" \
+    | tee "$work/check.log" || true
+[ "$(wc -l <"$work/check.log")" = 9 ]
+if grep --extended-regexp --invert-match '^(ok |not ok   alarms      sent to nobody: [^;]*; deploy with AlarmEmail$)' "$work/check.log"; then
+    exit 1
+fi
 
 # The endpoint of AWS is for the functions, which run inside MiniStack.
 unset AWS_ENDPOINT_URL

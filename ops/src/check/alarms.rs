@@ -42,28 +42,25 @@ pub async fn exist(subject: &Subject, resources: &Result<Vec<Resource>, String>)
         Err(error) => return Found::unknown(error, "may you cloudwatch:DescribeAlarms?"),
     };
     let described: Vec<BTreeMap<_, _>> = described.into_iter().map(|alarm| alarm.into_iter().collect()).collect();
-    let mut wrong = Vec::new();
+    let mut wrong = BTreeMap::new();
     for alarm in &expected {
         let found = described.iter().find(|found| found.get("AlarmName") == Some(&alarm.physical));
         let text = |name: &str| found.and_then(|found| found.get(name)).map(String::as_str).unwrap_or_default();
-        let why = match found {
-            None => "is gone: deploy again",
-            Some(_) if text("StateValue") == "ALARM" => "rings: look at the stack's output DashboardUrl",
-            Some(_) if text("ActionsEnabled") == "false" => "tells nobody: its actions are off",
-            Some(_) if text("AlarmActions").is_empty() => "tells nobody: deploy with AlarmEmail",
+        let (state, what_to_do) = match found {
+            None => ("gone", "deploy again"),
+            Some(_) if text("StateValue") == "ALARM" => ("ringing", "look at the stack's output DashboardUrl"),
+            Some(_) if text("ActionsEnabled") == "false" => ("switched off", "enable their actions"),
+            Some(_) if text("AlarmActions").is_empty() => ("sent to nobody", "deploy with AlarmEmail"),
             Some(_) => continue,
         };
-        wrong.push((why, alarm.logical.as_str()));
+        wrong.entry((state, what_to_do)).or_insert_with(Vec::new).push(alarm.logical.as_str());
     }
     if wrong.is_empty() {
         return Found::Ok(format!("{} alarms are there, and none rings", expected.len()));
     }
-    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (why, alarm) in wrong {
-        reasons.entry(why).or_default().push(alarm);
-    }
-    let reasons = reasons.into_iter().map(|(why, alarms)| format!("{} {why}", alarms.join(", ")));
-    Found::NotOk(reasons.collect::<Vec<_>>().join("; "))
+    let wrong =
+        wrong.into_iter().map(|((state, what_to_do), alarms)| format!("{state}: {}; {what_to_do}", alarms.join(", ")));
+    Found::NotOk(wrong.collect::<Vec<_>>().join(". "))
 }
 
 /// Whether whoever gets the mails said yes to them

@@ -67,6 +67,7 @@ async fn a_deployment_that_is_well_is_ok() {
     let page = server.history("chatroomId=ops-check").await;
     assert_eq!((page.ids(), &page.body[0]["senderId"]), (vec![1], &json!("ops-check")));
     server.forgets_connections().await;
+    assert_eq!(server.devices("ops-check").await, Vec::<String>::new());
     let said = typed(&server, &account).run().await;
     assert!(said.code == 0 && said.out.contains("message 2 of room ops-check"), "it can be repeated: {said:?}");
     server.stop().await;
@@ -77,21 +78,33 @@ async fn what_the_account_says_is_wrong_is_not_ok() {
     let server = Server::start().await;
     for (action, from, to, what, words) in [
         ("DescribeStacks", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_FAILED", "stack", "look at the stack's events"),
-        ("DescribeAlarms", "<StateValue>OK<", "<StateValue>ALARM<", "alarms", "FaultsAlarm, CostAlarm rings"),
+        (
+            "DescribeAlarms",
+            "<StateValue>OK<",
+            "<StateValue>ALARM<",
+            "alarms",
+            "ringing: FaultsAlarm, CostAlarm; look at",
+        ),
         (
             "DescribeAlarms",
             "<AlarmName>chat-CostAlarm-2DEF<",
             "<AlarmName>x<",
             "alarms",
-            "CostAlarm is gone: deploy again",
+            "gone: CostAlarm; deploy again",
         ),
-        ("DescribeAlarms", "<ActionsEnabled>true<", "<ActionsEnabled>false<", "alarms", "its actions are off"),
+        (
+            "DescribeAlarms",
+            "<ActionsEnabled>true<",
+            "<ActionsEnabled>false<",
+            "alarms",
+            "switched off: FaultsAlarm, CostAlarm; enable",
+        ),
         (
             "DescribeAlarms",
             "<member>arn:aws:sns:us-east-1:123456789012:chat-AlarmTopic-3GHI</member>",
             "",
             "alarms",
-            "tells nobody: deploy with AlarmEmail",
+            "sent to nobody: FaultsAlarm, CostAlarm; deploy with AlarmEmail",
         ),
         (
             "ListSubscriptionsByTopic",

@@ -170,7 +170,7 @@ async fn emptied(server: &Server) -> u64 {
 
 #[tokio::test]
 async fn an_erasure_that_is_interrupted_goes_on_where_it_was() {
-    const ROWS: u64 = 3_000;
+    const ROWS: u64 = 2_200;
     let server = Server::start().await;
     server.connect(7).await.close().await;
     crowd(&server, "a room", ROWS).await;

@@ -21,6 +21,7 @@ export type Message = {
     chatroomId: Id;
     senderId: Id;
     createTime: string;
+    eraseTime?: string;
     sender: Profile;
     clientMessageId?: string;
 };

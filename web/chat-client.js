@@ -10,8 +10,8 @@
 /** @typedef {"text" | "image" | "file"} Kind */
 /** @typedef {{ id: Id, username: string, nickName: string, headPic: string | null, email?: string, createTime?: string }} Profile */
 /**
- * `clientMessageId` is there on what was pushed, not on what came from the history.
- * @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, sender: Profile, clientMessageId?: string }} Message
+ * `clientMessageId` is there on what was pushed, not on what came from the history. Since its `eraseTime` a message is an empty text.
+ * @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, eraseTime?: string, sender: Profile, clientMessageId?: string }} Message
  */
 /** @typedef {{ id: number, createTime: string, clientMessageId: string }} Sent */
 /** @typedef {{ messages: Message[], hasOlder: boolean }} Page Oldest first. */

@@ -4,10 +4,10 @@ import { create, webUrl } from "./dom.js";
 import { inWords, say, sayTime } from "./words.js";
 
 /** @import { Message, Profile } from "../chat-client.js" */
-/** @typedef {Pick<Message, "type" | "content" | "createTime"> & { id?: number, sender?: Profile }} Shown */
+/** @typedef {Pick<Message, "type" | "content" | "createTime" | "eraseTime"> & { id?: number, sender?: Profile }} Shown */
 
 /** @param {Shown} message @param {string} name @param {boolean} isMine */
-export function messageLine({ id, type, content, createTime, sender }, name, isMine) {
+export function messageLine({ id, type, content, createTime, eraseTime, sender }, name, isMine) {
   const line = create("article", isMine ? "message mine" : "message");
   if (id !== undefined) line.dataset.id = String(id);
   const time = document.createElement("time");
@@ -20,8 +20,14 @@ export function messageLine({ id, type, content, createTime, sender }, name, isM
     who.dir = "auto";
   }
   const head = create("p", "head", who, " ", time);
-  line.append(avatar(name, sender?.headPic), create("div", "bubble", head, body(type, content, name)));
+  line.append(avatar(name, sender?.headPic), create("div", "bubble", head, eraseTime ? erased() : body(type, content, name)));
   return line;
+}
+
+function erased() {
+  const text = create("p", "content erased");
+  say(text, "erased");
+  return text;
 }
 
 /** @param {Message["type"]} type @param {string} content @param {string} name */

@@ -167,6 +167,20 @@ describe("a connection", { concurrency: true }, () => {
     assert.deepEqual([errors, client.state], [[], "connected"]);
   });
 
+  it("gives out a message that was erased at its place, as an empty text", async (test) => {
+    const { room, server, seen, errors } = await entered(test);
+    const eraseTime = new Date().toISOString();
+    Object.assign(server.say(1, { isPushed: false }), { type: "text", content: "", eraseTime });
+    server.say(1);
+    await until(() => seen.messages.length === 2);
+    const { messages } = await room.history({ before: 3 });
+    for (const shown of [seen.messages, messages]) {
+      assert.deepEqual(shown.map(({ id, content }) => [id, content === ""]), [[1, true], [2, false]]);
+      assert.deepEqual([shown[0]?.type, shown[0]?.eraseTime], ["text", eraseTime]);
+    }
+    assert.deepEqual(errors, []);
+  });
+
   it("ends for good where a listener ends it, whatever it listens to", async (test) => {
     const server = await startScriptedServer(test);
     const hasty = make(test, server);

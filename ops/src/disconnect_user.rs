@@ -8,7 +8,7 @@ use chat_aws::{Aws, Ended};
 use clap::Args;
 use std::process::ExitCode;
 
-/// Ends all connections of a user, and has none of the tokens that were issued until now connect again
+/// Ends all connections of a user; no token that was issued until now connects again
 #[derive(Debug, Args)]
 pub struct DisconnectUser {
     /// Who it is: a number or a string

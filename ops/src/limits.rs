@@ -18,6 +18,9 @@ pub const ON_THE_WAY: Duration = Duration::from_secs(1);
 /// How long a token is good for unless the caller says otherwise: an hour is enough to try something, and little if it gets out.
 pub const TOKEN_MINUTES: u32 = 60;
 
+/// How long the token is good for that `check` makes for itself: it is used at once.
+pub const CHECK_TOKEN: Duration = Duration::from_secs(5 * 60);
+
 /// Messages of one step of an export: a page of the history.
 pub const PAGE: usize = chat::limits::PAGE_MAX;
 
@@ -31,8 +34,8 @@ pub const WRITES_IN_FLIGHT: usize = 8;
 /// How often an erasure says how far it is.
 pub const PROGRESS: Duration = Duration::from_secs(10);
 
-/// Read units a second unless the operator says otherwise: a fortieth of what a table on demand takes from its first day
-/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html>), so that chats go on beside it.
+/// Units a second unless the operator says otherwise: a tenth of what one partition gives to reads
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html>), so that chats go on beside it.
 pub const UNITS_PER_SECOND: u32 = 300;
 
 /// A strongly consistent read takes a unit for so many bytes.

@@ -24,6 +24,9 @@ use target::Target;
 
 /// Operates a deployment of the chat room.
 ///
+/// Without --stack and --local it is the deployment that the variables CONNECTIONS_TABLE, CHAT_TABLE and
+/// AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI name.
+///
 /// Credentials are those of the environment, as for the functions: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there
 /// is one, AWS_SESSION_TOKEN. `aws configure export-credentials --format env` prints them.
 #[derive(Parser)]

@@ -5,8 +5,7 @@ use anyhow::Result;
 use chat_aws::Vars;
 use clap::Args;
 
-/// Without one of these it is the deployment that the variables CONNECTIONS_TABLE, CHAT_TABLE and
-/// AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI name.
+/// A stack, the local run, or what the environment names.
 #[derive(Debug, Clone, Args)]
 pub struct Target {
     /// The deployed stack of this name: its outputs say the tables and the endpoints

@@ -7,7 +7,7 @@ mod message;
 mod quotas;
 
 use crate::account::{Account, http};
-use crate::limits::TOKEN_MINUTES;
+use crate::limits::CHECK_TOKEN;
 use crate::stack::Stack;
 use crate::target::Target;
 use crate::{secret, token};
@@ -17,7 +17,6 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Display;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// Looks whether a deployment works: endpoints, a message that goes round, clocks, alarms and quotas
 ///
@@ -112,9 +111,8 @@ impl Check {
 
 /// A token for this command: signed with the secret, or by the local run, which signs for whoever asks.
 async fn made(vars: &Vars, http: &reqwest::Client, room: &str, local: Option<&str>) -> Result<String> {
-    let lifetime = Duration::from_secs(u64::from(TOKEN_MINUTES) * 60);
     match (secret::given(vars)?, local) {
-        (Some(secret), _) => token::sign(&secret, USER, None, Some(room), lifetime),
+        (Some(secret), _) => token::sign(&secret, USER, None, Some(room), CHECK_TOKEN),
         (None, Some(url)) => {
             let claims = json!({"userId": USER, "rooms": [room]});
             let answer = http.post(format!("{url}/local/token")).json(&claims).send().await?;

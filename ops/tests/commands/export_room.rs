@@ -4,7 +4,7 @@ use crate::{local, ops};
 use chat::{Content, Message, MessageKind};
 use chat_aws::now;
 use chat_tests::{Recorder, Server, room, user};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Fills a room past the gateway, with these ids.
 async fn fill(server: &Server, in_room: &str, ids: std::ops::RangeInclusive<u64>) {
@@ -72,6 +72,14 @@ async fn a_file_is_continued_after_its_last_whole_line() {
         typed().succeeds().await;
         assert_eq!(std::fs::read_to_string(&file).expect("a file"), whole, "{cut} bytes were missing");
     }
+    // The half line was longer than the line is now: nothing is left of it.
+    std::fs::write(&file, &whole[..whole.len() - 1]).expect("written");
+    let key = json!({"PK": {"S": "ROOM#1"}, "SK": {"S": "MSG#0000000000000120"}});
+    let update = json!({"TableName": "ChatTable", "Key": key, "UpdateExpression": "SET content = :less",
+        "ExpressionAttributeValues": {":less": {"S": ""}}});
+    server.dynamodb("UpdateItem", update).await;
+    typed().succeeds().await;
+    assert_eq!(lines(&std::fs::read_to_string(&file).expect("a file")).len(), 120);
     fill(&server, "1", 121..=130).await;
     let said = typed().run().await;
     assert_eq!(said.err, "exported 10 messages of room 1, up to id 130\n");

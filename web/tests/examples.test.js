@@ -24,7 +24,8 @@ import { startLocalRun } from "./local-run.js";
 /** @import { LocalRun } from "./local-run.js" */
 
 const examples = fileURLToPath(new URL("../examples/", import.meta.url));
-const readme = readFileSync(fileURLToPath(new URL("../../README.md", import.meta.url)), "utf8");
+/** @param {string} path */
+const document = (path) => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), "utf8");
 
 describe("an example", () => {
   /** @type {LocalRun} */ let run;
@@ -34,14 +35,26 @@ describe("an example", () => {
   });
   after(() => Promise.all([run.stop(), browser.close()]));
 
-  it("is the one in the README", async (test) => {
-    const [, sample] = readme.match(/```js\n(import \{ ChatClient \}.*?)```/s) ?? [];
-    const folder = await clone(test);
-    await writeFile(join(folder, "web/sample.js"), sample.replaceAll("127.0.0.1:3000", new URL(run.page).host));
-    const sampled = spawn(process.execPath, ["--experimental-websocket", "web/sample.js"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
-    test.after(() => sampled.kill());
-    const [line] = await once(createInterface({ input: sampled.stdout }), "line");
-    assert.equal(line, "1 光 hello");
+  it("is the one in the README, pasted into the page's console", async (test) => {
+    const [, sample] = document("README.md").match(/```js\n(const \{ ChatClient \}.*?)```/s) ?? [];
+    const { page, complaints } = await window(test);
+    await page.goto(run.page);
+    const said = page.waitForEvent("console");
+    // A console takes `await` outside of functions, as this does.
+    await page.evaluate(`(async () => {${sample.replaceAll("127.0.0.1:3000", new URL(run.page).host)}})()`);
+    assert.match((await said).text(), /^\d+ 光 hello$/);
+    assert.deepEqual(complaints, []);
+  });
+
+  it("is the one of the client", async (test) => {
+    const [, sample] = document("docs/client.md").match(/```js\n(import \{ ChatClient \}.*?)```/s) ?? [];
+    await says(test, sample, /^\d+ 光 hello$/);
+  });
+
+  it("is the one of the protocol", async (test) => {
+    const [, sample] = document("docs/protocol.md").match(/```js\n(const socket = .*?)```/s) ?? [];
+    const token = await run.token({ userId: 8 });
+    await says(test, `const token = ${JSON.stringify(token)};\n${sample}`, /type: 'ack', action: 'joinRoom'/);
   });
 
   it("is one plain file", async (test) => {
@@ -119,8 +132,8 @@ describe("an example", () => {
     await page.getByText("你好").waitFor();
   });
 
-  it("is a bot that echoes, from a fresh clone, by the README's command", async (test) => {
-    const [, options] = readme.match(/^node (.*web\/examples\/echo-bot\.js)$/m) ?? [];
+  it("is a bot that echoes, from a fresh clone, by the documents' command", async (test) => {
+    const [, options] = document("docs/client.md").match(/^node (.*web\/examples\/echo-bot\.js)$/m) ?? [];
     const bot = spawn(process.execPath, [...options.split(" "), "bot", run.page], { cwd: await clone(test), stdio: ["ignore", "pipe", "inherit"] });
     test.after(() => bot.kill());
     const [line] = await once(createInterface({ input: bot.stdout }), "line");
@@ -146,6 +159,20 @@ describe("an example", () => {
     assert.equal(line, "This Node has no WebSocket. Start it with --experimental-websocket, or install one: npm install ws");
     assert.equal(code, 1);
   });
+
+  /** Runs it as a file beside the client until a line says this. @param {TestContext} test @param {string} sample @param {RegExp} line */
+  async function says(test, sample, line) {
+    const folder = await clone(test);
+    await writeFile(join(folder, "web/sample.js"), sample.replaceAll("127.0.0.1:3000", new URL(run.page).host));
+    const sampled = spawn(process.execPath, ["--experimental-websocket", "web/sample.js"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+    test.after(() => sampled.kill());
+    const said = [];
+    for await (const one of createInterface({ input: sampled.stdout })) {
+      if (line.test(one)) return;
+      said.push(one);
+    }
+    assert.fail(`it ended and said ${said.join("\n")}`);
+  }
 
   /** What the bot needs of the project, with nothing installed. @param {TestContext} test */
   async function clone(test) {

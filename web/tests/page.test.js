@@ -210,8 +210,8 @@ describe("the page", () => {
   });
 
   it("has words for every reason of the client and of the server, in both languages", async (test) => {
-    const [readme, code] = ["../../README.md", "../chat-client.js"].map((path) => readFileSync(fileURLToPath(new URL(path, import.meta.url)), "utf8"));
-    const table = readme.split("| `code` | what it means |")[1].split("\n\n")[0];
+    const [protocol, code] = ["../../docs/protocol.md", "../chat-client.js"].map((path) => readFileSync(fileURLToPath(new URL(path, import.meta.url)), "utf8"));
+    const table = protocol.split("| `code` | what it means |")[1].split("\n\n")[0];
     const ofServer = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, code]) => code);
     const ofClient = [...code.matchAll(/new ChatError\("(\w+)"/g)].map(([, code]) => code);
     // They say that a program is wrong, which is all that a person need know.

@@ -1,4 +1,4 @@
-//! What README.md and docs/ tell an operator to type fits the template.
+//! What the documents tell an operator to type fits the template.
 
 use chat_local::Template;
 use serde_json::Value;
@@ -19,6 +19,11 @@ fn resources<'a>(template: &'a Value, kind: &'static str) -> impl Iterator<Item 
     resources.filter(move |resource| resource["Type"] == kind).map(|resource| &resource["Properties"])
 }
 
+/// The documents that tell how to deploy.
+fn deploy_pages() -> String {
+    ["README.md", "docs/deploy.md", "docs/operate.md", "docs/tokens.md"].map(text).join("\n")
+}
+
 /// The blocks of commands, with every command on one line.
 fn blocks(document: &str) -> Vec<String> {
     let blocks = document.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
@@ -33,9 +38,9 @@ fn set_by(command: &str) -> Vec<&str> {
 
 #[test]
 fn every_parameter_is_explained_and_no_other_is_set() {
-    let (template, readme) = (template(), text("README.md"));
+    let (template, page) = (template(), text("docs/deploy.md"));
     let parameters: BTreeSet<_> = template["Parameters"].as_object().expect("parameters").keys().cloned().collect();
-    let rows = readme.lines().skip_while(|line| !line.starts_with("| parameter |")).skip(2);
+    let rows = page.lines().skip_while(|line| !line.starts_with("| parameter |")).skip(2);
     let rows = rows.take_while(|line| line.starts_with('|'));
     let explained: BTreeSet<_> = rows
         .flat_map(|row| row.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2))
@@ -46,8 +51,8 @@ fn every_parameter_is_explained_and_no_other_is_set() {
     for parameter in &parameters {
         assert!(shown.contains(&format!("\"{parameter}\"")), "{parameter} is in no group");
     }
-    let deploys: Vec<_> = blocks(&readme).into_iter().filter(|block| block.contains("sam deploy")).collect();
-    assert!(deploys.len() > 3, "the blocks were found");
+    let deploys: Vec<_> = blocks(&deploy_pages()).into_iter().filter(|block| block.contains("sam deploy")).collect();
+    assert!(deploys.len() > 4, "the blocks were found");
     for command in deploys.iter().flat_map(|block| block.lines()).filter(|line| line.starts_with("sam ")) {
         for set in set_by(command) {
             let name = set.split('=').next().unwrap_or_default();
@@ -60,7 +65,7 @@ fn every_parameter_is_explained_and_no_other_is_set() {
 #[test]
 fn what_is_deployed_for_an_architecture_was_built_for_it() {
     let mut told = 0;
-    for block in blocks(&text("README.md")) {
+    for block in blocks(&deploy_pages()) {
         let of = |program: &str| {
             let commands = block.lines().filter(|line| line.starts_with(program)).flat_map(set_by);
             commands.filter(|set| set.starts_with("Architecture=")).collect::<Vec<_>>()
@@ -69,21 +74,21 @@ fn what_is_deployed_for_an_architecture_was_built_for_it() {
         assert_eq!(deployed, of("sam build"), "{block}");
         told += deployed.len();
     }
-    assert!(told > 0, "the README says how");
+    assert!(told > 0, "one of them says how");
 }
 
 /// By the name of a stack, `sam logs` asks a WebSocket API for a stage `$default`, which it cannot have.
 #[test]
 fn logs_are_asked_for_by_their_group() {
-    let readme = text("README.md");
-    assert!(readme.contains("`sam logs --cw-log-group "));
-    assert_eq!(readme.matches("sam logs ").count(), readme.matches("sam logs --cw-log-group ").count());
+    let pages = deploy_pages();
+    assert!(pages.contains("sam logs --cw-log-group "));
+    assert_eq!(pages.matches("sam logs ").count(), pages.matches("sam logs --cw-log-group ").count());
     assert_eq!(template()["Outputs"]["FunctionLogsName"]["Value"]["Ref"], "FunctionLogs");
 }
 
 #[test]
 fn what_stands_still_costs_what_is_said() {
-    let (template, readme) = (template(), text("README.md").replace('\n', " "));
+    let (template, costs) = (template(), text("docs/costs.md").replace('\n', " "));
     let alarms = resources(&template, "AWS::CloudWatch::Alarm").map(|alarm| {
         let metrics =
             alarm["Metrics"].as_array().map(|metrics| metrics.iter().filter(|one| !one["MetricStat"].is_null()));
@@ -96,7 +101,7 @@ fn what_stands_still_costs_what_is_said() {
         format!("{counted} that are counted from the log ${:.2}", counted as f64 * 0.3),
         format!("takes all but ${:.2}", alarms.saturating_sub(10) as f64 * 0.1),
     ] {
-        assert!(readme.contains(&said), "{said}");
+        assert!(costs.contains(&said), "{said}");
     }
 }
 

@@ -8,6 +8,7 @@ mod corpus;
 mod costs;
 mod delivery;
 mod deploying;
+mod documents;
 mod events;
 mod expiry;
 mod faults;

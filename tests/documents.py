@@ -69,6 +69,9 @@ BLOCKS = {
     ".ci/run": "it runs this",
     "npm --prefix web run screenshots": "it makes the pictures anew",
 }
+# Commands within a line that no block has.
+WITHIN_A_LINE = {"cargo clean": "it empties target/", "cargo tree": "a test runs it, and the line says so"}
+COMMAND = re.compile(r"`((?:cargo|npm|npx|sam|aws|curl|node|git|openssl) [^`]+|(?:\.ci|tests)/\w[^`]*)`")
 # Programs that say what is wrong with their options before they do anything.
 PARSERS = ("cargo run ", "cargo lambda ", "sam ")
 
@@ -127,6 +130,17 @@ def sort() -> list[tuple[Block, str | None]]:
     if unused := {*CHAPTERS, *BLOCKS, *SAYS, *MORE_SYSTEMS} - used:
         sys.exit(f"no document has such a block any more: {unused}")
     return sorted_
+
+
+def forgotten() -> set[str]:
+    """Commands within a line of a document that are neither in a block, nor a step of .ci/run, nor a file, nor listed."""
+    known = (ROOT / ".ci/run").read_text() + "".join(block.text for block, _ in sort())
+    fences = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+    commands = {found for name in documents() for found in COMMAND.findall(fences.sub("", (ROOT / name).read_text()))}
+    unknown = {command for command in commands if command not in known and not (ROOT / command).exists()}
+    if stale := WITHIN_A_LINE.keys() - unknown:
+        sys.exit(f"no document says this any more: {stale}")
+    return unknown - WITHIN_A_LINE.keys()
 
 
 def is_step(command: str) -> bool:
@@ -226,6 +240,8 @@ def run(block: Block, folder: Path, env: dict[str, str]) -> None:
 
 def main() -> None:
     every = sort()
+    if untried := forgotten():
+        sys.exit(f"commands that nothing tries; put them into a block: {untried}")
     if sys.argv[1:] == ["--list"]:
         for block, reason in every:
             print(f"{block.document}: {block.begins}" + (f"\n    not run here: {reason}" if reason else ""))

@@ -24,6 +24,9 @@ import { startLocalRun } from "./local-run.js";
 /** @import { LocalRun } from "./local-run.js" */
 
 const examples = fileURLToPath(new URL("../examples/", import.meta.url));
+/** How long a sample may take to say what it is waited for. */
+const sampleMs = 30_000;
+
 /** @param {string} path */
 const document = (path) => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), "utf8");
 
@@ -166,6 +169,8 @@ describe("an example", () => {
     await writeFile(join(folder, "web/sample.js"), sample.replaceAll("127.0.0.1:3000", new URL(run.page).host));
     const sampled = spawn(process.execPath, ["--experimental-websocket", "web/sample.js"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
     test.after(() => sampled.kill());
+    const givenUp = setTimeout(() => sampled.kill(), sampleMs);
+    test.after(() => clearTimeout(givenUp));
     const said = [];
     for await (const one of createInterface({ input: sampled.stdout })) {
       if (line.test(one)) return;

@@ -2,7 +2,7 @@
  * Rooms in a browser (or in Node) over connections that come and go: every message once, in order, none missing.
  *
  * A `ChatClient` keeps one connection, and replaces it before the server cuts it. A `ChatRoom` keeps one room's order:
- * ids go 1, 2, 3, …, so what is missing is seen, and fetched from the history. `index.html` shows the use.
+ * ids go 1, 2, 3, …, so the room sees what is missing and fetches it from the history. `index.html` shows how to use it.
  */
 export type Id = number | string;
 export type Kind = "text" | "image" | "file";
@@ -66,16 +66,16 @@ export type ChatOptions = {
      */
     historyUrl: string;
     /**
-     *   Asked before each connection, and when the history takes the token no more. It may throw: that is tried again, unless it
-     *   is a `ChatError` that is not `retryable`. What is no token ends the client, with the code `token`.
+     *   Called before each connection, and when the history no longer takes the token. It may throw: the client tries again, unless it
+     *   is a `ChatError` that is not `retryable`. If it returns no token, the client ends with the code `token`.
      */
     getToken: () => string | Promise<string>;
     /**
-     * After how long a silence a ping goes out; 5 minutes.
+     * How long the connection may be silent before the client pings; 5 minutes.
      */
     pingIntervalMs?: number;
     /**
-     * How long the server lets a connection live; 2 hours. Before that another one takes over.
+     * How long the server lets a connection live; 2 hours. Before that, a new one takes over.
      */
     lifetimeMs?: number;
     /**
@@ -83,7 +83,7 @@ export type ChatOptions = {
      */
     timeoutMs?: number;
     /**
-     * Where there is no global one, such as `ws` in Node 20.
+     * For runtimes without a global one: `ws` in Node 20, for example.
      */
     WebSocket?: typeof globalThis.WebSocket;
 };
@@ -128,7 +128,7 @@ export declare class ChatError extends Error {
     });
 }
 /**
- * An `EventTarget` whose events are known; what one carries is in its `detail`.
+ * An `EventTarget` with typed events; the data is in `detail`.
  * @template {Record<string, any>} Events
  */
 declare class Target<Events extends Record<string, any>> extends EventTarget {
@@ -147,52 +147,52 @@ declare class Target<Events extends Record<string, any>> extends EventTarget {
      */
     removeEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | EventListenerOptions): void;
 }
-/** One user's way into the rooms. For another user make another client. @extends {Target<ClientEvents>} */
+/** One user's connection to the rooms. For another user, make another client. @extends {Target<ClientEvents>} */
 export declare class ChatClient extends Target<ClientEvents> {
     #private;
     /** @param {ChatOptions} options */
     constructor(options: ChatOptions);
     get state(): "connected" | "connecting" | "disconnected";
-    /** Whom the token names; undefined before the first one. */
+    /** The user of the token; undefined before the first token. */
     get userId(): Id | undefined;
-    /** The room, always the same object; nothing is sent before its `join`. Throws a `ChatError` where no room can have this id. @param {Id} id */
+    /** The room, always the same object. Sends nothing before `join`. Throws a `ChatError` if no room can have this id. @param {Id} id */
     room(id: Id): ChatRoom;
     /** Connects, and stays connected until `disconnect` or a refusal. @returns {Promise<void>} */
     connect(): Promise<void>;
-    /** Ends the connection. Rooms are joined again with the next `connect`; what was not sent is rejected. */
+    /** Ends the connection. The next `connect` joins the rooms again. Unsent messages are rejected. */
     disconnect(): void;
 }
 /** Made by `client.room(id)`. @extends {Target<RoomEvents>} */
 export declare class ChatRoom extends Target<RoomEvents> {
     #private;
     get id(): Id;
-    /** In the room on a connection that is open. */
+    /** Whether an open connection is in the room. */
     get joined(): boolean;
-    /** The room is so large that the server announces nobody: `joined` and `left` do not come, messages do. */
+    /** Whether the room is so large that the server announces nobody: there are no `joined` and `left` events, only messages. */
     get quiet(): boolean;
     /** Enters, and enters again after each reconnect, until `leave` or a refusal. @returns {Promise<void>} */
     join(): Promise<void>;
     /** @returns {Promise<void>} */
     leave(): Promise<void>;
     /**
-     * Settles when the message is stored; it is sent again, over later connections too, until then. Messages leave in the
-     * order of the calls. To repeat a send that was rejected, give its `clientMessageId`: it cannot be doubled.
+     * Settles when the message is stored. Until then it is sent again, over later connections too. Messages are sent in the
+     * order of the calls. To repeat a rejected send, pass its `clientMessageId`: then it cannot be stored twice.
      * @param {string} text @param {{ clientMessageId?: string }} [options]
      */
     send(text: string, options?: {
         clientMessageId?: string;
     }): Promise<Sent>;
-    /** @param {string} url Of http or https. @param {{ clientMessageId?: string }} [options] */
+    /** @param {string} url An http or https address. @param {{ clientMessageId?: string }} [options] */
     sendImage(url: string, options?: {
         clientMessageId?: string;
     }): Promise<Sent>;
-    /** @param {string} url Of http or https. @param {{ clientMessageId?: string }} [options] */
+    /** @param {string} url An http or https address. @param {{ clientMessageId?: string }} [options] */
     sendFile(url: string, options?: {
         clientMessageId?: string;
     }): Promise<Sent>;
     /**
-     * A page of messages. Without `before` it is the one that ends where the `message` events begin, with nothing between
-     * and nothing twice; so it may wait for a message that was on its way when the room was entered.
+     * A page of messages. Without `before`, the page ends exactly where the `message` events begin: nothing is missing, and
+     * nothing comes twice. So it may wait for a message that was on its way when the room was entered.
      * @param {{ limit?: number, before?: number }} [paging] `limit` up to 100, 50 if not given
      * @returns {Promise<Page>}
      */

@@ -3,19 +3,19 @@
  * Rooms in a browser (or in Node) over connections that come and go: every message once, in order, none missing.
  *
  * A `ChatClient` keeps one connection, and replaces it before the server cuts it. A `ChatRoom` keeps one room's order:
- * ids go 1, 2, 3, …, so what is missing is seen, and fetched from the history. `index.html` shows the use.
+ * ids go 1, 2, 3, …, so the room sees what is missing and fetches it from the history. `index.html` shows how to use it.
  */
 
 /** @typedef {number | string} Id A string of digits that a number holds exactly is that number. */
 /** @typedef {"text" | "image" | "file"} Kind */
 /** @typedef {{ id: Id, username: string, nickName: string, headPic: string | null, email?: string, createTime?: string }} Profile */
 /**
- * `clientMessageId` is there on what was pushed, not on what came from the history. Since its `eraseTime` a message is an empty text.
+ * A pushed message has a `clientMessageId`; one from the history has none. With an `eraseTime` a message is an empty text.
  * @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, eraseTime?: string, sender: Profile, clientMessageId?: string }} Message
  */
 /** @typedef {{ id: number, createTime: string, clientMessageId: string }} Sent */
 /** @typedef {{ messages: Message[], hasOlder: boolean }} Page Oldest first. */
-/** @typedef {{ userId: Id, user?: Profile }} Presence `user` is known of those who join. */
+/** @typedef {{ userId: Id, user?: Profile }} Presence Those who join have a `user`; those who leave have none. */
 /** @typedef {{ code: string, reason: string, willRetry: boolean, retryInMs?: number }} Disconnected `code` is a `ChatError`'s. */
 /** @typedef {{ connecting: null, connected: null, disconnected: Disconnected, error: ChatError }} ClientEvents */
 /** @typedef {{ message: Message, joined: Presence, left: Presence, error: ChatError }} RoomEvents */
@@ -24,17 +24,17 @@
  * @property {string} url The WebSocket API: `wss://….amazonaws.com/dev`.
  * @property {string} historyUrl The history: `https://….amazonaws.com/chat-history/list`.
  * @property {() => string | Promise<string>} getToken
- *   Asked before each connection, and when the history takes the token no more. It may throw: that is tried again, unless it
- *   is a `ChatError` that is not `retryable`. What is no token ends the client, with the code `token`.
- * @property {number} [pingIntervalMs] After how long a silence a ping goes out; 5 minutes.
- * @property {number} [lifetimeMs] How long the server lets a connection live; 2 hours. Before that another one takes over.
+ *   Called before each connection, and when the history no longer takes the token. It may throw: the client tries again, unless it
+ *   is a `ChatError` that is not `retryable`. If it returns no token, the client ends with the code `token`.
+ * @property {number} [pingIntervalMs] How long the connection may be silent before the client pings; 5 minutes.
+ * @property {number} [lifetimeMs] How long the server lets a connection live; 2 hours. Before that, a new one takes over.
  * @property {number} [timeoutMs] Longest wait for any answer; 15 seconds.
- * @property {typeof globalThis.WebSocket} [WebSocket] Where there is no global one, such as `ws` in Node 20.
+ * @property {typeof globalThis.WebSocket} [WebSocket] For runtimes without a global one: `ws` in Node 20, for example.
  */
 /** @typedef {Required<Omit<ChatOptions, "WebSocket">>} Settings */
 /** @template Detail @typedef {{ on(event: CustomEvent<Detail>): void }["on"] | EventListenerObject} Listener */
 /** @template T @typedef {{ promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void }} Deferred */
-/** When a send was tried first, by three clocks: one that may stop, one that may jump, and the server's. @typedef {{ at: number, wall: number, server: number }} Tried */
+/** When a send was first tried, by three clocks: one may stop, one may jump, and one is the server's. @typedef {{ at: number, wall: number, server: number }} Tried */
 /** @typedef {{ type: Kind, content: string, clientMessageId: string, tries: number, tried?: Tried, done: Deferred<Sent> }} Send */
 
 /** API Gateway cuts a connection that is silent for 10 minutes. */
@@ -43,40 +43,40 @@ const PING_INTERVAL_MS = 5 * 60_000;
 const LIFETIME_MS = 2 * 3_600_000;
 /** Longer than any function may take. */
 const TIMEOUT_MS = 15_000;
-/** The time-out of `send-message`: an id that was given out longer ago is stored by now, or never will be. */
+/** The time-out of `send-message`: an id that is older than this is stored by now, or never will be. */
 const FINAL_AFTER_MS = 10_000;
-/** Pushes may overtake each other by this much; asking at once would cost a request per member. */
+/** Pushes may overtake each other by this much. If every member asked at once, each would cost a request. */
 const OVERTAKING_MS = 300;
 const RECONNECT_MAX_MS = 30_000;
-/** The longest wait that the server may ask for. What is longer is a mistake, and would look like a failure for good. */
+/** The longest wait that the server may ask for. A longer one is a mistake, and would look like a permanent failure. */
 const RETRY_AFTER_MAX_MS = 5 * 60_000;
-/** `setTimeout` fires at once after a longer time. */
+/** `setTimeout` fires at once if it is given more. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 const REPEAT_MAX_MS = 4_000;
-/** A connection that lived this long was a good one: the next starts without a long wait, also on a train. */
+/** A connection that lived this long was good: the next one starts without a long wait, even on a train. */
 const STABLE_MS = 3_000;
 /** The server knows a `clientMessageId` for 24 hours; after that a retry would be a second message. */
 const RETRY_WINDOW_MS = 23 * 3_600_000;
-/** The server's limit, in characters. A frame over 32 KB would cost the connection instead of an answer. */
+/** The server's limit, in characters. A frame over 32 KB would not be answered: API Gateway closes the connection. */
 const CONTENT_MAX = 4_000;
 /** The server's limit for the id of a room. */
 const ID_BYTES_MAX = 255;
-/** Refused this often with the server's own fault, a send is given up, so that those behind it can go. */
+/** After so many failures of the server, a send is given up: the sends behind it must not wait for ever. */
 const SEND_TRIES = 6;
-/** Unsent messages in a room. */
+/** The most unsent messages in a room. */
 const OUTBOX_MAX = 100;
-/** Messages that wait for one before them; what comes beyond is fetched when its turn is there. */
+/** The most messages that wait for one before them. Later ones are fetched when it is their turn. */
 const HELD_MAX = 1_000;
-/** Users whose last coming or going is remembered. */
+/** How many users' last join or leave is remembered. */
 const PRESENT_MAX = 1_000;
 /** The server's largest page. */
 const PAGE_MAX = 100;
-/** What an answer must say, by action. @type {Record<string, string>} */
+/** The fields that an answer must have, by action. @type {Record<string, string>} */
 const TOLD = { joinRoom: "lastId", sendMessage: "id" };
 /** The history's numbers for kinds. */
 const KINDS = /** @type {const} */ (["text", "image", "file"]);
 
-/** What the server refuses for a while only. */
+/** Refusals of the server that end after a while. */
 const RETRYABLE = ["internal", "rateLimited", "tooManyConnections"];
 
 export class ChatError extends Error {
@@ -97,7 +97,7 @@ export class ChatError extends Error {
 }
 
 /**
- * An `EventTarget` whose events are known; what one carries is in its `detail`.
+ * An `EventTarget` with typed events; the data is in `detail`.
  * @template {Record<string, any>} Events
  */
 class Target extends EventTarget {
@@ -127,19 +127,19 @@ class Target extends EventTarget {
   }
 }
 
-/** One user's way into the rooms. For another user make another client. @extends {Target<ClientEvents>} */
+/** One user's connection to the rooms. For another user, make another client. @extends {Target<ClientEvents>} */
 export class ChatClient extends Target {
   /** @type {Settings} */ #settings;
   #WebSocket;
   /** @type {Map<string, ChatRoom>} */ #rooms = new Map();
   /** @type {"disconnected" | "connecting" | "connected"} */ #state = "disconnected";
-  /** Settles with the first connection; null when none is wanted. @type {Deferred<void> | null} */ #wanted = null;
-  /** The connection that the state speaks of. @type {Connection | null} */ #current = null;
-  /** The one that is to take over. @type {Connection | null} */ #next = null;
-  /** The one that was replaced, until it has its last answer. @type {Connection | null} */ #old = null;
-  /** The attempt under way; a new one, or the end, replaces it. @type {object | null} */ #attempt = null;
+  /** Settles with the first connection; null while the client is disconnected. @type {Deferred<void> | null} */ #wanted = null;
+  /** The connection that `state` is about. @type {Connection | null} */ #current = null;
+  /** The connection that will take over. @type {Connection | null} */ #next = null;
+  /** The replaced connection, until its last answer came. @type {Connection | null} */ #old = null;
+  /** The attempt under way; a new attempt or a disconnect replaces it. @type {object | null} */ #attempt = null;
   #failures = 0;
-  /** Opens the next connection, now or before the current one is cut. @type {Timer} */ #timer;
+  /** Opens the next connection: now, or before the current one is cut. @type {Timer} */ #timer;
   #listening = new AbortController();
   /** @type {string | undefined} */ #token;
   /** @type {Id | undefined} */ #userId;
@@ -152,7 +152,7 @@ export class ChatClient extends Target {
     const { url, historyUrl, getToken, WebSocket = globalThis.WebSocket } = options;
     const { pingIntervalMs = PING_INTERVAL_MS, lifetimeMs = LIFETIME_MS, timeoutMs = TIMEOUT_MS } = options;
     if (!WebSocket) throw new TypeError("there is no global WebSocket: hand one in");
-    // Thrown here, rather than tried again for ever.
+    // Throws here; otherwise the client would retry for ever.
     for (const address of [url, historyUrl]) new URL(address);
     for (const [name, ms] of Object.entries({ pingIntervalMs, lifetimeMs, timeoutMs })) {
       if (!(ms > 0 && ms <= TIMER_MAX_MS)) throw badRequest(`${name} must be 1 to ${TIMER_MAX_MS} ms`);
@@ -165,12 +165,12 @@ export class ChatClient extends Target {
     return this.#state;
   }
 
-  /** Whom the token names; undefined before the first one. */
+  /** The user of the token; undefined before the first token. */
   get userId() {
     return this.#userId;
   }
 
-  /** The room, always the same object; nothing is sent before its `join`. Throws a `ChatError` where no room can have this id. @param {Id} id */
+  /** The room, always the same object. Sends nothing before `join`. Throws a `ChatError` if no room can have this id. @param {Id} id */
   room(id) {
     if (!isRoomId(id)) throw badRequest(`room id must be a whole number, or a text of 1 to ${ID_BYTES_MAX} printable bytes`);
     const key = String(id);
@@ -187,7 +187,7 @@ export class ChatClient extends Target {
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     const wake = () => this.#wake();
-    // Node has none of these; there the ping finds out.
+    // Node has none of these events; there, the ping notices.
     globalThis.addEventListener?.("online", wake, { signal });
     globalThis.addEventListener?.("offline", () => this.#offline(), { signal });
     globalThis.document?.addEventListener("visibilitychange", wake, { signal });
@@ -195,7 +195,7 @@ export class ChatClient extends Target {
     return promise;
   }
 
-  /** Ends the connection. Rooms are joined again with the next `connect`; what was not sent is rejected. */
+  /** Ends the connection. The next `connect` joins the rooms again. Unsent messages are rejected. */
   disconnect() {
     this.#stop(new ChatError("disconnected", "disconnected by the application"));
     for (const room of this.#rooms.values()) room.abandon();
@@ -207,7 +207,7 @@ export class ChatClient extends Target {
     return known.filter(({ isOpen }) => isOpen);
   }
 
-  /** Opens a connection. It takes over at once if there is none, and else when it has entered every room. */
+  /** Opens a connection. It takes over at once if there is no other, otherwise when it has entered every room. */
   async #open() {
     clearTimeout(this.#timer);
     const attempt = (this.#attempt = {});
@@ -216,7 +216,7 @@ export class ChatClient extends Target {
     try {
       const token = await this.#renew();
       if (isOver()) return;
-      // The token goes with the subprotocols: a browser can set no headers, and addresses end up in logs.
+      // The token is sent as a subprotocol: a browser cannot set headers, and addresses end up in logs.
       const socket = new this.#WebSocket(this.#settings.url, ["chat", `bearer.${token}`]);
       const next = (this.#next = new Connection(socket, this.#settings, this));
       await next.opened.promise;
@@ -241,7 +241,7 @@ export class ChatClient extends Target {
     this.#current = connection;
     this.#next = this.#attempt = null;
     const { lifetimeMs } = this.#settings;
-    // Not all at the same moment: those who came together after an outage must not swap together.
+    // At a random moment: clients that came back together after an outage must not swap together.
     this.#timer = setTimeout(() => this.#open(), lifetimeMs * (0.7 + 0.2 * Math.random()));
     old?.retire();
     if (this.#state !== "connected") this.#become("connected", null);
@@ -253,19 +253,19 @@ export class ChatClient extends Target {
   lost(connection, error) {
     if (connection.openedAt && performance.now() - connection.openedAt > STABLE_MS) this.#failures = 0;
     if (connection === this.#next) {
-      // One that never opened is seen to where it was awaited.
+      // A connection that never opened is handled where it is awaited.
       if (connection.openedAt) this.#later(error);
     } else if (connection === this.#current) {
       this.#current = null;
       if (this.#next?.isOpen) return this.#takeOver(this.#next);
       if (!this.#attempt) return this.#later(error);
       this.#become("disconnected", { code: error.code, reason: error.message, willRetry: true, retryInMs: 0 });
-      // Unless a listener has disconnected.
+      // A listener may have disconnected.
       if (this.#attempt) this.#become("connecting", null);
     }
   }
 
-  /** Tries again after a while; the state speaks only of the current connection. @param {ChatError} error */
+  /** Tries again after a while. `state` is only about the current connection. @param {ChatError} error */
   #later(error) {
     if (!this.#wanted) return;
     clearTimeout(this.#timer);
@@ -273,7 +273,7 @@ export class ChatClient extends Target {
     const retryInMs = error.retryAfterMs ?? backoff(this.#failures++, RECONNECT_MAX_MS);
     this.#timer = setTimeout(() => this.#open(), retryInMs);
     if (!this.#current) this.#become("disconnected", { code: error.code, reason: error.message, willRetry: true, retryInMs });
-    // The server's part is told by the state alone; this one is the application's.
+    // The state tells of the server's failures; this failure is the application's.
     if (this.#current || error.code === "token") this.emit("error", error);
   }
 
@@ -290,20 +290,20 @@ export class ChatClient extends Target {
     this.#become("disconnected", { code: why.code, reason: why.message, willRetry: false });
   }
 
-  /** Back online, or awake: what the wait was for may be over, and what looks open may be dead. */
+  /** Back online, or awake: there may be no reason to wait any more, and an open connection may be dead. */
   #wake() {
     if (!this.#wanted || globalThis.document?.hidden) return;
     if (this.#current) this.#current.ping();
     else if (!this.#attempt) void this.#open();
   }
 
-  /** Nothing can come any more, and waiting for it would take minutes. A server on this machine is there again at once. */
+  /** Nothing can arrive now, and the time-out would take minutes. A server on this machine is back at once. */
   #offline() {
     const error = new ChatError("offline", "the browser is offline", { retryable: true });
     for (const connection of [this.#next, this.#current]) connection?.end(error.message, error);
   }
 
-  /** A browser hides why a handshake was refused; the history stands behind the same authorizer, and tells. */
+  /** A browser hides why a handshake was refused. The history has the same authorizer and says why. */
   async #refusal(/** @type {unknown} */ caught) {
     if (caught instanceof ChatError && caught.code === "token" && !caught.retryable) return caught;
     if (!(caught instanceof ChatError) || caught.code !== "connectionLost" || !this.#token) return null;
@@ -315,7 +315,7 @@ export class ChatClient extends Target {
     const { getToken, timeoutMs } = this.#settings;
     try {
       const token = await within(timeoutMs, getToken());
-      // Asked again, the application would give the same; and no handshake can carry it.
+      // The application would return the same again, and no handshake can carry it.
       if (!/^[\w.-]+$/.test(token ?? "")) throw new ChatError("token", "getToken must give a token, as a text");
       this.#token = token;
     } catch (cause) {
@@ -357,7 +357,7 @@ export class ChatClient extends Target {
     return { messages, hasOlder: link.includes('rel="prev"'), hasNewer: link.includes('rel="next"') };
   }
 
-  /** Asks the history, and once more with a fresh token where the authorizer refuses the one at hand. */
+  /** Asks the history. If the authorizer refuses the token, asks once more with a fresh one. */
   async #get(/** @type {URL} */ url) {
     let token = this.#token ?? (await this.#renew());
     for (let renewed = false; ; renewed = true) {
@@ -367,7 +367,7 @@ export class ChatClient extends Target {
       if (response.ok) return response;
       const { status } = response;
       const { statusCode, message } = /** @type {any} */ (await response.json().catch(() => null)) ?? {};
-      // Our function names the status in the body; API Gateway, for the authorizer, does not.
+      // Our function repeats the status in the body; API Gateway, when the authorizer refuses, does not.
       const byAuthorizer = isRefusal(status) && !statusCode;
       if (byAuthorizer && !renewed) {
         token = await this.#renew();
@@ -385,18 +385,18 @@ export class ChatClient extends Target {
     return fetch(url, { headers: { Authorization: `Bearer ${token}` }, signal });
   }
 
-  /** Some moment of the server's clock that is past. @internal @param {string | null} time */
+  /** Notes a time of the server's clock that has passed. @internal @param {string | null} time */
   observe(time) {
     const offset = Date.parse(time ?? "") - performance.now();
     if (offset > this.#serverOffset) this.#serverOffset = offset;
   }
 
-  /** The server's clock, at least; `-Infinity` before it was heard. @internal */
+  /** The server's time is at least this; `-Infinity` before the server said any. @internal */
   get serverTime() {
     return performance.now() + this.#serverOffset;
   }
 
-  /** Whether at `askedAt` (`performance.now()`) whatever was counted before `time` was stored. @internal */
+  /** Whether, at `askedAt` (`performance.now()`), every message that was counted before `time` was stored. @internal */
   isFinal(/** @type {string} */ time, /** @type {number} */ askedAt) {
     return askedAt + this.#serverOffset - Date.parse(time) >= FINAL_AFTER_MS;
   }
@@ -406,23 +406,23 @@ export class ChatClient extends Target {
 export class ChatRoom extends Target {
   #client;
   #id;
-  /** Settles with the first entering; null when the room is not wanted. @type {Deferred<void> | null} */ #wanted = null;
-  /** That the room was entered on, the newest last. @type {Connection[]} */ #connections = [];
+  /** Settles when the room is first entered; null while the application does not want the room. @type {Deferred<void> | null} */ #wanted = null;
+  /** The connections that are in the room, the newest last. @type {Connection[]} */ #connections = [];
   /** Joining and leaving wait for each other: frames of one connection run side by side. */
   #turn = Promise.resolve();
-  /** `message` events begin after this id; null before the first entering. @type {number | null} */ #start = null;
-  /** When (`performance.now()`) nothing up to `#start` can come any more. */
+  /** `message` events begin after this id; null before the room is first entered. @type {number | null} */ #start = null;
+  /** From this time (`performance.now()`) on, no message up to `#start` can come. */
   #startFinalAt = 0;
-  /** Up to here everything was given out, or never will be. */
+  /** Every message up to this id was given out, or never will be. */
   #solid = 0;
-  /** The newest id known to be counted. */
+  /** The newest id that the server is known to have counted. */
   #upTo = 0;
-  /** When nothing up to `#upTo` can come any more. */
+  /** From this time on, no message up to `#upTo` can come. */
   #upToFinalAt = 0;
-  /** Messages above `#solid`; null is an id that stays unused. @type {Map<number, Message | null>} */ #held = new Map();
+  /** Messages above `#solid`; null for an id that stays unused. @type {Map<number, Message | null>} */ #held = new Map();
   #filling = false;
   #quiet = false;
-  /** By user: the last news. @type {Map<string, "joined" | "left">} */ #present = new Map();
+  /** Each user's last join or leave. @type {Map<string, "joined" | "left">} */ #present = new Map();
   /** @type {Send[]} */ #outbox = [];
   #sending = false;
 
@@ -437,12 +437,12 @@ export class ChatRoom extends Target {
     return this.#id;
   }
 
-  /** In the room on a connection that is open. */
+  /** Whether an open connection is in the room. */
   get joined() {
     return this.#connection !== undefined;
   }
 
-  /** The room is so large that the server announces nobody: `joined` and `left` do not come, messages do. */
+  /** Whether the room is so large that the server announces nobody: there are no `joined` and `left` events, only messages. */
   get quiet() {
     return this.#quiet;
   }
@@ -467,34 +467,34 @@ export class ChatRoom extends Target {
     const left = this.#inTurn(async () => {
       const isLeft = () => !this.#wanted;
       const leaving = { action: "leaveRoom", chatroomId: this.#id };
-      // A connection that is lost does not end the wait for the other: a join must not overtake it there.
+      // If one connection is lost, still wait for the other: a join must not overtake the leave there.
       await Promise.all(this.#client.connections.map((one) => persist(one, leaving, isLeft).catch(ignoreLoss)));
     });
     return this.#reported(left);
   }
 
   /**
-   * Settles when the message is stored; it is sent again, over later connections too, until then. Messages leave in the
-   * order of the calls. To repeat a send that was rejected, give its `clientMessageId`: it cannot be doubled.
+   * Settles when the message is stored. Until then it is sent again, over later connections too. Messages are sent in the
+   * order of the calls. To repeat a rejected send, pass its `clientMessageId`: then it cannot be stored twice.
    * @param {string} text @param {{ clientMessageId?: string }} [options]
    */
   send(text, options) {
     return this.#send("text", text, options);
   }
 
-  /** @param {string} url Of http or https. @param {{ clientMessageId?: string }} [options] */
+  /** @param {string} url An http or https address. @param {{ clientMessageId?: string }} [options] */
   sendImage(url, options) {
     return this.#send("image", url, options);
   }
 
-  /** @param {string} url Of http or https. @param {{ clientMessageId?: string }} [options] */
+  /** @param {string} url An http or https address. @param {{ clientMessageId?: string }} [options] */
   sendFile(url, options) {
     return this.#send("file", url, options);
   }
 
   /**
-   * A page of messages. Without `before` it is the one that ends where the `message` events begin, with nothing between
-   * and nothing twice; so it may wait for a message that was on its way when the room was entered.
+   * A page of messages. Without `before`, the page ends exactly where the `message` events begin: nothing is missing, and
+   * nothing comes twice. So it may wait for a message that was on its way when the room was entered.
    * @param {{ limit?: number, before?: number }} [paging] `limit` up to 100, 50 if not given
    * @returns {Promise<Page>}
    */
@@ -513,13 +513,13 @@ export class ChatRoom extends Target {
       }
       const known = messages.filter(isKnown);
       if (known.length > 0 || !hasOlder || messages.length === 0) return { messages: known, hasOlder };
-      // A page of a later server's kinds alone would look like the beginning.
+      // A page with only kinds of a later server would look like the beginning.
       before = messages[0].id;
     }
   }
 
   /**
-   * Whether a message may still come between these.
+   * Whether another message may still appear between these.
    * @param {{ id: number, createTime?: string }[]} messages @param {number | undefined} before @param {number} askedAt
    */
   #isOpenEnded(messages, before, askedAt) {
@@ -530,7 +530,7 @@ export class ChatRoom extends Target {
   }
 
   /**
-   * Enters on a connection. Answers whether there was something to do; a refusal ends the wish to be here.
+   * Enters the room on a connection. Returns whether there was something to do. After a refusal the room is not wanted any more.
    * @internal @param {Connection} connection @returns {Promise<boolean>}
    */
   async enter(connection) {
@@ -538,7 +538,7 @@ export class ChatRoom extends Target {
     const isWanted = () => this.#wanted === wanted && !this.#connections.includes(connection);
     if (!wanted || !isWanted()) return false;
     await this.#inTurn(async () => {
-      // By `batches` the server knows that one frame may tell of several who leave.
+      // `batches` tells the server that one frame may name several people who left.
       const ack = await persist(connection, { action: "joinRoom", chatroomId: this.#id, batches: true }, isWanted);
       if (ack && isWanted()) this.#entered(connection, ack);
     }).catch((error) => {
@@ -552,7 +552,7 @@ export class ChatRoom extends Target {
   /** @param {Connection} connection @param {{ lastId: number, quiet?: boolean }} ack */
   #entered(connection, { lastId, quiet }) {
     this.#quiet = quiet === true;
-    // After a time without a connection, who came and went is not known.
+    // Without a connection, nobody told us who joined and left.
     if (!this.joined) this.#present.clear();
     this.#connections = [...this.#connections.filter(({ isOpen }) => isOpen), connection];
     this.#count(lastId);
@@ -588,14 +588,14 @@ export class ChatRoom extends Target {
   /** @param {"joined" | "left"} news @param {Id} userId @param {Profile} [user] */
   #tell(news, userId, user) {
     const key = String(userId);
-    // Two connections tell everything twice, and a join may be announced again.
+    // Two connections hear everything twice, and a join may be announced again.
     if (this.#present.get(key) === news) return;
     if (this.#present.size >= PRESENT_MAX) this.#present.clear();
     this.#present.set(key, news);
     this.emit(news, { userId, user });
   }
 
-  /** What is not sent, or not entered, will not be. @internal */
+  /** Rejects what is not sent and not entered yet. @internal */
   abandon() {
     const why = new ChatError("disconnected", "disconnected by the application");
     if (this.#start === null && this.#wanted) this.#forget(why);
@@ -620,7 +620,7 @@ export class ChatRoom extends Target {
     return taken;
   }
 
-  /** A kind that only a later server knows is passed over, and not waited for. @param {Message} message */
+  /** Passes over a kind that only a later server knows; nothing waits for it. @param {Message} message */
   #hold(message, max = HELD_MAX) {
     this.#client.observe(message.createTime);
     this.#put(message.id, isKnown(message) ? message : null, max);
@@ -632,19 +632,19 @@ export class ChatRoom extends Target {
     if (id > this.#solid && this.#held.size < max) this.#held.set(id, message);
   }
 
-  /** A retry's number, which no message will have. @param {unknown} id */
+  /** The number of a retry: no message will have it. @param {unknown} id */
   #unused(id) {
     if (Number.isSafeInteger(id)) this.#put(Number(id), null);
   }
 
-  /** An id was given out, and all before it. @param {number} id */
+  /** This id was given out, and all before it. @param {number} id */
   #count(id) {
     if (id <= this.#upTo) return;
     this.#upTo = id;
     this.#upToFinalAt = performance.now() + FINAL_AFTER_MS;
   }
 
-  /** Gives out what has its turn, and sees to what is missing. @param {number} delayMs */
+  /** Gives out the messages whose turn it is, and fetches what is missing. @param {number} delayMs */
   #advance(delayMs) {
     if (this.#start === null) return;
     while (this.#held.has(this.#solid + 1)) {
@@ -655,7 +655,7 @@ export class ChatRoom extends Target {
     if (this.#solid < this.#upTo && !this.#filling) void this.#fill(delayMs);
   }
 
-  /** Asks the history until nothing is missing that can still come. @param {number} delayMs */
+  /** Asks the history until no missing message can still come. @param {number} delayMs */
   async #fill(delayMs) {
     this.#filling = true;
     await sleep(delayMs);
@@ -664,12 +664,12 @@ export class ChatRoom extends Target {
       const [wanted, solid] = [this.#wanted, this.#solid];
       try {
         const { messages, hasNewer } = await this.#client.page(this.#id, { limit: PAGE_MAX, after: solid });
-        if (this.#wanted !== wanted) continue; // left, and perhaps here again from another start
-        // Always held: what is passed over below must not be what there was no room for.
+        if (this.#wanted !== wanted) continue; // left, and perhaps joined again with another start
+        // Hold it even if too many are held: otherwise the ids below would be passed over.
         for (const message of messages) this.#hold(message, Infinity);
         this.#advance(0);
         const last = messages.at(-1);
-        // Beyond the page nothing is known to be missing.
+        // The page says nothing of later ids.
         this.#pass(hasNewer && last ? last.id : this.#upTo, askedAt);
         if (this.#solid > solid) attempt = 0;
         else await sleep(backoff(attempt++, REPEAT_MAX_MS));
@@ -681,7 +681,7 @@ export class ChatRoom extends Target {
     this.#filling = false;
   }
 
-  /** Passes over the ids up to `end` that no message will have. @param {number} end @param {number} askedAt */
+  /** Passes over the ids up to `end` that stay unused. @param {number} end @param {number} askedAt */
   #pass(end, askedAt) {
     while (this.#solid < end) {
       const ids = [...this.#held.keys()].sort((one, other) => one - other);
@@ -702,7 +702,7 @@ export class ChatRoom extends Target {
     }
     if (!this.#wanted) return refuse("left", "join the room first");
     if (this.#outbox.length >= OUTBOX_MAX) return refuse("queueFull", `${OUTBOX_MAX} messages wait already`);
-    // Half an emoji is no text: the server could not read the frame, and so not say to which request it belongs.
+    // Half an emoji is not text: the server cannot read such a frame, so it cannot say which request it refuses.
     const text = String(content).replace(/\p{Surrogate}/gu, "\ufffd");
     if ([...text].length > CONTENT_MAX) return refuse("tooLarge", `longer than ${CONTENT_MAX} characters`);
     /** @type {Deferred<Sent>} */ const done = deferred();
@@ -711,7 +711,7 @@ export class ChatRoom extends Target {
     return this.#reported(done.promise);
   }
 
-  /** One at a time, so that they keep their order. */
+  /** Sends one at a time, so that they keep their order. */
   async #flush() {
     if (this.#sending) return;
     this.#sending = true;
@@ -722,7 +722,7 @@ export class ChatRoom extends Target {
         if (await this.#isForgotten(send)) throw new ChatError("unknown", "nobody knows any more whether it was sent");
         const message = { type, content };
         const frame = { action: "sendMessage", chatroomId: this.#id, message, clientMessageId };
-        // What was awaited may have cost the connection, or the room.
+        // While we waited, the connection or the room may have gone.
         if (!this.#connection || this.#outbox[0] !== send) continue;
         const { id, createTime, unusedId } = await this.#connection.request(frame);
         done.resolve({ id, createTime, clientMessageId });
@@ -747,25 +747,25 @@ export class ChatRoom extends Target {
     this.#sending = false;
   }
 
-  /** Whether a retry would be a second message. @param {Send} send */
+  /** Whether the server has forgotten the send, so that a retry would be a second message. @param {Send} send */
   async #isForgotten(send) {
     const client = this.#client;
     const tried = (send.tried ??= { at: performance.now(), wall: Date.now(), server: client.serverTime });
     if (performance.now() - tried.at > RETRY_WINDOW_MS) return true;
     if (Date.now() - tried.wall <= RETRY_WINDOW_MS) return false;
-    // Either the wall clock jumped, or the machine slept and the other clock stood still. The server's `Date` tells.
+    // Either the wall clock jumped, or the machine slept and the other clock stood still. The server's `Date` decides.
     await client.page(this.#id, { limit: 1 });
     return client.serverTime - tried.server > RETRY_WINDOW_MS;
   }
 
-  /** So that nothing fails in silence where nobody looks at the promise. @template T @param {Promise<T>} promise */
+  /** Raises an `error` event as well: nobody may look at the promise. @template T @param {Promise<T>} promise */
   #reported(promise) {
     promise.catch((error) => this.emit("error", error));
     return promise;
   }
 }
 
-/** One socket: requests and their replies. What comes unasked goes to the client. */
+/** One socket: requests and their replies. All other frames go to the client. */
 class Connection {
   /** @type {Deferred<void>} */ opened = deferred();
   /** `performance.now()`, or 0. */
@@ -794,11 +794,11 @@ class Connection {
     socket.onmessage = ({ data }) => {
       if (this.isOpen) this.#receive(data);
     };
-    socket.onerror = noop; // `ws` throws without it; the close comes anyway
+    socket.onerror = noop; // without a handler `ws` throws; the close event follows anyway
     socket.onclose = ({ reason }) => this.end(reason || (this.openedAt ? "the connection was lost" : "no connection"));
   }
 
-  /** Answers the reply, or throws what the server has against it. @param {Record<string, unknown>} frame */
+  /** Returns the reply, or throws the server's refusal. @param {Record<string, unknown>} frame */
   request(frame, timeoutMs = this.#settings.timeoutMs) {
     /** @type {Deferred<any>} */ const reply = deferred();
     const requestId = String(++this.#requests);
@@ -813,12 +813,12 @@ class Connection {
     });
   }
 
-  /** Finds out whether the other side is there, sooner than a request would. */
+  /** Finds out whether the server is there, sooner than a request would. */
   ping() {
     this.request({ action: "ping" }, this.#settings.timeoutMs / 3).catch(noop);
   }
 
-  /** The broadcast of one's own message tells what its ack would. @param {Message} message @param {Id} roomId */
+  /** The push of one's own message says all that its ack would. @param {Message} message @param {Id} roomId */
   settle(message, roomId) {
     for (const { frame, resolve } of this.#waiting.values()) {
       const { clientMessageId, chatroomId } = frame;
@@ -826,13 +826,13 @@ class Connection {
     }
   }
 
-  /** Ends when the last answer is there; nothing new is asked. */
+  /** Closes after the last answer; sends no new requests. */
   async retire() {
     await Promise.allSettled([...this.#waiting.values()].map(({ promise }) => promise));
     this.end("replaced by a newer connection");
   }
 
-  /** @param {string} reason @param {ChatError} [why] What the client is to know of it, if it is more than a lost connection. */
+  /** @param {string} reason @param {ChatError} [why] What to tell the client, if it is more than a lost connection. */
   end(reason, why) {
     if (this.#isEnded) return;
     this.#isEnded = true;
@@ -845,7 +845,7 @@ class Connection {
     this.#client.lost(this, why ?? error);
   }
 
-  /** A silent connection is cut, so it is not left silent. */
+  /** Pings when it was silent for long: API Gateway cuts silent connections. */
   #rest() {
     if (!this.isOpen) return;
     clearTimeout(this.#quiet);
@@ -870,7 +870,7 @@ class Connection {
         const retryAfterMs = frame.retryAfterMs > 0 ? Math.min(Number(frame.retryAfterMs), RETRY_AFTER_MAX_MS) : undefined;
         if (code === "gone") return this.end("the server had closed the connection");
         const error = new ChatError(String(code), String(message), { action, retryable: RETRYABLE.includes(code), retryAfterMs });
-        // The user has opened others since. What is asked for waits until it may come back.
+        // The user has opened others since. Requests wait until this client may come back.
         if (code === "tooManyConnections") return this.end(error.message, error);
         return waiting ? waiting.reject(error) : this.#client.emit("error", error);
       }
@@ -879,10 +879,10 @@ class Connection {
       case "sendMessage":
         return this.#client.receive(frame);
     }
-    // A type of a later server is none of ours.
+    // Another type is of a later server: ignore it.
     if (typeof frame?.type === "string") return;
     if (typeof frame?.message !== "string") return this.#client.emit("error", badFrame());
-    // API Gateway's own failures do not say whose they are; every request may be repeated.
+    // API Gateway's own errors do not say which request failed; all requests may be repeated.
     const error = new ChatError("internal", frame.message, { retryable: true });
     if (this.#waiting.size === 0) this.#client.emit("error", error);
     for (const { reject } of this.#waiting.values()) reject(error);
@@ -891,7 +891,7 @@ class Connection {
 
 /** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
 
-/** Asks again where the server has failed. @param {Connection} connection @param {Record<string, unknown>} frame */
+/** Asks again if the server failed. @param {Connection} connection @param {Record<string, unknown>} frame */
 async function persist(connection, frame, /** @type {() => boolean} */ isWanted) {
   for (let attempt = 0; isWanted(); attempt++) {
     try {
@@ -905,18 +905,18 @@ async function persist(connection, frame, /** @type {() => boolean} */ isWanted)
   return null;
 }
 
-/** Whether it has its place among the messages. @param {unknown} message @returns {message is Message} */
+/** Whether it has an id and a time, and so a place in the order. @param {unknown} message @returns {message is Message} */
 function isMessage(message) {
   const { id, createTime } = /** @type {any} */ (message ?? {});
   return Number.isSafeInteger(id) && id > 0 && !!Date.parse(createTime);
 }
 
-/** Whether it can be given out. @param {Message} message */
+/** Whether it is of a known kind and has content. @param {Message} message */
 function isKnown({ type, content }) {
   return KINDS.includes(type) && typeof content === "string";
 }
 
-/** The server's rule. A frame with half an emoji in it could not even be read there. @param {unknown} id */
+/** The server's rule. The server could not even read a frame with half an emoji in it. @param {unknown} id */
 function isRoomId(id) {
   if (typeof id === "number") return Number.isSafeInteger(id) && id >= 0;
   return typeof id === "string" && /^(?!\s*$)[^\p{Cc}\p{Cs}]+$/u.test(id) && new TextEncoder().encode(id).length <= ID_BYTES_MAX;
@@ -941,7 +941,7 @@ function connectionLost(/** @type {string} */ reason) {
   return new ChatError("connectionLost", reason, { retryable: true });
 }
 
-/** What the application must not ask for. */
+/** A mistake of the application. */
 function badRequest(/** @type {string} */ message) {
   return new ChatError("badRequest", message);
 }
@@ -959,7 +959,7 @@ function isRefusal(/** @type {number} */ status) {
   return status === 401 || status === 403;
 }
 
-/** The user that a token names, as the server reads it. @param {string} token @returns {Id | undefined} */
+/** The user of a token, as the server reads it. @param {string} token @returns {Id | undefined} */
 function userOf(token) {
   try {
     const payload = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
@@ -971,7 +971,7 @@ function userOf(token) {
   }
 }
 
-/** Full jitter: all clients of a restarted server come back at once. @param {number} attempt @param {number} maxMs */
+/** Full jitter, because all clients of a restarted server come back at once. @param {number} attempt @param {number} maxMs */
 function backoff(attempt, maxMs) {
   return Math.random() * Math.min(maxMs, 500 * 2 ** attempt);
 }
@@ -987,14 +987,14 @@ async function within(ms, promise) {
   return Promise.race([promise, /** @type {Promise<never>} */ (late)]).finally(() => clearTimeout(timer));
 }
 
-/** `crypto.randomUUID` exists only on secure origins, and a laptop's address in the office is none. */
+/** `crypto.randomUUID` exists only on secure origins. A laptop's address in the office is not one. */
 function newId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function noop() {}
 
-/** A promise that may go unlooked at: it never becomes an unhandled rejection. @template T @returns {Deferred<T>} */
+/** A promise that nobody needs to look at: it never becomes an unhandled rejection. @template T @returns {Deferred<T>} */
 function deferred() {
   /** @type {any} */ const parts = {};
   parts.promise = new Promise((resolve, reject) => Object.assign(parts, { resolve, reject }));

@@ -1,9 +1,9 @@
 // @ts-check
-// A bot that says again what it hears: node --experimental-websocket web/examples/echo-bot.js [room] [address]
+// A bot that repeats what it hears: node --experimental-websocket web/examples/echo-bot.js [room] [address]
 import { ChatClient } from "../chat-client.js";
 
 const [roomId = "1", address = "http://127.0.0.1:3000"] = process.argv.slice(2);
-// Node has a WebSocket of its own: from version 22 on without the flag, in version 20 with it. `ws` will do as well.
+// Node 22 has a WebSocket, Node 20 has one with the flag. The package `ws` works as well.
 const WebSocket = globalThis.WebSocket ?? (await import("ws").catch(explain)).default;
 
 const client = new ChatClient({
@@ -20,7 +20,7 @@ const client = new ChatClient({
 
 const room = client.room(roomId);
 room.addEventListener("message", ({ detail: { type, content, senderId } }) => {
-  // Its own words come back to it as well, and would for ever.
+  // Its own messages come back to it, too: without this it would never stop.
   if (type === "text" && senderId !== client.userId) void room.send(content);
 });
 room.addEventListener("error", ({ detail }) => console.error(detail.message));

@@ -4,8 +4,8 @@ import { useEffect, useState } from "react";
 /** @import { ChatClient, ChatError, Id, Message } from "../chat-client.js" */
 
 /**
- * A room for as long as the component is there: `const { messages, send } = useRoom(client, 1)`.
- * @param {ChatClient} client One for the whole application, connected where it is made.
+ * A room for as long as the component is mounted: `const { messages, send } = useRoom(client, 1)`.
+ * @param {ChatClient} client One for the whole application, connected where it is created.
  * @param {Id} roomId
  */
 export function useRoom(client, roomId) {
@@ -23,7 +23,7 @@ export function useRoom(client, roomId) {
       const { messages: earlier } = await room.history();
       if (!signal.aborted) setMessages((known) => [...earlier, ...known]);
     };
-    enter().catch(() => {}); // the error event tells
+    enter().catch(() => {}); // the error event shows it
     return () => {
       unmounted.abort();
       setMessages([]);

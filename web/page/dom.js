@@ -1,5 +1,5 @@
 // @ts-check
-/** Elements, made and found. Text is always text. */
+/** Makes and finds elements. Text is always inserted as text. */
 
 /** @template {keyof HTMLElementTagNameMap} T @param {T} tag @param {string} className @param {...(Node | string)} children */
 export function create(tag, className, ...children) {
@@ -16,7 +16,7 @@ export function find(id, kind) {
   return found;
 }
 
-/** Only the web: a `javascript:` or `data:` address of another user must not come into the page. @param {unknown} text */
+/** Http and https addresses only: a `javascript:` or `data:` address of another user must not get into the page. @param {unknown} text */
 export function webUrl(text) {
   return urlOf(String(text ?? ""), ["http:", "https:"]);
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** The page: somebody comes in, rooms are opened, and what is said goes to the one that is open. */
+/** The page: the form, the list of rooms, and the room that is open. */
 import { ChatClient } from "../chat-client.js";
 import { create, find, webUrl } from "./dom.js";
 import { RoomView } from "./room-view.js";
@@ -35,7 +35,7 @@ const kind = find("kind", HTMLSelectElement);
 const text = find("text", HTMLTextAreaElement);
 
 const query = new URLSearchParams(location.search);
-/** What a reload comes back to. Per window, so that two windows can be two users. */
+/** What a reload restores. Kept per window, so that two windows can be two users. */
 const kept = {
   rooms: /** @type {string[]} */ ([]),
   open: "1",
@@ -45,7 +45,7 @@ const kept = {
 };
 
 /** @type {ChatClient | null} */ let client = null;
-/** As the form has it. @type {Profile} */ let me;
+/** The user, as the form says. @type {Profile} */ let me;
 /** By room id, in the order of the list. @type {Map<string, { view: RoomView, item: HTMLElement, draft: string }>} */
 const rooms = new Map();
 /** @type {ReturnType<typeof setInterval> | undefined} */ let countdown;
@@ -77,7 +77,7 @@ addRoom.addEventListener("submit", (event) => {
 });
 
 leave.addEventListener("click", () => {
-  // A room that could not be told is left with the connection.
+  // If the leave cannot be sent, the room is left when the connection ends.
   void client?.room(toId(kept.open)).leave();
   forget(kept.open);
   focusOnList();
@@ -110,7 +110,7 @@ composer.addEventListener("submit", (event) => {
 });
 
 text.addEventListener("keydown", (event) => {
-  // The Enter that ends a word of Chinese input is none of ours. Safari tells it by the 229 alone (WebKit bug 165004).
+  // Ignore the Enter that ends a word of Chinese input. Safari marks it by the key code 229 alone (WebKit bug 165004).
   if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
   composer.requestSubmit();
@@ -149,7 +149,7 @@ async function enter() {
     const { name: nickName, "user-id": id } = kept.fields;
     const headPic = webUrl(kept.fields.picture)?.href;
     const way = deployment(query) ?? (await localRun({ userId: id, name: nickName, picture: headPic }));
-    // Asked for ahead, so that a refusal shows while the form is there to correct.
+    // Get a token first: if it is refused, the form is still there to correct.
     const first = await way.token(token.value.trim());
     if (client) return;
     me = { id: toId(id), username: nickName, nickName, headPic: headPic ?? null };
@@ -181,19 +181,19 @@ function start(way, first) {
   });
   client.addEventListener("disconnected", ({ detail }) => showDisconnected(detail));
   client.addEventListener("error", ({ detail }) => {
-    // That there is no token is the reason of a state, and stands there.
+    // A missing token is shown as the reason of the state.
     if (detail.code !== "token") complain("problem", { code: detail.code }, detail.message);
   });
   for (const id of kept.rooms) addToList(id);
   kept.isIn = true;
   entry.hidden = true;
   chat.hidden = false;
-  client.connect().catch(() => {}); // the event tells
+  client.connect().catch(() => {}); // the event shows it
   open(rooms.has(kept.open) ? kept.open : (kept.rooms[0] ?? ""));
   text.focus();
 }
 
-/** What was typed stays, and so do the rooms; what was shown of them will be read again. */
+/** What was typed stays, and so do the rooms. Their messages will be fetched again. */
 function showEntry() {
   const ended = client;
   client = null;
@@ -213,7 +213,7 @@ function showEntry() {
   (empty ?? firstRoom).focus();
 }
 
-/** What the form has, until the token has said who it is. */
+/** The user of the form, until the token says who it is. */
 function whoAmI() {
   return client?.userId === undefined ? me : { ...me, id: client.userId };
 }
@@ -251,10 +251,10 @@ function addToList(id) {
   logs.append(view.log);
   if (!kept.rooms.includes(id)) kept.rooms.push(id);
   keep();
-  view.enter().catch(() => {}); // the room's `error` event tells
+  view.enter().catch(() => {}); // the room's `error` event shows it
 }
 
-/** Null where no room can have this id. @param {ChatClient} client @param {string} id */
+/** Null if no room can have this id. @param {ChatClient} client @param {string} id */
 function roomOf(client, id) {
   try {
     return client.room(toId(id));
@@ -281,7 +281,7 @@ function forget(id) {
   showTitle();
 }
 
-/** Shows a room, or none: then a narrow window shows the list. @param {string} id */
+/** Shows a room. Without a room, a narrow window shows the list. @param {string} id */
 function open(id) {
   const before = rooms.get(kept.open);
   if (before) before.draft = text.value;
@@ -316,7 +316,7 @@ function keep() {
 /** @param {"connecting" | "connected"} state */
 function showStatus(state) {
   clearInterval(countdown);
-  // The reason of the last loss stays readable while the next attempt runs.
+  // Keep showing why the connection was lost while the next attempt runs.
   if (state === "connecting" && status.dataset.state === "disconnected" && status.textContent) {
     status.lastElementChild?.replaceChildren(" …");
     return;
@@ -335,7 +335,7 @@ function showDisconnected({ code, reason, willRetry, retryInMs = 0 }) {
     return complain("refused", { code }, reason);
   }
   const [said, wait] = [create("span", ""), create("span", "")];
-  // Whatever failed: offline, that is why.
+  // Offline is the reason, whatever failed.
   say(said, "disconnected", { code: navigator.onLine ? code : "offline" });
   status.title = reason;
   wait.ariaHidden = "true"; // not read aloud every second
@@ -348,7 +348,7 @@ function showDisconnected({ code, reason, willRetry, retryInMs = 0 }) {
   countdown = setInterval(tick, 1000);
 }
 
-/** @param {string} word @param {Record<string, unknown>} [values] @param {string} [detail] For who wants to know more. */
+/** @param {string} word @param {Record<string, unknown>} [values] @param {string} [detail] For people who want to know more. */
 function complain(word, values, detail = "") {
   notice.hidden = false;
   notice.title = detail;
@@ -375,6 +375,6 @@ function choose(chosen) {
 }
 
 function fitText() {
-  // One line, and up to six; the style sheet says how high a line is.
+  // From one line up to six; the style sheet has the height of a line.
   text.rows = Math.min(6, text.value.split("\n").length);
 }

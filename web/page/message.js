@@ -1,5 +1,5 @@
 // @ts-check
-/** One message, as it is shown. */
+/** The line of one message. */
 import { create, webUrl } from "./dom.js";
 import { inWords, say, sayTime } from "./words.js";
 
@@ -62,7 +62,7 @@ function fileName(url) {
   try {
     return decodeURIComponent(last ?? "") || url.host;
   } catch {
-    return last || url.host; // a per cent sign that stands for itself
+    return last || url.host; // a per cent sign that escapes nothing
   }
 }
 
@@ -80,11 +80,11 @@ function avatar(name, headPic) {
   return picture;
 }
 
-/** What of a line the server may tell otherwise than it was shown on its way. */
+/** The parts of a line that may change when the server's message arrives. */
 const PARTS = [".avatar", "time", ".content, .picture"];
 
 /**
- * A message that is on its way. Its line stays where it is when the message has come: moved, or made anew, it would jump, and
+ * A message that is on its way. Its line stays in place when the message arrives. A moved or new line would jump, and
  * a screen reader would read it twice.
  * @param {Shown} message @param {string} name @param {{ retry(): void, discard(): void }} choices
  */
@@ -97,7 +97,7 @@ export function outgoingLine(message, name, { retry, discard }) {
     sending() {
       line.classList.remove("failed");
       line.classList.add("sending");
-      // Seen by the line's edge, which takes no place.
+      // Shown by the line's edge, which takes no space.
       state.className = "visually-hidden";
       say(state, "sending");
     },

@@ -1,5 +1,5 @@
 // @ts-check
-/** What is shown of one room: its log, who came and went, what is on its way, and what has not been seen. */
+/** The view of one room: the log, joins and leaves, messages on their way, and what is unread. */
 import { ChatError } from "../chat-client.js";
 import { create } from "./dom.js";
 import { messageLine, outgoingLine } from "./message.js";
@@ -9,15 +9,15 @@ import { inWords, label, say, sayDay } from "./words.js";
 
 /** Messages of one sender within this time stand under one head. */
 const GROUP_MS = 5 * 60_000;
-/** Nearer to the end than this, one is reading what comes. In pixels. */
+/** Nearer to the end than this, the reader follows new messages. In pixels. */
 const END_PX = 60;
-/** Older messages are fetched when the first is this near. */
+/** Older messages are fetched when the first one is this near. In pixels. */
 const AHEAD = "600px";
 
 /** @typedef {ReturnType<typeof outgoingLine> & { clientMessageId: string, message: Said }} Outgoing */
 /** @typedef {Pick<Message, "senderId" | "createTime">} Said */
 
-/** An `EventTarget`: `change` when what is unread, or below, has changed. */
+/** An `EventTarget`: `change` when there is more or less unread, or below the visible part. */
 export class RoomView extends EventTarget {
   log = create("div", "log");
   #items = create("div", "items");
@@ -26,15 +26,15 @@ export class RoomView extends EventTarget {
   #room;
   /** @type {() => Profile} */ #me;
   /** @type {Map<string, string>} */ #names = new Map();
-  /** What has not come back yet, and what was not sent: at the end of the log, in this order. @type {Outgoing[]} */ #outgoing = [];
-  /** The oldest and the newest message that stand in the log. @type {Message | null} */ #first = null;
+  /** Messages that have not arrived yet, or were not sent: at the end of the log, in this order. @type {Outgoing[]} */ #outgoing = [];
+  /** The oldest and the newest message in the log. @type {Message | null} */ #first = null;
   /** @type {Message | null} */ #last = null;
   #loading = false;
   #isOpen = false;
   #isAtEnd = true;
-  /** A log that is not shown forgets where it was. */
+  /** A hidden log loses its scroll position, so it is kept here. */
   #scrollTop = 0;
-  /** Something else came after the newest message, so that the next one needs a head. */
+  /** Whether another line came after the newest message: then the next message needs a head. */
   #isInterrupted = false;
   #sight;
   #resizing;
@@ -63,7 +63,7 @@ export class RoomView extends EventTarget {
       root: this.log,
       rootMargin: `${AHEAD} 0px 0px`,
     });
-    // A picture that has come, or a keyboard that slid in, must not hide the end.
+    // A picture that has loaded, or a keyboard that slid in, must not hide the end.
     this.#resizing = new ResizeObserver(() => this.#keepAtEnd());
     this.#resizing.observe(this.log);
 
@@ -74,7 +74,7 @@ export class RoomView extends EventTarget {
     room.addEventListener("left", ({ detail }) => this.#came(detail, "left"), { signal });
   }
 
-  /** Aborted when the room is not shown any more. */
+  /** Aborted when the view is removed. */
   get signal() {
     return this.#gone.signal;
   }
@@ -83,13 +83,13 @@ export class RoomView extends EventTarget {
     return this.#room.id;
   }
 
-  /** Joins, and shows the newest page: it ends where the events begin, so it always goes on top. */
+  /** Joins and shows the newest page. The page ends where the events begin, so it always goes on top. */
   async enter() {
     await this.#room.join();
     await this.#loadOlder();
   }
 
-  /** The room itself stays with the client, and may be shown again. */
+  /** The client keeps the room, which may be shown again. */
   remove() {
     this.#gone.abort();
     this.#sight.disconnect();
@@ -113,7 +113,7 @@ export class RoomView extends EventTarget {
     this.#seen();
   }
 
-  /** Shows it at once, and what becomes of it. @param {Kind} kind @param {string} content */
+  /** Shows the message at once, and then whether it was sent. @param {Kind} kind @param {string} content */
   send(kind, content) {
     const clientMessageId = newId();
     const sender = this.#me();
@@ -126,8 +126,8 @@ export class RoomView extends EventTarget {
       outgoing.sending();
       try {
         const { id } = await this.#hand(kind, content, clientMessageId);
-        if (!this.#outgoing.includes(outgoing)) return; // its event came before
-        // It had been stored, and shown from the history, before it was sent again.
+        if (!this.#outgoing.includes(outgoing)) return; // its event came first
+        // It was stored, and shown from the history, before this retry.
         if (this.#items.querySelector(`[data-id="${id}"]`)) discard();
         else outgoing.sent(id);
       } catch {
@@ -156,7 +156,7 @@ export class RoomView extends EventTarget {
     const line = outgoing?.line ?? messageLine(message, name, this.#isMine(message));
     if (outgoing) {
       outgoing.arrived(message, name);
-      // Those before it were not sent, and stay below.
+      // The ones before it were not sent; they stay below.
       if (outgoing !== this.#outgoing[0]) {
         this.#unannounced(() => {
           dayOver(line)?.remove();
@@ -176,19 +176,19 @@ export class RoomView extends EventTarget {
     this.#keepAtEnd();
   }
 
-  /** What came by the history does not say which send it was; its id does. @param {Outgoing} outgoing @param {Message} message */
+  /** A message from the history does not say which send it was; its id does. @param {Outgoing} outgoing @param {Message} message */
   #isSame({ clientMessageId, line }, message) {
     if (!this.#isMine(message)) return false;
     return message.clientMessageId === clientMessageId || line.dataset.id === String(message.id);
   }
 
-  /** Puts it behind all that has come, and before what is on its way. @param {HTMLElement} line */
+  /** Puts a line after all that has arrived and before what is on its way. @param {HTMLElement} line */
   #place(line) {
     const next = this.#outgoing[0]?.line ?? null;
     this.#items.insertBefore(line, next && (dayOver(next) ?? next));
   }
 
-  /** What is on its way stands as it will stand, so that nothing moves when it has come. */
+  /** Lines on their way get their final day and head, so that nothing moves when they arrive. */
   #arrange() {
     let [before, isInterrupted] = [/** @type {Said | null} */ (this.#last), this.#isInterrupted];
     for (const { line, message } of this.#outgoing) {
@@ -198,7 +198,7 @@ export class RoomView extends EventTarget {
   }
 
   /**
-   * A line's day, if it is the first of it, and whether it needs a head.
+   * Sets a line's day, if it is the first of the day, and whether it needs a head.
    * @param {HTMLElement} line @param {Said} message @param {Said | null} before @param {boolean} isInterrupted
    */
   #fit(line, message, before, isInterrupted) {
@@ -217,7 +217,7 @@ export class RoomView extends EventTarget {
     this.#arrange();
   }
 
-  /** What moves, or is old, is not read aloud. @param {() => void} change */
+  /** Makes a change that a screen reader does not read aloud: old lines, or lines that move. @param {() => void} change */
   #unannounced(change) {
     this.log.setAttribute("aria-live", "off");
     change();
@@ -235,7 +235,7 @@ export class RoomView extends EventTarget {
       const { messages, hasOlder } = await this.#room.history({ before: this.#first?.id });
       this.#prepend(messages, hasOlder);
     } catch (caught) {
-      // The room's `error` event tells; the button stays, to try again.
+      // The room's `error` event shows it; the button stays, to try again.
       if (!(caught instanceof ChatError)) throw caught;
     }
     say(this.#older, "older");
@@ -244,7 +244,7 @@ export class RoomView extends EventTarget {
     if (!this.#older.hidden && this.#first && !this.signal.aborted) this.#sight.observe(this.#older);
   }
 
-  /** What one looks at stays where it is: as far from the end as before. @param {Message[]} messages @param {boolean} hasOlder */
+  /** Keeps what the reader looks at in place: as far from the end as before. @param {Message[]} messages @param {boolean} hasOlder */
   #prepend(messages, hasOlder) {
     const fromEnd = this.log.scrollHeight - this.log.scrollTop;
     this.#unannounced(() => {
@@ -261,7 +261,7 @@ export class RoomView extends EventTarget {
     this.#keepAtEnd();
   }
 
-  /** The first line was made without knowing what stands before it. @param {Message} before @param {Message} first */
+  /** Corrects the first line, now that the line before it is known. @param {Message} before @param {Message} first */
   #mend(before, first) {
     const line = this.#items.querySelector(".message");
     if (dayOf(before) === dayOf(first)) this.#items.querySelector(".day")?.remove();
@@ -292,7 +292,7 @@ export class RoomView extends EventTarget {
     this.#keepAtEnd();
   }
 
-  /** Those who leave come without a profile, so names are remembered. @param {Id} id @param {Profile} [profile] */
+  /** Remembers names: a leave has no profile. @param {Id} id @param {Profile} [profile] */
   #name(id, profile) {
     const name = profile?.nickName || profile?.username;
     if (name) this.#names.set(String(id), name);
@@ -338,7 +338,7 @@ function dayOf({ createTime }) {
   return new Date(createTime).toDateString();
 }
 
-/** The day that stands over a line. @param {HTMLElement} line */
+/** The day above a line. @param {HTMLElement} line */
 function dayOver({ previousElementSibling: day }) {
   return day?.classList.contains("day") ? day : null;
 }

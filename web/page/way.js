@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Where the page talks to: the local run that serves it, or, by `?ws=wss://…&http=https://…`, a deployment. And where its
+ * What the page connects to: the local run that serves it, or a deployment, by `?ws=wss://…&http=https://…`. And where its
  * tokens come from.
  */
 import { urlOf } from "./dom.js";
@@ -11,7 +11,7 @@ import { urlOf } from "./dom.js";
 
 const HISTORY = "chat-history/list";
 
-/** Of the query, what is no address of its protocols; null if all is well. @param {URLSearchParams} query */
+/** The first address of the query that is missing or has a wrong protocol; null if all are right. @param {URLSearchParams} query */
 export function badAddress(query) {
   const wanted = { ws: ["wss:", "ws:"], http: ["https:", "http:"] };
   for (const [name, protocols] of Object.entries(wanted)) {
@@ -31,7 +31,7 @@ export function deployment(query) {
   return { url: ws, historyUrl, hosts, token: async (given) => given };
 }
 
-/** Of the run that serves the page: it signs a token for whoever asks. @param {Identity} identity @returns {Promise<Way>} */
+/** For the local run that serves the page: it signs a token for whoever asks. @param {Identity} identity @returns {Promise<Way>} */
 export async function localRun({ userId, name, picture }) {
   const { webSocketPath, connectionLifetimeMs } = await (await fetch("/local/endpoints")).json();
   const claims = { userId: toId(userId), username: name, nickName: name, headPic: picture, rooms: "*" };
@@ -53,7 +53,7 @@ export async function localRun({ userId, name, picture }) {
   };
 }
 
-/** The server's rule: digits that a number holds exactly are that number. @param {string} text @returns {Id} */
+/** The server's rule: a string of digits that a number holds exactly is that number. @param {string} text @returns {Id} */
 export function toId(text) {
   return /^(0|[1-9]\d*)$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text;
 }

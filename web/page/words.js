@@ -1,5 +1,5 @@
 // @ts-check
-/** Every word of the page, in both languages; and the one place that says them, so that they change with the language. */
+/** Every word of the page, in both languages. Only this file puts words into the page, so that they change with the language. */
 
 /** @typedef {Record<string, any>} Values */
 /** @typedef {Record<string, string | ((values: Values) => string)>} Words */
@@ -46,7 +46,7 @@ export const reasons = {
   },
 };
 
-/** Of the rest, a person need not know more than that it is not theirs. @param {"en" | "zh"} language @param {string} code */
+/** Of all other codes, a person only needs to know that it was not their mistake. @param {"en" | "zh"} language @param {string} code */
 function because(language, code) {
   return reasons[language][code] ?? reasons[language].internal;
 }
@@ -163,12 +163,12 @@ const languages = {
   },
 };
 
-/** What an element was last made to say. @type {WeakMap<Element, { word: string, values: Values }>} */
+/** The word that each element shows. @type {WeakMap<Element, { word: string, values: Values }>} */
 const said = new WeakMap();
 
 /** @type {"en" | "zh"} */
 let language = "en";
-/** How its people write times and days where the browser is at home. */
+/** How times and days are written: the browser's variant of the language. */
 let locale = "en";
 
 /** @param {string} word @param {Values} [values] */
@@ -177,14 +177,14 @@ export function inWords(word, values = {}) {
   return typeof text === "function" ? text(values) : text;
 }
 
-/** Says it in an element, and again when the language changes. @param {Element} element @param {string} word @param {Values} [values] */
+/** Shows a word in an element, and again when the language changes. @param {Element} element @param {string} word @param {Values} [values] */
 export function say(element, word, values = {}) {
   said.set(element, { word, values });
   element.setAttribute("data-word", word);
   element.textContent = inWords(word, values);
 }
 
-/** The same for what only a screen reader says. @param {Element} element @param {string} word @param {Values} [values] */
+/** The same for a label that only a screen reader says. @param {Element} element @param {string} word @param {Values} [values] */
 export function label(element, word, values = {}) {
   said.set(element, { word, values });
   element.setAttribute("data-label", word);
@@ -206,7 +206,7 @@ export function sayDay(time, date) {
   time.textContent = date.toLocaleDateString(locale, { dateStyle: "full" });
 }
 
-/** The one that was chosen before, or that the browser prefers. */
+/** The language that was chosen before, or that the browser prefers. */
 export function preferredLanguage() {
   const preferred = [localStorage.getItem("language") ?? "", ...navigator.languages].map((name) => name.slice(0, 2));
   return preferred.includes("zh") && !preferred.slice(0, preferred.indexOf("zh")).includes("en") ? "zh" : "en";

@@ -81,7 +81,7 @@ output() {
         "$1" <"$work/outputs.json"
 }
 sam list stack-outputs --stack-name chat --output json >"$work/outputs.json" 2>"$work/list.log"
-# The way from a request id to its cause, as the README has it.
+# The way from a request id to its cause, as docs/operate.md has it.
 sam logs --cw-log-group "$(output FunctionLogsName)" --filter '"a-request-id"' --start-time '1 hour ago' >"$work/logs.log" 2>&1 ||
     { cat "$work/logs.log" >&2; exit 1; }
 # wss://<api>.execute-api.<region>.amazonaws.com/<stage>: MiniStack serves the same under a path of its own.

@@ -13,7 +13,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// How long the first event may wait: it waits for the build of the function.
 const BUILD_PATIENCE: Duration = Duration::from_secs(900);
 
-/// A function under `cargo lambda watch`, started as the README says.
+/// A function under `cargo lambda watch`, started as docs/local.md says.
 pub struct CargoLambda {
     function: String,
     port: String,

@@ -1,4 +1,4 @@
-//! A client that does its part of the protocol, as the README describes it, whatever happens to it, and records what it
+//! A client that does its part of the protocol, as docs/protocol.md says, whatever happens to it, and records what it
 //! sees. Every frame is checked against `docs/asyncapi.yaml`.
 
 use crate::chaos::lock;

@@ -1,4 +1,4 @@
-/** Chromium, as the system has it. */
+/** The system's own Chromium. */
 import { existsSync } from "node:fs";
 import { chromium } from "playwright-core";
 
@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-/** Without a sandbox, which containers do not allow, and without calls home, which would only fail. */
+/** No sandbox, because containers do not allow one. No calls home, because they would only fail. */
 const OPTIONS = [
   "--no-sandbox",
   "--disable-quic",
@@ -23,7 +23,7 @@ export async function startBrowser() {
 }
 
 /**
- * A window of its own, with nothing kept from others, which remembers what it should not say.
+ * A window that shares nothing with others. It collects errors, warnings and dialogs, which a test wants to be none.
  * @param {BrowserContext} context
  */
 export async function openWindow(context) {

@@ -1,5 +1,5 @@
 // @ts-check
-/** What only a server that misbehaves on demand can show of the client. */
+/** How the client behaves when the server misbehaves, which a scripted server does on demand. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, describe, it } from "node:test";
@@ -12,7 +12,7 @@ import { TOKEN, answer, startScriptedServer } from "./scripted-server.js";
 /** @import { TestContext } from "node:test" */
 /** @import { ChatOptions, Message, Page } from "../chat-client.js" */
 
-// A promise that nobody looks at must not end the process of somebody who uses this.
+// A rejected promise that nobody handles must not end an application's process.
 /** @type {unknown[]} */ const unhandled = [];
 process.on("unhandledRejection", (reason) => unhandled.push(reason));
 after(() => assert.deepEqual(unhandled, []));
@@ -194,7 +194,7 @@ describe("a connection", { concurrency: true }, () => {
     await assert.rejects(strict.connect(), { code: "disconnected" });
     assert.deepEqual([strict.state, willRetry.at(-1)], ["disconnected", false]);
 
-    // Cut while a token for the next connection is on its way.
+    // Cut the connection while a token for the next one is on its way.
     let asked = 0;
     const getToken = () => (asked++ === 0 ? TOKEN : /** @type {Promise<string>} */ (new Promise(() => {})));
     const done = make(test, server, { lifetimeMs: 100, getToken });
@@ -280,7 +280,7 @@ describe("a connection before its end", { concurrency: true }, () => {
     const { client, server } = await start(test, { lifetimeMs: 200 });
     const rooms = [client.room(1), client.room(2)];
     await Promise.all(rooms.map((room) => room.join()));
-    // The second room holds the change up, while the first one has been entered twice.
+    // The second room delays the swap; by then the first one was entered on both connections.
     server.answer = (frame, peer) => peer !== server.peers[0] && frame.chatroomId === 2;
     await until(() => server.peers[1]?.rooms.has("1"));
     await rooms[0].leave();
@@ -296,7 +296,7 @@ describe("a connection before its end", { concurrency: true }, () => {
     server.answer = (frame, peer) => peer === first && frame.action === "sendMessage";
     const sent = room.send("never answered");
     await until(() => server.peers[1]?.rooms.has("1"));
-    // A room is entered on the second one alone once that has taken over.
+    // Once the second connection has taken over, a room is entered on it alone.
     for (let id = 2; ; id++) {
       await client.room(id).join();
       if (!first.rooms.has(String(id))) break;
@@ -440,7 +440,7 @@ describe("messages", { concurrency: true }, () => {
     server.peer.socket.terminate();
     await until(() => !room.joined);
     for (let n = 0; n < 250; n++) server.say(1, { isPushed: false, ageMs: 60_000 });
-    // Something newer is there before the first page is, and everything is old by then.
+    // A newer message arrives before the first page, and by then all of them are old.
     server.answerHistory = () => {
       server.answerHistory = () => false;
       server.say(1);
@@ -453,7 +453,7 @@ describe("messages", { concurrency: true }, () => {
   it("are not passed over by an answer that was true when it was asked for, and took long", async (test) => {
     const { server, seen } = await entered(test);
     const hole = server.count(1);
-    // The hole can be filled for a second or two yet; what the history saw is told only after that.
+    // The hole can still be filled for a second or two; the history's answer is sent only after that.
     server.answerHistory = (response) => {
       server.answerHistory = () => false;
       const { id, content, chatroomId, senderId, createTime, sender } = above;
@@ -498,7 +498,7 @@ describe("messages", { concurrency: true }, () => {
       return true;
     };
     await room.join();
-    // A hole makes it look at everything it holds.
+    // Because of the hole the client goes through everything that it holds.
     server.count(1);
     server.say(1);
     await until(() => server.asked.length >= 1);
@@ -693,7 +693,7 @@ describe("sending", { concurrency: true }, () => {
     const refused = assert.rejects(other.send("to both", options), { code: "notAllowed" });
     assert.equal((await room.send("to both", options)).id, 1);
     await refused;
-    // The broadcast is there before the other room's answer.
+    // The push arrives before the other room's answer.
     const held = server.answer;
     /** @type {any[]} */ const open = [];
     server.answer = (frame) => frame.chatroomId === 2 && frame.action === "sendMessage" && open.push(frame) > 0;
@@ -773,7 +773,7 @@ describe("a room", { concurrency: true }, () => {
     room.join().catch(() => {});
     await until(() => open.length === 1);
     const left = room.leave();
-    // Every frame before this one has been seen then.
+    // By then every earlier frame was handled.
     await client.room(2).join();
     assert.equal(open.length, 1);
     reply(open[0]);
@@ -791,7 +791,7 @@ describe("a room", { concurrency: true }, () => {
     const { client, server } = await start(test, { lifetimeMs: 300 });
     const rooms = [client.room(1), client.room(2)];
     await Promise.all(rooms.map((room) => room.join()));
-    // The second room holds the change up, so that the first one is left on both.
+    // The second room delays the swap, so that the first one is left on both connections.
     /** @type {any[]} */ const open = [];
     server.answer = (frame, peer) => {
       if (frame.action === "leaveRoom") return open.push({ ...frame, peer }) > 0;
@@ -905,7 +905,7 @@ describe("a room", { concurrency: true }, () => {
   });
 });
 
-/** One after the other: they change what all clients in this process see. */
+/** One after the other, because they change globals of this process. */
 describe("a client in a strange world", () => {
   it("connects at once when the browser is back online, or awake", async (test) => {
     const [window, document] = [new EventTarget(), Object.assign(new EventTarget(), { hidden: false })];
@@ -927,11 +927,11 @@ describe("a client in a strange world", () => {
 
     document.hidden = true;
     document.dispatchEvent(new Event("visibilitychange"));
-    // Every frame before this one has been seen then.
+    // By then every earlier frame was handled.
     await client.room(1).join();
     assert.equal(server.frames("ping").length, 0, "not while nobody looks");
 
-    // An hour asleep: the connection looks open, and nobody is there any more.
+    // After an hour asleep the connection looks open, but the server is gone.
     server.answer = () => true;
     const lost = next(client, "disconnected");
     document.hidden = false;
@@ -977,7 +977,7 @@ describe("a client in a strange world", () => {
 
   it("waits longer and longer, at random, and begins anew after a good connection", async (test) => {
     const server = await startScriptedServer(test);
-    // As the history answers 400 to the question whether the token is good, it is.
+    // The history answers 400 without a room: so the token is good.
     server.refusal = 503;
     const client = make(test, server);
     let jump = 0;
@@ -1006,7 +1006,7 @@ describe("a client in a strange world", () => {
     server.answer = ({ action, requestId }, peer) => {
       if (action !== "sendMessage") return false;
       asked.push(performance.now());
-      // More often than a failing server would be asked.
+      // More often than the client asks a failing server.
       if (asked.length > 12) return false;
       peer.push({ type: "error", action, requestId, code: "rateLimited", message: "…", retryAfterMs: 20 });
       return true;
@@ -1022,7 +1022,7 @@ describe("a client in a strange world", () => {
     it(`does not flood a server that says it may come back after ${JSON.stringify(retryAfterMs)}`, async (test) => {
       const { client, room, server } = await entered(test, { pingIntervalMs: 60_000 });
       const isLong = Number(retryAfterMs) > 0;
-      // Else its own, which begins with half a second for a send, and a quarter for the rest.
+      // Otherwise the client's own wait, which begins with half a second for a send and a quarter for the rest.
       const expected = isLong ? [300_000, 300_000, 300_000] : [500, 250, 250];
       replace(test, Math, { random: () => 0.5 });
       /** @type {number[]} */ const waits = [];
@@ -1063,7 +1063,7 @@ describe("a client in a strange world", () => {
 
   it("enters a room when it is told to, if it asked too often", async (test) => {
     const { client, server } = await start(test);
-    // A wait of its own would be longer than the test may take.
+    // The client's own wait would be longer than the test may take.
     replace(test, Math, { random: () => 1_000 });
     let refusals = 0;
     server.answer = ({ action, requestId }, peer) => {
@@ -1122,12 +1122,12 @@ describe("a client in a strange world", () => {
     server.peer.socket.terminate();
     const asked = server.asked.length;
     await until(() => server.asked.length >= asked + 2);
-    // What is asked after this is final.
+    // What the history says from now on is final.
     server.answerHistory = () => {
       jump += 11_000;
       server.answerHistory = () => false;
     };
-    // Asking on would be seen: it waits for 40 ms at most.
+    // Another request would be noticed: the client waits for 40 ms at most.
     for (let before = -1; before !== server.asked.length; await pause(300)) before = server.asked.length;
     const askedAtLast = server.asked.length;
     server.say(1);
@@ -1195,7 +1195,7 @@ it("leaves no rejection unhandled where nobody looks at a promise", async (test)
   client.disconnect();
   void room.leave();
   void client.room(2).send("nowhere");
-  // What is unhandled is told after the microtasks of a turn.
+  // Node reports unhandled rejections after the microtasks of a turn.
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(unhandled, []);
 });

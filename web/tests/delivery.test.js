@@ -15,7 +15,7 @@ import { startNetwork } from "./network.js";
 
 /** API Gateway's two hours, shortened. */
 const LIFETIME_SECONDS = 6;
-/** What the client is told of it, so that a busy machine has the time that two hours leave. */
+/** What the client takes for the lifetime. It is shorter still, so that a busy machine has time for the swap. */
 const LIFETIME_MS = 3_000;
 
 let rooms = 0;
@@ -167,7 +167,7 @@ describe("a client", { concurrency: true }, () => {
     const tokens = [await run.token({ userId: 71 }), "ran.out"];
     const getToken = () => tokens.shift() ?? run.token({ userId: 71 });
     const client = user(test, run, 71, { getToken, lifetimeMs: 200 });
-    // The second connection is refused its token, so that is the one at hand; the first connection stays.
+    // The server refuses the second connection's token, which the client holds from then on; the first connection stays.
     const { code } = await next(client, "error");
     assert.deepEqual([code, client.state], ["refused", "connected"]);
     assert.deepEqual((await client.room("renewed").history()).messages, []);

@@ -1,8 +1,8 @@
-/** Waiting for what must come, and noting what does. */
+/** Waits for events that must come, and collects those that do. */
 
 /** @import { ChatRoom, Message, Presence } from "../chat-client.js" */
 
-/** How long is waited for what must come. Nothing passes by waiting this long. */
+/** How long to wait for an event that must come. No test passes by waiting this long. */
 const PATIENCE_MS = 60_000;
 
 /** What a room gives out from here on. @param {ChatRoom} room */

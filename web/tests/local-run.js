@@ -1,4 +1,4 @@
-/** The local run, started for a test as its user would. */
+/** Starts the local run for a test, the way a user would. */
 import { execFileSync, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
@@ -9,7 +9,7 @@ const timeoutMs = 60_000;
 /** @typedef {Awaited<ReturnType<typeof startLocalRun>>} LocalRun */
 
 /**
- * Builds what is not built, and starts it on free ports with nothing kept.
+ * Builds it if need be, and starts it on free ports, in memory.
  * @param {{ lifetimeSeconds?: number, idleSeconds?: number, parameters?: Record<string, string> }} [options]
  */
 export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters = {} } = {}) {
@@ -61,7 +61,7 @@ export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters =
 
 /** @type {string | undefined} */ let built;
 
-/** With the features of the whole workspace, as its own tests build it: else everything would be built again. */
+/** Builds with the features of the whole workspace, as the Rust tests do; otherwise everything would be built again. */
 function program() {
   if (built) return built;
   const environment = { cwd: root, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] };

@@ -1,10 +1,10 @@
-/** A network between a client and a server, which can be cut, or go silent. */
+/** A network between a client and a server that can be cut or go silent. */
 import { connect, createServer } from "node:net";
 
 /** @typedef {Awaited<ReturnType<typeof startNetwork>>} Network */
 
 /**
- * Passes every connection on to the address, until the test ends.
+ * Forwards every connection to the address, until the test ends.
  * @param {import("node:test").TestContext} test @param {string} address Such as `http://127.0.0.1:3000`
  */
 export async function startNetwork(test, address) {
@@ -49,11 +49,11 @@ export async function startNetwork(test, address) {
       state = "cut";
       for (const socket of sockets) socket.resetAndDestroy();
     },
-    /** Connections stay, and nothing arrives any more: not even that they end. */
+    /** Connections stay open, but nothing arrives any more, not even their end. */
     silence() {
       state = "silent";
     },
-    /** What the client says arrives, and no answer. */
+    /** What the client sends arrives, but no answer comes back. */
     deafen() {
       state = "deaf";
     },

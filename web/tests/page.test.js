@@ -1,5 +1,5 @@
 // @ts-check
-/** The page in a browser, as people use it, and as somebody hostile would. */
+/** The page in a browser, used by people and by attackers. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -155,7 +155,7 @@ describe("the page", () => {
       await send(page, word);
       const line = page.locator(".mine[data-id]:not(.sending)", { hasText: word });
       await line.waitFor();
-      // Its event comes after or before the answer; the next message follows both.
+      // The event may come before or after the answer; the next message comes after both.
       await eventually(() => line.count(), 1);
     }
     await eventually(() => texts(page), ["first", "second", "third"]);
@@ -175,7 +175,7 @@ describe("the page", () => {
     const room = fresh();
     const { page } = await enter(test, { room, id: 34 });
     await choose(page, "Image");
-    // The page lets it pass, and the server does not.
+    // The page accepts it, but the server does not.
     await send(page, `https://example.com/${"x".repeat(2_100)}`);
     await page.locator(".failed").waitFor();
     await page.getByRole("alert").getByText(`Room ${room}: this cannot be sent`).waitFor();
@@ -214,7 +214,7 @@ describe("the page", () => {
     const table = protocol.split("| `code` | what it means |")[1].split("\n\n")[0];
     const ofServer = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, code]) => code);
     const ofClient = [...code.matchAll(/new ChatError\("(\w+)"/g)].map(([, code]) => code);
-    // They say that a program is wrong, which is all that a person need know.
+    // These codes mean a mistake in a program; a person needs no word for each.
     const faults = ["unknownAction", "gone", "badFrame", "badResponse"];
     const codes = [...new Set([...ofServer, ...ofClient])].filter((code) => !faults.includes(code));
     assert.ok(codes.length > 12, `${codes}`);
@@ -341,7 +341,7 @@ describe("the page", () => {
     const { page, complaints } = await enter(test, { room });
     await page.locator("[data-id]").first().waitFor();
     const log = page.getByRole("log");
-    // What stands at the top of the window must stand there after older messages came in above it.
+    // The line at the top of the window must stay there when older messages are inserted above it.
     const jump = await log.evaluate(async (log) => {
       const { top: edge } = log.getBoundingClientRect();
       const lines = () => [...log.querySelectorAll("[data-id]")];
@@ -478,7 +478,7 @@ describe("the page", () => {
   ])) {
     it(`has nothing that an accessibility scan finds, ${name}`, async (test) => {
       const room = fresh();
-      // axe is put into the page, which the page's own policy would refuse.
+      // The page's own policy would refuse axe, which is injected into the page.
       const { page } = await openPage(test, run.page, { ...options, bypassCSP: true });
       await scan(page, "coming in");
       await comeIn(page, { room });

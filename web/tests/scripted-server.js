@@ -12,9 +12,9 @@ import { WebSocketServer } from "ws";
 /** @typedef {{ socket: WebSocket, token: string, frames: any[], rooms: Set<string>, push(frame: unknown): void }} Peer */
 
 const KINDS = ["text", "image", "file"];
-/** The real clock, whatever a test makes of it for the client. */
+/** The real clock, even if a test changes the client's. */
 const now = Date.now.bind(Date);
-/** What the token of these tests says: user 7. */
+/** The token of these tests, of user 7. */
 export const TOKEN = `e30.${Buffer.from(JSON.stringify({ userId: 7 })).toString("base64url")}.x`;
 
 /**

@@ -1,5 +1,5 @@
 // @ts-check
-/** What a frontend takes from here: one small file, and types that say what it does. */
+/** What a frontend copies: one small file and its types. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -54,7 +54,7 @@ it("has types in an application that is strict, made as Vite makes one", async (
     noUnusedParameters: true,
     erasableSyntaxOnly: true,
     noUncheckedSideEffectImports: true,
-    // Vite's template looks away here.
+    // Vite's template says true and so does not check the types of libraries.
     skipLibCheck: false,
     types: [],
   };

@@ -18,7 +18,7 @@ const ROOMS = ["one", "two"];
 const LIFETIME_SECONDS = 8;
 /** How long a network may be broken, in ms. */
 const BROKEN_MAX = 3_000;
-/** Who has so many messages waiting in a room says nothing more; the client would refuse it at 100. */
+/** A client with so many unsent messages in a room sends no more; it would refuse at 100. */
 const PATIENT_MAX = 80;
 
 /** @type {(() => unknown)[]} */ const last = [];
@@ -33,7 +33,7 @@ for (const { network } of people) network.up();
 await Promise.all(people.flatMap(({ sends }) => sends));
 
 for (const room of ROOMS) {
-  // Whatever was counted is seen by everybody once something newer is there.
+  // Once a newer message is there, everybody sees every message before it.
   const { id } = await people[0].client.room(room).send("the end");
   counts.sent += 1;
   for (const { name, seen } of people) {

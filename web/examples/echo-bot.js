@@ -9,7 +9,7 @@ const WebSocket = globalThis.WebSocket ?? (await import("ws").catch(explain)).de
 const client = new ChatClient({
   url: new URL("/dev", address.replace(/^http/, "ws")).href,
   historyUrl: new URL("/chat-history/list", address).href,
-  // Against a deployment, sign one: cargo run -- token --user echo --secret-file secret.txt
+  // Against a deployment, sign one: cargo run -p ops -- token echo --rooms '*' < secret.txt
   getToken: async () => {
     const body = JSON.stringify({ userId: "echo", nickName: "Echo", rooms: "*" });
     const response = await fetch(new URL("/local/token", address), { method: "POST", body });

@@ -33,6 +33,7 @@ FIRST = ["README.md", "docs/local.md", "docs/client.md", "docs/protocol.md"]
 SAYS = {
     "curl -s -d": r'{"token":"ey[^"]+"}',
     "TOKEN=": r"HTTP/1\.1 200 OK",
+    "cargo run -p ops -- --help": r"disconnect-user.*erase-user",
     "cargo run -p ops -- --local check": r"ok +message.*\"content\":.*nothing was done.*connections ended: 0",
     "cargo run -- invoke": r'"statusCode": 200.*{\\"type\\":\\"ack\\",\\"action\\":\\"sendMessage\\".*"statusCode": 200',
     "cp .env.example": r'{"body":"{\\"type\\":\\"ack\\",\\"action\\":\\"sendMessage\\".*"statusCode":200}',
@@ -44,6 +45,8 @@ SYSTEM = "cargo run"
 MORE_SYSTEMS = {"cargo run -- --port 4000": "http://127.0.0.1:4000/"}
 
 AWS = "it needs an AWS account"
+# What such a block speaks to.
+NEEDS_AWS = re.compile(r"^(eval \"\$\()?(aws|sam|cargo lambda) |^CHAT_TARGET=aws |--stack |^LIVE=", re.MULTILINE)
 STEP = "it is a step of .ci/run"
 LONG = "it takes longer than CI has"
 # Blocks that are not run here: by document and chapter (all blocks of it), or by how they begin.
@@ -66,6 +69,7 @@ BLOCKS = {
     "npm --prefix web ci\n": STEP,
     "cargo test --workspace --test faults": "`cargo test --workspace` runs it, which is a step of .ci/run",
     "node --experimental-websocket web/examples/echo-bot.js": "it does not end; web/tests/examples.test.js starts it by this line",
+    "cargo run -p ops -- token": "it needs a deployment's secret",
     "sam build DefaultFunction": "it needs Docker",
     ".ci/fuzz": "five minutes; what it once found is tried by `cargo test --workspace`",
     ".ci/run": "it runs this",
@@ -121,13 +125,16 @@ def sort() -> list[tuple[Block, str | None]]:
     for document in documents():
         for block in blocks(document):
             runs = block.text.strip() == SYSTEM or one_of(MORE_SYSTEMS, block, used) or one_of(SAYS, block, used)
-            chapters = [] if runs else [key for key in ((document, block.chapter), (document, None)) if key in CHAPTERS]
-            used.update(chapters)
-            reason = CHAPTERS[chapters[0]] if chapters else None
-            if begins := None if reason else one_of(BLOCKS, block, used):
+            reason = None
+            if begins := one_of(BLOCKS, block, used):
                 reason = BLOCKS[begins]
+            elif not runs and (chapters := [key for key in ((document, block.chapter), (document, None)) if key in CHAPTERS]):
+                used.update(chapters)
+                reason = CHAPTERS[chapters[0]]
             if not reason and not runs:
                 sys.exit(f"{document} has a block that tests/documents.py does not know: {block.begins}")
+            if reason == AWS and not NEEDS_AWS.search(block.text):
+                sys.exit(f"{document} has a block that needs no AWS account: {block.begins}")
             sorted_.append((block, reason))
     if unused := {*CHAPTERS, *BLOCKS, *SAYS, *MORE_SYSTEMS} - used:
         sys.exit(f"no document has such a block any more: {unused}")

@@ -68,7 +68,7 @@ fn tell_dollars(report: &mut Report, counted: &Counted, cpu: SendCpu) -> Result<
     report.paragraph(format!(
         "In dollars, at AWS's prices of {}, on demand, without the free tier: a million `sendMessage` with a `clientMessageId`, each of 100 \
          characters, in a room of so many. *API Gateway* counts the frame in, the ack, and a push for each member; *Lambda* is `send-message` with \
-         {memory} MB on arm64, for as long as the CPU measured here and a wait of {} ms for DynamoDB and {} ms for a post make it; *telemetry* is the access log and one \
+         {memory} MB on arm64, for as long as the CPU measured here and a wait of {} ms for DynamoDB and {} ms for a post make it; *telemetry* is the access log, the function's line and one \
          trace in twenty. Above the first billion messages of a month API Gateway asks less.",
         prices::AS_OF,
         model::DYNAMODB_LATENCY.as_millis(),

@@ -23,6 +23,9 @@ const TRACED: f64 = 0.05;
 /// About how many bytes a line of API Gateway's access log has, in the template's format.
 const ACCESS_LOG_BYTES: f64 = 450.0;
 
+/// About how many bytes the line of a send has in the functions' log. A test holds it against the real line.
+const INVOCATION_LINE_BYTES: f64 = chat_tests::INVOCATION_LINE_BYTES as f64;
+
 /// What an invocation does, besides using CPU.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits {
@@ -75,6 +78,6 @@ pub fn frame(usage: &Usage, memory: u64, cpu: Duration, post_cpu: Duration) -> D
         lambda: lambda(memory, duration(memory, cpu, post_cpu, waits)),
         dynamodb: usage.read_units * prices::READ_UNITS + usage.write_units * prices::WRITE_UNITS,
         traffic: usage.posted_bytes as f64 * 1e6 / 1e9 * prices::GB_OUT,
-        telemetry: TRACED * prices::TRACES + ACCESS_LOG_BYTES * 1e6 / 1e9 * prices::LOG_GB,
+        telemetry: TRACED * prices::TRACES + (ACCESS_LOG_BYTES + INVOCATION_LINE_BYTES) * 1e6 / 1e9 * prices::LOG_GB,
     }
 }

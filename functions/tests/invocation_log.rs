@@ -1,6 +1,6 @@
 //! The line that a function writes for each invocation, read back from the binary.
 
-use chat_tests::{Lambda, Server, enter, ghost, open, room, sample};
+use chat_tests::{INVOCATION_LINE_BYTES, Lambda, Server, enter, ghost, open, room, sample};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_send-message");
@@ -35,6 +35,10 @@ async fn a_line_says_what_an_invocation_did_and_nothing_of_what_was_said() {
     let log = log_with("metrics").await;
     let [sent, refused] = <[Value; 2]>::try_from(lines(&log)).expect("a line for each");
     let event = sample("send-message");
+    // On AWS these two are longer: `chat-SendMessageFunction-0123456789ab` and a UUID.
+    let longer = (37 - "function".len()) + (36 - "request-7".len());
+    let bytes = sent.to_string().len() + longer;
+    assert!(bytes.abs_diff(INVOCATION_LINE_BYTES) < 50, "{bytes} bytes");
     assert_eq!(
         (&sent["function"], &sent["requestId"], &sent["level"]),
         (&json!("function"), &json!("request-7"), &json!("INFO"))

@@ -14,6 +14,10 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, watch};
 
+/// About how many bytes the line has that `send-message` writes for an invocation, with a function's name and a request
+/// id as long as Lambda's. What such lines cost is computed from it.
+pub const INVOCATION_LINE_BYTES: usize = 700;
+
 /// Lambda's side of the runtime API (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>): starts the
 /// real binary of a function and has it serve events.
 pub struct Lambda {

@@ -40,7 +40,7 @@ pub use function::{REQUEST_ID, frame, function_of, invoke, page, sample, websock
 pub use held::{Held, HeldHandshakes, enter, held, lost_device, open, remember};
 pub use ids::{caller, device_of, fresh, ghost, room, user};
 pub use interleaving::{Interleaved, Interleaving, Orders};
-pub use lambda::Lambda;
+pub use lambda::{INVOCATION_LINE_BYTES, Lambda};
 pub use log::logged;
 pub use management::Management;
 pub use meter::{Meter, TYPICAL_TEXT, Usage, fill, talk};

@@ -13,7 +13,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a function finds in its environment: what the template says, and where things are in this run.
+/// A function's environment: the template's variables, and the addresses of this run.
 pub(crate) fn environment(spec: &FunctionSpec, dynamodb_url: &str, management_url: &str) -> BTreeMap<String, String> {
     let here = [
         ("AWS_REGION", REGION),
@@ -65,7 +65,7 @@ impl Functions {
         Ok(Self { built, interference })
     }
 
-    /// Invokes a function as Lambda would: its time-out ends it, and neither error nor panic reaches the caller.
+    /// Invokes a function as Lambda would. Its time-out ends it, and the caller sees neither its error nor its panic.
     pub async fn invoke(&self, id: &str, request_id: &str, event: Value) -> Result<Value, InvocationFailed> {
         let built = self.built.get(id).ok_or_else(|| InvocationFailed(format!("there is no function {id}")))?;
         match &self.interference {

@@ -16,7 +16,7 @@ use url::form_urlencoded;
 const WEBSOCKET_API: &str = "localwsapi";
 const HTTP_API: &str = "localhttpa";
 
-/// An id like API Gateway's: 11 random bytes for a connection, with the `=` that a caller must not trip over.
+/// An id like API Gateway's: 11 random bytes for a connection. It ends in `=`, which callers must encode.
 pub fn new_connection_id() -> String {
     BASE64_URL_SAFE.encode(rand::random::<[u8; 11]>())
 }
@@ -25,7 +25,7 @@ pub fn new_request_id() -> String {
     BASE64_STANDARD.encode(rand::random::<[u8; 11]>())
 }
 
-/// The headers of a request in the shape of REST and WebSocket events: one value each, and all values each.
+/// A request's headers as REST and WebSocket events have them: once with one value each, once with all values.
 fn headers(headers: &HeaderMap) -> (Value, Value) {
     let (mut single, mut multi) = (Map::new(), Map::new());
     for name in headers.keys() {
@@ -37,12 +37,12 @@ fn headers(headers: &HeaderMap) -> (Value, Value) {
     (Value::Object(single), Value::Object(multi))
 }
 
-/// A header's value as text, whatever bytes a client put into it.
+/// A header's value as text, even if its bytes are not UTF-8.
 fn text(value: &HeaderValue) -> Cow<'_, str> {
     String::from_utf8_lossy(value.as_bytes())
 }
 
-/// Header names arrive in lower case here; WebSocket events spell them as browsers do.
+/// The name as WebSocket events spell it, which is how browsers do. Here names arrive in lower case.
 fn canonical(name: &str) -> String {
     let word = |word: &str| match word {
         "websocket" => "WebSocket".into(),
@@ -73,7 +73,7 @@ fn request_time(at: Timestamp) -> String {
     moment.format("%d/%b/%Y:%H:%M:%S +0000").to_string()
 }
 
-/// What every WebSocket event says of its connection.
+/// The part of a WebSocket event that describes the connection.
 fn context(connection: &Connection, stage: &str, route_key: &str, event_type: &str) -> Map<String, Value> {
     let at = now();
     let request_id = new_request_id();
@@ -98,12 +98,12 @@ fn context(connection: &Connection, stage: &str, route_key: &str, event_type: &s
     context
 }
 
-/// The ARN that an authorizer is asked about for a handshake.
+/// The ARN of a handshake, which the authorizer is asked about.
 pub fn connect_arn(stage: &str) -> String {
     format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{WEBSOCKET_API}/{stage}/$connect")
 }
 
-/// What the authorizer is asked before `$connect`.
+/// The authorizer's event before `$connect`.
 pub fn authorize_handshake(
     connection: &Connection,
     stage: &str,
@@ -179,7 +179,7 @@ impl HttpRequest<'_> {
         format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{HTTP_API}/$default/{}{}", self.method, self.path)
     }
 
-    /// What an authorizer of payload format 1.0 is asked.
+    /// The authorizer's event in payload format 1.0.
     pub fn authorize(&self, identity_headers: &[String]) -> Value {
         let (single, _) = headers(self.headers);
         let (query, _) = query_maps(&query(self.query));

@@ -30,15 +30,15 @@ pub async fn serve(
     }
     let (request, _) = request.into_parts();
     let headers = request.headers.clone();
-    // A client that hangs up must not kill the function half way: on AWS it would not either.
+    // On AWS a function runs on when its client hangs up, so it does here.
     let worker = Arc::clone(&gateway);
     let answer = gateway.tasks.spawn(async move { worker.call(&request, peer).await }).await;
     let answer = answer.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"));
     with_cors(cors, &headers, answer)
 }
 
-/// A path that is no route: the page's files, which are no part of the API, or its 404. API Gateway answers a preflight
-/// whatever its path is, where CORS is configured
+/// A path without a route: a file of the page, or a 404. Where CORS is configured, API Gateway answers a preflight for any
+/// path
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>); so a page sees that 404.
 pub async fn elsewhere(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let cors = &gateway.template.http.cors;
@@ -144,7 +144,7 @@ pub fn preflight(cors: &Cors, method: &Method, request: &HeaderMap) -> Option<Re
     Some(with_cors(cors, request, response))
 }
 
-/// Lets a page of an allowed origin read the answer; others get it without these headers, and their browser hides it.
+/// Adds the headers that let a page of an allowed origin read the answer. Without them a browser hides it from the page.
 pub fn with_cors(cors: &Cors, request: &HeaderMap, mut response: Response) -> Response {
     let Some(origin) = request.get(header::ORIGIN) else { return response };
     let any = cors.allow_origins.iter().any(|allowed| allowed == "*");

@@ -105,7 +105,7 @@ impl Sessions {
         if surplus.is_empty() {
             return Ok(());
         }
-        let frame = encode(&Reply::rejected(&self.too_many_connections()))?;
+        let frame = encode(&Reply::rejected(&self.too_many_connections()).answering(None))?;
         let ends = surplus.into_iter().map(|device| {
             let frame = &frame;
             async move {

@@ -6,7 +6,7 @@ use crate::pusher::{Frame, Posted, Pusher};
 use crate::store::{Connections, Members};
 use crate::{Failure, Fault, telemetry};
 use chat::limits::LEAVERS_PER_FRAME;
-use chat::{ConnectionId, Member, Push, Rejection, RoomId, UserId, departs};
+use chat::{ConnectionId, Member, Push, Rejection, ReplyFrame, RoomId, UserId, departs};
 use futures_util::{StreamExt, future, stream};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -164,6 +164,13 @@ fn log_failures(posted: &Posted) {
     }
 }
 
-pub(crate) fn encode(frame: &impl Serialize) -> Result<Frame, Fault> {
+/// What may be posted. A [`chat::Reply`] may not: without its envelope it has no type.
+pub(crate) trait ToClient: Serialize {}
+
+impl ToClient for Push<'_> {}
+
+impl ToClient for ReplyFrame<'_> {}
+
+pub(crate) fn encode(frame: &impl ToClient) -> Result<Frame, Fault> {
     serde_json::to_vec(frame).map(Frame::from).map_err(Fault::doing("failed to encode a frame"))
 }

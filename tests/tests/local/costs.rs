@@ -11,8 +11,9 @@ const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/counts.md")
 const INTRODUCTION: &str = "\
 # What each action takes of AWS
 
-Counted, not measured: an action of a client through the gateway, its functions and an embedded DynamoDB that says the units
-of each request as AWS does. [A test](../tests/tests/local/costs.rs) counts again and fails if a number here is another.
+Counted, not measured: an action of a client through the gateway, its functions and an embedded DynamoDB that says the
+units of each request as AWS does. [A test](../tests/tests/local/costs.rs) counts again and fails if a number here is
+another.
 It writes this page with `CHAT_WRITE_COUNTS=1 cargo test --workspace --test local costs::every_action`.
 
 One connection does each action in a room of so many connections, itself included. Texts are of 100 characters.

@@ -1,5 +1,5 @@
-//! Stands in for AWS while the binaries are measured: DynamoDB's protocol with the template's tables, and a management API
-//! with a set latency. Both also speak TLS, with a certificate made for this run.
+//! Stands in for AWS while the binaries are measured: DynamoDB's protocol with the template's tables, and a management
+//! API with a set latency. Both also speak TLS, with a certificate made for this run.
 
 use crate::functions::FLOOR;
 use anyhow::Result;

@@ -1,5 +1,5 @@
-//! The smallest possible client of the management API: hyper and the SDK's signing crate, with one socket per post in flight.
-//! It runs in its own process, so that its CPU is measured apart from ours.
+//! The smallest possible client of the management API: hyper and the SDK's signing crate, with one socket per post in
+//! flight. It runs in its own process, so that its CPU is measured apart from ours.
 
 use crate::process::cpu;
 use anyhow::{Context, Result, ensure};
@@ -64,8 +64,8 @@ impl Bare {
         Ok(Running { client, orders, answers })
     }
 
-    /// For each line on standard input, posts to all and prints the CPU it took, in nanoseconds. Uses one thread, like a
-    /// function.
+    /// For each line on standard input, posts to all and prints the CPU it took, in nanoseconds. Uses one thread, like
+    /// a function.
     pub fn run(self) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         LocalSet::new().block_on(&runtime, self.rounds())

@@ -1,5 +1,5 @@
-//! The time from a process's start to its first answer: every function's binary under Lambda's runtime API, with its calls
-//! over TLS. A function that does nothing is measured in the same run, for comparison.
+//! The time from a process's start to its first answer: every function's binary under Lambda's runtime API, with its
+//! calls over TLS. A function that does nothing is measured in the same run, for comparison.
 
 use crate::aws::{Aws, event, is_good};
 use crate::functions::{self, FLOOR};

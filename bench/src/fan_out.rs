@@ -1,5 +1,5 @@
-//! One message to many members: the binary of `send-message` against a management API that takes 15 ms for a post, beside
-//! the smallest client that does the same.
+//! One message to many members: the binary of `send-message` against a management API that takes 15 ms for a post,
+//! beside the smallest client that does the same.
 
 use crate::aws::{Aws, event, is_good};
 use crate::bare_client::Bare;

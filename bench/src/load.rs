@@ -27,8 +27,8 @@ const ARRIVAL: Duration = Duration::from_millis(10);
 /// How often memory is read.
 const READING_EVERY: Duration = Duration::from_secs(15);
 
-/// How much the memory may grow from a quarter of the time to the end. An allocator keeps some freed memory; a leak of the
-/// crowd's connections would be several times this.
+/// How much the memory may grow from a quarter of the time to the end. An allocator keeps some freed memory; a leak of
+/// the crowd's connections would be several times this.
 const GROWTH_MAX: f64 = 1.25;
 
 /// How often a client checks whether the run is over.
@@ -37,8 +37,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long after the last send a push may still be on its way to a client that stays.
 const LAST_PUSHES: Duration = Duration::from_secs(2);
 
-/// How many ids before its newest a client may lack when it vanishes. Pushes overtake each other by about as many ids as
-/// there are simultaneous sends in the room.
+/// How many ids before its newest a client may lack when it vanishes. Pushes overtake each other by about as many ids
+/// as there are simultaneous sends in the room.
 const OVERTAKING_IDS: u64 = 50;
 
 #[derive(Args)]
@@ -340,7 +340,8 @@ impl Client {
         (key, send.to_string())
     }
 
-    /// Whether every send is acknowledged and the last pushes have had their time. A message's pushes go out before its ack.
+    /// Whether every send is acknowledged and the last pushes have had their time. A message's pushes go out before its
+    /// ack.
     fn is_quiet(&self, since: Instant) -> bool {
         let all_acked = self.tally.acked.load(Ordering::Relaxed) >= self.tally.sent.load(Ordering::Relaxed);
         since.elapsed() > PATIENCE || (all_acked && since.elapsed() > LAST_PUSHES)

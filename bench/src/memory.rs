@@ -103,7 +103,8 @@ fn warm_cpu(cold: &Cold, waits: Waits, post_cpu: Duration) -> Duration {
     cold.warm_cpu.saturating_sub(post_cpu * measured_posts)
 }
 
-/// The memory that the template gives each function that somebody waits for, in MB: one that a route leads to, or the authorizer.
+/// The memory that the template gives each function that somebody waits for, in MB: one that a route leads to, or the
+/// authorizer.
 pub fn chosen() -> Result<BTreeMap<&'static str, u64>> {
     let template = functions::template()?;
     let routes = template.websocket.routes.values().map(|route| &route.function);

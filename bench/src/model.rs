@@ -34,8 +34,8 @@ pub struct Waits {
     pub posts: usize,
 }
 
-/// How long an invocation takes with this memory, in MB. While it posts, waiting and CPU overlap and the longer one counts;
-/// otherwise they add up.
+/// How long an invocation takes with this memory, in MB. While it posts, waiting and CPU overlap and the longer one
+/// counts; otherwise they add up.
 pub fn duration(memory: u64, cpu: Duration, post_cpu: Duration, waits: Waits) -> Duration {
     let share = memory.min(VCPU) as f64 / VCPU as f64;
     let rounds = waits.posts.div_ceil(posts_in_flight(memory));

@@ -23,7 +23,8 @@ pub const GB_SECOND: f64 = 0.000_013_333_4;
 pub const READ_UNITS: f64 = 0.125;
 pub const WRITE_UNITS: f64 = 0.625;
 
-/// A GB that leaves for the internet, up to the first 10 TB of a month (<https://aws.amazon.com/ec2/pricing/on-demand/>).
+/// A GB that leaves for the internet, up to the first 10 TB of a month
+/// (<https://aws.amazon.com/ec2/pricing/on-demand/>).
 pub const GB_OUT: f64 = 0.09;
 
 /// A million traces that X-Ray records, and a GB of logs (<https://aws.amazon.com/cloudwatch/pricing/>).

@@ -121,8 +121,8 @@ pub fn median(times: &mut [Duration]) -> Duration {
     quantile(times, 0.5)
 }
 
-/// The median of the ratios of pairs, each measured one right after the other. Load on the machine slows both of a pair, so
-/// their ratio stays.
+/// The median of the ratios of pairs, each measured one right after the other. Load on the machine slows both of a
+/// pair, so their ratio stays.
 pub fn median_ratio(pairs: impl IntoIterator<Item = (Duration, Duration)>) -> f64 {
     let mut ratios: Vec<_> = pairs.into_iter().map(|(time, floor)| time.as_secs_f64() / floor.as_secs_f64()).collect();
     ratios.sort_unstable_by(f64::total_cmp);

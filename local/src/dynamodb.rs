@@ -65,8 +65,8 @@ fn take(folder: &Path) -> Result<File> {
     Ok(lock)
 }
 
-/// Creates a missing table. A table that the template does not retain starts empty: the connections of an earlier run are
-/// gone.
+/// Creates a missing table. A table that the template does not retain starts empty: the connections of an earlier run
+/// are gone.
 fn prepare(database: &Database, table: &TableSpec) -> Result<()> {
     let existing = database.describe_table(request(json!({"TableName": table.name}))?).is_ok();
     if existing && !table.retained {

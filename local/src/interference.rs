@@ -18,8 +18,8 @@ pub struct Plan {
     pub deliveries: usize,
     /// What it waits for before it starts, such as the next frame of its connection.
     pub start: BoxFuture<'static, ()>,
-    /// Variables that replace the function's own, such as endpoints for this invocation only. With any of them, the function is
-    /// built again, as at a cold start.
+    /// Variables that replace the function's own, such as endpoints for this invocation only. With any of them, the
+    /// function is built again, as at a cold start.
     pub vars: Vec<(String, String)>,
     /// The function's answer is held until this resolves.
     pub answer: BoxFuture<'static, ()>,

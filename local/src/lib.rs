@@ -1,8 +1,8 @@
 //! The whole system on a laptop: `template.yaml` read, API Gateway emulated strictly, DynamoDB embedded, and the very
 //! handlers that run on Lambda.
 //!
-//! The functions' code is the deployed code. It speaks the real protocols of DynamoDB and the management API to loopback
-//! ports, and every event and reply is the JSON that Lambda would carry.
+//! The functions' code is the deployed code. It speaks the real protocols of DynamoDB and the management API to
+//! loopback ports, and every event and reply is the JSON that Lambda would carry.
 
 mod dynamodb;
 mod functions;

@@ -46,12 +46,12 @@ struct Arguments {
 enum Command {
     /// Runs one function with one event, against the DynamoDB and the connections of a run that is up
     Invoke {
-        /// The function, by the name of its folder, such as send-message
+        /// The function, by its name, such as send-message
         function: String,
         /// The event, such as events/send-message.json
         event: PathBuf,
     },
-    /// Is an operator's command: `cargo run -p ops -- disconnect-user`
+    /// Is an operator's command: `cargo run -p ops -- --local disconnect-user`
     #[command(hide = true)]
     DisconnectUser {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -105,8 +105,10 @@ async fn run(arguments: Arguments) -> Result<()> {
         return Ok(());
     }
     if let Some(Command::DisconnectUser { rest }) = arguments.command {
+        let (deployed, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|argument| argument == "--deployed");
+        let local = if deployed.is_empty() { " --local" } else { "" };
         let rest: String = rest.iter().map(|argument| format!(" {argument}")).collect();
-        bail!("operators' commands are in ops: cargo run -p ops -- --local disconnect-user{rest}");
+        bail!("operators' commands are in ops: cargo run -p ops --{local} disconnect-user{rest}");
     }
     let template = match arguments.template {
         Some(template) => template,

@@ -1,4 +1,5 @@
-//! The page and the example beside it, out of the binary (a debug build reads `web/` afresh, so that a reload shows a change).
+//! The page and the example beside it, out of the binary (a debug build reads `web/` afresh, so that a reload shows a
+//! change).
 
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};

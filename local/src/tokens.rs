@@ -45,8 +45,8 @@ impl Tokens {
         self.issue(claims)
     }
 
-    /// A token with these claims, and an expiry if they name none. Claims that `authorize` would refuse are refused here, where
-    /// the caller sees the reason.
+    /// A token with these claims, and an expiry if they name none. Claims that `authorize` would refuse are refused
+    /// here, where the caller sees the reason.
     pub fn issue(&self, mut claims: Map<String, Value>) -> Result<String> {
         claims.entry("exp").or_insert_with(|| json!(now().after(LIFETIME).seconds()));
         claims.entry("iat").or_insert_with(|| json!(now().seconds()));

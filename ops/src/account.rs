@@ -1,7 +1,7 @@
 //! Calls of AWS that only operators make.
 //!
-//! They are HTTP requests that `aws-sigv4` signs: four more SDKs, of CloudFormation, CloudWatch, SNS and Lambda, would take longer to
-//! build than all the rest.
+//! They are HTTP requests that `aws-sigv4` signs: four more SDKs, of CloudFormation, CloudWatch, SNS and Lambda, would
+//! take longer to build than all the rest.
 
 use crate::limits::CALL_TIMEOUT;
 use crate::told;

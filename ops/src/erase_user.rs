@@ -21,8 +21,8 @@ use url::form_urlencoded;
 
 /// Shuts a user out, and erases the profile, the memberships and the texts that the user sent
 ///
-/// Without --yes it only says what it would do, and what that costs. A message keeps its id, its time and its sender's id; its content
-/// is empty from then on. What was done is done: it can be repeated, and goes on after an interruption.
+/// Without --yes it only says what it would do, and what that costs. A message keeps its id, its time and its sender's
+/// id; its content is empty from then on. What was done is done: it can be repeated, and goes on after an interruption.
 #[derive(Debug, Args)]
 pub struct EraseUser {
     /// Who it is: a number or a string
@@ -141,7 +141,8 @@ impl EraseUser {
     }
 
     async fn erase(&self, parts: &Parts, user: &UserId, rooms: &[RoomId], progress: &mut Progress) -> Result<()> {
-        // A send that was under way when its connection ended is stored by then, and `$disconnect` has told the rooms who left.
+        // A send that was under way when its connection ended is stored by then, and `$disconnect` has told the rooms
+        // who left.
         sleep(Duration::from_secs(SEND_TIMEOUT_SECONDS) + ON_THE_WAY).await;
         let now = parts.tables.time().await.map_err(told)?;
         let mut pace = Pace::new(self.units_per_second.get());

@@ -17,7 +17,8 @@ use tokio::time::{Instant, sleep};
 
 /// Writes a room's history as JSON lines, oldest first: each message as the history shows it, with its sender's profile
 ///
-/// The last line on standard error says how many there were, and up to which id. A file that is there already is continued.
+/// The last line on standard error says how many there were, and up to which id. A file that is there already is
+/// continued.
 #[derive(Debug, Args)]
 pub struct ExportRoom {
     /// Which room: a number or a string
@@ -25,7 +26,8 @@ pub struct ExportRoom {
     /// Begins after this message
     #[arg(long, value_name = "ID")]
     after: Option<u64>,
-    /// Where to, instead of standard output; a file of an earlier export of the room is continued after its last whole line
+    /// Where to, instead of standard output; a file of an earlier export of the room is continued after its last whole
+    /// line
     #[arg(long, value_name = "FILE", conflicts_with = "after")]
     output: Option<PathBuf>,
 }
@@ -111,8 +113,8 @@ async fn export(parts: &Parts, room: &RoomId, output: &mut dyn Write, written: &
     }
 }
 
-/// The first message after a hole that may still be filled, and how long to wait until it cannot. Whoever goes on after that message
-/// later would miss what came into the hole.
+/// The first message after a hole that may still be filled, and how long to wait until it cannot. Whoever goes on after
+/// that message later would miss what came into the hole.
 fn fresh_hole(messages: &[Message], after: MessageId, now: Timestamp) -> Option<(usize, Duration)> {
     let mut last = after.get();
     for (at, message) in messages.iter().enumerate() {

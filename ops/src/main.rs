@@ -27,8 +27,8 @@ use target::Target;
 /// Without --stack and --local it is the deployment that the variables CONNECTIONS_TABLE, CHAT_TABLE and
 /// AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI name.
 ///
-/// Credentials are those of the environment, as for the functions: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there
-/// is one, AWS_SESSION_TOKEN. `aws configure export-credentials --format env` prints them.
+/// Credentials are those of the environment, as for the functions: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
+/// and, if there is one, AWS_SESSION_TOKEN. `aws configure export-credentials --format env` prints them.
 #[derive(Parser)]
 #[command(name = "ops", version)]
 struct Arguments {

@@ -14,7 +14,8 @@ impl Pace {
         Self { per_second: f64::from(per_second), free: Instant::now(), taken: 0.0 }
     }
 
-    /// Notes what was taken. The next [`turn`](Self::turn) comes when it is paid for: what was not used before is not saved up.
+    /// Notes what was taken. The next [`turn`](Self::turn) comes when it is paid for: what was not used before is not
+    /// saved up.
     pub fn take(&mut self, units: f64) {
         self.taken += units;
         self.free = self.free.max(Instant::now()) + Duration::from_secs_f64(units / self.per_second);

@@ -1,4 +1,5 @@
-//! Secrets come by a variable or by standard input. An argument would stand in the list of processes and in the shell's history.
+//! Secrets come by a variable or by standard input. An argument would stand in the list of processes and in the shell's
+//! history.
 
 use anyhow::{Context, Result, ensure};
 use chat_aws::Vars;

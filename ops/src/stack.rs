@@ -63,8 +63,8 @@ impl Stack {
         self.outputs.get(name).map(String::as_str)
     }
 
-    /// What the outputs say goes before the environment, which may be about another deployment. Only where all of AWS is elsewhere, as
-    /// on an emulator, its management API is where the environment says.
+    /// What the outputs say goes before the environment, which may be about another deployment. Only where all of AWS
+    /// is elsewhere, as on an emulator, its management API is where the environment says.
     pub fn vars(&self, vars: Vars) -> Vars {
         const MANAGEMENT: &str = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI";
         let is_elsewhere = vars.optional("AWS_ENDPOINT_URL").is_some() && vars.optional(MANAGEMENT).is_some();

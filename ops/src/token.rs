@@ -13,8 +13,8 @@ use std::time::Duration;
 
 /// Signs a token for a user with a deployment's secret
 ///
-/// The secret comes by the variable TOKEN_SECRET, or by standard input: `ops token 7 < secret.txt`. The token goes to standard output,
-/// and is good for whoever has it.
+/// The secret comes by the variable TOKEN_SECRET, or by standard input: `ops token 7 < secret.txt`. The token goes to
+/// standard output, and is good for whoever has it.
 #[derive(Debug, Args)]
 pub struct Token {
     /// Who it is: a number or a string

@@ -108,8 +108,8 @@ impl Meter {
         self.server.stop().await;
     }
 
-    /// Every action in a room of so many members, with what it used. A function whose sample is a frame, and which is not
-    /// named here, is sent that frame.
+    /// Every action in a room of so many members, with what it used. A function whose sample is a frame, and which is
+    /// not named here, is sent that frame.
     pub async fn room_of(&self, members: usize) -> Vec<(String, Usage)> {
         let room = room(&format!("{}", 100_000 + members));
         fill(&self.server, &room, members - 1).await;

@@ -42,7 +42,8 @@ struct Books {
     latency: OnceLock<Duration>,
 }
 
-/// How many of these calls waited for each other: the longest row of calls that each began after the one before had ended.
+/// How many of these calls waited for each other: the longest row of calls that each began after the one before had
+/// ended.
 pub fn steps(calls: &[Call]) -> usize {
     let mut calls: Vec<_> = calls.iter().collect();
     calls.sort_by_key(|call| call.ended);

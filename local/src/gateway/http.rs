@@ -37,9 +37,9 @@ pub async fn serve(
     with_cors(cors, &headers, answer)
 }
 
-/// A path without a route: a file of the page, or a 404. Where CORS is configured, API Gateway answers a preflight for any
-/// path
-/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>); so a page sees that 404.
+/// A path without a route: a file of the page, or a 404. Where CORS is configured, API Gateway answers a preflight for
+/// any path (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>); so a page sees that
+/// 404.
 pub async fn elsewhere(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let cors = &gateway.template.http.cors;
     if let Some(preflight) = preflight(cors, request.method(), request.headers()) {
@@ -144,7 +144,8 @@ pub fn preflight(cors: &Cors, method: &Method, request: &HeaderMap) -> Option<Re
     Some(with_cors(cors, request, response))
 }
 
-/// Adds the headers that let a page of an allowed origin read the answer. Without them a browser hides it from the page.
+/// Adds the headers that let a page of an allowed origin read the answer. Without them a browser hides it from the
+/// page.
 pub fn with_cors(cors: &Cors, request: &HeaderMap, mut response: Response) -> Response {
     let Some(origin) = request.get(header::ORIGIN) else { return response };
     let any = cors.allow_origins.iter().any(|allowed| allowed == "*");

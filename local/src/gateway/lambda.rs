@@ -1,5 +1,5 @@
-//! Lambda's endpoint, where a backend invokes a function without a route: `POST /2015-03-31/functions/<name>/invocations`
-//! (<https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>).
+//! Lambda's endpoint, where a backend invokes a function without a route: `POST
+//! /2015-03-31/functions/<name>/invocations` (<https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>).
 
 use super::management::{error, is_signed};
 use super::{Gateway, events};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::time::timeout;
 
-/// Answers whoever invokes a function, by its logical id in the template or the name of its folder.
+/// Answers whoever invokes a function, by its logical id in the template or its name.
 pub async fn serve(State(gateway): State<Arc<Gateway>>, Path(name): Path<String>, request: Request) -> Response {
     if !is_signed(request.headers()) {
         return error(StatusCode::FORBIDDEN, "MissingAuthenticationTokenException", "Missing Authentication Token");

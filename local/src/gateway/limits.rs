@@ -29,12 +29,12 @@ pub const OUTBOX_FRAMES_MAX: usize = 1_024;
 /// Bytes of these frames: room for eight of the largest or thousands of usual ones. The number is ours.
 pub const OUTBOX_BYTES_MAX: usize = 8 * MESSAGE_BYTES_MAX;
 
-/// Bytes waiting in a client's socket: a message, and pongs. A client that pings and does not read gets no more pongs than
-/// this. The number is ours.
+/// Bytes waiting in a client's socket: a message, and pongs. A client that pings and does not read gets no more pongs
+/// than this. The number is ours.
 pub const WRITE_BUFFER_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
 
-/// Frames of one connection that are being handled or whose replies wait for room. At this number nothing more is read, which
-/// slows the client down. The number is ours, many times what one user's client has under way.
+/// Frames of one connection that are being handled or whose replies wait for room. At this number nothing more is read,
+/// which slows the client down. The number is ours, many times what one user's client has under way.
 pub const FRAMES_IN_FLIGHT_MAX: usize = 64;
 
 /// How long closing a socket may take, with reading it empty, before it is dropped. The number is ours.
@@ -51,10 +51,11 @@ pub const STOP_GRACE: Duration = Duration::from_secs(15);
 pub struct Limits {
     pub idle: Duration,
     pub lifetime: Duration,
-    /// How long the head of an HTTP request may take, including the wait on an idle socket, and then how long its body may
-    /// take. The number is ours: longer than [`chat_aws`] keeps an idle socket.
+    /// How long the head of an HTTP request may take, including the wait on an idle socket, and then how long its body
+    /// may take. The number is ours: longer than [`chat_aws`] keeps an idle socket.
     pub request: Duration,
-    /// Of all the account's APIs in a Region, including posts to connections. Some Regions allow only a quarter of this.
+    /// Of all the account's APIs in a Region, including posts to connections. Some Regions allow only a quarter of
+    /// this.
     pub account: Throttle,
 }
 

@@ -70,8 +70,8 @@ fn gone() -> Response {
     error(StatusCode::GONE, "GoneException", "the connection is gone")
 }
 
-/// One error means two things: "the client is sending more than the allowed number of requests per unit of time or the WebSocket
-/// client side buffer is full"
+/// One error means two things: "the client is sending more than the allowed number of requests per unit of time or the
+/// WebSocket client side buffer is full"
 /// (<https://docs.rs/aws-sdk-apigatewaymanagement/latest/aws_sdk_apigatewaymanagement/types/error/struct.LimitExceededException.html>).
 fn limit_exceeded(message: &str) -> Response {
     error(StatusCode::TOO_MANY_REQUESTS, "LimitExceededException", message)

@@ -37,8 +37,8 @@ impl Bucket {
 /// The buckets of a run.
 pub struct Throttles {
     account: Bucket,
-    /// By route key, `sendMessage` or `GET /path`. A stage's default settings apply to each route separately, so each has a
-    /// bucket.
+    /// By route key, `sendMessage` or `GET /path`. A stage's default settings apply to each route separately, so each
+    /// has a bucket.
     routes: BTreeMap<String, Bucket>,
 }
 

@@ -192,8 +192,8 @@ impl Gateway {
         (code, sink.and_then(|sink| frames.reunite(sink).ok()))
     }
 
-    /// Hands a frame to its route, and does not wait: frames of one connection are handled side by side. It counts as one of
-    /// the connection's frames under way until its reply is queued.
+    /// Hands a frame to its route, and does not wait: frames of one connection are handled side by side. It counts as
+    /// one of the connection's frames under way until its reply is queued.
     fn dispatch(self: &Arc<Self>, connection: Arc<Connection>, body: String, place: Option<OwnedSemaphorePermit>) {
         let gateway = Arc::clone(self);
         self.tasks.spawn(async move {
@@ -274,7 +274,8 @@ async fn write(
     sink
 }
 
-/// Reads what the client still sends until it hangs up, for a limited time. Otherwise a reset could discard our close frame.
+/// Reads what the client still sends until it hangs up, for a limited time. Otherwise a reset could discard our close
+/// frame.
 async fn part(socket: Option<Socket>, grace: Duration) {
     let Some(socket) = socket else { return };
     let mut stream = socket.into_inner();

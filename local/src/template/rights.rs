@@ -7,8 +7,13 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// Resources that could give a role rights past its function's `Policies`.
-const ATTACHED_FROM_OUTSIDE: [&str; 4] =
-    ["AWS::IAM::Policy", "AWS::IAM::RolePolicy", "AWS::IAM::UserPolicy", "AWS::IAM::GroupPolicy"];
+const ATTACHED_FROM_OUTSIDE: [&str; 5] = [
+    "AWS::IAM::GroupPolicy",
+    "AWS::IAM::Policy",
+    "AWS::IAM::RolePolicy",
+    "AWS::IAM::UserPolicy",
+    "AWS::Serverless::Connector",
+];
 
 impl Reader<'_> {
     /// The rights of a function: of its own statements, and of the policies of this template that it refers to. One is an action
@@ -39,6 +44,9 @@ impl Reader<'_> {
         for (id, resource) in self.resources {
             let kind = resource["Type"].as_str().unwrap_or_default();
             ensure!(!ATTACHED_FROM_OUTSIDE.contains(&kind), "{id}: {kind} is more than the local run understands");
+            ensure!(resource["Connectors"].is_null(), "{id}: Connectors are more than the local run understands");
+            let of_its_own = &resource["Properties"]["ResourcePolicy"];
+            ensure!(of_its_own.is_null(), "{id}: a ResourcePolicy is more than the local run understands");
             let to_roles = ["Roles", "Users", "Groups"].iter().any(|to| !resource["Properties"][to].is_null());
             ensure!(
                 kind != "AWS::IAM::ManagedPolicy" || !to_roles,
@@ -189,6 +197,17 @@ mod tests {
             ("ForAllValues:StringLike", "ForAnyValue:StringLike", "its one condition must be"),
             ("${ChatApi}/${Stage}/DELETE", "*/${Stage}/DELETE", "is no call of this template's API and stage"),
             ("Type: AWS::IAM::Role\n", "Type: AWS::IAM::Policy\n", "AWS::IAM::Policy is more than"),
+            ("Type: AWS::IAM::Role\n", "Type: AWS::Serverless::Connector\n", "AWS::Serverless::Connector is more than"),
+            (
+                "    Type: AWS::IAM::Role\n",
+                "    Connectors: {}\n    Type: AWS::IAM::Role\n",
+                "Connectors are more than",
+            ),
+            (
+                "      DeletionProtectionEnabled: true\n",
+                "      DeletionProtectionEnabled: true\n      ResourcePolicy: {}\n",
+                "a ResourcePolicy is more than",
+            ),
             (
                 "Description: Updates a user's profile",
                 "Roles: [!Ref LogRole]\n      Description: Updates a user's profile",

@@ -31,7 +31,8 @@ pub async fn machine(subject: &Subject) -> Found {
     Found::NotOk(format!("{text}: set it by NTP. Tokens of a machine that is {CLOCK_SKEW_SECONDS} s off are refused"))
 }
 
-/// How far a clock is ahead, in ms. DynamoDB says whole seconds, and its answer took a while: what may be no difference is none.
+/// How far a clock is ahead, in ms. DynamoDB says whole seconds, and its answer took a while: what may be no difference
+/// is none.
 fn off(time: Timestamp, before: Timestamp, after: Timestamp) -> i64 {
     let (earliest, latest) = (time.millis(), time.millis() + 1_000);
     if before.millis() > latest { before.millis() - latest } else { (after.millis() - earliest).min(0) }

@@ -23,7 +23,8 @@ struct Round {
     sent: Duration,
 }
 
-/// Joins a room, says something, hears it, and finds it in the history. It stays there, so it goes to a room of its own.
+/// Joins a room, says something, hears it, and finds it in the history. It stays there, so it goes to a room of its
+/// own.
 pub async fn goes_round(subject: &Subject) -> Found {
     let token = match &subject.token {
         Ok(token) => token,

@@ -20,9 +20,9 @@ use std::process::ExitCode;
 
 /// Looks whether a deployment works: endpoints, a message that goes round, clocks, alarms and quotas
 ///
-/// One line for each: "ok", "not ok" or "unknown" where it could not be looked at, and what to do. Exits with 1 if something is not
-/// ok, with 3 if something is unknown, else with 0. The message is sent with a token of its own: TOKEN_SECRET is the deployment's
-/// secret, or TOKEN a token that is ready.
+/// One line for each: "ok", "not ok" or "unknown" where it could not be looked at, and what to do. Exits with 1 if
+/// something is not ok, with 3 if something is unknown, else with 0. The message is sent with a token of its own:
+/// TOKEN_SECRET is the deployment's secret, or TOKEN a token that is ready.
 #[derive(Debug, Args)]
 pub struct Check {
     /// Where the WebSocket API is [default: the stack's output WebSocketUrl]

@@ -5,8 +5,8 @@ use crate::account::{Account, LAMBDA};
 use crate::limits::CONCURRENCY_MIN;
 use anyhow::Context;
 
-/// How many functions may run at once (<https://docs.aws.amazon.com/lambda/latest/api/API_GetAccountSettings.html>). A new account has
-/// ten for all its applications.
+/// How many functions may run at once (<https://docs.aws.amazon.com/lambda/latest/api/API_GetAccountSettings.html>). A
+/// new account has ten for all its applications.
 pub async fn concurrency(subject: &Subject) -> Found {
     let looked = async {
         let settings = Account::new(&subject.vars)?.get(LAMBDA, "account-settings/").await?;

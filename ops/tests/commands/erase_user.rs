@@ -260,8 +260,8 @@ async fn nothing_is_erased_by_mistake() {
     server.stop().await;
 }
 
-/// A connection that is not there to be ended leaves its rows, a send that is under way comes late, and a row that is younger than the
-/// erasure is of somebody who came back.
+/// A connection that is not there to be ended leaves its rows, a send that is under way comes late, and a row that is
+/// younger than the erasure is of somebody who came back.
 #[tokio::test]
 async fn what_was_under_way_is_erased_and_what_is_new_is_not() {
     let server = Server::start().await;

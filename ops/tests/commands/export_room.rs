@@ -96,7 +96,8 @@ async fn a_file_is_continued_after_its_last_whole_line() {
     server.stop().await;
 }
 
-/// A send that is under way has its id already. Whoever wrote what came after it, and went on from there, would miss it for ever.
+/// A send that is under way has its id already. Whoever wrote what came after it, and went on from there, would miss it
+/// for ever.
 #[tokio::test]
 async fn an_export_waits_for_a_hole_that_may_still_be_filled() {
     let server = Server::start().await;

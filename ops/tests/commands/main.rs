@@ -1,4 +1,5 @@
-//! The commands as they are typed: the binary itself, beside a local run with a gateway, a DynamoDB and ports of its own.
+//! The commands as they are typed: the binary itself, beside a local run with a gateway, a DynamoDB and ports of its
+//! own.
 
 mod account;
 mod check;

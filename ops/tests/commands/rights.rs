@@ -17,8 +17,8 @@ fn documented(command: &str) -> BTreeSet<String> {
     rights.collect()
 }
 
-/// What a command asks of DynamoDB, of the management API, and of the account. It is run for a user with a connection that is there no
-/// more, and with another's rows beside.
+/// What a command asks of DynamoDB, of the management API, and of the account. It is run for a user with a connection
+/// that is there no more, and with another's rows beside.
 async fn used(arguments: &[&[&str]]) -> BTreeSet<String> {
     let (server, management) = (Server::start().await, Management::start().await);
     let (recorder, account) = (Recorder::before(server.dynamodb_url()).await, Account::of(&server).await);

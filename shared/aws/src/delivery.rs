@@ -68,7 +68,7 @@ impl Delivery {
         let began = monotonic();
         let posted = self.pusher.post(members.stream(), encode(push)?, looked_for).await;
         telemetry::pushed_since(began);
-        count(&posted);
+        telemetry::posted(posted.posts(), posted.gone.len());
         if let Some(fault) = posted.unread {
             return Err(fault);
         }
@@ -123,10 +123,12 @@ impl Delivery {
             posts.extend(frames.iter().map(|frame| Ok((member.clone(), Frame::clone(frame)))));
         }
         let posted = self.pusher.post_each(stream::iter(posts), None).await;
-        count(&posted);
+        let posts = posted.posts();
         log_failures(&posted);
         posted.failure.iter().for_each(telemetry::survived);
+        // A connection that was posted several frames is gone once.
         let gone: BTreeMap<_, _> = posted.gone.into_iter().map(|gone| (gone.connection.clone(), gone)).collect();
+        telemetry::posted(posts, gone.len());
         Ok(gone.into_values().collect())
     }
 
@@ -146,13 +148,6 @@ impl Delivery {
             most => self.connections.members_up_to(room, most).await,
         }
     }
-}
-
-fn count(posted: &Posted) {
-    telemetry::count(|counts| {
-        counts.posts += posted.posts();
-        counts.gone += posted.gone.len();
-    });
 }
 
 fn log_failures(posted: &Posted) {

@@ -51,7 +51,7 @@ impl Membership {
     }
 
     /// Takes a connection out of a room as its client asked at a certain time, and tells the others if its user left
-    /// with it. Nothing is struck where nothing was taken out: a join may be under way.
+    /// with it. If it was not in, its row is left alone: a join may be under way.
     pub async fn leave(
         &self,
         connection: &ConnectionId,
@@ -62,12 +62,12 @@ impl Membership {
         telemetry::room(room);
         let removal = self.connections.remove_member_unless_newer(connection, room, asked_at).await?;
         let Removal::WasIn(join) = removal else { return Ok(()) };
-        let struck = match join {
+        let removed = match join {
             Some(join) => self.connections.remove_room(connection, room, join).await,
             None => Ok(()),
         };
         self.tell_of_leave(user, room).await?;
-        struck
+        removed
     }
 
     /// Takes a closed connection out of a room, and tells the others if its user left with it.

@@ -68,7 +68,8 @@ impl Content {
         Self { kind, text, erased_at: None }
     }
 
-    /// What is left of content that was erased. It is an empty text: every client can show that, and an empty address it cannot.
+    /// What is left of content that was erased. It is an empty text: every client can show an empty text, but not an
+    /// empty address.
     pub fn erased(at: Timestamp) -> Self {
         Self { kind: MessageKind::Text, text: String::new(), erased_at: Some(at) }
     }

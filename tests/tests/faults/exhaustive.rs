@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, watch};
 
-/// Cases that run at the same time: while some wait for a time-out or a delay, others work. More would only make each slower.
+/// Cases that run at the same time: while some wait for a time-out or a delay, others work. More would only make each
+/// slower.
 const AT_ONCE: usize = 6;
 
-/// How often a case is run whose fault strikes nothing. A function gives up by itself after seconds, and on a busy machine that
-/// may be before the call that is meant; a call that is never made is another matter.
+/// How often a case is run whose fault strikes nothing. A function gives up by itself after seconds, and on a busy
+/// machine that may be before the call that is meant; a call that is never made is another matter.
 const TRIES: usize = 5;
 
 /// Functions without an act, each with the reason.
@@ -44,7 +45,8 @@ enum Act {
     /// A backend shuts another user out.
     DisconnectUser,
     History,
-    /// The sample frame of a function that has no act of its own, sent by somebody in the room until it is acknowledged.
+    /// The sample frame of a function that has no act of its own, sent by somebody in the room until it is
+    /// acknowledged.
     Plain(&'static str),
 }
 
@@ -151,8 +153,8 @@ impl Bench {
         Self { trial, armed, met }
     }
 
-    /// The calls that an act makes when nothing goes wrong, and the machine is not so busy that a function gives up in the middle:
-    /// as many as twice in a row.
+    /// The calls that an act makes when nothing goes wrong, and the machine is not so busy that a function gives up in
+    /// the middle: as many as twice in a row.
     async fn calls(&self, act: Act) -> Vec<String> {
         let mut calls = self.case(act, Trouble::None).await.calls;
         for _ in 0..TRIES {

@@ -132,7 +132,8 @@ fn a_new_function_is_watched_without_being_named() {
     }
 }
 
-/// CloudWatch keeps the state of an alarm while a metric of DynamoDB is missing, and it is missing while nothing is wrong.
+/// CloudWatch keeps the state of an alarm while a metric of DynamoDB is missing, and it is missing while nothing is
+/// wrong.
 #[test]
 fn an_alarm_on_dynamodb_is_over_when_nothing_is_wrong_any_more() {
     let document = document();
@@ -385,7 +386,8 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     server.stop().await;
 }
 
-/// Each of these once cost a cold start tens of milliseconds or a binary megabytes, and one careless feature brings it back.
+/// Each of these once cost a cold start tens of milliseconds or a binary megabytes, and one careless feature brings it
+/// back.
 #[test]
 fn no_function_links_what_makes_it_start_slowly() {
     let linked = cargo_tree(&["--edges", "normal", "--package", "functions"]);
@@ -414,8 +416,8 @@ fn cargo_tree(arguments: &[&str]) -> BTreeSet<String> {
     tree.lines().map(|line| line.strip_suffix(" (*)").unwrap_or(line).to_owned()).collect()
 }
 
-/// The README's two commands, `cargo run` and `cargo test --workspace`, share what they build: a crate with other features is
-/// built again, and whatever stands on it, such as the AWS SDK, with it.
+/// The README's two commands, `cargo run` and `cargo test --workspace`, share what they build: a crate with other
+/// features is built again, and whatever stands on it, such as the AWS SDK, with it.
 #[test]
 fn the_first_build_serves_the_tests_too() {
     let features = ["--format", "{p} [{f}]"];

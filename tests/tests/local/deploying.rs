@@ -94,7 +94,8 @@ fn what_stands_still_costs_what_is_said() {
             alarm["Metrics"].as_array().map(|metrics| metrics.iter().filter(|one| !one["MetricStat"].is_null()));
         metrics.map_or(1, Iterator::count)
     });
-    // List prices: $0.10 for a metric under alarm, $0.30 for one of one's own, $3 for a dashboard; free are ten, ten and three.
+    // List prices: $0.10 for a metric under alarm, $0.30 for one of one's own, $3 for a dashboard; free are ten, ten
+    // and three.
     let (alarms, counted) = (alarms.sum::<usize>(), resources(&template, "AWS::Logs::MetricFilter").count());
     for said in [
         format!("{alarms} metrics under alarm are ${:.2}", alarms as f64 * 0.1),

@@ -1,4 +1,4 @@
-//! A route of the HTTP API: from and to `lambda_http`.
+//! A route of the HTTP API: from `lambda_http`'s request, and to the answer that API Gateway takes.
 
 use super::{Function, misshapen, status};
 use crate::{Failure, Fault};
@@ -22,8 +22,7 @@ pub struct HttpEvent {
     pub path: String,
     /// The query string, as the client sent it.
     pub query: String,
-    /// Empty where there is none.
-    pub body: String,
+    body: Body,
 }
 
 /// A JSON answer.
@@ -68,13 +67,17 @@ impl HttpEvent {
         let fields = context.and_then(|context| context.authorizer()).map(|authorizer| &authorizer.fields);
         let caller = Caller::from_context(fields.unwrap_or(&HashMap::new()))?;
         let method = request.method().to_string();
-        let body = match request.into_body() {
-            Body::Text(text) => text,
-            Body::Binary(bytes) => String::from_utf8(bytes)
-                .map_err(|_| Rejection::Invalid { field: "the body", expected: "UTF-8".into() })?,
-            _ => String::new(),
-        };
-        Ok(Self { caller, method, path, query, body })
+        Ok(Self { caller, method, path, query, body: request.into_body() })
+    }
+
+    /// The body as text, empty where there is none. Refused if it is not UTF-8.
+    pub fn body(&self) -> Result<&str, Rejection> {
+        match &self.body {
+            Body::Text(text) => Ok(text),
+            Body::Binary(bytes) => std::str::from_utf8(bytes)
+                .map_err(|_| Rejection::Invalid { field: "the body", expected: "UTF-8".into() }),
+            _ => Ok(""),
+        }
     }
 }
 
@@ -146,20 +149,21 @@ mod tests {
     #[test]
     fn an_event_says_what_the_client_sent() {
         let read = HttpEvent::read(event()).expect("an event");
-        let said = (read.method.as_str(), read.path.as_str(), read.query.as_str(), read.body.as_str());
-        assert_eq!(said, ("POST", "/x/a%20b", "a=%F0&b", r#"{"a":1}"#));
+        let said = (read.method.as_str(), read.path.as_str(), read.query.as_str(), read.body());
+        assert_eq!(said, ("POST", "/x/a%20b", "a=%F0&b", Ok(r#"{"a":1}"#)));
         assert_eq!(read.caller.user().to_string(), "7");
 
         let mut without = event();
         without.as_object_mut().expect("an event").remove("body");
-        assert_eq!(HttpEvent::read(without).expect("an event").body, "");
+        assert_eq!(HttpEvent::read(without).expect("an event").body(), Ok(""));
     }
 
     #[test]
     fn a_body_that_is_no_text_is_refused_and_a_caller_that_is_none_is_a_fault() {
         let mut binary = event();
         binary["body"] = json!("/w==");
-        assert!(matches!(HttpEvent::read(binary), Err(Failure::Rejected(Rejection::Invalid { .. }))));
+        let body = HttpEvent::read(binary).expect("an event").body().map(String::from);
+        assert!(matches!(body, Err(Rejection::Invalid { .. })), "and only where a route reads it");
         let mut nobody = event();
         nobody["requestContext"]["authorizer"] = json!({"lambda": {}});
         assert!(matches!(HttpEvent::read(nobody), Err(Failure::Fault(_))));

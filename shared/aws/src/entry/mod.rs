@@ -132,7 +132,10 @@ fn lambda_error(failure: Failure) -> Error {
             telemetry::refused(rejection.code());
             Error::from(rejection)
         }
-        Failure::Fault(fault) => Error::from(fault.chain().to_string()),
+        Failure::Fault(fault) => {
+            telemetry::refused("internal");
+            Error::from(fault.chain().to_string())
+        }
     }
 }
 

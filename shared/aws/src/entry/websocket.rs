@@ -1,7 +1,8 @@
 //! The routes of the WebSocket API: `$connect`, `$disconnect`, and those of frames.
 
 use super::{Function, misshapen, status, unreadable};
-use crate::{Failure, Fault, Pusher, now, telemetry};
+use crate::delivery::encode;
+use crate::{Failure, Pusher, now, telemetry};
 use aws_lambda_events::apigw::{ApiGatewayWebsocketProxyRequest, ApiGatewayWebsocketProxyRequestContext};
 use chat::{Caller, ConnectionId, Device, Rejection, Reply, Request, Timestamp};
 use lambda_http::http::HeaderMap;
@@ -109,7 +110,7 @@ impl Frame {
 async fn end(pusher: &Pusher, id: &ConnectionId, asked: Option<&Request>) -> Result<Option<Reply>, Failure> {
     telemetry::refused(Rejection::ConnectionGone.code());
     let gone = || Reply::rejected(&Rejection::ConnectionGone);
-    let frame = serde_json::to_vec(&gone().answering(asked)).map_err(Fault::doing("failed to encode a frame"))?;
+    let frame = encode(&gone().answering(asked))?;
     let told = Box::pin(pusher.dismiss(id, &frame)).await?;
     Ok((!told).then(gone))
 }

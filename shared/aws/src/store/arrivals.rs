@@ -35,14 +35,14 @@ impl Arrivals {
         Self { client, connections_table: connections_table.to_owned(), chat_table: chat_table.to_owned() }
     }
 
-    /// Whether a join stands that was noted at the connection, and then entered the room.
+    /// Whether a join stands that was added to the connection's rooms, and then entered the room.
     pub async fn verify(&self, connection: &ConnectionId, room: &RoomId, join: JoinNumber) -> Result<Arrival, Fault> {
         let doing = "failed to verify a join";
-        let note = wanted(key(&keys::connection(connection), keys::OPEN))
+        let row_of_connection = wanted(key(&keys::connection(connection), keys::OPEN))
             .projection_expression("PK, closedAt, roomNumbers.#room")
             .expression_attribute_names("#room", room.to_string());
         let head = wanted(key(&keys::room(room), keys::HEAD));
-        let wanted = [(&self.connections_table, note), (&self.chat_table, head)];
+        let wanted = [(&self.connections_table, row_of_connection), (&self.chat_table, head)];
         let wanted = wanted
             .into_iter()
             .map(|(table, keys)| keys.build().map(|keys| (table.clone(), keys)).map_err(Fault::doing(doing)));
@@ -55,8 +55,8 @@ impl Arrivals {
         if connection.closed_at.is_some() {
             return Ok(Arrival::Closed);
         }
-        let note = connection.room_numbers.and_then(|rooms| rooms.get(&room.to_string()).copied());
-        if note != Some(join) {
+        let newest = connection.room_numbers.and_then(|rooms| rooms.get(&room.to_string()).copied());
+        if newest != Some(join) {
             return Ok(Arrival::Overtaken);
         }
         let head = head.map(read::<HeadRow>).transpose()?;

@@ -186,24 +186,24 @@ impl Connections {
     pub async fn add_room(&self, connection: &ConnectionId, room: &RoomId) -> Result<JoinNumber, Failure> {
         let doing = "failed to add a room to a connection";
         let change = "SET roomNumbers.#room = joinCount + :one, joinCount = joinCount + :one";
-        let may_be_noted = "attribute_exists(PK) AND attribute_not_exists(closedAt) \
+        let may_be_added = "attribute_exists(PK) AND attribute_not_exists(closedAt) \
                             AND (size(roomNumbers) < :most OR attribute_exists(roomNumbers.#room))";
         let update = self
             .update(connection, change)
-            .condition_expression(may_be_noted)
+            .condition_expression(may_be_added)
             .expression_attribute_names("#room", room.to_string())
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":most", number(ROOMS_PER_CONNECTION_MAX))
             .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match answer(update.send()).await {
-            Ok(noted) => {
-                let row: ConnectionRow = read(noted.attributes.unwrap_or_default())?;
+            Ok(added) => {
+                let row: ConnectionRow = read(added.attributes.unwrap_or_default())?;
                 Ok(JoinNumber(row.join_count))
             }
             Err(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                 let found = refused.item.map(read::<ConnectionRow>).transpose()?;
-                // A row of a version before cannot be noted in: its client comes back with a row of this one.
+                // A row of an earlier version has no `roomNumbers`; its client reconnects and gets a new row.
                 let is_open = found.is_some_and(|row| row.closed_at.is_none() && row.room_numbers.is_some());
                 Err(if is_open { Rejection::TooManyRooms } else { Rejection::ConnectionGone }.into())
             }

@@ -12,8 +12,8 @@ use std::collections::HashMap;
 
 /// Empties what a user wrote, and removes what says who the user is.
 ///
-/// There is no index by sender, so whoever looks for a user's messages reads every row, or every row of some rooms. A message keeps
-/// its id, its time and its sender: an id that is missing would be a hole to every client.
+/// There is no index by sender, so whoever looks for a user's messages reads every row, or every row of some rooms. A
+/// message keeps its id, its time and its sender: an id that is missing would be a hole to every client.
 #[derive(Clone)]
 pub struct Erasure {
     client: Client,
@@ -97,8 +97,8 @@ impl Erasure {
         Ok(head.map_or(0, |head| head.last_id.get()))
     }
 
-    /// Leaves of a user's row what there is of one who was never seen and is shut out: the id, and before when tokens are revoked.
-    /// Does nothing where there is no row.
+    /// Reduces a user's row to what a user who was never seen but shut out has: the id, and until when tokens are
+    /// revoked. Does nothing where there is no row.
     pub async fn profile(&self, user: &UserId, now: Timestamp) -> Result<(), Fault> {
         let unknown = Profile::unknown(user.clone());
         let request = self.client.update_item().table_name(&self.chat_table);
@@ -136,7 +136,8 @@ impl Erasure {
         Ok(step(page.scanned_count, page.consumed_capacity.as_ref(), page.items, page.last_evaluated_key.as_ref()))
     }
 
-    /// Removes what [`memberships`](Self::memberships) found, unless it is another's by now, or younger. Answers the units it took.
+    /// Removes what [`memberships`](Self::memberships) found, unless it is another's by now, or younger. Answers the
+    /// units it took.
     pub async fn remove_membership(&self, user: &UserId, until: Timestamp, at: &Position) -> Result<f64, Fault> {
         let request = self.client.delete_item().table_name(&self.connections_table);
         let request = request
@@ -154,8 +155,8 @@ impl Erasure {
 
     /// Reads so many rows for messages of a user that are not empty yet.
     ///
-    /// The rows that remember sends are left alone. There is no text in them, they expire within a day, and until then they are what
-    /// keeps a repeated send from bringing its text back.
+    /// The rows that remember sends are left alone. There is no text in them, they expire within a day, and until then
+    /// they are what keeps a repeated send from bringing its text back.
     pub async fn messages(
         &self,
         user: &UserId,
@@ -206,8 +207,8 @@ impl Erasure {
         }
     }
 
-    /// Empties a message that [`messages`](Self::messages) found, unless that is done. It becomes a text, since every client can show
-    /// an empty one. Answers whether there was something to empty, and the units it took.
+    /// Empties a message that [`messages`](Self::messages) found, unless that is done. It becomes a text, since every
+    /// client can show an empty one. Answers whether there was something to empty, and the units it took.
     pub async fn empty(&self, user: &UserId, at: &Position, now: Timestamp) -> Result<(bool, f64), Fault> {
         let request = self.client.update_item().table_name(&self.chat_table);
         let request = request

@@ -44,7 +44,7 @@ impl Tables {
         }
     }
 
-    /// What time it is for DynamoDB, in whole seconds: the clock of whoever asks may be wrong.
+    /// What time it is for DynamoDB, in whole seconds: the caller's clock may be wrong.
     pub async fn time(&self) -> Result<Timestamp, Fault> {
         let doing = "failed to ask DynamoDB for the time";
         let time = ServerTime::default();

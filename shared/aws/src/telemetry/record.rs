@@ -19,7 +19,8 @@ task_local! {
     static RECORD: RefCell<Record>;
 }
 
-/// Writes a line for every invocation, unless the deployment wants none.
+/// Writes a line for every invocation that ends, unless the deployment wants none. One that Lambda kills has Lambda's
+/// own line alone.
 pub(crate) struct Records {
     function: String,
     /// Where CloudWatch puts the metrics; none leaves them out of the line.
@@ -44,16 +45,16 @@ struct Record {
 /// The metrics, by the names that CloudWatch gives them.
 #[derive(Debug, Default, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Counts {
+struct Counts {
     /// Messages that were stored.
     #[serde(skip_serializing_if = "is_zero")]
-    pub messages: usize,
+    messages: usize,
     /// Frames that were posted to members.
     #[serde(skip_serializing_if = "is_zero")]
-    pub posts: usize,
+    posts: usize,
     /// Members whose connection was gone.
     #[serde(skip_serializing_if = "is_zero")]
-    pub gone: usize,
+    gone: usize,
     #[serde(skip_serializing_if = "is_zero")]
     refused: usize,
     #[serde(skip_serializing_if = "is_zero")]
@@ -61,7 +62,8 @@ pub(crate) struct Counts {
     /// What storing a message took.
     #[serde(skip_serializing_if = "Option::is_none")]
     store_ms: Option<f64>,
-    /// All posts of a delivery.
+    /// The deliveries, each from its first post to its last, added up. Those side by side count each; notices of
+    /// members that were gone do not.
     #[serde(skip_serializing_if = "Option::is_none")]
     push_ms: Option<f64>,
 }
@@ -94,7 +96,7 @@ struct Line<'a> {
 
 #[derive(Serialize)]
 struct Metrics {
-    /// The one dimension of most metrics, always the same: each value of one more would be a metric more to pay for.
+    /// The one dimension of most metrics, always the same: each further value would be another metric to pay for.
     service: &'static str,
     #[serde(rename = "_aws")]
     aws: Value,
@@ -181,8 +183,15 @@ pub(crate) fn refused(code: &'static str) {
     });
 }
 
-/// Adds to the counts of an invocation.
-pub(crate) fn count(add: impl FnOnce(&mut Counts)) {
+/// Notes frames that were posted, and how many members were gone.
+pub(crate) fn posted(frames: usize, gone: usize) {
+    count(|counts| {
+        counts.posts += frames;
+        counts.gone += gone;
+    });
+}
+
+fn count(add: impl FnOnce(&mut Counts)) {
     note(|record| add(&mut record.counts));
 }
 

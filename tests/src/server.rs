@@ -57,6 +57,15 @@ impl Server {
 
     /// With some text of the template replaced.
     pub async fn start_with_template(replace: &[(&str, &str)]) -> Self {
+        Self::run_template(replace, None).await
+    }
+
+    /// The same, with an interference in every invocation.
+    pub async fn start_with_template_and(replace: &[(&str, &str)], interference: Arc<dyn Interference>) -> Self {
+        Self::run_template(replace, Some(interference)).await
+    }
+
+    async fn run_template(replace: &[(&str, &str)], interference: Option<Arc<dyn Interference>>) -> Self {
         let mut text = std::fs::read_to_string(TEMPLATE).expect("the template");
         for (from, to) in replace {
             assert!(text.contains(from), "the template does not contain {from:?}");
@@ -65,7 +74,7 @@ impl Server {
         let folder = tempfile::tempdir().expect("a folder");
         let template = folder.path().join("template.yaml");
         std::fs::write(&template, text).expect("written");
-        Self::run(Options { template, ..options() }, Some(folder)).await
+        Self::run(Options { template, interference, ..options() }, Some(folder)).await
     }
 
     /// In memory, with an interference in every invocation.

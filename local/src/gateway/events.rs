@@ -166,6 +166,7 @@ pub struct HttpRequest<'a> {
     pub path: &'a str,
     pub query: Option<&'a str>,
     pub headers: &'a HeaderMap,
+    pub body: &'a [u8],
     pub source_ip: String,
     pub request_id: String,
 }
@@ -265,9 +266,20 @@ impl HttpRequest<'_> {
         if !parameters.is_empty() {
             event["queryStringParameters"] = Value::Object(parameters);
         }
+        if !self.body.is_empty() {
+            let text = std::str::from_utf8(self.body).ok().filter(|_| is_text(&self.header("content-type")));
+            event["isBase64Encoded"] = json!(text.is_none());
+            event["body"] = text.map_or_else(|| json!(BASE64_STANDARD.encode(self.body)), |text| json!(text));
+        }
         if !authorizer.is_null() {
             event["requestContext"]["authorizer"] = json!({"lambda": authorizer});
         }
         event
     }
+}
+
+/// Whether a body of this type is handed over as text, and not as base64. AWS documents no list, so a function takes both.
+fn is_text(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind.is_empty() || kind.starts_with("text/") || ["application/json", "application/xml"].contains(&kind.as_str())
 }

@@ -2,12 +2,12 @@
 
 use super::authorizer::Authorizer;
 use super::events::{HttpRequest, new_request_id};
-use super::limits::INTEGRATION_TIMEOUT;
+use super::limits::{HTTP_BODY_BYTES_MAX, INTEGRATION_TIMEOUT};
 use super::throttle::TOO_MANY;
 use super::{Gateway, refuse};
 use crate::page;
 use crate::template::Cors;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -17,6 +17,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::time::timeout;
 
 /// A request to one of the HTTP API's paths.
 pub async fn serve(
@@ -28,11 +29,18 @@ pub async fn serve(
     if let Some(preflight) = preflight(cors, request.method(), request.headers()) {
         return preflight;
     }
-    let (request, _) = request.into_parts();
+    let (request, body) = request.into_parts();
     let headers = request.headers.clone();
+    let body = match timeout(gateway.limits.request, to_bytes(body, HTTP_BODY_BYTES_MAX)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => {
+            return with_cors(cors, &headers, refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"));
+        }
+        Err(_) => return with_cors(cors, &headers, refuse(StatusCode::REQUEST_TIMEOUT, "Request Timeout")),
+    };
     // On AWS a function runs on when its client hangs up, so it does here.
     let worker = Arc::clone(&gateway);
-    let answer = gateway.tasks.spawn(async move { worker.call(&request, peer).await }).await;
+    let answer = gateway.tasks.spawn(async move { worker.call(&request, &body, peer).await }).await;
     let answer = answer.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"));
     with_cors(cors, &headers, answer)
 }
@@ -52,7 +60,7 @@ pub async fn elsewhere(State(gateway): State<Arc<Gateway>>, request: Request) ->
 }
 
 impl Gateway {
-    async fn call(&self, request: &Parts, peer: SocketAddr) -> Response {
+    async fn call(&self, request: &Parts, body: &[u8], peer: SocketAddr) -> Response {
         let (method, path) = (request.method.as_str(), request.uri.path());
         let api = &self.template.http;
         let Some(route) = api.routes.iter().find(|route| route.method == method && route.path == path) else {
@@ -67,6 +75,7 @@ impl Gateway {
             path,
             query: request.uri.query(),
             headers: &request.headers,
+            body,
             source_ip: peer.ip().to_string(),
             request_id: request_id.clone(),
         };
@@ -83,7 +92,7 @@ impl Gateway {
             }
         }
         let invocation = self.functions.invoke(&route.function, &request_id, http.event(&context));
-        match tokio::time::timeout(INTEGRATION_TIMEOUT, invocation).await {
+        match timeout(INTEGRATION_TIMEOUT, invocation).await {
             Ok(Ok(answer)) => integration_response(&answer, &request_id),
             Ok(Err(_)) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
             Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),

@@ -20,6 +20,9 @@ pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
 /// Largest authorizer context, in bytes.
 pub const CONTEXT_BYTES_MAX: usize = 8 * 1024;
 
+/// Largest body of a request to the HTTP API, in bytes.
+pub const HTTP_BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
+
 /// Longest that an integration may take.
 pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
 

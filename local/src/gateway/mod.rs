@@ -23,6 +23,7 @@ use axum::routing::{any, get};
 use connections::Connections;
 use limits::STOP_GRACE;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use throttle::Throttles;
 use tokio_util::sync::CancellationToken;
@@ -66,8 +67,10 @@ impl Gateway {
             .route("/local/token", any(local_only::token))
             .route("/local/endpoints", get(local_only::endpoints))
             .fallback(http::elsewhere);
-        for route in &self.template.http.routes {
-            router = router.route(&route.path, any(http::serve));
+        // A path that several methods share is one route of the server.
+        let paths: BTreeSet<_> = self.template.http.routes.iter().map(|route| &route.path).collect();
+        for path in paths {
+            router = router.route(path, any(http::serve));
         }
         router.with_state(Arc::clone(self))
     }

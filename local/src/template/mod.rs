@@ -111,6 +111,9 @@ pub struct TableSpec {
     pub retained: bool,
 }
 
+/// Methods that a route of the HTTP API may have here. API Gateway answers OPTIONS itself where CORS is configured.
+const HTTP_METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
 /// Lambda's time-out if the template does not say, in seconds; and its memory, in MB.
 const TIMEOUT_DEFAULT: u64 = 3;
 const MEMORY_DEFAULT: u64 = 128;
@@ -258,11 +261,11 @@ impl<'a> Reader<'a> {
                     let text = |name: &str| self.resolver.text(&event["Properties"][name]);
                     let (method, path) = (text("Method")?.to_uppercase(), text("Path")?);
                     let plain = path.starts_with('/') && !path.contains(['{', '}', ':', '*']);
-                    if method != "GET" || !plain {
-                        bail!("{function}: the local run serves GET routes of plain paths, not {method} {path}");
+                    if !HTTP_METHODS.contains(&method.as_str()) || !plain {
+                        bail!("{function}: the local run serves plain paths by one method each, not {method} {path}");
                     }
-                    if routes.iter().any(|route: &HttpRoute| route.path == path) {
-                        bail!("{function}: {path} leads to another function already");
+                    if routes.iter().any(|route: &HttpRoute| route.path == path && route.method == method) {
+                        bail!("{function}: {method} {path} leads to another function already");
                     }
                     routes.push(HttpRoute { method, path, function: function.clone() });
                 }
@@ -473,8 +476,9 @@ mod tests {
                 "there must be one AWS::Serverless::WebSocketApi",
             ),
             ("Resources:", "Sources:", "there are no Resources"),
-            ("Path: /chat-history/list", "Path: /{proxy+}", "the local run serves GET routes of plain paths"),
-            ("Path: /chat-history/list", "Path: chat-history", "the local run serves GET routes of plain paths"),
+            ("Path: /chat-history/list", "Path: /{proxy+}", "the local run serves plain paths by one method each"),
+            ("Method: GET", "Method: ANY", "not ANY /chat-history/list"),
+            ("Path: /chat-history/list", "Path: chat-history", "the local run serves plain paths by one method each"),
             ("Default: dev", "Default: local", "\"local\" cannot be a stage here"),
             ("ThrottlingBurstLimit: !Ref RequestsPerSecond", "Other: 1", "go together"),
             ("ThrottlingRateLimit: !Ref RequestsPerSecond", "ThrottlingRateLimit: many", "must be a number"),

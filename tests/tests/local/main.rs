@@ -15,6 +15,7 @@ mod faults;
 mod gateway;
 mod handshake;
 mod history;
+mod http_routes;
 mod injection;
 mod mangled;
 mod presence;

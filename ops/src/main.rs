@@ -18,7 +18,7 @@ mod token;
 
 use anyhow::{Result, anyhow};
 use chat_aws::Fault;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 use target::Target;
 
@@ -50,6 +50,9 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Arguments { command, target } = Arguments::parse();
+    if let Err((kind, why)) = target.agrees() {
+        Arguments::command().error(kind, why).exit();
+    }
     let done = match command {
         Command::DisconnectUser(command) => command.run(&target).await,
         Command::Token(command) => command.run(),

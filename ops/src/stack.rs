@@ -5,10 +5,15 @@ use anyhow::{Context, Result};
 use chat_aws::Vars;
 use std::collections::BTreeMap;
 
+const CONNECTIONS_TABLE: &str = "CONNECTIONS_TABLE";
+const CHAT_TABLE: &str = "CHAT_TABLE";
+const MANAGEMENT: &str = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI";
+
 /// A stack's state and outputs.
 #[derive(Debug, Clone)]
 pub struct Stack {
     pub status: String,
+    name: String,
     outputs: BTreeMap<String, String>,
 }
 
@@ -33,7 +38,7 @@ impl Stack {
             let mut output: BTreeMap<_, _> = output.into_iter().collect();
             Some((output.remove("OutputKey")?, output.remove("OutputValue")?))
         });
-        Ok(Self { status, outputs: outputs.collect() })
+        Ok(Self { status, name: name.to_owned(), outputs: outputs.collect() })
     }
 
     /// Everything that the stack made, in as many answers as it takes
@@ -59,20 +64,27 @@ impl Stack {
         }
     }
 
-    pub fn output(&self, name: &str) -> Option<&str> {
-        self.outputs.get(name).map(String::as_str)
+    /// An output that every chat room's stack has.
+    pub fn output(&self, name: &str) -> Result<&str> {
+        let output = self.outputs.get(name).map(String::as_str).filter(|value| !value.is_empty());
+        output.with_context(|| format!("stack {} has no output {name}: is it this chat room?", self.name))
     }
 
-    /// What the outputs say goes before the environment, which may be about another deployment. Only where all of AWS
-    /// is elsewhere, as on an emulator, its management API is where the environment says.
-    pub fn vars(&self, vars: Vars) -> Vars {
-        const MANAGEMENT: &str = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI";
+    /// What the outputs say instead of the environment, which may be about another deployment. Only where all of AWS is
+    /// elsewhere, as on an emulator, its management API is where the environment says.
+    ///
+    /// # Errors
+    /// Where an output is missing: what the environment says in its place is about something else.
+    pub fn vars(&self, vars: Vars) -> Result<Vars> {
         let is_elsewhere = vars.optional("AWS_ENDPOINT_URL").is_some() && vars.optional(MANAGEMENT).is_some();
-        let known = [
-            ("CONNECTIONS_TABLE", self.output("ConnectionsTableName")),
-            ("CHAT_TABLE", self.output("ChatTableName")),
-            (MANAGEMENT, self.output("ManagementUrl").filter(|_| !is_elsewhere)),
-        ];
-        vars.with(known.into_iter().filter_map(|(name, value)| Some((name, value?))))
+        let connections = self.output("ConnectionsTableName")?;
+        let (chat, management) = (self.output("ChatTableName")?, self.output("ManagementUrl")?);
+        let vars = vars.with([(CONNECTIONS_TABLE, connections), (CHAT_TABLE, chat)]);
+        Ok(if is_elsewhere { vars } else { vars.with([(MANAGEMENT, management)]) })
     }
+}
+
+/// Variables that name no deployment: where a stack was named, and is not known, no other one takes its place.
+pub fn unnamed(vars: Vars) -> Vars {
+    vars.with([(CONNECTIONS_TABLE, ""), (CHAT_TABLE, ""), (MANAGEMENT, "")])
 }

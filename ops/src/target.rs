@@ -4,6 +4,7 @@ use crate::stack::Stack;
 use anyhow::Result;
 use chat_aws::Vars;
 use clap::Args;
+use clap::error::ErrorKind;
 
 /// A stack, the local run, or what the environment names.
 #[derive(Debug, Clone, Args)]
@@ -12,25 +13,44 @@ pub struct Target {
     #[arg(long, global = true, value_name = "NAME")]
     pub stack: Option<String>,
     /// The run that is up on this machine (`cargo run`)
-    #[arg(long, global = true, conflicts_with = "stack")]
+    #[arg(long, global = true)]
     pub local: bool,
-    /// The local run's --port
-    #[arg(long, global = true, value_name = "PORT", default_value_t = 3000)]
-    port: u16,
-    /// The local run's --dynamodb-port
-    #[arg(long, global = true, value_name = "PORT", default_value_t = 8000)]
-    dynamodb_port: u16,
-    /// The local run's stage
-    #[arg(long, global = true, value_name = "STAGE", default_value = "dev")]
-    stage: String,
+    /// With --local: its --port [default: 3000]
+    #[arg(long, global = true, value_name = "PORT")]
+    port: Option<u16>,
+    /// With --local: its --dynamodb-port [default: 8000]
+    #[arg(long, global = true, value_name = "PORT")]
+    dynamodb_port: Option<u16>,
+    /// With --local: its stage [default: dev]
+    #[arg(long, global = true, value_name = "STAGE")]
+    stage: Option<String>,
 }
 
 impl Target {
+    /// Whether the arguments name one deployment. It is asked once they are all read: clap itself looks at those before
+    /// the command and those after it apart.
+    pub fn agrees(&self) -> Result<(), (ErrorKind, String)> {
+        let of_local = [
+            ("--port", self.port.is_some()),
+            ("--dynamodb-port", self.dynamodb_port.is_some()),
+            ("--stage", self.stage.is_some()),
+        ];
+        if self.local && self.stack.is_some() {
+            return Err((ErrorKind::ArgumentConflict, "--local cannot be used with --stack".into()));
+        }
+        match of_local.iter().find(|(_, is_given)| *is_given && !self.local) {
+            Some((name, _)) => {
+                Err((ErrorKind::MissingRequiredArgument, format!("{name} is of --local, which is missing")))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The variables that a function of the deployment has, as far as a command needs them.
     pub async fn vars(&self) -> Result<Vars> {
         let vars = Vars::from_env();
         match &self.stack {
-            Some(name) => Ok(Stack::outputs_of(name, &vars).await?.vars(vars)),
+            Some(name) => Stack::outputs_of(name, &vars).await?.vars(vars),
             None if self.local => Ok(self.local_vars(vars)),
             None => Ok(vars),
         }
@@ -42,18 +62,28 @@ impl Target {
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", "local".into()),
             ("AWS_SECRET_ACCESS_KEY", "local".into()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://127.0.0.1:{}", self.dynamodb_port)),
-            ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", format!("{}/{}", self.local_http_url(), self.stage)),
+            // One of somebody's account is not for whoever listens there.
+            ("AWS_SESSION_TOKEN", String::new()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://127.0.0.1:{}", self.dynamodb_port.unwrap_or(8000))),
+            ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", format!("{}/{}", self.local_http_url(), self.stage())),
             ("CONNECTIONS_TABLE", "ConnectionsTable".into()),
             ("CHAT_TABLE", "ChatTable".into()),
         ])
     }
 
     pub fn local_http_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.local_port())
     }
 
     pub fn local_websocket_url(&self) -> String {
-        format!("ws://127.0.0.1:{}/{}", self.port, self.stage)
+        format!("ws://127.0.0.1:{}/{}", self.local_port(), self.stage())
+    }
+
+    fn local_port(&self) -> u16 {
+        self.port.unwrap_or(3000)
+    }
+
+    fn stage(&self) -> &str {
+        self.stage.as_deref().unwrap_or("dev")
     }
 }

@@ -8,7 +8,7 @@ mod quotas;
 
 use crate::account::{Account, http};
 use crate::limits::CHECK_TOKEN;
-use crate::stack::Stack;
+use crate::stack::{Stack, unnamed};
 use crate::target::Target;
 use crate::{secret, token};
 use anyhow::{Context, Result};
@@ -72,11 +72,14 @@ impl Check {
                 Ok(aws) => Stack::read(&aws, name).await,
                 Err(error) => Err(error),
             };
-            report.add("stack", stack_found(name, &stack));
-            if let Ok(stack) = stack {
-                websocket_url = websocket_url.or_else(|| stack.output("WebSocketUrl").map(String::from));
-                http_url = http_url.or_else(|| stack.output("HttpUrl").map(String::from));
-                vars = stack.vars(vars);
+            let known = stack.as_ref().ok().map(|stack| Ok((stack, stack.vars(vars.clone())?))).transpose();
+            report.add("stack", stack_found(name, &stack, known.as_ref().err()));
+            if let Ok(Some((stack, its))) = known {
+                websocket_url = websocket_url.or_else(|| stack.output("WebSocketUrl").ok().map(String::from));
+                http_url = http_url.or_else(|| stack.output("HttpUrl").ok().map(String::from));
+                vars = its;
+            } else {
+                vars = unnamed(vars);
             }
         } else if target.local {
             vars = target.local_vars(vars);
@@ -123,14 +126,17 @@ async fn made(vars: &Vars, http: &reqwest::Client, room: &str, local: Option<&st
     }
 }
 
-fn stack_found(name: &str, stack: &Result<Stack>) -> Found {
-    match stack {
+fn stack_found(name: &str, stack: &Result<Stack>, missing: Option<&anyhow::Error>) -> Found {
+    match (stack, missing) {
+        (Ok(stack), Some(missing)) => Found::NotOk(format!("{name} is {}: {missing}", stack.status)),
         // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html has all the states.
-        Ok(stack) if matches!(stack.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE") => {
+        (Ok(stack), None)
+            if matches!(stack.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE") =>
+        {
             Found::Ok(format!("{name} is {}", stack.status))
         }
-        Ok(stack) => Found::NotOk(format!("{name} is {}: look at the stack's events", stack.status)),
-        Err(error) => Found::unknown(error, "is the name right, and may you cloudformation:DescribeStacks?"),
+        (Ok(stack), None) => Found::NotOk(format!("{name} is {}: look at the stack's events", stack.status)),
+        (Err(error), _) => Found::unknown(error, "is the name right, and may you cloudformation:DescribeStacks?"),
     }
 }
 

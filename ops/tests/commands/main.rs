@@ -7,6 +7,7 @@ mod disconnect_user;
 mod erase_user;
 mod export_room;
 mod rights;
+mod target;
 mod token;
 
 use chat_tests::{Server, in_time};
@@ -43,6 +44,11 @@ impl Typed {
 
     fn with(mut self, name: &str, value: &str) -> Self {
         self.0.env(name, value);
+        self
+    }
+
+    fn argument(mut self, argument: &str) -> Self {
+        self.0.arg(argument);
         self
     }
 

@@ -9,6 +9,11 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for a frame that must come: `send-message` has 10 s.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Longest that `check` gives a message to go round, from the handshake to the history: it takes a second, five where all
+/// functions start cold, and API Gateway has answered a handshake within 29 s, or never will. In a room where others
+/// speak, frames alone would have no end.
+pub const ROUND_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Longest wait for a socket to say goodbye.
 pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 

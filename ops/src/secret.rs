@@ -12,6 +12,9 @@ pub const SECRET: &str = "TOKEN_SECRET";
 /// Longest secret, in bytes, that is read from standard input: a function's whole environment holds 4 KB.
 const SECRET_BYTES_MAX: u64 = 4_096;
 
+/// The longest line break after it.
+const LINE_BREAK_BYTES: u64 = 2;
+
 /// The secret that tokens are signed with, from its variable or else from standard input.
 pub fn secret(vars: &Vars) -> Result<String> {
     if let Some(secret) = vars.optional(SECRET) {
@@ -19,10 +22,15 @@ pub fn secret(vars: &Vars) -> Result<String> {
     }
     let input = std::io::stdin();
     ensure!(!input.is_terminal(), "{SECRET} is not set, and nothing comes by standard input: `ops … < secret.txt`");
-    let mut secret = String::new();
-    input.lock().take(SECRET_BYTES_MAX).read_to_string(&mut secret).context("failed to read standard input")?;
+    let (mut secret, most) = (Vec::new(), SECRET_BYTES_MAX + LINE_BREAK_BYTES);
+    // One byte more than there may be: half of a secret would sign what nobody takes.
+    input.lock().take(most + 1).read_to_end(&mut secret).context("failed to read standard input")?;
+    let is_whole = secret.len() as u64 <= most;
+    ensure!(is_whole, "the secret on standard input is longer than {SECRET_BYTES_MAX} bytes");
+    let secret = String::from_utf8(secret).ok().context("the secret on standard input is not UTF-8")?;
     // An editor ends a file with a line break that nobody takes for a part of the secret.
-    checked(secret.trim_end_matches(['\r', '\n']).to_owned(), "the secret on standard input")
+    let secret = secret.trim_end_matches(['\r', '\n']);
+    checked(secret.to_owned(), "the secret on standard input")
 }
 
 /// The secret if its variable has it.

@@ -28,22 +28,46 @@ pub async fn websocket(subject: &Subject) -> Found {
     }
 }
 
+/// How a token travels to an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Encrypted,
+    /// It does not leave this machine.
+    Here,
+    Clear,
+}
+
+impl Way {
+    pub fn of(url: &str) -> Self {
+        let Ok(url) = Url::parse(url) else { return Self::Clear };
+        let is_here = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        match url.scheme() {
+            "https" | "wss" => Self::Encrypted,
+            _ if is_here => Self::Here,
+            _ => Self::Clear,
+        }
+    }
+}
+
 /// Whoever brings no token must be refused, by API Gateway (401) or by the authorizer (403).
 fn judge(url: &str, secure: &str, status: u16) -> Found {
-    let scheme = Url::parse(url).ok();
-    let is_here = scheme.as_ref().is_some_and(|url| match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    });
-    let is_secure = scheme.is_some_and(|url| url.scheme() == secure);
-    match status {
-        401 | 403 if is_secure => Found::Ok(format!("{url} answers over TLS, and refuses a stranger ({status})")),
-        401 | 403 if is_here => Found::Ok(format!("{url} answers, on this machine, and refuses a stranger ({status})")),
-        401 | 403 => Found::NotOk(format!("{url} is not encrypted: tokens travel in the clear; use {secure}://")),
-        429 => Found::NotOk(format!("{url} turns requests away (429): RequestsPerSecond is used up")),
-        500.. => Found::NotOk(format!("{url} fails ({status}): look in the function log, output FunctionLogsName")),
+    match (status, Way::of(url)) {
+        (401 | 403, Way::Encrypted) => Found::Ok(format!("{url} answers over TLS, and refuses a stranger ({status})")),
+        (401 | 403, Way::Here) => {
+            Found::Ok(format!("{url} answers, on this machine, and refuses a stranger ({status})"))
+        }
+        (401 | 403, Way::Clear) => {
+            Found::NotOk(format!("{url} is not encrypted: tokens travel in the clear; use {secure}://"))
+        }
+        (429, _) => Found::NotOk(format!("{url} turns requests away (429): RequestsPerSecond is used up")),
+        (500.., _) => {
+            Found::NotOk(format!("{url} fails ({status}): look in the function log, output FunctionLogsName"))
+        }
         _ => Found::NotOk(format!("{url} answers {status}, not 401 or 403: is it this chat room?")),
     }
 }

@@ -1,9 +1,9 @@
 //! Whether a message goes round: through the authorizer, four functions, both tables, and back.
 
 use super::{Found, Subject};
-use crate::check::endpoints::chain;
-use crate::limits::{CALL_TIMEOUT, FRAME_TIMEOUT, GOODBYE_TIMEOUT};
-use anyhow::{Context, Result, bail, ensure};
+use crate::check::endpoints::{Way, chain};
+use crate::limits::{FRAME_TIMEOUT, GOODBYE_TIMEOUT, ROUND_TIMEOUT};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use chat_aws::now;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -33,7 +33,12 @@ pub async fn goes_round(subject: &Subject) -> Found {
     let (Some(websocket_url), Some(http_url)) = (&subject.websocket_url, &subject.http_url) else {
         return Found::Unknown("name the stack with --stack, or --websocket-url and --http-url".into());
     };
-    match round(subject, websocket_url, http_url, token).await {
+    if [websocket_url, http_url].into_iter().any(|url| Way::of(url) == Way::Clear) {
+        return Found::Unknown("the token is not sent, since the address is not encrypted".into());
+    }
+    let round = timeout(ROUND_TIMEOUT, Box::pin(round(subject, websocket_url, http_url, token))).await;
+    let late = || anyhow!("the message did not go round in {} s", ROUND_TIMEOUT.as_secs());
+    match round.unwrap_or_else(|_| Err(late())) {
         Ok(Round { id, connected, sent }) => Found::Ok(format!(
             "message {id} of room {} went round: connected in {} ms, acknowledged and received in {} ms",
             subject.room,
@@ -48,7 +53,7 @@ async fn round(subject: &Subject, websocket_url: &str, http_url: &str, token: &s
     let began = Instant::now();
     let mut socket = connect(websocket_url, token).await?;
     let connected = began.elapsed();
-    let room = json!(subject.room);
+    let room = &subject.room;
     ask(&mut socket, json!({"action": "joinRoom", "requestId": "join", "chatroomId": room})).await?;
     let text = format!("ops check {}", now());
     let message = json!({"type": "text", "content": text});
@@ -79,19 +84,19 @@ async fn round(subject: &Subject, websocket_url: &str, http_url: &str, token: &s
 async fn connect(url: &str, token: &str) -> Result<Socket> {
     let request = ClientRequestBuilder::new(url.parse().context("the WebSocket address cannot be read")?);
     let request = request.with_header("Authorization", format!("Bearer {token}"));
-    match timeout(CALL_TIMEOUT, Box::pin(connect_async(request))).await {
-        Ok(Ok((socket, _))) => Ok(socket),
-        Ok(Err(Error::Http(answer))) if matches!(answer.status().as_u16(), 401 | 403) => {
+    match connect_async(request).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(answer)) if matches!(answer.status().as_u16(), 401 | 403) => {
             bail!("the token is refused: is it signed with this deployment's secret, and was its user not shut out?")
         }
-        Ok(Err(error)) => bail!("failed to connect: {}", chain(&error)),
-        Err(_) => bail!("nobody answers the handshake in {} s", CALL_TIMEOUT.as_secs()),
+        Err(error) => bail!("failed to connect: {}", chain(&error)),
     }
 }
 
 async fn in_history(subject: &Subject, http_url: &str, token: &str, id: u64, text: &str) -> Result<()> {
     let after = (id.saturating_sub(1)).to_string();
-    let query = [("chatroomId", subject.room.as_str()), ("limit", "1"), ("after", &after)];
+    let room = subject.room.to_string();
+    let query = [("chatroomId", room.as_str()), ("limit", "1"), ("after", &after)];
     let request = subject.http.get(format!("{http_url}/chat-history/list")).query(&query).bearer_auth(token);
     let answer = request.send().await.context("failed to read the history")?;
     let status = answer.status();

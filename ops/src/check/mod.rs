@@ -12,6 +12,7 @@ use crate::stack::{Stack, unnamed};
 use crate::target::Target;
 use crate::{secret, token};
 use anyhow::{Context, Result};
+use chat::RoomId;
 use chat_aws::Vars;
 use clap::Args;
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ pub struct Check {
     #[arg(long, value_name = "URL")]
     http_url: Option<String>,
     /// The room that the message is sent to; a TOKEN must grant it
-    #[arg(long, default_value = "ops-check")]
+    #[arg(long, value_name = "ROOM", default_value = "ops-check")]
     room: String,
 }
 
@@ -50,7 +51,7 @@ pub struct Subject {
     http: reqwest::Client,
     websocket_url: Option<String>,
     http_url: Option<String>,
-    room: String,
+    room: RoomId,
     /// A token that may enter the room, or why there is none.
     token: Result<String, String>,
     /// Whether somebody brought it, and not this command.
@@ -65,6 +66,7 @@ const USER: &str = "ops-check";
 impl Check {
     pub async fn run(self, target: &Target) -> Result<ExitCode> {
         let mut vars = Vars::from_env();
+        let room = RoomId::parse(&self.room).with_context(|| format!("{:?} is no room's id", self.room))?;
         let mut report = Report::default();
         let (mut websocket_url, mut http_url) = (self.websocket_url, self.http_url);
         if let Some(name) = &target.stack {
@@ -87,15 +89,17 @@ impl Check {
             http_url = http_url.or_else(|| Some(target.local_http_url()));
         }
         let http = http()?;
-        let brought = vars.optional("TOKEN").map(String::from);
+        // What the environment has is of another deployment than the local run, which signs for whoever asks.
+        let brought = vars.optional("TOKEN").filter(|_| !target.local).map(String::from);
         let is_brought = brought.is_some();
         let token = match brought {
             Some(token) => Ok(token),
-            None => made(&vars, &http, &self.room, http_url.as_deref().filter(|_| target.local)).await,
+            None if target.local => asked(&http, &room, &target.local_http_url()).await,
+            None => signed(&vars, &room),
         };
         let token = token.map_err(|error| format!("{error:#}"));
         let stack = target.stack.clone();
-        let subject = Subject { vars, http, websocket_url, http_url, room: self.room, token, is_brought, stack };
+        let subject = Subject { vars, http, websocket_url, http_url, room, token, is_brought, stack };
 
         report.add("http", endpoints::http(&subject).await);
         report.add("websocket", endpoints::websocket(&subject).await);
@@ -112,18 +116,18 @@ impl Check {
     }
 }
 
-/// A token for this command: signed with the secret, or by the local run, which signs for whoever asks.
-async fn made(vars: &Vars, http: &reqwest::Client, room: &str, local: Option<&str>) -> Result<String> {
-    match (secret::given(vars)?, local) {
-        (Some(secret), _) => token::sign(&secret, USER, None, Some(room), CHECK_TOKEN),
-        (None, Some(url)) => {
-            let claims = json!({"userId": USER, "rooms": [room]});
-            let answer = http.post(format!("{url}/local/token")).json(&claims).send().await?;
-            let answer: Value = answer.error_for_status()?.json().await?;
-            answer["token"].as_str().map(String::from).context("the local run gives out no token")
-        }
-        (None, None) => Err(anyhow::anyhow!("set TOKEN_SECRET to the deployment's secret, or TOKEN to a token")),
-    }
+/// A token for this command, signed with the secret. It grants that one room, whatever the room's id looks like.
+fn signed(vars: &Vars, room: &RoomId) -> Result<String> {
+    let secret = secret::given(vars)?.context("set TOKEN_SECRET to the deployment's secret, or TOKEN to a token")?;
+    token::sign(&secret, USER, None, Some(json!([room])), CHECK_TOKEN)
+}
+
+/// The same of the local run.
+async fn asked(http: &reqwest::Client, room: &RoomId, url: &str) -> Result<String> {
+    let claims = json!({"userId": USER, "rooms": [room]});
+    let answer = http.post(format!("{url}/local/token")).json(&claims).send().await?;
+    let answer: Value = answer.error_for_status()?.json().await?;
+    answer["token"].as_str().map(String::from).context("the local run gives out no token")
 }
 
 fn stack_found(name: &str, stack: &Result<Stack>, missing: Option<&anyhow::Error>) -> Found {

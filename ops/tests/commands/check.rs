@@ -2,9 +2,18 @@
 
 use crate::account::{Account, SESSION};
 use crate::{Said, Typed, local, ops};
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode};
 use chat_aws::now;
-use chat_tests::{Recorder, Server, Tls};
+use chat_tests::{Recorder, Server, Tls, proxy};
+use futures_util::SinkExt;
 use serde_json::json;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+use tokio_tungstenite::accept_async;
+use tokio_tungstenite::tungstenite::Message;
 
 /// `check` of the stack that this account has.
 fn typed(server: &Server, account: &Account) -> Typed {
@@ -219,7 +228,76 @@ async fn the_run_that_is_up_is_looked_at() {
     let said = ops(&arguments).run().await;
     let expected = ["ok http", "ok websocket", "ok clock", "ok token", "ok message"];
     assert_eq!((said.code, states(&said)), (0, expected.map(String::from).to_vec()), "{}", said.out);
+    // What is set for another deployment is nothing to it.
+    let elsewhere = "another secret of 32 bytes, or more";
+    let said = ops(&arguments).with("TOKEN_SECRET", elsewhere).with("TOKEN", "another token").run().await;
+    assert!(said.code == 0 && said.out.contains("message 2 of room ops-check"), "{said:?}");
     server.stop().await;
     let said = ops(&arguments).run().await;
     assert!(said.code == 1 && said.out.contains("not ok   http"), "{}", said.out);
+}
+
+/// A room's id may have a comma, and a star is no room but all of them.
+#[tokio::test]
+async fn the_token_is_for_that_one_room() {
+    let server = Server::start().await;
+    let account = Account::of(&server).await;
+    for room in ["a, b", "*"] {
+        let said = typed(&server, &account).argument("--room").argument(room).run().await;
+        assert!(said.code == 0 && said.out.contains(&format!("message 1 of room {room} went round")), "{said:?}");
+    }
+    let said = typed(&server, &account).argument("--room").argument("").run().await;
+    assert!(said.code == 1 && said.err.contains("is no room's id") && said.out.is_empty(), "{said:?}");
+    server.stop().await;
+}
+
+/// Whoever listens on the way would have a token of the deployment.
+#[tokio::test]
+async fn a_token_does_not_travel_in_the_clear() {
+    let server = Server::start().await;
+    let seen = Arc::<Mutex<Vec<HeaderMap>>>::default();
+    let kept = Arc::clone(&seen);
+    let answer = async move |headers: HeaderMap| {
+        kept.lock().unwrap_or_else(PoisonError::into_inner).push(headers);
+        StatusCode::UNAUTHORIZED
+    };
+    // This machine, by an address that is not a loopback one.
+    let clear = proxy::serve(Router::new().fallback(answer)).await.replace("127.0.0.1", "0.0.0.0");
+    let (here, websocket) = (server.url(""), clear.replace("http", "ws"));
+    for (websocket, http) in [(websocket.as_str(), here.as_str()), (server.websocket_url(), &clear)] {
+        let arguments = ["check", "--websocket-url", websocket, "--http-url", http];
+        let said = ops(&arguments).to(&server).with("TOKEN_SECRET", server.secret()).run().await;
+        let line = "unknown  message     the token is not sent, since the address is not encrypted";
+        assert!(said.code == 1 && said.out.contains(line), "{said:?}");
+        assert!(said.out.contains("is not encrypted: tokens travel in the clear"), "{said:?}");
+    }
+    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!(!seen.is_empty() && !format!("{seen:?}").to_lowercase().contains("bearer"), "{seen:?}");
+    drop(seen);
+    server.stop().await;
+}
+
+/// A room in which others speak, and this command is not answered: each frame comes in time, and there is no end.
+#[tokio::test]
+async fn a_message_that_does_not_come_round_is_given_up() {
+    let server = Server::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let websocket = format!("ws://{}", listener.local_addr().expect("an address"));
+    #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let Ok(mut socket) = accept_async(socket).await else { return };
+                let _ = socket.send(Message::text(r#"{"type":"ack","requestId":"join"}"#)).await;
+                while socket.send(Message::text(r#"{"type":"sendMessage"}"#)).await.is_ok() {
+                    sleep(Duration::from_millis(100)).await;
+                }
+            });
+        }
+    });
+    let http = server.url("");
+    let arguments = ["check", "--websocket-url", &websocket, "--http-url", &http];
+    let said = ops(&arguments).to(&server).with("TOKEN_SECRET", server.secret()).run().await;
+    assert!(said.out.contains("not ok   message     the message did not go round in 30 s"), "{said:?}");
+    server.stop().await;
 }

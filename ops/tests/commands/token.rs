@@ -40,6 +40,11 @@ async fn what_the_authorizer_would_refuse_is_refused_here() {
         let error = ops(arguments).with("TOKEN_SECRET", secret).fails().await;
         assert!(error.contains(said) && !error.contains(secret), "{arguments:?}: {error}");
     }
+    // Half of a secret signs what nobody takes.
+    let long = "a".repeat(4_099);
+    let error = ops(&["token", "7"]).input(&long).fails().await;
+    assert!(error.contains("the secret on standard input is longer than 4096 bytes"), "{error}");
+    ops(&["token", "7"]).input(&format!("{}\r\n", &long[3..])).succeeds().await;
     let error = ops(&["token", "7"]).input("short\n").fails().await;
     assert!(error.contains("the secret on standard input is shorter than 32 bytes"), "{error}");
 }

@@ -4,9 +4,10 @@ use crate::limits::PAGE;
 use crate::target::Target;
 use crate::{done, told};
 use anyhow::{Context, Result, bail, ensure};
+use chat::limits::SAFE_INTEGER_MAX;
 use chat::{Cursor, HistoryItem, ListHistory, Message, MessageId, Profile, RoomId, Timestamp};
 use chat_aws::{Aws, Fault, Messages, SEND_TIMEOUT_SECONDS, Tables, Users, Vars};
-use clap::Args;
+use clap::{Args, value_parser};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -24,7 +25,7 @@ pub struct ExportRoom {
     /// Which room: a number or a string
     room: String,
     /// Begins after this message
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = value_parser!(u64).range(..=SAFE_INTEGER_MAX))]
     after: Option<u64>,
     /// Where to, instead of standard output; a file of an earlier export of the room is continued after its last whole
     /// line
@@ -74,8 +75,16 @@ impl ExportRoom {
             None => format!("--after {} goes on from there", written.up_to),
         };
         exported.with_context(go_on)?;
+        // A mistyped room would look like one that is quiet.
+        ensure!(written.messages > 0 || has_messages(&parts.messages, &room).await?, "room {room} has no messages");
         done()
     }
+}
+
+/// Whether anything was ever said in a room, and is kept.
+pub async fn has_messages(messages: &Messages, room: &RoomId) -> Result<bool> {
+    let first = ListHistory { room: room.clone(), cursor: Cursor::After(MessageId::new(0)), limit: 1 };
+    Ok(!messages.page(&first).await.map_err(told)?.messages.is_empty())
 }
 
 /// Writes page by page. What was written stands in `written`, whatever ends it.
@@ -83,8 +92,10 @@ async fn export(parts: &Parts, room: &RoomId, output: &mut dyn Write, written: &
     let clock = Clock { server: parts.tables.time().await.map_err(told)?, read: Instant::now() };
     loop {
         let request = ListHistory { room: room.clone(), cursor: Cursor::After(written.up_to), limit: PAGE };
+        // By the time that the page comes, what was under way when it was read may look settled.
+        let asked = clock.now();
         let mut page = parts.messages.page(&request).await.map_err(told)?;
-        let hole = fresh_hole(&page.messages, written.up_to, clock.now());
+        let hole = fresh_hole(&page.messages, written.up_to, asked);
         if let Some((at, wait)) = hole {
             page.messages.truncate(at);
             if at == 0 {
@@ -162,7 +173,8 @@ fn continued(path: &Path, room: &RoomId) -> Result<(File, u64)> {
     let line = tail[..whole - 1].rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     let last: Value = serde_json::from_slice(line).unwrap_or_default();
     let of_room = serde_json::from_value::<RoomId>(last["chatroomId"].clone()).ok();
-    let (Some(id), Some(of_room)) = (last["id"].as_u64(), of_room) else { bail!("{} is no export", path.display()) };
+    let id = last["id"].as_u64().filter(|id| *id <= SAFE_INTEGER_MAX);
+    let (Some(id), Some(of_room)) = (id, of_room) else { bail!("{} is no export", path.display()) };
     ensure!(of_room == *room, "{} is an export of room {of_room}", path.display());
     let end = tail_starts + whole as u64;
     file.set_len(end).with_context(failed)?;

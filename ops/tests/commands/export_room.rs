@@ -1,10 +1,20 @@
 //! `export-room`: everything that was said in a room, once, whatever interrupts it.
 
 use crate::{local, ops};
-use chat::{Content, Message, MessageKind};
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::header::DATE;
+use axum::http::{HeaderMap, HeaderValue, Method};
+use chat::{Content, Message, MessageKind, Timestamp};
 use chat_aws::now;
+use chat_tests::proxy::{self, Passage, operation};
 use chat_tests::{Recorder, Server, room, user};
+use chrono::DateTime;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// Fills a room past the gateway, with these ids.
 async fn fill(server: &Server, in_room: &str, ids: std::ops::RangeInclusive<u64>) {
@@ -87,7 +97,9 @@ async fn a_file_is_continued_after_its_last_whole_line() {
     // Another room's file, and somebody's notes, stay as they are.
     let error = ops(&["export-room", "2", "--output", path]).to(&server).fails().await;
     assert!(error.ends_with("is an export of room 1\n"), "{error}");
-    for notes in ["to do: nothing\n", "no line break", "{\"id\":1}\n"] {
+    // An id that no message has would be gone on after for ever.
+    let beyond = "{\"id\":9007199254740992,\"chatroomId\":1}\n";
+    for notes in [beyond, "to do: nothing\n", "no line break", "{\"id\":1}\n"] {
         std::fs::write(&file, notes).expect("written");
         let error = typed().fails().await;
         assert!(error.ends_with("is no export\n"), "{error}");
@@ -133,9 +145,57 @@ async fn a_mistyped_name_is_no_empty_room() {
     assert!(error.ends_with("ConnectionsTable is not the chat table\n"), "{error}");
     let error = ops(&["export-room", ""]).to(&server).fails().await;
     assert!(error.contains("is no room's id"), "{error}");
+    for arguments in [&["export-room", "nowhere"][..], &["export-room", "nowhere", "--after", "5"]] {
+        let error = ops(arguments).to(&server).fails().await;
+        assert!(error.ends_with("error: room nowhere has no messages\n"), "{error}");
+    }
+    assert_eq!(ops(&["export-room", "1", "--after", "9007199254740992"]).run().await.code, 2, "no id is so large");
     // It asks for the chat table alone.
+    client.say(1, "hi").await;
     let said = ops(&["export-room", "1"]).to(&server).with("CONNECTIONS_TABLE", "").run().await;
-    assert_eq!((said.code, said.err.as_str()), (0, "exported 0 messages of room 1, up to id 0\n"));
+    assert_eq!((said.code, said.err.as_str()), (0, "exported 1 messages of room 1, up to id 1\n"));
+    server.stop().await;
+}
+
+/// A page is as old as the moment when it was asked for: what was settled when it came may have been under way then.
+#[tokio::test]
+async fn a_hole_is_as_fresh_as_the_page_that_it_is_in() {
+    let server = Server::start().await;
+    server.connect(7).await.close().await;
+    fill(&server, "1", 1..=1).await;
+    let app = server.app();
+    let message = |id, text: &str, create_time| {
+        let content = Content::parse(MessageKind::Text, text).expect("content");
+        Message { id, room: room("1"), sender: user("7"), content, create_time, client_message_id: None }
+    };
+    let late = app.messages.next_id(&room("1")).await.expect("an id");
+    let next = app.messages.next_id(&room("1")).await.expect("an id");
+    // By the clock that the command reads, the hole before it is settled in 0.9 seconds.
+    let time = now();
+    let time = Timestamp::from_millis(time.seconds() * 1_000);
+    let settled = Timestamp::from_millis(time.millis() - 10_000 + 900);
+    app.messages.store(message(next, "after the hole", settled)).await.expect("stored");
+    // The page with the hole takes 1.8 seconds, and the hole is filled meanwhile.
+    let date = DateTime::from_timestamp(time.seconds(), 0).expect("a time").format("%a, %d %b %Y %H:%M:%S GMT");
+    let date: HeaderValue = date.to_string().parse().expect("a header");
+    let (dynamodb, read) = (server.dynamodb_url().to_owned(), Arc::new(AtomicBool::new(false)));
+    let was_read = Arc::clone(&read);
+    let slow = async move |headers: HeaderMap, body: Bytes| {
+        let is_query = operation(&headers) == "Query";
+        let passed = Passage::new().pass_on(Method::POST, &dynamodb, headers, body).await;
+        let (status, mut headers, body) = passed;
+        headers.insert(DATE, date.clone());
+        if is_query && !was_read.swap(true, Ordering::SeqCst) {
+            sleep(Duration::from_millis(1_800)).await;
+        }
+        (status, headers, body)
+    };
+    let url = proxy::serve(Router::new().fallback(slow)).await;
+    let export = ops(&["export-room", "1"]).to(&server).with("AWS_ENDPOINT_URL_DYNAMODB", &url).start();
+    chat_tests::until("the page is on its way", async || read.load(Ordering::SeqCst)).await;
+    app.messages.store(message(late, "late", now())).await.expect("stored");
+    let said = crate::end(export).await;
+    assert_eq!(ids(&lines(&said.out)), [1, 2, 3], "{said:?}");
     server.stop().await;
 }
 

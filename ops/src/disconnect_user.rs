@@ -8,7 +8,7 @@ use chat_aws::{Aws, Ended};
 use clap::Args;
 use std::process::ExitCode;
 
-/// Ends all connections of a user; no token that was issued until now connects again
+/// Ends all connections of a user; no token that was issued until a minute from now connects again
 #[derive(Debug, Args)]
 pub struct DisconnectUser {
     /// Who it is: a number or a string

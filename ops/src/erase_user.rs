@@ -1,6 +1,7 @@
 //! `erase-user`: empty what a user wrote, and forget who the user was.
 
 use crate::disconnect_user::{known, missing, parse};
+use crate::export_room::has_messages;
 use crate::limits::{
     MESSAGES_PER_UNIT, ON_THE_WAY, PROGRESS, READ_UNITS_PRICE, ROWS_PER_STEP, UNIT_BYTES, UNITS_PER_SECOND,
     WRITE_UNITS_PRICE, WRITES_IN_FLIGHT,
@@ -9,15 +10,22 @@ use crate::pace::Pace;
 use crate::target::Target;
 use crate::{done, told};
 use anyhow::{Context, Result, anyhow, ensure};
-use chat::{RoomId, Timestamp, UserId};
-use chat_aws::{Aws, Erasure, Fault, Position, SEND_TIMEOUT_SECONDS, Sessions, Tables, Users, Vars, Where};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chat::{Device, RoomId, Timestamp, UserId};
+use chat_aws::{
+    Aws, CONNECTION_LIFETIME, Erasure, Fault, Messages, Position, SEND_TIMEOUT_SECONDS, Sessions, Tables, Users, Vars,
+    Where,
+};
 use clap::Args;
 use futures_util::future::try_join_all;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::fmt::{self, Display, Formatter};
 use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
-use url::form_urlencoded;
 
 /// Shuts a user out, and erases the profile, the memberships and the texts that the user sent
 ///
@@ -37,8 +45,8 @@ pub struct EraseUser {
     #[arg(long, value_name = "UNITS", default_value_t = NonZeroU32::new(UNITS_PER_SECOND).unwrap_or(NonZeroU32::MIN))]
     units_per_second: NonZeroU32,
     /// Goes on where an interrupted run said it was, with the same rooms
-    #[arg(long, value_name = "PLACE", value_parser = place)]
-    after: Option<Position>,
+    #[arg(long, value_name = "PLACE", value_parser = Way::typed)]
+    after: Option<Way>,
     /// Erases somebody who was never seen here, too
     #[arg(long)]
     unseen: bool,
@@ -46,6 +54,7 @@ pub struct EraseUser {
 
 struct Parts {
     tables: Tables,
+    messages: Messages,
     users: Users,
     sessions: Sessions,
     erasure: Erasure,
@@ -54,32 +63,49 @@ struct Parts {
 impl Parts {
     fn new(vars: &Vars) -> Result<Self, Fault> {
         let aws = Aws::new(vars)?;
-        let (tables, users) = (aws.tables()?, aws.users()?);
-        Ok(Self { tables, users, sessions: aws.sessions()?, erasure: aws.erasure()? })
+        let (tables, messages, users) = (aws.tables()?, aws.messages()?, aws.users()?);
+        Ok(Self { tables, messages, users, sessions: aws.sessions()?, erasure: aws.erasure()? })
     }
 }
 
+/// An erasure, and a place on its way: everything up to there is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Way {
+    user: UserId,
+    /// In an order of their own, each once; none are all.
+    rooms: Vec<RoomId>,
+    chat_table: String,
+    at: Option<Position>,
+}
+
 /// How far it is.
-#[derive(Default)]
 struct Progress {
     rows: usize,
     emptied: usize,
-    /// Everything up to here is done.
-    at: Option<Position>,
+    way: Way,
 }
 
 impl EraseUser {
     pub async fn run(self, target: &Target) -> Result<ExitCode> {
         let (user, vars) = (parse(&self.user)?, target.vars().await?);
         let room = |id: &String| RoomId::parse(id).with_context(|| format!("{id:?} is no room's id"));
-        let rooms: Vec<_> = self.rooms.iter().map(room).collect::<Result<_>>()?;
-        let is_in_one = |at: &Position| rooms.is_empty() || rooms.iter().any(|room| at.is_in(room));
-        ensure!(self.after.as_ref().is_none_or(is_in_one), "--after is a place in none of these rooms");
+        let rooms: Vec<_> = self.rooms.iter().map(room).collect::<Result<BTreeSet<_>>>()?.into_iter().collect();
+        let chat_table = vars.required("CHAT_TABLE").map_err(told)?.to_owned();
+        let mut way = Way { user: user.clone(), rooms, chat_table, at: None };
+        if let Some(after) = &self.after {
+            way.at = after.at.clone();
+            ensure!(way == *after, "--after is of another erasure: {after}");
+        }
         let parts = Parts::new(&vars).map_err(told)?;
         parts.tables.recognise().await.map_err(told)?;
         known(parts.users.look(&user).await.map_err(told)?.0, self.unseen, &self.user)?;
+        for room in &way.rooms {
+            let is_spoken_in = has_messages(&parts.messages, room).await?;
+            ensure!(is_spoken_in, "room {room} has no messages, and nothing was done");
+        }
 
-        self.tell(&parts, &user, &rooms).await?;
+        println!("user {user}, in the chat table {}{}:", way.chat_table, target.of_stack(&vars));
+        self.tell(&parts, &way).await?;
         if !self.yes {
             println!("nothing was done; --yes does it");
             return done();
@@ -87,28 +113,40 @@ impl EraseUser {
         // First of all, so that nothing new is written meanwhile.
         let ended = parts.sessions.end_all(&user).await.map_err(told)?;
         println!("shut out: connections ended: {}", ended.connections);
-        if ended.connections == 0 && ended.missing > 0 {
+        let now = parts.tables.time().await.map_err(told)?;
+        let left = parts.users.devices(&user).await.map_err(told)?;
+        // API Gateway has cut those that are older.
+        let may_be_open = |device: &Device| device.connected_at.after(CONNECTION_LIFETIME) >= now;
+        let is_elsewhere = ended.connections == 0 && ended.missing > 0 && left.iter().any(may_be_open);
+        if is_elsewhere {
             eprintln!("{}", missing(&ended));
         }
-        let now = parts.tables.time().await.map_err(told)?;
         parts.erasure.profile(&user, now).await.map_err(told)?;
         println!("profile: emptied");
 
-        let mut progress = Progress { at: self.after.clone(), ..Progress::default() };
+        let mut progress = Progress { rows: 0, emptied: 0, way };
         let erased = tokio::select! {
-            erased = self.erase(&parts, &user, &rooms, &mut progress) => erased,
+            erased = self.erase(&parts, &user, &mut progress) => erased,
             _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
         };
         println!("messages: {} emptied, in {} rows", progress.emptied, progress.rows);
         erased.with_context(|| format!("not done; {}", progress.goes_on()))?;
-        println!("user {user} is erased. Backups keep what was there: see ops/README.md");
+        // Another run finds by them what this one could not end.
+        ensure!(!is_elsewhere, "{}. All else is done; the same command ends them, by the right one", missing(&ended));
+        parts.users.forget(&user, &left).await.map_err(told)?;
+        let what = if progress.way.rooms.is_empty() {
+            format!("user {user} is erased")
+        } else {
+            format!("messages of user {user} in these rooms are erased; those in other rooms are not")
+        };
+        println!("{what}. Backups keep what was there: see ops/README.md");
         done()
     }
 
     /// Says what will be done, before anything is.
-    async fn tell(&self, parts: &Parts, user: &UserId, rooms: &[RoomId]) -> Result<()> {
+    async fn tell(&self, parts: &Parts, way: &Way) -> Result<()> {
+        let Way { user, rooms, .. } = way;
         let devices = parts.users.devices(user).await.map_err(told)?.len();
-        println!("user {user}:");
         println!(
             "- is shut out: {devices} connections are known; no token that was issued until a minute from then connects"
         );
@@ -140,7 +178,7 @@ impl EraseUser {
         Ok(())
     }
 
-    async fn erase(&self, parts: &Parts, user: &UserId, rooms: &[RoomId], progress: &mut Progress) -> Result<()> {
+    async fn erase(&self, parts: &Parts, user: &UserId, progress: &mut Progress) -> Result<()> {
         // A send that was under way when its connection ended is stored by then, and `$disconnect` has told the rooms
         // who left.
         sleep(Duration::from_secs(SEND_TIMEOUT_SECONDS) + ON_THE_WAY).await;
@@ -148,14 +186,15 @@ impl EraseUser {
         let mut pace = Pace::new(self.units_per_second.get());
         let removed = remove_memberships(parts, user, now, &mut pace).await?;
         println!("memberships: {removed} rows removed");
+        let rooms = progress.way.rooms.clone();
         if rooms.is_empty() {
             return empty(parts, user, Where::Everywhere, now, &mut pace, progress).await;
         }
-        let begin =
-            progress.at.as_ref().and_then(|at| rooms.iter().position(|room| at.is_in(room))).unwrap_or_default();
+        let at = progress.way.at.as_ref();
+        let begin = at.and_then(|at| rooms.iter().position(|room| at.is_in(room))).unwrap_or_default();
         for (number, room) in rooms.iter().enumerate().skip(begin) {
             if number > begin {
-                progress.at = Some(Position::before(room));
+                progress.way.at = Some(Position::before(room));
             }
             empty(parts, user, Where::Room(room), now, &mut pace, progress).await?;
         }
@@ -165,8 +204,8 @@ impl EraseUser {
 
 impl Progress {
     fn goes_on(&self) -> String {
-        match &self.at {
-            Some(at) => format!("the same command goes on with --after '{}'", written(at)),
+        match self.way.written() {
+            Some(place) => format!("the same command goes on with --after '{place}'"),
             None => "the same command begins anew".into(),
         }
     }
@@ -203,7 +242,7 @@ async fn empty(
     let mut said = Instant::now();
     loop {
         pace.turn().await;
-        let step = parts.erasure.messages(user, place, progress.at.as_ref(), ROWS_PER_STEP).await.map_err(told)?;
+        let step = parts.erasure.messages(user, place, progress.way.at.as_ref(), ROWS_PER_STEP).await.map_err(told)?;
         pace.take(step.units);
         progress.rows += step.rows;
         for some in step.found.chunks(WRITES_IN_FLIGHT) {
@@ -215,7 +254,7 @@ async fn empty(
             }
         }
         let Some(next) = step.next else { return Ok(()) };
-        progress.at = Some(next);
+        progress.way.at = Some(next);
         // For whoever has no chance to say it later: a process that is killed.
         if said.elapsed() > PROGRESS {
             eprintln!(
@@ -233,18 +272,35 @@ fn price(units: u64, per_million: f64) -> f64 {
     units as f64 / 1_000_000.0 * per_million
 }
 
-/// A place as it is typed: in an alphabet that no shell reads anything into.
-fn written(at: &Position) -> String {
-    form_urlencoded::Serializer::new(String::new()).append_pair(&at.partition, &at.sort).finish()
+impl Way {
+    /// The place as it is pasted, in an alphabet that no shell reads anything into; none before the first.
+    fn written(&self) -> Option<String> {
+        let at = self.at.as_ref()?;
+        let place = json!([self.user, self.rooms, self.chat_table, at.partition, at.sort]);
+        Some(BASE64_URL_SAFE_NO_PAD.encode(place.to_string()))
+    }
+
+    fn typed(text: &str) -> Result<Self, String> {
+        let read = BASE64_URL_SAFE_NO_PAD.decode(text).ok().and_then(|place| serde_json::from_slice(&place).ok());
+        let way = read.map(|(user, rooms, chat_table, partition, sort): (_, Vec<RoomId>, _, _, _)| Self {
+            user,
+            rooms,
+            chat_table,
+            at: Some(Position { partition, sort }),
+        });
+        let is_on_it = |way: &Self| {
+            let is_in = |room| way.at.as_ref().is_some_and(|at| at.is_in(room));
+            way.rooms.is_empty() || way.rooms.iter().any(is_in)
+        };
+        way.filter(is_on_it).ok_or_else(|| "it is no place that a run said".into())
+    }
 }
 
-fn place(text: &str) -> Result<Position, String> {
-    let mut pairs = form_urlencoded::parse(text.as_bytes());
-    match (pairs.next(), pairs.next()) {
-        (Some((partition, sort)), None) if !partition.is_empty() && !sort.is_empty() => {
-            Ok(Position { partition: partition.into(), sort: sort.into() })
-        }
-        _ => Err("it is no place that a run said".into()),
+impl Display for Way {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let rooms: Vec<_> = self.rooms.iter().map(RoomId::to_string).collect();
+        let rooms = if rooms.is_empty() { "all rooms".into() } else { format!("rooms {}", rooms.join(", ")) };
+        write!(f, "user {}, {rooms}, in {}", self.user, self.chat_table)
     }
 }
 
@@ -254,12 +310,16 @@ mod tests {
 
     #[test]
     fn a_place_is_read_as_it_was_written() {
-        for partition in ["ROOM#1", "ROOM#a room=with & 'all' \"that\"", "ROOM#光", "USER#7"] {
-            let at = Position { partition: partition.into(), sort: "MSG#0000000000000042".into() };
-            let typed = written(&at);
-            assert!(!typed.contains([' ', '\'', '"', '&', '$', '`']), "{typed}");
-            assert_eq!(place(&typed), Ok(at));
+        for (user, room) in [("1", "1"), ("7", "a room=with & 'all' \"that\""), ("光", "光")] {
+            let (user, room) = (UserId::parse(user).expect("an id"), RoomId::parse(room).expect("an id"));
+            let at = Some(Position { sort: "MSG#0000000000000042".into(), ..Position::before(&room) });
+            for rooms in [vec![], vec![room]] {
+                let way = Way { user: user.clone(), rooms, chat_table: "ChatTable".into(), at: at.clone() };
+                let typed = way.written().expect("a place");
+                assert!(typed.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'), "{typed}");
+                assert_eq!(Way::typed(&typed), Ok(way));
+            }
         }
-        assert!(place("").is_err() && place("ROOM").is_err() && place("a=b&c=d").is_err());
+        assert!(Way::typed("").is_err() && Way::typed("ROOM").is_err() && Way::typed("W10").is_err());
     }
 }

@@ -56,6 +56,12 @@ impl Target {
         }
     }
 
+    /// Which stack it is, for whoever reads what will be done to it.
+    pub fn of_stack(&self, vars: &Vars) -> String {
+        let region = vars.optional("AWS_REGION").unwrap_or_default();
+        self.stack.as_ref().map(|name| format!(" of stack {name} in {region}")).unwrap_or_default()
+    }
+
     /// What `cargo run` calls its tables, and where it serves them.
     pub fn local_vars(&self, vars: Vars) -> Vars {
         vars.with([

@@ -1,9 +1,12 @@
 //! `erase-user`: what a user wrote is nowhere, everything else is as it was, and clients read on.
 
+use crate::account::{Account, SESSION};
 use crate::{end, ops, rows};
-use chat::{Content, Message, MessageKind};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chat::{Content, Message, MessageKind, Timestamp};
 use chat_aws::{Vars, now};
-use chat_tests::{Recorder, Server, frame, invoke, room, text_message, until, user, websocket_event};
+use chat_tests::{Management, Recorder, Server, frame, invoke, room, text_message, until, user, websocket_event};
 use serde_json::{Value, json};
 
 /// What user 7 says here, and says of itself.
@@ -60,6 +63,11 @@ async fn the_texts_are_gone_and_everything_else_is_as_it_was() {
     for part in ["1 connections are known", "read units", "nothing was done; --yes does it"] {
         assert!(said.contains(part), "{said}");
     }
+    assert_eq!(said.lines().next(), Some("user 7, in the chat table ChatTable:"));
+    let account = Account::of(&server).await;
+    let said = ops(&["--stack", "chat", "erase-user", "7"]).to(&server).with("AWS_ENDPOINT_URL", account.url());
+    let said = said.with("AWS_SESSION_TOKEN", SESSION).succeeds().await;
+    assert_eq!(said.lines().next(), Some("user 7, in the chat table ChatTable of stack chat in us-east-1:"));
     assert_eq!([rows(&server, "ChatTable").await, rows(&server, "ConnectionsTable").await], before);
     assert!(before[0].iter().any(|row| row.to_string().contains(TEXT)), "it is there before");
 
@@ -172,7 +180,9 @@ async fn emptied(server: &Server) -> u64 {
 async fn an_erasure_that_is_interrupted_goes_on_where_it_was() {
     const ROWS: u64 = 2_200;
     let server = Server::start().await;
-    server.connect(7).await.close().await;
+    for user in [7, 8] {
+        server.connect(user).await.close().await;
+    }
     crowd(&server, "a room", ROWS).await;
     let before = others(&server).await;
     let erasure = ops(&["erase-user", "7", "--yes", "--units-per-second", "300"]).to(&server).start();
@@ -185,19 +195,38 @@ async fn an_erasure_that_is_interrupted_goes_on_where_it_was() {
     assert!(said.code == 1 && then < ROWS / 2, "it was interrupted, and not done: {then}, {said:?}");
     let (_, rest) = said.err.rsplit_once("--after '").unwrap_or_else(|| panic!("it says where to go on: {said:?}"));
     let place = rest.split('\'').next().expect("a place");
+    assert!(place.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'), "{place}");
+
+    // It is a place on the way of this erasure, and of no other: what lies before it was not looked at for anybody else.
+    let others_too = [rows(&server, "ChatTable").await, rows(&server, "ConnectionsTable").await];
+    for arguments in [&["8"][..], &["7", "--room", "a room"]] {
+        let arguments = [&["erase-user"], arguments, &["--yes", "--after", place]].concat();
+        let error = ops(&arguments).to(&server).fails().await;
+        assert_eq!(error, "error: --after is of another erasure: user 7, all rooms, in ChatTable\n", "{arguments:?}");
+    }
+    let elsewhere = ops(&["erase-user", "7", "--yes", "--after", place]).to(&server).with("CHAT_TABLE", "Another");
+    let error = elsewhere.fails().await;
+    assert_eq!(error, "error: --after is of another erasure: user 7, all rooms, in ChatTable\n");
+    assert_eq!([rows(&server, "ChatTable").await, rows(&server, "ConnectionsTable").await], others_too);
 
     let recorder = Recorder::before(server.dynamodb_url()).await;
     let go_on = ops(&["erase-user", "7", "--yes", "--units-per-second", "100000", "--after", place]).to(&server);
     let said = go_on.with("AWS_ENDPOINT_URL_DYNAMODB", recorder.url()).succeeds().await;
     assert_eq!(emptied(&server).await, ROWS / 2, "{said}");
     let read = said.split("emptied, in ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
-    assert!(read.is_some_and(|read| read <= ROWS - 999), "what was done is not read again: {said}");
+    // The profiles are rows as well.
+    assert!(read.is_some_and(|read| read <= ROWS + 2 - 1_000), "what was done is not read again: {said}");
     let scans = recorder.take().into_iter().filter(|call| call.operation == "Scan");
     assert!(scans.into_iter().all(|call| call.read_units <= 256.0), "each answer is bounded");
     assert_eq!(others(&server).await, before);
     let left: Vec<_> = rows(&server, "ChatTable").await.into_iter().filter(is_of_7).collect();
     assert!(!json!(left).to_string().contains(TEXT));
     server.stop().await;
+}
+
+/// A place on the way of an erasure of user 7 in these rooms.
+fn place(rooms: Value, partition: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(json!([7, rooms, "ChatTable", partition, "MSG#0000000000000010"]).to_string())
 }
 
 /// Rooms that are named are queried, and no other row of the table is read.
@@ -215,19 +244,31 @@ async fn rooms_that_are_named_are_all_that_is_read() {
     };
     let said = typed(&[]).succeeds().await;
     assert!(said.contains("3 rooms are read") && emptied(&server).await == 0, "{said}");
+    // A room that nobody spoke in is mistyped, and the others wait until it is not.
+    let before = rows(&server, "ChatTable").await;
+    for more in [&["--room", "nowhere"][..], &["--room", "nowhere", "--yes"]] {
+        let said = typed(more).run().await;
+        let expected = (1, "", "error: room nowhere has no messages, and nothing was done\n");
+        assert_eq!((said.code, said.out.as_str(), said.err.as_str()), expected);
+    }
+    assert_eq!(rows(&server, "ChatTable").await, before);
     // From the middle of the second of them to the end of the last: what comes before is done already.
-    let said = typed(&["--yes", "--after", "ROOM%233=MSG%230000000000000010"]).succeeds().await;
+    let said = typed(&["--yes", "--after", &place(json!([1, 2, 3]), "ROOM#2")]).succeeds().await;
     assert!(said.contains("messages: 25 emptied, in 50 rows"), "{said}");
+    // What the user wrote elsewhere is still there.
+    let words = "messages of user 7 in these rooms are erased; those in other rooms are not";
+    assert!(said.contains(words) && !said.contains("user 7 is erased"), "{said}");
     let rows = rows(&server, "ChatTable").await;
     let erased = |room: &str| rows.iter().filter(|row| row["PK"]["S"] == room && !row["eraseTime"].is_null()).count();
-    assert_eq!(["ROOM#1", "ROOM#2", "ROOM#3", "ROOM#4"].map(erased), [0, 15, 10, 0]);
+    assert_eq!(["ROOM#1", "ROOM#2", "ROOM#3", "ROOM#4"].map(erased), [0, 10, 15, 0]);
     let calls = recorder.take();
     let scans = calls
         .iter()
         .filter(|call| call.operation == "Scan" && call.partitions.iter().any(|of| of.starts_with("ChatTable")));
     assert!(scans.map(|call| call.read_units).sum::<f64>() <= 2.0 * 2.0, "to recognise it, one row each time");
-    let error = typed(&["--after", "ROOM%234=MSG%231"]).fails().await;
-    assert!(error.contains("--after is a place in none of these rooms"), "{error}");
+    let error = typed(&["--after", &place(json!([1, 3]), "ROOM#3")]).fails().await;
+    assert!(error.ends_with("--after is of another erasure: user 7, rooms 1, 3, in ChatTable\n"), "{error}");
+    assert_eq!(typed(&["--after", &place(json!([1, 2, 3]), "ROOM#4")]).run().await.code, 2, "in none of its rooms");
     server.stop().await;
 }
 
@@ -273,12 +314,12 @@ async fn what_was_under_way_is_erased_and_what_is_new_is_not() {
     chat_tests::enter(&app, &chat_tests::ghost("7"), &room("1")).await;
     chat_tests::enter(&app, &chat_tests::ghost("8"), &room("2")).await;
     let mut young = chat_tests::ghost("7");
-    young.joined_at = chat::Timestamp::from_millis(now().millis() + 3_600_000);
+    young.joined_at = Timestamp::from_millis(now().millis() + 3_600_000);
     chat_tests::enter(&app, &young, &room("3")).await;
     let erasure = ops(&["erase-user", "7", "--yes"]).to(&server).start();
     until("it has shut the user out", async || {
         let all = rows(&server, "ChatTable").await;
-        all.iter().any(|row| !row["revokedAt"].is_null() && row["devices"].is_null())
+        all.iter().any(|row| !row["revokedAt"].is_null())
     })
     .await;
     // A send that was under way when its connection ended is stored only now.
@@ -287,10 +328,45 @@ async fn what_was_under_way_is_erased_and_what_is_new_is_not() {
     let message = Message { id, room, sender, content, create_time: now(), client_message_id: None };
     app.messages.store(message).await.expect("stored");
     let said = end(erasure).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.code, 1, "{said:?}");
     assert!(said.err.contains("1 more were known, and none was there"), "{said:?}");
     let left: Vec<_> = rows(&server, "ConnectionsTable").await.iter().map(|row| row["PK"]["S"].clone()).collect();
     assert_eq!(left, ["ROOM#2", "ROOM#3"]);
     assert_eq!(emptied(&server).await, 1);
+    server.stop().await;
+}
+
+/// The management API was another deployment's: everything is erased but what it takes to find the connections again.
+#[tokio::test]
+async fn connections_that_are_not_there_are_found_by_the_next_run() {
+    let (server, elsewhere, here) = (Server::start().await, Management::start().await, Management::start().await);
+    let app = server.app();
+    let lost = chat_tests::lost_device();
+    chat_tests::remember(&app, "7", lost.clone()).await;
+    assert!(app.connections.open(&lost, &user("7")).await.expect("an answer"));
+    crowd(&server, "1", 3).await;
+    elsewhere.refuse(&lost.connection, 410);
+    let typed = |management: &Management| {
+        let typed = ops(&["erase-user", "7", "--yes"]).to(&server);
+        typed.with("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", management.url())
+    };
+    let words =
+        "1 more were known, and none was there: if the management API is another deployment's, they are still open";
+    let said = typed(&elsewhere).run().await;
+    assert!(said.code == 1 && said.err.contains(words) && !said.out.contains("is erased"), "{said:?}");
+    assert_eq!((emptied(&server).await, server.devices("7").await.len()), (2, 1), "the rest is done");
+    let profile = |rows: Vec<Value>| rows.into_iter().find(|row| row["SK"]["S"] == "PROFILE").expect("a profile");
+    assert_eq!(profile(rows(&server, "ChatTable").await)["nickName"]["S"], "7");
+    let said = typed(&here).succeeds().await;
+    assert!(said.contains("connections ended: 1") && said.contains("user 7 is erased"), "{said}");
+    assert_eq!((here.attempts(&lost.connection), server.devices("7").await.len()), (1, 0));
+
+    // API Gateway has cut it by now, whosever it was.
+    let old = Timestamp::from_millis(now().millis() - 3 * 3_600_000);
+    chat_tests::remember(&app, "9", chat::Device { connected_at: old, ..lost.clone() }).await;
+    let said = ops(&["erase-user", "9", "--yes"]).to(&server);
+    let said = said.with("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", elsewhere.url()).run().await;
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    assert_eq!(server.devices("9").await, Vec::<String>::new());
     server.stop().await;
 }

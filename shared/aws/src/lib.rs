@@ -24,8 +24,8 @@ pub use clock::now;
 pub use delivery::Delivery;
 pub use fault::{Failure, Fault};
 pub use limits::{
-    DOCUMENT_BYTES_MAX, DOCUMENT_TIMEOUT, KEYS_ASKED_AGAIN, KEYS_KEPT, NO_KEYS_ASKED_AGAIN, ROOMS_IN_FLIGHT,
-    SEND_TIMEOUT_SECONDS, posts_in_flight,
+    CONNECTION_LIFETIME, DOCUMENT_BYTES_MAX, DOCUMENT_TIMEOUT, KEYS_ASKED_AGAIN, KEYS_KEPT, NO_KEYS_ASKED_AGAIN,
+    ROOMS_IN_FLIGHT, SEND_TIMEOUT_SECONDS, posts_in_flight,
 };
 pub use membership::{Arrived, Membership};
 pub use pace::Pace;

@@ -98,15 +98,14 @@ impl Erasure {
     }
 
     /// Reduces a user's row to what a user who was never seen but shut out has: the id, and until when tokens are
-    /// revoked. Does nothing where there is no row.
+    /// revoked; and the connections, which [`Users::forget`](super::Users::forget) removes. Does nothing where there is
+    /// no row.
     pub async fn profile(&self, user: &UserId, now: Timestamp) -> Result<(), Fault> {
         let unknown = Profile::unknown(user.clone());
         let request = self.client.update_item().table_name(&self.chat_table);
         let request = request
             .set_key(Some(key(&keys::user(user), keys::PROFILE)))
-            .update_expression(
-                "SET username = :name, nickName = :nickName, createTime = :now REMOVE email, headPic, devices",
-            )
+            .update_expression("SET username = :name, nickName = :nickName, createTime = :now REMOVE email, headPic")
             .condition_expression("attribute_exists(PK)")
             .expression_attribute_values(":name", text(unknown.username))
             .expression_attribute_values(":nickName", text(unknown.nick_name))

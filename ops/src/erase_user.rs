@@ -132,7 +132,7 @@ impl EraseUser {
         println!("messages: {} emptied, in {} rows", progress.emptied, progress.rows);
         erased.with_context(|| format!("not done; {}", progress.goes_on()))?;
         // Another run finds by them what this one could not end.
-        ensure!(!is_elsewhere, "{}. All else is done; the same command ends them, by the right one", missing(&ended));
+        ensure!(!is_elsewhere, "{}. All else is done; with the right one the same command ends them", missing(&ended));
         parts.users.forget(&user, &left).await.map_err(told)?;
         let what = if progress.way.rooms.is_empty() {
             format!("user {user} is erased")

@@ -271,10 +271,9 @@ async fn a_token_does_not_travel_in_the_clear() {
         assert!(said.code == 1 && said.out.contains(line), "{said:?}");
         assert!(said.out.contains("is not encrypted: tokens travel in the clear"), "{said:?}");
     }
+    server.stop().await;
     let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     assert!(!seen.is_empty() && !format!("{seen:?}").to_lowercase().contains("bearer"), "{seen:?}");
-    drop(seen);
-    server.stop().await;
 }
 
 /// A room in which others speak, and this command is not answered: each frame comes in time, and there is no end.

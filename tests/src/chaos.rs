@@ -258,7 +258,8 @@ impl Chaos {
     /// The endpoints for a function in a process of its own, one of whose calls, from 0, is to meet a fault.
     pub fn endpoints_with(&self, call: usize, fault: Fault) -> [(&'static str, String); 2] {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
-        self.begin(Some((call, fault)), number);
+        self.begin(number);
+        self.set(Some((call, fault)), number);
         self.endpoints(number)
     }
 
@@ -270,8 +271,8 @@ impl Chaos {
         ]
     }
 
-    fn begin(&self, fault: Option<(usize, Fault)>, number: u64) -> (Arc<Notify>, End) {
-        let invocation = Invocation { fault, ..Invocation::default() };
+    fn begin(&self, number: u64) -> (Arc<Notify>, End) {
+        let invocation = Invocation::default();
         let begun = (Arc::clone(&invocation.kill), End(invocation.ended.clone(), self.clone()));
         lock(&self.0.under_way).change(|invocations| invocations + 1);
         let mut invocations = lock(&self.0.invocations);
@@ -279,6 +280,10 @@ impl Chaos {
         // Long runs have many invocations, and one as old as that has ended.
         invocations.remove(&number.wrapping_sub(REMEMBERED));
         begun
+    }
+
+    fn set(&self, fault: Option<(usize, Fault)>, number: u64) {
+        lock(&self.0.invocations).entry(number).or_default().fault = fault;
     }
 
     /// Records an attempt of a call. Returns its fault, whether it is the first attempt, and what kills the function.
@@ -302,8 +307,10 @@ impl Chaos {
 impl Interference for Chaos {
     fn plan(&self, function: &str, event: &Value) -> Plan {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
+        // Begun before the director tells of it: whoever then waits for its end must find it.
+        let (kill, end) = self.begin(number);
         let direction = (self.0.director)(function, event, number);
-        let (kill, end) = self.begin(direction.fault, number);
+        self.set(direction.fault, number);
         // An invocation that nothing can happen to needs no proxy, and long runs are many times faster without it.
         let calm = *lock(&self.0.weather) == Weather::default() && self.0.mutation.is_none();
         let vars = match direction.fault {

@@ -22,7 +22,7 @@ impl Report {
     }
 
     pub fn paragraph(&mut self, text: impl Display) {
-        self.text.push_str(&format!("\n{text}\n"));
+        self.text.push_str(&format!("\n{}\n", wrapped(&text.to_string())));
     }
 
     pub fn table<const N: usize>(&mut self, head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
@@ -73,6 +73,28 @@ impl Report {
         head.table(["", "measured", "goal", ""], self.goals.iter().map(row));
         head.text + &self.text
     }
+}
+
+/// A paragraph in lines of at most 120 columns, as all documents have them.
+fn wrapped(text: &str) -> String {
+    let (mut wrapped, mut columns) = (String::new(), 0);
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        match columns {
+            0 => {}
+            _ if columns + 1 + width <= 120 => {
+                wrapped.push(' ');
+                columns += 1;
+            }
+            _ => {
+                wrapped.push('\n');
+                columns = 0;
+            }
+        }
+        wrapped.push_str(word);
+        columns += width;
+    }
+    wrapped
 }
 
 fn machine() -> String {

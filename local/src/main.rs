@@ -1,7 +1,7 @@
 //! `cargo run`: the whole system on one machine.
 
 use anyhow::{Context, Result, bail};
-use chat_local::{Limits, Local, Options, Running, Tokens, invoke};
+use chat_local::{Limits, Local, Options, Running, invoke};
 use clap::{Parser, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
@@ -57,20 +57,11 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
-    /// Signs a token with a deployment's secret, as an application would
+    /// Is an operator's command: `cargo run -p ops -- token`
+    #[command(hide = true)]
     Token {
-        /// Who it is: a number or a string
-        #[arg(long)]
-        user: String,
-        /// What it grants: * or ids with commas [default: the deployment's DefaultRooms]
-        #[arg(long)]
-        rooms: Option<String>,
-        /// A file that holds the secret
-        #[arg(long, value_name = "FILE")]
-        secret_file: PathBuf,
-        /// How long it is good for
-        #[arg(long, default_value_t = 12)]
-        hours: u32,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
     },
 }
 
@@ -96,13 +87,8 @@ async fn main() -> ExitCode {
 
 #[allow(clippy::print_stdout, reason = "the greeting is what somebody at a terminal waits for")]
 async fn run(arguments: Arguments) -> Result<()> {
-    if let Some(Command::Token { user, rooms, secret_file, hours }) = arguments.command {
-        let failed = || format!("failed to read {}", secret_file.display());
-        let secret = std::fs::read_to_string(&secret_file).with_context(failed)?;
-        // An editor ends a file with a line break that nobody takes for a part of the secret.
-        let tokens = Tokens::signed_with(secret.trim_end_matches(['\r', '\n']))?;
-        println!("{}", tokens.for_user(&user, rooms.as_deref(), Duration::from_secs(u64::from(hours) * 3_600))?);
-        return Ok(());
+    if let Some(Command::Token { .. }) = arguments.command {
+        bail!("operators' commands are in ops: cargo run -p ops -- token USER --rooms ROOMS < secret.txt");
     }
     if let Some(Command::DisconnectUser { rest }) = arguments.command {
         let (deployed, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|argument| argument == "--deployed");

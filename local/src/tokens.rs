@@ -34,17 +34,6 @@ impl Tokens {
         &self.0
     }
 
-    /// A token of a user who may enter some rooms: `*`, ids with commas, or what the deployment grants by default.
-    pub fn for_user(&self, user: &str, rooms: Option<&str>, lifetime: Duration) -> Result<String> {
-        let mut claims =
-            Map::from_iter([("sub".into(), json!(user)), ("exp".into(), json!(now().after(lifetime).seconds()))]);
-        if let Some(rooms) = rooms {
-            let ids = || rooms.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
-            claims.insert("rooms".into(), if rooms == "*" { json!("*") } else { ids() });
-        }
-        self.issue(claims)
-    }
-
     /// A token with these claims, and an expiry if they name none. Claims that `authorize` would refuse are refused
     /// here, where the caller sees the reason.
     pub fn issue(&self, mut claims: Map<String, Value>) -> Result<String> {

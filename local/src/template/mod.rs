@@ -361,9 +361,9 @@ fn generated_route_id(api: &str, key: &str) -> String {
 mod tests {
     use super::*;
 
-    const TEMPLATE: &str = include_str!("../../../template.yaml");
+    pub(super) const TEMPLATE: &str = include_str!("../../../template.yaml");
 
-    fn parse(text: &str) -> Result<Template> {
+    pub(super) fn parse(text: &str) -> Result<Template> {
         Template::parse(text, &BTreeMap::from([("TokenSecret".into(), "x".repeat(32))]))
     }
 

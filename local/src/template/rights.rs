@@ -154,15 +154,7 @@ fn fields<'a>(object: &'a Map<String, Value>, known: &[&str]) -> Result<&'a Map<
 
 #[cfg(test)]
 mod tests {
-    use crate::Template;
-    use anyhow::Result;
-    use std::collections::BTreeMap;
-
-    const TEMPLATE: &str = include_str!("../../../template.yaml");
-
-    fn parse(text: &str) -> Result<Template> {
-        Template::parse(text, &BTreeMap::from([("TokenSecret".into(), "x".repeat(32))]))
-    }
+    use super::super::tests::{TEMPLATE, parse};
 
     #[test]
     fn a_function_has_its_own_rights_and_those_of_the_policies_that_it_names() {

@@ -4,7 +4,6 @@ use chat_aws::Vars;
 use chat_local::Tokens;
 use chat_tests::{Client, Server, invoke, sample};
 use serde_json::{Value, json};
-use std::time::Duration;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
@@ -120,15 +119,16 @@ async fn an_application_may_sign_its_own_tokens() {
     assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": 1, "userId": 1})).await["type"], "ack");
 
     let tokens = Tokens::signed_with("sample-secret-for-the-events-folder-only").expect("long enough");
-    let hour = Duration::from_secs(3_600);
-    for (rooms, first, second) in
-        [(Some("*"), "ack", "ack"), (Some("1, lobby"), "ack", "error"), (None, "error", "error")]
-    {
-        let token = tokens.for_user("7", rooms, hour).expect("a token");
+    for (claims, first, second) in [
+        (json!({"sub": "7", "rooms": "*"}), "ack", "ack"),
+        (json!({"sub": "7", "rooms": [1, "lobby"]}), "ack", "error"),
+        (json!({"sub": "7"}), "error", "error"),
+    ] {
+        let token = tokens.issue(claims.as_object().expect("claims").clone()).expect("a token");
         let mut client = Client::connect(&server.socket_url(&token)).await;
         for (room, expected) in [(1, first), (2, second)] {
             let reply = client.ask(json!({"action": "joinRoom", "chatroomId": room, "userId": 7})).await;
-            assert_eq!(reply["type"], expected, "{rooms:?}, room {room}");
+            assert_eq!(reply["type"], expected, "{claims}, room {room}");
         }
     }
     assert!(Tokens::signed_with("short").is_err());
@@ -138,15 +138,17 @@ async fn an_application_may_sign_its_own_tokens() {
 /// The application signs with the new secret after it is deployed. Nobody with a token of the old one notices.
 #[tokio::test]
 async fn a_secret_is_changed_while_its_tokens_are_in_use() {
-    let (before, hour) = ("the secret before, also 32 bytes or more", Duration::from_secs(3_600));
-    let old = Tokens::signed_with(before).expect("long enough").for_user("7", Some("*"), hour).expect("a token");
+    let before = "the secret before, also 32 bytes or more";
+    let signed_with = |secret: &str| {
+        let claims = json!({"sub": "7", "rooms": "*"}).as_object().expect("claims").clone();
+        Tokens::signed_with(secret).expect("long enough").issue(claims).expect("a token")
+    };
+    let old = signed_with(before);
     let stranger = Server::start().await;
     assert_eq!(Client::refused(&stranger.socket_url(&old)).await, 403);
     stranger.stop().await;
     let server = Server::start_with_parameter("TokenSecretPrevious", before).await;
-    let new =
-        Tokens::signed_with(server.secret()).expect("long enough").for_user("7", Some("*"), hour).expect("a token");
-    for token in [old, new] {
+    for token in [old, signed_with(server.secret())] {
         let mut client = Client::connect(&server.socket_url(&token)).await;
         assert_eq!(client.ask(json!({"action": "joinRoom", "chatroomId": 1, "userId": 7})).await["type"], "ack");
     }

@@ -18,6 +18,10 @@ where
     F: Future<Output = Result<A, Failure>> + Send,
     A: Serialize + Send,
 {
-    let answer = |answer: Result<A, Failure>| Ok(serde_json::to_value(answer.map_err(lambda_error)?)?);
-    Function::of(state, |payload| Ok(CallEvent { payload }), handle, move |result, _| answer(result))
+    Function::of(
+        state,
+        |payload| Ok(CallEvent { payload }),
+        handle,
+        |answer: Result<A, Failure>, _| Ok(serde_json::to_value(answer.map_err(lambda_error)?)?),
+    )
 }

@@ -14,6 +14,8 @@ mod membership;
 mod pace;
 mod pusher;
 mod sessions;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod store;
 pub mod telemetry;
 mod vars;

@@ -88,7 +88,7 @@ impl Common {
             None,
             "environment",
         );
-        let connector = SharedHttpConnector::new(http(vars)?);
+        let connector = connector(vars)?;
         Ok(Self {
             region,
             credentials,
@@ -119,11 +119,14 @@ impl Common {
         // The service's own variable goes before the one for all, as in every AWS SDK.
         let endpoint = vars.optional("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| vars.optional("AWS_ENDPOINT_URL"));
         config.set_endpoint_url(endpoint.map(String::from));
+        #[cfg(feature = "simulation")]
+        config.set_retry_partition(retry_partition(vars));
         aws_sdk_dynamodb::Client::from_conf(config.build())
     }
 
     fn management(&self, vars: &Vars) -> Result<management::Client, Fault> {
-        let config = management::Config::builder()
+        #[cfg_attr(not(feature = "simulation"), allow(unused_mut, reason = "only a simulation changes it"))]
+        let mut config = management::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(self.region.clone())
             .credentials_provider(self.credentials.clone())
@@ -134,6 +137,8 @@ impl Common {
             .identity_cache(self.identity.clone())
             .stalled_stream_protection(self.stalls.clone())
             .endpoint_url(vars.required("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")?);
+        #[cfg(feature = "simulation")]
+        config.set_retry_partition(retry_partition(vars));
         Ok(management::Client::from_conf(config.build()))
     }
 }
@@ -155,6 +160,22 @@ impl ClassifyRetry for FullConnections {
     fn name(&self) -> &'static str {
         "full connections"
     }
+}
+
+/// What the requests of both clients go over: sockets, or a simulation's wire.
+fn connector(vars: &Vars) -> Result<SharedHttpConnector, Fault> {
+    #[cfg(feature = "simulation")]
+    if let Some(wire) = vars.wire() {
+        return Ok(SharedHttpConnector::new(crate::simulation::Connector(std::sync::Arc::clone(wire))));
+    }
+    Ok(SharedHttpConnector::new(http(vars)?))
+}
+
+/// The SDK counts retries per process. In a simulation each function is one, as on Lambda, and no schedule has retries of
+/// the one before.
+#[cfg(feature = "simulation")]
+fn retry_partition(vars: &Vars) -> Option<aws_sdk_dynamodb::config::retry::RetryPartition> {
+    vars.wire().map(|_| aws_sdk_dynamodb::config::retry::RetryPartition::custom("simulation").build())
 }
 
 /// The sockets of both clients.

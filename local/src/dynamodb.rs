@@ -1,11 +1,13 @@
 //! DynamoDB, embedded, with the template's tables in it.
 
-use crate::template::TableSpec;
+use crate::template::{TableSpec, Template};
 use anyhow::{Context, Result, anyhow};
+use chat_aws::now;
 use dynoxide::Database;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -13,6 +15,69 @@ use tokio_util::sync::CancellationToken;
 
 /// How often expired rows are removed. AWS may take days, so nothing may rely on when they go.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Tables in memory, which a simulation's wire leads to.
+pub struct Tables(Database);
+
+/// The simulation's clock.
+struct Clock;
+
+impl dynoxide::storage_backend::Clock for Clock {
+    fn now_unix_secs(&self) -> u64 {
+        u64::try_from(now().seconds()).unwrap_or_default()
+    }
+
+    fn now_unix_secs_f64(&self) -> f64 {
+        self.now_unix_secs() as f64
+    }
+}
+
+impl Tables {
+    pub fn of(template: &Template) -> Result<Self> {
+        let database = Database::memory_with_clock(Arc::new(Clock))?;
+        for table in &template.tables {
+            prepare(&database, table).with_context(|| format!("failed to set up table {}", table.name))?;
+        }
+        Ok(Self(database))
+    }
+
+    /// Answers a call: the status, and the body.
+    pub fn call(&self, operation: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        macro_rules! one_of {
+            ($($name:literal => $call:ident),* $(,)?) => {
+                match operation {
+                    $($name => answer(body, |request| self.0.$call(request)),)*
+                    other => panic!("{other} is not simulated"),
+                }
+            };
+        }
+        one_of! {
+            "PutItem" => put_item,
+            "GetItem" => get_item,
+            "DeleteItem" => delete_item,
+            "UpdateItem" => update_item,
+            "Query" => query,
+            "Scan" => scan,
+            "BatchGetItem" => batch_get_item,
+            "TransactWriteItems" => transact_write_items,
+        }
+    }
+}
+
+fn answer<Q, A>(body: &[u8], call: impl FnOnce(Q) -> dynoxide::Result<A>) -> (u16, Vec<u8>)
+where
+    Q: for<'a> serde::Deserialize<'a>,
+    A: serde::Serialize,
+{
+    let request = match serde_json::from_slice(body) {
+        Ok(request) => request,
+        Err(error) => panic!("DynamoDB cannot read this request: {error}: {}", String::from_utf8_lossy(body)),
+    };
+    match call(request) {
+        Ok(answer) => (200, serde_json::to_vec(&answer).unwrap_or_default()),
+        Err(error) => (error.status_code(), error.to_json().into_bytes()),
+    }
+}
 
 pub struct DynamoDb {
     url: String,

@@ -3,7 +3,9 @@
 use crate::interference::{Interference, Plan};
 use crate::template::{FunctionSpec, REGION};
 use anyhow::{Context, Result, anyhow};
+use chat_aws::Vars;
 use chat_aws::entry::Function;
+use chat_aws::simulation::Wire;
 use functions::{Build, FUNCTIONS};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -43,22 +45,28 @@ struct Built {
 
 /// An invocation that gave no answer: an error, a panic, the time-out, or a death.
 #[derive(Debug)]
-pub(crate) struct InvocationFailed(pub String);
+pub struct InvocationFailed(pub String);
 
 impl Functions {
-    /// Builds the functions that the template declares, with the endpoints of this run in their environment.
+    /// Builds the functions that the template declares, with the endpoints of this run in their environment. Their
+    /// requests go over sockets, or through a simulation's wire.
     pub fn new(
         specs: &BTreeMap<String, FunctionSpec>,
         dynamodb_url: &str,
         management_url: &str,
         interference: Option<Arc<dyn Interference>>,
+        wire: Option<&Arc<dyn Wire>>,
     ) -> Result<Self> {
         let mut built = BTreeMap::new();
         for (id, spec) in specs {
             let vars = environment(spec, dynamodb_url, management_url);
             let found = FUNCTIONS.iter().find(|(name, _)| *name == spec.name);
             let (name, build) = *found.with_context(|| format!("{id}: there is no function {}", spec.name))?;
-            let function = build(&vars.clone().into_iter().collect());
+            let seen: Vars = vars.clone().into_iter().collect();
+            let function = build(&match wire {
+                None => seen,
+                Some(wire) => seen.through(Arc::clone(wire)),
+            });
             let function = function.map_err(|fault| anyhow!("{id}: {}", fault.chain()))?;
             built.insert(id.clone(), Built { name, build, vars, function, timeout: spec.timeout });
         }
@@ -101,13 +109,15 @@ impl Built {
             rebuilt = (self.build)(&vars).map_err(|fault| InvocationFailed(fault.chain().to_string()))?;
             &rebuilt
         };
-        let deliveries = (0..plan.deliveries).map(|_| self.invoke(function, request_id, event.clone()));
+        let delivery = |number| (plan.around)(number, self.invoke(function, request_id, event.clone()).boxed());
+        let deliveries = (0..plan.deliveries).map(delivery);
         let answers = async {
             let answers = join_all(deliveries).await;
             plan.answer.await;
             answers
         };
         tokio::select! {
+            biased;
             answers = answers => answers.into_iter().next().unwrap_or_else(|| Err(InvocationFailed("its event was lost".into()))),
             () = plan.killed => Err(InvocationFailed("it was killed".into())),
         }

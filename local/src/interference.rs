@@ -1,9 +1,13 @@
 //! Lets tests make invocations go wrong. The gateway asks before each invocation what should happen to it.
 
+use crate::functions::InvocationFailed;
 use futures_util::FutureExt;
 use futures_util::future::{self, BoxFuture};
 use serde_json::Value;
 use std::fmt::Debug;
+
+/// One delivery of an event to its function, which answers or fails.
+pub type Delivery<'a> = BoxFuture<'a, Result<Value, InvocationFailed>>;
 
 /// Decides what happens to invocations. It works from outside, as a cloud does: the functions know nothing of it.
 pub trait Interference: Debug + Send + Sync {
@@ -25,12 +29,29 @@ pub struct Plan {
     pub answer: BoxFuture<'static, ()>,
     /// When it resolves, the function is killed at once, wherever it is.
     pub killed: BoxFuture<'static, ()>,
+    /// Runs each delivery, whose number is given, from 0. It may wait before, look at the answer, or run it inside of a
+    /// scope.
+    pub around: Around,
+}
+
+/// What a delivery is run by.
+pub type Around = Box<dyn for<'a> Fn(usize, Delivery<'a>) -> Delivery<'a> + Send + Sync>;
+
+impl Plan {
+    /// So many deliveries, each of which is run by `around`.
+    pub fn around(
+        deliveries: usize,
+        around: impl for<'a> Fn(usize, Delivery<'a>) -> Delivery<'a> + Send + Sync + 'static,
+    ) -> Self {
+        Self { deliveries, around: Box::new(around), ..Self::default() }
+    }
 }
 
 impl Default for Plan {
     /// Nothing happens to it.
     fn default() -> Self {
         let (start, answer) = (future::ready(()).boxed(), future::ready(()).boxed());
-        Self { deliveries: 1, start, vars: Vec::new(), answer, killed: future::pending().boxed() }
+        let around: Around = Box::new(|_, delivery| delivery);
+        Self { deliveries: 1, start, vars: Vec::new(), answer, killed: future::pending().boxed(), around }
     }
 }

@@ -39,7 +39,7 @@ pub async fn invoke(
     let id = id.with_context(|| format!("there is no function {name}; there are {names}"))?;
     let event = serde_json::from_str(&read(event)?).with_context(|| format!("{} is not JSON", event.display()))?;
     let management_url = management_url(&template, running);
-    let functions = Functions::new(&template.functions, &dynamodb_url(running), &management_url, None)?;
+    let functions = Functions::new(&template.functions, &dynamodb_url(running), &management_url, None, None)?;
     functions.invoke(&id, REQUEST_ID, event).await.map_err(|_| anyhow!("the invocation failed, as logged above"))
 }
 

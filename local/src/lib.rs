@@ -7,6 +7,7 @@
 mod dynamodb;
 mod functions;
 mod gateway;
+mod in_memory;
 mod interference;
 mod invoke;
 mod page;
@@ -14,8 +15,11 @@ mod server;
 mod template;
 mod tokens;
 
+pub use dynamodb::Tables;
+pub use functions::InvocationFailed;
 pub use gateway::Limits;
-pub use interference::{Interference, Plan};
+pub use in_memory::{InMemory, Inside};
+pub use interference::{Delivery, Interference, Plan};
 pub use invoke::{Running, invoke};
 pub use template::{Template, Throttle};
 pub use tokens::Tokens;
@@ -23,7 +27,7 @@ pub use tokens::Tokens;
 use crate::functions::Functions;
 use anyhow::{Context, Result};
 use dynamodb::DynamoDb;
-use gateway::Gateway;
+use gateway::{Gateway, Ids};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -86,10 +90,10 @@ impl Local {
         let dynamodb = listen(options.dynamodb_port, "--dynamodb-port").await?;
         let dynamodb = DynamoDb::start(dynamodb, options.data.as_deref(), &template.tables).await?;
         let management = format!("http://{address}/{}", template.websocket.stage);
-        let functions = Functions::new(&template.functions, dynamodb.url(), &management, options.interference)?;
+        let functions = Functions::new(&template.functions, dynamodb.url(), &management, options.interference, None)?;
 
         let stage = template.websocket.stage.clone();
-        let gateway = Gateway::new(template, functions, tokens.clone(), options.limits);
+        let gateway = Gateway::new(template, functions, tokens.clone(), options.limits, Ids::random());
         let stop_server = CancellationToken::new();
         let serve = server::serve(listener, gateway.router(), options.limits.request, stop_server.clone());
         let server = tokio::spawn(serve);

@@ -8,9 +8,11 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,12 +28,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, head: Duration,
                 Ok((socket, peer)) => {
                     // Otherwise a frame would wait for TCP's acknowledgement of the frame before, up to 40 ms.
                     let _ = socket.set_nodelay(true);
-                    let router = TowerToHyperService::new(router.clone());
-                    let answer = service_fn(move |mut request: Request<Incoming>| {
-                        request.extensions_mut().insert(ConnectInfo(peer));
-                        router.call(request)
-                    });
-                    let served = answer_all(socket, answer, head, stop.clone());
+                    let served = answer_all(socket, peer, router.clone(), head, stop.clone());
                     sockets.spawn(dropped.clone().run_until_cancelled_owned(served));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
@@ -47,16 +44,24 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, head: Duration,
 }
 
 /// Answers the requests of one socket, one after the other. It ends if a request's head does not come in time.
-async fn answer_all<S>(socket: TcpStream, answer: S, head: Duration, stop: CancellationToken)
-where
-    S: Service<Request<Incoming>, Response = axum::response::Response, Error = std::convert::Infallible>,
-    S::Future: Send + 'static,
-{
+pub(crate) async fn answer_all(
+    socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    router: Router,
+    head: Duration,
+    stop: CancellationToken,
+) {
+    let router = TowerToHyperService::new(router);
+    let answer = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.call(request)
+    });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head);
     let mut connection = pin!(http.serve_connection(TokioIo::new(socket), answer).with_upgrades());
     // If the socket fails, there is no client left to tell.
     tokio::select! {
+        biased;
         _ = &mut connection => return,
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
     }

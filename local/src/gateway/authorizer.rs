@@ -1,7 +1,7 @@
 //! Asks the authorizer. Its policy must allow this very call, and its context must hold only flat values.
 
+use super::Gateway;
 use super::limits::CONTEXT_BYTES_MAX;
-use super::{Gateway, events};
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
@@ -25,7 +25,7 @@ impl Gateway {
         if authorizer.identity_headers.iter().any(|name| !headers.contains_key(name.as_str())) {
             return Err(StatusCode::UNAUTHORIZED);
         }
-        let answer = self.functions.invoke(authorizer.function, &events::new_request_id(), event).await;
+        let answer = self.functions.invoke(authorizer.function, &self.ids.request(), event).await;
         match answer.map(|answer| judge(&answer, method_arn)) {
             Ok(Judged::Allowed(context)) => Ok(context),
             Ok(Judged::Denied) => Err(StatusCode::FORBIDDEN),

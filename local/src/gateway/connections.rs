@@ -4,7 +4,7 @@ use super::limits::{OUTBOX_BYTES_MAX, OUTBOX_FRAMES_MAX};
 use chat::Timestamp;
 use chat_aws::now;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -100,7 +100,7 @@ pub struct Client {
 }
 
 #[derive(Default)]
-pub struct Connections(Mutex<HashMap<String, Arc<Connection>>>);
+pub struct Connections(Mutex<BTreeMap<String, Arc<Connection>>>);
 
 impl Connections {
     /// A connection that posts cannot reach yet.
@@ -124,6 +124,10 @@ impl Connections {
 
     pub fn get(&self, id: &str) -> Option<Arc<Connection>> {
         lock(&self.0).get(id).cloned()
+    }
+
+    pub fn ids(&self) -> Vec<String> {
+        lock(&self.0).keys().cloned().collect()
     }
 
     pub fn remove(&self, id: &str) {

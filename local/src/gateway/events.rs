@@ -1,10 +1,11 @@
 //! The JSON events that API Gateway sends, with all their fields.
 
 use super::connections::Connection;
+use super::ids::Ids;
 use crate::template::{ACCOUNT, REGION};
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
+use base64::prelude::BASE64_STANDARD;
 use chat::Timestamp;
 use chat_aws::now;
 use chrono::DateTime;
@@ -15,15 +16,6 @@ use url::form_urlencoded;
 /// The API ids of the local run; real ones are ten random characters.
 const WEBSOCKET_API: &str = "localwsapi";
 const HTTP_API: &str = "localhttpa";
-
-/// An id like API Gateway's: 11 random bytes for a connection. It ends in `=`, which callers must encode.
-pub fn new_connection_id() -> String {
-    BASE64_URL_SAFE.encode(rand::random::<[u8; 11]>())
-}
-
-pub fn new_request_id() -> String {
-    BASE64_STANDARD.encode(rand::random::<[u8; 11]>())
-}
 
 /// A request's headers as REST and WebSocket events have them: once with one value each, once with all values.
 fn headers(headers: &HeaderMap) -> (Value, Value) {
@@ -74,9 +66,9 @@ fn request_time(at: Timestamp) -> String {
 }
 
 /// The part of a WebSocket event that describes the connection.
-fn context(connection: &Connection, stage: &str, route_key: &str, event_type: &str) -> Map<String, Value> {
+fn context(connection: &Connection, stage: &str, route_key: &str, event_type: &str, ids: &Ids) -> Map<String, Value> {
     let at = now();
-    let request_id = new_request_id();
+    let request_id = ids.request();
     let mut context = Map::from_iter([
         ("routeKey".into(), json!(route_key)),
         ("eventType".into(), json!(event_type)),
@@ -109,6 +101,7 @@ pub fn authorize_handshake(
     stage: &str,
     request: &HeaderMap,
     query_text: Option<&str>,
+    ids: &Ids,
 ) -> Value {
     let (single, multi) = headers(request);
     let (query, multi_query) = query_maps(&query(query_text));
@@ -120,17 +113,23 @@ pub fn authorize_handshake(
         "queryStringParameters": query,
         "multiValueQueryStringParameters": multi_query,
         "stageVariables": {},
-        "requestContext": context(connection, stage, "$connect", "CONNECT"),
+        "requestContext": context(connection, stage, "$connect", "CONNECT", ids),
     })
 }
 
-pub fn connect(connection: &Connection, stage: &str, request: &HeaderMap, query_text: Option<&str>) -> Value {
+pub fn connect(
+    connection: &Connection,
+    stage: &str,
+    request: &HeaderMap,
+    query_text: Option<&str>,
+    ids: &Ids,
+) -> Value {
     let (single, multi) = headers(request);
     let pairs = query(query_text);
     let mut event = json!({
         "headers": single,
         "multiValueHeaders": multi,
-        "requestContext": context(connection, stage, "$connect", "CONNECT"),
+        "requestContext": context(connection, stage, "$connect", "CONNECT", ids),
         "isBase64Encoded": false,
     });
     if !pairs.is_empty() {
@@ -141,14 +140,14 @@ pub fn connect(connection: &Connection, stage: &str, request: &HeaderMap, query_
     event
 }
 
-pub fn message(connection: &Connection, stage: &str, route_key: &str, body: &str) -> Value {
-    let mut context = context(connection, stage, route_key, "MESSAGE");
-    context.insert("messageId".into(), json!(new_request_id()));
+pub fn message(connection: &Connection, stage: &str, route_key: &str, body: &str, ids: &Ids) -> Value {
+    let mut context = context(connection, stage, route_key, "MESSAGE", ids);
+    context.insert("messageId".into(), json!(ids.request()));
     json!({"requestContext": context, "body": body, "isBase64Encoded": false})
 }
 
-pub fn disconnect(connection: &Connection, stage: &str, code: u16, reason: &str) -> Value {
-    let mut context = context(connection, stage, "$disconnect", "DISCONNECT");
+pub fn disconnect(connection: &Connection, stage: &str, code: u16, reason: &str, ids: &Ids) -> Value {
+    let mut context = context(connection, stage, "$disconnect", "DISCONNECT", ids);
     context.insert("disconnectStatusCode".into(), json!(code));
     context.insert("disconnectReason".into(), json!(reason));
     let (host, ip) = (&connection.host, &connection.source_ip);

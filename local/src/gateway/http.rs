@@ -1,7 +1,7 @@
 //! The HTTP API: CORS, the authorizer, the integration.
 
 use super::authorizer::Authorizer;
-use super::events::{HttpRequest, new_request_id};
+use super::events::HttpRequest;
 use super::limits::{HTTP_BODY_BYTES_MAX, INTEGRATION_TIMEOUT};
 use super::throttle::TOO_MANY;
 use super::{Gateway, refuse};
@@ -69,7 +69,7 @@ impl Gateway {
         if !self.throttles.admit(&route.key()) {
             return refuse(StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
         }
-        let request_id = new_request_id();
+        let request_id = self.ids.request();
         let http = HttpRequest {
             method,
             path,

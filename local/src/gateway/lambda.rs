@@ -1,8 +1,8 @@
 //! Lambda's endpoint, where a backend invokes a function without a route: `POST
 //! /2015-03-31/functions/<name>/invocations` (<https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>).
 
+use super::Gateway;
 use super::management::{error, is_signed};
-use super::{Gateway, events};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Path, Request, State};
@@ -27,7 +27,7 @@ pub async fn serve(State(gateway): State<Arc<Gateway>>, Path(name): Path<String>
     let Ok(payload) = serde_json::from_slice::<Value>(&body) else {
         return error(StatusCode::BAD_REQUEST, "InvalidRequestContentException", "the payload is not JSON");
     };
-    match gateway.functions.invoke(id, &events::new_request_id(), payload).await {
+    match gateway.functions.invoke(id, &gateway.ids.request(), payload).await {
         Ok(answer) => Json(answer).into_response(),
         Err(failed) => {
             let said = json!({"errorType": "Error", "errorMessage": failed.0});

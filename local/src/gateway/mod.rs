@@ -4,6 +4,7 @@ mod authorizer;
 mod connections;
 mod events;
 mod http;
+mod ids;
 mod lambda;
 mod limits;
 mod local_only;
@@ -11,6 +12,7 @@ mod management;
 mod throttle;
 mod websocket;
 
+pub use ids::Ids;
 pub use limits::Limits;
 
 use crate::functions::Functions;
@@ -25,6 +27,7 @@ use limits::STOP_GRACE;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use throttle::Throttles;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,6 +38,7 @@ pub(crate) struct Gateway {
     functions: Functions,
     tokens: Tokens,
     limits: Limits,
+    ids: Ids,
     connections: Connections,
     throttles: Throttles,
     /// The tasks of handshakes and sockets, and the invocations they started.
@@ -43,13 +47,14 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub fn new(template: Template, functions: Functions, tokens: Tokens, limits: Limits) -> Arc<Self> {
+    pub fn new(template: Template, functions: Functions, tokens: Tokens, limits: Limits, ids: Ids) -> Arc<Self> {
         let throttles = Throttles::new(&template, limits.account);
         Arc::new(Self {
             template,
             functions,
             tokens,
             limits,
+            ids,
             connections: Connections::default(),
             throttles,
             tasks: TaskTracker::new(),
@@ -73,6 +78,21 @@ impl Gateway {
             router = router.route(path, any(http::serve));
         }
         router.with_state(Arc::clone(self))
+    }
+
+    /// How long the head of a request may take.
+    pub fn request_patience(&self) -> Duration {
+        self.limits.request
+    }
+
+    /// The ids of the connections that are open.
+    pub fn open(&self) -> Vec<String> {
+        self.connections.ids()
+    }
+
+    /// How many handshakes, sockets and invocations are under way.
+    pub fn under_way(&self) -> usize {
+        self.tasks.len()
     }
 
     fn stage(&self) -> &str {

@@ -68,14 +68,14 @@ impl Gateway {
         upgrade: OnUpgrade,
     ) -> Response {
         let (headers, query) = (request.headers(), request.uri().query());
-        let id = events::new_connection_id();
+        let id = self.ids.connection();
         let (mut connection, outgoing) = Connections::prepare(id, client(headers, peer), Value::Null);
 
         let api = &self.template.websocket;
         if let Some(function) = &api.authorizer {
             let authorizer = Authorizer { function, identity_headers: &api.identity_headers };
             let asked = Instant::now();
-            let event = events::authorize_handshake(&connection, self.stage(), headers, query);
+            let event = events::authorize_handshake(&connection, self.stage(), headers, query, &self.ids);
             match self.authorize(&authorizer, headers, event, &events::connect_arn(self.stage())).await {
                 Ok(mut context) => {
                     context.insert("integrationLatency".into(), json!(asked.elapsed().as_millis()));
@@ -85,7 +85,7 @@ impl Gateway {
             }
         }
         if let Some(route) = api.routes.get("$connect") {
-            let event = events::connect(&connection, self.stage(), headers, query);
+            let event = events::connect(&connection, self.stage(), headers, query, &self.ids);
             let Ok(answer) = self.invoke(&route.function, event).await else {
                 return refuse(StatusCode::BAD_GATEWAY, "Internal server error");
             };
@@ -106,7 +106,7 @@ impl Gateway {
 
     /// One integration, within API Gateway's own time-out.
     async fn invoke(&self, function: &str, event: Value) -> Result<Value, ()> {
-        let request_id = events::new_request_id();
+        let request_id = self.ids.request();
         let invocation = self.functions.invoke(function, &request_id, event);
         timeout(INTEGRATION_TIMEOUT, invocation).await.map_err(drop)?.map_err(drop)
     }
@@ -127,7 +127,7 @@ impl Gateway {
         let grace = if self.closing.is_cancelled() { STOP_CLOSE_GRACE } else { CLOSE_GRACE };
         let disconnect = async {
             if let Some(route) = self.template.websocket.routes.get("$disconnect") {
-                let event = events::disconnect(&connection, self.stage(), code, reason(code));
+                let event = events::disconnect(&connection, self.stage(), code, reason(code), &self.ids);
                 // `$disconnect` is best effort. A failure is in the log already.
                 let _ = self.invoke(&route.function, event).await;
             }
@@ -159,6 +159,14 @@ impl Gateway {
                 (place, frames.next().await)
             };
             tokio::select! {
+                // A client that floods does not put off its end; and a simulation runs the same each time.
+                biased;
+                () = connection.told_to_close() => break 1000,
+                () = self.closing.cancelled() => break 1001,
+                () = sleep_until(end) => break 1001,
+                () = sleep_until(idle) => if connection.idle_since() + self.limits.idle <= Instant::now() { break 1001 },
+                // The socket accepts nothing more.
+                sink = &mut writer => return (1006, sink.ok().and_then(|sink| frames.reunite(sink).ok())),
                 (place, frame) = next => match frame {
                     Some(Ok(Message::Text(body))) => {
                         connection.touch();
@@ -173,12 +181,6 @@ impl Gateway {
                     Some(Err(Error::Protocol(_))) => break 1002,
                     Some(Err(_)) | None => break 1006,
                 },
-                // The socket accepts nothing more.
-                sink = &mut writer => return (1006, sink.ok().and_then(|sink| frames.reunite(sink).ok())),
-                () = connection.told_to_close() => break 1000,
-                () = sleep_until(end) => break 1001,
-                () = sleep_until(idle) => if connection.idle_since() + self.limits.idle <= Instant::now() { break 1001 },
-                () = self.closing.cancelled() => break 1001,
             }
         };
         self.connections.remove(&connection.id);
@@ -201,7 +203,7 @@ impl Gateway {
             let key = route_key(&body).filter(|key| !key.starts_with('$') && routes.contains_key(key));
             let key = key.unwrap_or_else(|| "$default".into());
             let own = |message: &str| {
-                let request_id = events::new_request_id();
+                let request_id = gateway.ids.request();
                 Some(json!({"message": message, "connectionId": connection.id, "requestId": request_id}).to_string())
             };
             let reply = match routes.get(&key) {
@@ -209,7 +211,7 @@ impl Gateway {
                 // AWS documents the 429 but not its frame. This one has HTTP's words and the form of the other errors.
                 Some(_) if !gateway.throttles.admit(&key) => own(TOO_MANY),
                 Some(route) => {
-                    let event = events::message(&connection, gateway.stage(), &key, &body);
+                    let event = events::message(&connection, gateway.stage(), &key, &body, &gateway.ids);
                     match gateway.invoke(&route.function, event).await {
                         Ok(answer) => answer["body"].as_str().filter(|_| route.replies).map(String::from),
                         Err(()) => own("Internal server error"),

@@ -1,0 +1,94 @@
+//! The local run without sockets, for a simulation: the same gateway and the same functions, on one thread, with a wire
+//! and an interference that decide what happens.
+
+use crate::functions::Functions;
+use crate::gateway::{Gateway, Ids, Limits};
+use crate::interference::Interference;
+use crate::server::answer_all;
+use crate::template::Template;
+use crate::tokens::Tokens;
+use anyhow::Result;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
+use chat_aws::simulation::Wire;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use tokio::io::{DuplexStream, duplex};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// Bytes that a socket holds before its reader must read: as many as the gateway buffers itself.
+const SOCKET_BYTES: usize = 64 * 1_024;
+
+/// Where every client comes from.
+const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
+/// What a run without sockets is made of.
+pub struct Inside {
+    pub template: Template,
+    pub tokens: Tokens,
+    pub limits: Limits,
+    pub interference: Arc<dyn Interference>,
+    pub wire: Arc<dyn Wire>,
+    /// What ids are drawn from.
+    pub seed: u64,
+}
+
+/// A run without sockets.
+pub struct InMemory {
+    gateway: Arc<Gateway>,
+    router: Router,
+    stage: String,
+    stop: CancellationToken,
+}
+
+impl InMemory {
+    pub fn new(inside: Inside) -> Result<Self> {
+        let Inside { template, tokens, limits, interference, wire, seed } = inside;
+        let stage = template.websocket.stage.clone();
+        let (dynamodb, management) = (Self::DYNAMODB_URL, format!("{}/{stage}", Self::GATEWAY_URL));
+        let functions = Functions::new(&template.functions, dynamodb, &management, Some(interference), Some(&wire))?;
+        let gateway = Gateway::new(template, functions, tokens, limits, Ids::seeded(seed));
+        let router = gateway.router();
+        Ok(Self { gateway, router, stage, stop: CancellationToken::new() })
+    }
+
+    /// Where the wire gets DynamoDB's calls for.
+    pub const DYNAMODB_URL: &'static str = "http://dynamodb";
+
+    /// Where the wire gets the management API's calls for.
+    pub const GATEWAY_URL: &'static str = "http://gateway";
+
+    /// Where a client opens its WebSocket, over a socket of [`connect`](Self::connect).
+    pub fn websocket_url(&self) -> String {
+        format!("ws://gateway/{}", self.stage)
+    }
+
+    /// A client's end of a new socket to the gateway.
+    #[allow(clippy::disallowed_methods, reason = "it ends with its socket")]
+    pub fn connect(&self) -> DuplexStream {
+        let (near, far) = duplex(SOCKET_BYTES);
+        let head = self.gateway.request_patience();
+        tokio::spawn(answer_all(far, PEER, self.router.clone(), head, self.stop.clone()));
+        near
+    }
+
+    /// Answers a request to the HTTP API, the management API, or Lambda's invoke, as if it had come over a socket.
+    pub async fn answer(&self, mut request: Request<Body>) -> Response {
+        request.extensions_mut().insert(ConnectInfo(PEER));
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        response
+    }
+
+    /// The ids of the connections that are open.
+    pub fn open(&self) -> Vec<String> {
+        self.gateway.open()
+    }
+
+    /// How many handshakes, sockets and invocations are under way.
+    pub fn under_way(&self) -> usize {
+        self.gateway.under_way()
+    }
+}

@@ -17,6 +17,7 @@ mod model;
 mod prices;
 mod process;
 mod report;
+mod simulate;
 mod soak;
 mod warm;
 
@@ -54,6 +55,8 @@ enum Command {
     Growth(growth::Growth),
     /// Random faults under load, until so many messages are acknowledged; fails if one is lost, doubled or out of order
     Soak(soak::Soak),
+    /// The whole system in simulated time, seed after seed; fails if one finds something
+    Simulate(simulate::Simulate),
     /// Many connected clients, some of whom vanish and come back; fails if a message does not arrive
     Load(load::Load),
     /// A local run in a process of its own, so that its CPU and memory can be read
@@ -84,6 +87,8 @@ fn main() -> ExitCode {
     let run = match command {
         // It starts its own runtime with one thread.
         Command::Bare(bare) => bare.run(),
+        // Each of its schedules has one of its own.
+        Command::Simulate(simulate) => simulate.run(),
         command => {
             let runtime = tokio::runtime::Runtime::new().map_err(Into::into);
             runtime.and_then(|runtime| runtime.block_on(run(command, binaries.as_deref())))
@@ -119,6 +124,7 @@ async fn run(command: Command, folder: Option<&Path>) -> Result<()> {
         Command::Load(load) => return load.run().await,
         Command::Serve => return load::serve().await,
         Command::Bare(bare) => return bare.run(),
+        Command::Simulate(simulate) => return simulate.run(),
     }
     println!("{}", report.document("Benchmarks"));
     ensure!(!check || report.missed() == 0, "{} goals are missed", report.missed());

@@ -4,19 +4,17 @@
 use crate::chaos::lock;
 use crate::checker::{Ack, Room, Seen, Send, User, View};
 use crate::knowledge::Knowledge;
-use crate::{PATIENCE, Server, in_time, schema, text_message};
+use crate::reach::{self, Reach, Socket};
+use crate::simulation::Step;
+use crate::{PATIENCE, in_time, schema, text_message};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// How long a client waits for a reply before it considers its connection dead: longer than API Gateway waits for a
 /// function, so that a busy machine cuts nobody off.
@@ -24,6 +22,12 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a client waits before it tries again.
 pub(crate) const BACKOFF: Duration = Duration::from_millis(20);
+
+/// The answer to a handshake with a token that is not good, or not any more.
+const FORBIDDEN: u16 = 403;
+
+/// How long a client waits for a new token: a revocation forbids those of the next minute too.
+const NEW_TOKEN_AFTER: Duration = Duration::from_secs(10);
 
 /// How long a client waits for a push that another one overtook.
 const GAP_PATIENCE: Duration = Duration::from_secs(2);
@@ -47,8 +51,9 @@ pub struct Record {
 pub struct Device {
     pub name: String,
     pub user: User,
-    server: Arc<Server>,
+    reach: Arc<dyn Reach>,
     record: Arc<Mutex<Record>>,
+    claims: Value,
     token: String,
     line: Option<Line>,
     rooms: BTreeMap<Room, Knowledge>,
@@ -76,18 +81,20 @@ struct Lost;
 impl Device {
     /// A device that is not connected yet. Its user may enter these rooms, or all.
     pub fn new(
-        server: &Arc<Server>,
+        reach: Arc<dyn Reach>,
         record: &Arc<Mutex<Record>>,
         name: String,
         user: User,
         rooms: Option<&BTreeSet<Room>>,
     ) -> Self {
         let rooms = rooms.map_or_else(|| json!("*"), |rooms| json!(rooms));
+        let claims = json!({"userId": user, "username": name, "rooms": rooms});
         Self {
-            token: server.token(json!({"userId": user, "rooms": rooms})),
+            token: reach.token(&claims),
+            claims,
             name,
             user,
-            server: Arc::clone(server),
+            reach,
             record: Arc::clone(record),
             line: None,
             rooms: BTreeMap::new(),
@@ -108,10 +115,17 @@ impl Device {
         }
         for () in tries() {
             if self.line.is_none() {
-                let handshake = timeout(REPLY_TIMEOUT, connect_async(self.server.socket_url(&self.token)));
-                let Ok(Ok((socket, _))) = handshake.await else {
-                    sleep(BACKOFF).await;
-                    continue;
+                let handshake = timeout(REPLY_TIMEOUT, self.reach.open(&self.token));
+                let socket = match handshake.await {
+                    Ok(Ok(socket)) => socket,
+                    Ok(Err(Some(FORBIDDEN))) => {
+                        self.renew_token().await;
+                        continue;
+                    }
+                    _ => {
+                        sleep(BACKOFF).await;
+                        continue;
+                    }
                 };
                 let (sink, frames) = socket.split();
                 self.line = Some(Line { sink, frames });
@@ -156,13 +170,7 @@ impl Device {
             let reply = self.ask(json!({"action": "joinRoom", "chatroomId": room})).await?;
             match (reply["type"].as_str(), reply["code"].as_str()) {
                 (Some("ack"), _) => {
-                    let last_id = reply["lastId"].as_u64().expect("lastId");
-                    self.rooms.entry(room).or_insert_with(|| Knowledge::since(last_id));
-                    let (here, early) = std::mem::take(&mut self.early).into_iter().partition(|seen| seen.room == room);
-                    self.early = early;
-                    let here: Vec<Seen> = here;
-                    here.into_iter().for_each(|seen| self.take_push(seen));
-                    self.catch_up(room, last_id).await;
+                    self.enter(room, &reply).await;
                     return Ok(());
                 }
                 (_, Some("gone")) => {
@@ -173,6 +181,17 @@ impl Device {
             }
         }
         panic!("{} does not get into {room}", self.name);
+    }
+
+    /// Takes in the ack of a join, and reads what it missed.
+    async fn enter(&mut self, room: Room, ack: &Value) {
+        let last_id = ack["lastId"].as_u64().expect("lastId");
+        self.rooms.entry(room).or_insert_with(|| Knowledge::since(last_id));
+        let (here, early) = std::mem::take(&mut self.early).into_iter().partition(|seen| seen.room == room);
+        self.early = early;
+        let here: Vec<Seen> = here;
+        here.into_iter().for_each(|seen| self.take_push(seen));
+        self.catch_up(room, last_id).await;
     }
 
     /// Leaves a room, and waits for the ack.
@@ -227,15 +246,26 @@ impl Device {
         self.send_again().await
     }
 
+    /// Sends the last text again, if there is one.
+    pub async fn repeat(&mut self) {
+        if !self.last_send.is_null() {
+            self.send_again().await;
+        }
+    }
+
     /// Sends the last text again, as a client does that got no ack.
     pub async fn send_again(&mut self) -> u64 {
         let request = self.last_send.clone();
         let ack = self.insist(&request).await;
-        let id = ack["id"].as_u64().expect("an id");
         let room = request["chatroomId"].as_u64().expect("a room");
+        self.acknowledged(room, &request, &ack);
+        ack["id"].as_u64().expect("an id")
+    }
+
+    fn acknowledged(&self, room: Room, request: &Value, ack: &Value) {
+        let id = ack["id"].as_u64().expect("an id");
         let key = request["clientMessageId"].as_str().expect("a text").to_owned();
         lock(&self.record).acks.push(Ack { room, user: self.user, key, id });
-        id
     }
 
     /// Sends a request again and again until it is acknowledged, and answers the ack.
@@ -261,6 +291,43 @@ impl Device {
         {
             lock(&self.record).acks.push(Ack { room, user: self.user, key, id });
         }
+    }
+
+    /// Sends frames back to back, then waits for their replies. API Gateway hands them on side by side, so nobody knows
+    /// which is carried out first.
+    pub async fn pipeline(&mut self, steps: &[Step]) {
+        self.connect().await;
+        let mut requests = Vec::new();
+        for step in steps {
+            let mut request = match *step {
+                Step::Join(room) => json!({"action": "joinRoom", "chatroomId": room}),
+                Step::Leave(room) => json!({"action": "leaveRoom", "chatroomId": room}),
+                Step::Send(room) => {
+                    self.write(room);
+                    self.last_send.clone()
+                }
+            };
+            self.requests += 1;
+            request["requestId"] = json!(self.requests);
+            requests.push(request);
+        }
+        let replies = timeout(REPLY_TIMEOUT, self.converse(&requests)).await.unwrap_or(Err(Lost));
+        let Ok(replies) = replies else {
+            self.line = None;
+            return;
+        };
+        for (step, (request, reply)) in steps.iter().zip(requests.iter().zip(replies)) {
+            match (step, reply["type"] == "ack") {
+                (Step::Join(room), true) => self.enter(*room, &reply).await,
+                (Step::Send(room), true) => self.acknowledged(*room, request, &reply),
+                _ => {}
+            }
+        }
+    }
+
+    /// Begins something of which each request has a number of its own, from this one on.
+    pub fn number_from(&mut self, number: u64) {
+        self.requests = number;
     }
 
     /// Sends a text to a room that it may not enter. Returns whether it was acknowledged.
@@ -303,9 +370,8 @@ impl Device {
     pub fn cut(&mut self) {
         if let Some(line) = self.line.take()
             && let Ok(socket) = line.sink.reunite(line.frames)
-            && let MaybeTlsStream::Plain(stream) = socket.get_ref()
         {
-            stream.set_zero_linger().expect("a socket");
+            reach::reset(socket);
         }
     }
 
@@ -364,7 +430,8 @@ impl Device {
         self.requests += 1;
         let id = self.requests;
         request["requestId"] = json!(id);
-        let reply = timeout(REPLY_TIMEOUT, self.converse(&request, id)).await.unwrap_or(Err(Lost));
+        let replies = timeout(REPLY_TIMEOUT, self.converse(std::slice::from_ref(&request))).await.unwrap_or(Err(Lost));
+        let reply = replies.map(|mut replies| replies.remove(0));
         let said = reply.as_ref().map_or_else(|Lost| "lost".into(), Value::to_string);
         let line = format!("{}: {request} -> {said}", self.name);
         lock(&self.record).trace.push(line);
@@ -375,25 +442,36 @@ impl Device {
         reply
     }
 
-    async fn converse(&mut self, request: &Value, id: u64) -> Result<Value, Lost> {
+    /// Sends requests and waits for all of their replies.
+    async fn converse(&mut self, requests: &[Value]) -> Result<Vec<Value>, Lost> {
         let line = self.line.as_mut().ok_or(Lost)?;
-        line.sink.send(Message::text(request.to_string())).await.map_err(|_| Lost)?;
-        loop {
+        for request in requests {
+            line.sink.feed(Message::text(request.to_string())).await.map_err(|_| Lost)?;
+        }
+        line.sink.flush().await.map_err(|_| Lost)?;
+        let mut replies: Vec<Option<Value>> = vec![None; requests.len()];
+        while replies.contains(&None) {
             let line = self.line.as_mut().ok_or(Lost)?;
             let frame = match line.frames.next().await {
                 Some(Ok(Message::Text(text))) => schema::received(&text),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Lost),
                 Some(Ok(_)) => continue,
             };
-            // API Gateway's own error for a failed function does not name the request.
-            if frame["requestId"] == json!(id) || frame["message"] == "Internal server error" {
-                schema::answered(request, &frame);
-                return Ok(frame);
-            }
             if frame["type"] == "sendMessage" {
                 self.take_push(seen(&frame["message"]));
+                continue;
+            }
+            // API Gateway's own error for a failed function does not name the request.
+            let at = match frame["message"] == "Internal server error" {
+                true => replies.iter().position(Option::is_none),
+                false => requests.iter().position(|request| request["requestId"] == frame["requestId"]),
+            };
+            if let Some(at) = at {
+                schema::answered(&requests[at], &frame);
+                replies[at] = Some(frame);
             }
         }
+        Ok(replies.into_iter().flatten().collect())
     }
 
     /// Takes in a pushed message. Records a gap between it and what is known.
@@ -432,13 +510,22 @@ impl Device {
         self.rooms.get_mut(&room).expect("a room").pass_over_holes();
     }
 
-    async fn history(&self, room: Room, after: u64) -> Vec<Seen> {
+    /// Its token was revoked, as those of the next minute are. The application gives it another one.
+    async fn renew_token(&mut self) {
+        sleep(NEW_TOKEN_AFTER).await;
+        self.token = self.reach.token(&self.claims);
+    }
+
+    async fn history(&mut self, room: Room, after: u64) -> Vec<Seen> {
         for () in tries() {
-            let page = self.server.history_as(&self.token, &format!("chatroomId={room}&after={after}&limit=100")).await;
+            let page = self.reach.history(&self.token, format!("chatroomId={room}&after={after}&limit=100")).await;
             if page.status == 200 {
                 return page.body.as_array().expect("a list").iter().map(seen).collect();
             }
-            sleep(BACKOFF).await;
+            match page.status {
+                FORBIDDEN => self.renew_token().await,
+                _ => sleep(BACKOFF).await,
+            }
         }
         panic!("{} never gets the history of {room}", self.name);
     }

@@ -1,7 +1,8 @@
 use crate::checker::Seen;
 use chat_aws::SEND_TIMEOUT_SECONDS;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What a device knows of a room.
 #[derive(Default)]

@@ -4,6 +4,7 @@ use crate::chaos::{Chaos, Director, lock};
 use crate::checker::{History, Leftover, Room, Seen, User};
 use crate::device::{BACKOFF, Device, Record, seen, tries};
 use crate::mutation::Mutation;
+use crate::reach::Reach;
 use crate::{PATIENCE, POLL, Page, Server, fresh};
 use chat_local::Limits;
 use futures_util::future::join_all;
@@ -16,12 +17,79 @@ use tokio::time::{Instant, sleep};
 /// How long nothing must happen before the run counts as settled: no `$disconnect` is later than that.
 const QUIET: Duration = Duration::from_secs(5);
 
+/// The user who reads the whole history of every room at the end.
+const READER: &str = "reader";
+
 /// One run of the system with its proxy.
 #[derive(Clone)]
 pub struct Trial {
     pub server: Arc<Server>,
     pub chaos: Chaos,
     pub record: Arc<Mutex<Record>>,
+}
+
+/// All devices come back, one more message is sent to every room, and all catch up. Returns what they saw.
+pub(crate) async fn come_to_rest(
+    reach: &dyn Reach,
+    record: &Mutex<Record>,
+    devices: &mut [Device],
+    grants: BTreeMap<User, BTreeSet<Room>>,
+) -> History {
+    join_all(devices.iter_mut().map(Device::connect)).await;
+    let mut newest = BTreeMap::new();
+    for device in devices.iter_mut() {
+        for room in device.known_rooms() {
+            if let std::collections::btree_map::Entry::Vacant(entry) = newest.entry(room) {
+                entry.insert(device.send(room).await);
+            }
+        }
+    }
+    join_all(devices.iter_mut().map(|device| device.settle(&newest))).await;
+    let views = devices.iter().flat_map(|device| device.views(&newest)).collect();
+    let mut stored = BTreeMap::new();
+    let reader = reach.token(&json!({"userId": READER, "rooms": "*"}));
+    let (sends, acks) = {
+        let record = lock(record);
+        (record.sends.clone(), record.acks.clone())
+    };
+    let spoken_in: BTreeSet<Room> = newest.into_keys().chain(sends.iter().map(|send| send.room)).collect();
+    for room in spoken_in {
+        stored.insert(room, whole_history(reach, &reader, room).await);
+    }
+    History { sends, acks, views, stored, grants, leftovers: Vec::new() }
+}
+
+/// The whole history of a room, oldest first.
+async fn whole_history(reach: &dyn Reach, token: &str, room: Room) -> Vec<Seen> {
+    let mut messages: Vec<Seen> = Vec::new();
+    let mut query = Some(format!("chatroomId={room}&after=0&limit=100"));
+    while let Some(next) = query {
+        let page = page(reach, token, next).await;
+        messages.extend(page.body.as_array().expect("a list").iter().map(seen));
+        query = page.link("next");
+    }
+    messages
+}
+
+/// A row of the table of connections. Of members only those in these rooms count as such: other rooms may be in use.
+pub(crate) fn leftover(item: &Value, rooms: &BTreeSet<Room>) -> Leftover {
+    let key = |name: &str| item[name]["S"].as_str().expect("a key").to_owned();
+    let (partition, sort) = (key("PK"), key("SK"));
+    let room = partition.strip_prefix("ROOM#");
+    let member = room.is_some_and(|room| room.parse().is_ok_and(|room| rooms.contains(&room)));
+    Leftover { row: format!("{partition} {sort}"), member, expires: item["expiresAt"]["N"].is_string() }
+}
+
+/// A page of the history. It is tried again, since a function may give up on a busy machine.
+async fn page(reach: &dyn Reach, token: &str, query: String) -> Page {
+    for () in tries() {
+        let page = reach.history(token, query.clone()).await;
+        if page.status == 200 {
+            return page;
+        }
+        sleep(BACKOFF).await;
+    }
+    panic!("never given the history: {query}");
 }
 
 impl Trial {
@@ -38,58 +106,16 @@ impl Trial {
 
     /// A device that is not connected yet. Its user may enter these rooms, or all.
     pub fn device(&self, name: impl Into<String>, user: User, rooms: Option<&BTreeSet<Room>>) -> Device {
-        Device::new(&self.server, &self.record, name.into(), user, rooms)
+        Device::new(Arc::clone(&self.server) as Arc<dyn Reach>, &self.record, name.into(), user, rooms)
     }
 
     /// Ends a run without faults: all devices come back, one more message is sent to every room, all catch up, and all
     /// leave. Returns what they saw and what is left.
     pub async fn settle(&self, mut devices: Vec<Device>, grants: BTreeMap<User, BTreeSet<Room>>) -> History {
-        join_all(devices.iter_mut().map(Device::connect)).await;
-        let mut newest = BTreeMap::new();
-        for device in &mut devices {
-            for room in device.known_rooms() {
-                if let std::collections::btree_map::Entry::Vacant(entry) = newest.entry(room) {
-                    entry.insert(device.send(room).await);
-                }
-            }
-        }
-        join_all(devices.iter_mut().map(|device| device.settle(&newest))).await;
-        let views = devices.iter().flat_map(|device| device.views(&newest)).collect();
-        let mut stored = BTreeMap::new();
-        for room in newest.keys() {
-            stored.insert(*room, self.history(*room).await);
-        }
-        let (sends, acks) = {
-            let record = lock(&self.record);
-            (record.sends.clone(), record.acks.clone())
-        };
+        let mut history = come_to_rest(&*self.server, &self.record, &mut devices, grants).await;
         join_all(devices.iter_mut().map(Device::close)).await;
-        let leftovers = self.sweep(newest.keys().copied().collect()).await;
-        History { sends, acks, views, stored, grants, leftovers }
-    }
-
-    /// The whole history of a room, oldest first.
-    async fn history(&self, room: Room) -> Vec<Seen> {
-        let mut messages: Vec<Seen> = Vec::new();
-        let mut query = Some(format!("chatroomId={room}&after=0&limit=100"));
-        while let Some(next) = query {
-            let page = self.page(&next).await;
-            messages.extend(page.body.as_array().expect("a list").iter().map(seen));
-            query = page.link("next");
-        }
-        messages
-    }
-
-    /// A page of the history. It is tried again, since a function may give up on a busy machine.
-    async fn page(&self, query: &str) -> Page {
-        for () in tries() {
-            let page = self.server.history(query).await;
-            if page.status == 200 {
-                return page;
-            }
-            sleep(BACKOFF).await;
-        }
-        panic!("never given the history: {query}");
+        history.leftovers = self.sweep(history.stored.keys().copied().collect()).await;
+        history
     }
 
     /// Sends to every room, which removes members that are gone. Returns the rows that are left of connections when
@@ -114,7 +140,7 @@ impl Trial {
         }
     }
 
-    /// Rows of connections. Of members, only those in these rooms: other rooms may be in use.
+    /// Rows of connections.
     async fn leftovers(&self, rooms: &BTreeSet<Room>) -> Vec<Leftover> {
         let mut leftovers = Vec::new();
         let mut start = Value::Null;
@@ -125,12 +151,7 @@ impl Trial {
             }
             let mut page = self.server.dynamodb("Scan", scan).await;
             for item in page["Items"].as_array().expect("items") {
-                let key = |name: &str| item[name]["S"].as_str().expect("a key").to_owned();
-                let (partition, sort) = (key("PK"), key("SK"));
-                let room = partition.strip_prefix("ROOM#");
-                let member = room.is_some_and(|room| room.parse().is_ok_and(|room| rooms.contains(&room)));
-                let expires = item["expiresAt"]["N"].is_string();
-                leftovers.push(Leftover { row: format!("{partition} {sort}"), member, expires });
+                leftovers.push(leftover(item, rooms));
             }
             start = page["LastEvaluatedKey"].take();
             if start.is_null() {

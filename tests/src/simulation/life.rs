@@ -1,0 +1,95 @@
+//! What a device does in a schedule.
+
+use super::plan::{Action, Step};
+use super::world::{Simulated, World};
+use crate::checker::Room;
+use crate::{Device, Record};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use tokio::time::sleep;
+
+/// Requests of one action have numbers from a thousand times its own on.
+const REQUESTS_PER_ACTION: u64 = 1_000;
+
+/// A device after its life.
+pub struct Life {
+    pub device: Device,
+    /// Rooms that it left. Messages were not due to it all the time.
+    pub left: BTreeSet<Room>,
+}
+
+/// Does what the plan says of a device, but for what is left out.
+pub async fn live(world: Arc<World>, number: usize, record: Arc<Mutex<Record>>) -> Life {
+    let part = &world.plan.devices[number];
+    let granted = world.plan.grants.get(&part.user);
+    let reach = Arc::new(Simulated(Arc::clone(&world)));
+    let device = Device::new(reach, &record, part.name.clone(), part.user, granted);
+    let mut life = Life { device, left: BTreeSet::new() };
+    sleep(part.comes_after).await;
+    for (index, (pause, action)) in part.actions.iter().enumerate() {
+        if world.without.actions.contains(&(number, index)) {
+            continue;
+        }
+        sleep(*pause).await;
+        world.log.note(format_args!("{} {action:?}", part.name));
+        life.device.number_from(REQUESTS_PER_ACTION * (index as u64 + 1));
+        if life.act(action).await {
+            world.find(format!("{} was let in where it may not be", part.name));
+        }
+    }
+    // What comes after is numbered on its own.
+    life.device.number_from(REQUESTS_PER_ACTION * (part.actions.len() as u64 + 1));
+    world.log.note(format_args!("{} is done", part.name));
+    life
+}
+
+impl Life {
+    /// Answers whether something was taken that may not be.
+    async fn act(&mut self, action: &Action) -> bool {
+        let device = &mut self.device;
+        match action {
+            Action::Join(room) => device.join(*room).await,
+            Action::Leave(room) => {
+                self.left.insert(*room);
+                device.leave(*room).await;
+            }
+            Action::Send(room) => {
+                device.send(*room).await;
+            }
+            Action::SendAgain => device.repeat().await,
+            Action::SendCut(room) => {
+                device.send_cut(*room).await;
+            }
+            Action::SendUnnamed(room) => {
+                device.connect().await;
+                device.send_unnamed(*room).await;
+            }
+            Action::Trespass(room) => return device.trespass(*room).await,
+            Action::Listen => device.listen().await,
+            Action::Cut => device.cut(),
+            Action::Close => device.close().await,
+            Action::Pipeline(steps) => {
+                let leaves =
+                    steps.iter().filter_map(|step| if let Step::Leave(room) = step { Some(*room) } else { None });
+                self.left.extend(leaves);
+                device.pipeline(steps).await;
+                // Whichever came first: now it is as the last of them said.
+                match steps.last() {
+                    Some(Step::Join(room)) => device.join(*room).await,
+                    Some(Step::Leave(room)) => device.leave(*room).await,
+                    _ => {}
+                }
+            }
+        }
+        false
+    }
+}
+
+impl Life {
+    /// Rooms in which it was from its first join to the end, on one connection.
+    pub fn rooms_all_the_time(&self) -> Vec<(String, Room)> {
+        let rooms = self.device.known_rooms().into_iter().filter(|room| !self.left.contains(room));
+        let rooms = rooms.map(|room| (self.device.name.clone(), room));
+        if self.device.connects == 1 { rooms.collect() } else { Vec::new() }
+    }
+}

@@ -1,0 +1,179 @@
+//! The whole system in simulated time. The real handlers, the real SDK and the real gateway run on one thread, whose
+//! clock stands still while anything can be done and then jumps to the next thing to do. One seed decides everything:
+//! who does what, how long each call takes, and what goes wrong. So a seed that fails fails again, in milliseconds.
+//!
+//! Nothing here reads a real clock, opens a socket or asks the system for chance. What only real sockets can show (TLS,
+//! half-open sockets, full buffers), other suites show.
+
+mod clock;
+mod dice;
+mod hunt;
+mod invocation;
+mod life;
+mod log;
+mod mutation;
+mod plan;
+mod rest;
+mod shrink;
+mod wire;
+mod world;
+
+pub use hunt::{Hunt, Hunted};
+pub use mutation::Mutant;
+pub use plan::{Action, Fate, Plan, Step};
+pub use shrink::shrink;
+
+use crate::Record;
+use crate::checker::{Delivery, Room, Violation};
+use crate::trial::{come_to_rest, leftover};
+use futures_util::future::join_all;
+use life::{Life, live};
+use rest::{Rows, scan};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::sleep;
+use world::{Simulated, World};
+
+/// How long nobody does anything before the rows are looked at: the latest call and `$disconnect` are over by then.
+const REST: Duration = Duration::from_secs(60);
+
+/// What is left out of a schedule, to see whether it fails without.
+#[derive(Debug, Clone, Default)]
+pub struct Without {
+    /// By device and number.
+    pub actions: BTreeSet<(usize, usize)>,
+    /// By the label that the log has.
+    pub faults: BTreeSet<String>,
+}
+
+/// One run of one seed.
+#[derive(Debug, Clone, Default)]
+pub struct Schedule {
+    pub seed: u64,
+    /// A mistake that is made for the functions.
+    pub mutant: Option<Mutant>,
+    pub without: Without,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub seed: u64,
+    /// Each in a sentence. Empty if all was well.
+    pub findings: Vec<String>,
+    pub log: Vec<String>,
+    /// The faults that happened, by the labels that the log has.
+    pub faults: Vec<String>,
+    /// Attempts of AWS calls.
+    pub calls: usize,
+}
+
+impl Outcome {
+    /// One number for all that happened.
+    pub fn hash(&self) -> u64 {
+        log::hash(&self.log)
+    }
+}
+
+impl Schedule {
+    pub fn of(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
+    /// Runs it on this thread.
+    pub fn run(&self) -> Outcome {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        // The SDK's ids and its waits before a retry come from this generator.
+        fastrand::seed(self.seed);
+        runtime.expect("a runtime").block_on(async {
+            clock::begin();
+            let world = World::new(Plan::of(self.seed), self.without.clone(), self.mutant);
+            play(&world).await;
+            let (findings, faults, calls) = (world.findings(), world.struck(), world.calls());
+            Outcome { seed: self.seed, findings, log: world.log.take(), faults, calls }
+        })
+    }
+}
+
+/// Plays a schedule to its end, and judges it.
+async fn play(world: &Arc<World>) {
+    let record = Arc::new(Mutex::new(Record::default()));
+    #[allow(clippy::disallowed_methods, reason = "joined below")]
+    let lives: Vec<_> = (0..world.plan.devices.len())
+        .map(|number| tokio::spawn(live(Arc::clone(world), number, Arc::clone(&record))))
+        .collect();
+    let shut_out = async {
+        for (after, user) in &world.plan.revocations {
+            sleep(*after).await;
+            world.shut_out(*user).await;
+        }
+    };
+    let (lives, ()) = tokio::join!(join_all(lives), shut_out);
+    world.calm_down();
+    sleep(REST).await;
+    let mut survivors = Vec::new();
+    for life in lives {
+        match life {
+            Ok(life) => survivors.push(life),
+            Err(error) => world.find(said(error)),
+        }
+    }
+    look_at_rows(world);
+    if world.findings().is_empty() {
+        judge(world, survivors, &record).await;
+    }
+    sleep(REST).await;
+    if world.under_way() > 0 {
+        world.find(format!("{} invocations are under way for ever", world.under_way()));
+    }
+}
+
+/// The words of a panic.
+fn said(error: tokio::task::JoinError) -> String {
+    let panic = error.into_panic();
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+    text.unwrap_or_else(|| "a device panicked".into())
+}
+
+/// Rows at rest, while those who are connected stay so.
+fn look_at_rows(world: &World) {
+    if !world.plan.hostile {
+        let open = world.gateway().open().into_iter().collect();
+        let found = Rows::read(world).faults_where_nothing_went_wrong(&open, world.plan.connections_per_user);
+        found.into_iter().for_each(|finding| world.find(finding));
+    }
+}
+
+/// Has all devices come back, compares what they know, has them all go, and looks at what is left.
+async fn judge(world: &Arc<World>, lives: Vec<Life>, record: &Mutex<Record>) {
+    let sure: BTreeSet<(String, Room)> = lives.iter().flat_map(Life::rooms_all_the_time).collect();
+    let mut devices: Vec<_> = lives.into_iter().map(|life| life.device).collect();
+    let reach = Simulated(Arc::clone(world));
+    let mut history = come_to_rest(&reach, record, &mut devices, world.plan.grants.clone()).await;
+    join_all(devices.iter_mut().map(crate::Device::close)).await;
+    sleep(REST).await;
+    look_at_rows(world);
+    if world.plan.hostile {
+        let mut sweeper =
+            crate::Device::new(Arc::new(Simulated(Arc::clone(world))), &Arc::default(), "sweeper".into(), 99, None);
+        for room in history.stored.keys() {
+            sweeper.send(*room).await;
+        }
+        sweeper.close().await;
+        sleep(REST).await;
+    }
+    let rooms = history.stored.keys().copied().collect();
+    history.leftovers = scan(world, "ConnectionsTable").iter().map(|item| leftover(item, &rooms)).collect();
+    let delivery = if world.plan.hostile { Delivery::Lossy } else { Delivery::Reliable };
+    for violation in history.check(delivery) {
+        let is_due = match &violation {
+            Violation::NotPushed { device, room, .. } => sure.contains(&(device.clone(), *room)),
+            _ => true,
+        };
+        if is_due {
+            world.find(violation.to_string());
+        }
+    }
+}

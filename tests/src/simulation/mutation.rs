@@ -1,0 +1,292 @@
+//! Mistakes that the functions do not make, made at the wire instead: the simulation must find each.
+
+use super::invocation::Invocation;
+use super::wire::{Answer, Call};
+use super::world::World;
+use crate::chaos::lock;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    /// A message is stored only after it was pushed to somebody, and every fifth function dies between the two.
+    PushBeforeStore,
+    /// The row that remembers a send is not written.
+    RetryRowForgotten,
+    /// The members are read before the message is counted.
+    MembersReadBeforeCounting,
+    /// A join reads the newest id before it becomes a member.
+    LastIdReadBeforeJoining,
+    /// Every fifth message gets the id of the one before it.
+    IdsGivenTwice,
+    /// A message is pushed to the members of another room.
+    PushedToAnotherRoom,
+    /// Members are never removed.
+    MembersNeverRemoved,
+    /// Every seventh message is not stored, and its sender gets an ack.
+    StoreForgotten,
+    /// A join is not verified.
+    JoinNotVerified,
+    /// A leave takes a room off its connection whatever the number of the join.
+    RoomRemovedWhateverTheNumber,
+    /// A join writes its member over that of a later join.
+    MemberWrittenOverALaterOne,
+    /// A join that is undone removes the member whatever the number of its join.
+    UndoneWhateverTheNumber,
+    /// A leave removes a member that joined after it, if its call arrives late.
+    LeaveWithoutATime,
+    /// A handshake opens its connection although another one closed it meanwhile.
+    OpenedWhateverIsThere,
+    /// A handshake that makes place closes only connections whose handshake is over.
+    ClosedOnlyIfThere,
+    /// Frames of closed connections do not end them.
+    ClosedAreNotEnded,
+    /// A send does not look whether its connection is open.
+    SendsNotLookedAt,
+    /// A connection that made place is forgotten although it was not ended.
+    ForgottenThoughNotEnded,
+}
+
+impl Mutant {
+    pub const ALL: [Self; 18] = [
+        Self::PushBeforeStore,
+        Self::RetryRowForgotten,
+        Self::MembersReadBeforeCounting,
+        Self::LastIdReadBeforeJoining,
+        Self::IdsGivenTwice,
+        Self::PushedToAnotherRoom,
+        Self::MembersNeverRemoved,
+        Self::StoreForgotten,
+        Self::JoinNotVerified,
+        Self::RoomRemovedWhateverTheNumber,
+        Self::MemberWrittenOverALaterOne,
+        Self::UndoneWhateverTheNumber,
+        Self::LeaveWithoutATime,
+        Self::OpenedWhateverIsThere,
+        Self::ClosedOnlyIfThere,
+        Self::ClosedAreNotEnded,
+        Self::SendsNotLookedAt,
+        Self::ForgottenThoughNotEnded,
+    ];
+}
+
+/// A mistake, and the state that it needs.
+pub struct Mutation {
+    mutant: Mutant,
+    /// What was read too early, by invocation.
+    early: Mutex<BTreeMap<String, Value>>,
+    /// The number of its join, by invocation.
+    joins: Mutex<BTreeMap<String, Value>>,
+    /// Writes that wait for the first push, by invocation.
+    waiting: Mutex<BTreeMap<String, Vec<(String, Value)>>>,
+    /// The last answer to a count, by room, and how many there were.
+    counts: Mutex<BTreeMap<String, (u64, Value)>>,
+    rooms: Mutex<BTreeSet<String>>,
+    stores: Mutex<u64>,
+}
+
+impl Mutation {
+    pub fn new(mutant: Mutant) -> Self {
+        Self {
+            mutant,
+            early: Mutex::default(),
+            joins: Mutex::default(),
+            waiting: Mutex::default(),
+            counts: Mutex::default(),
+            rooms: Mutex::default(),
+            stores: Mutex::default(),
+        }
+    }
+
+    /// Whether a call of the management API is answered as if it had been carried out.
+    pub fn swallows(&self, invocation: &Invocation, call: &Call) -> bool {
+        let makes_place = invocation.function == "connect";
+        let deletes = call.operation == "DELETE";
+        match self.mutant {
+            Mutant::ClosedAreNotEnded => deletes && !makes_place,
+            Mutant::ForgottenThoughNotEnded => deletes && makes_place,
+            _ => false,
+        }
+    }
+
+    /// Comes after a push. The writes that waited for it are carried out, or the function dies.
+    pub fn pushed(&self, world: &World, invocation: &Invocation) {
+        for (operation, body) in lock(&self.waiting).remove(&invocation.label).unwrap_or_default() {
+            if self.every(5) {
+                return invocation.kill.notify_one();
+            }
+            world.ask(&operation, &body);
+        }
+    }
+
+    /// Carries out a call of DynamoDB, in its wrong way.
+    pub fn apply(&self, world: &World, invocation: &Invocation, call: &Call) -> Answer {
+        let (operation, mut body) = (call.operation.as_str(), call.body.clone());
+        let is = |key: &str, prefix: &str| text(&call.body["Key"][key]).starts_with(prefix);
+        let update = call.body["UpdateExpression"].as_str().unwrap_or_default();
+        let condition = call.body["ConditionExpression"].as_str().unwrap_or_default();
+        let counts = operation == "UpdateItem" && is("SK", "HEAD");
+        let adds_room = operation == "UpdateItem" && update.starts_with("SET roomNumbers");
+        let verifies = operation == "BatchGetItem" && invocation.function == "join-room";
+        match self.mutant {
+            Mutant::PushBeforeStore if stores(operation, &body) => {
+                lock(&self.waiting).entry(invocation.label.clone()).or_default().push((operation.to_owned(), body));
+                return nothing();
+            }
+            Mutant::RetryRowForgotten => {
+                if let Some(writes) = body["TransactItems"].as_array_mut() {
+                    writes.retain(|write| !text(&write["Put"]["Item"]["SK"]).starts_with("SENT#"));
+                }
+            }
+            Mutant::MembersReadBeforeCounting if counts => {
+                let members = world.ask("Query", &members_of(text(&body["Key"]["PK"]))).body;
+                lock(&self.early).insert(invocation.label.clone(), members);
+            }
+            Mutant::MembersReadBeforeCounting if members(operation, &body).is_some() => {
+                if let Some(early) = lock(&self.early).remove(&invocation.label) {
+                    return Answer { status: 200, body: early };
+                }
+            }
+            Mutant::LastIdReadBeforeJoining if adds_room => {
+                let room = body["ExpressionAttributeNames"]["#room"].as_str().unwrap_or_default();
+                let key = json!({"PK": {"S": format!("ROOM#{room}")}, "SK": {"S": "HEAD"}});
+                let head = world.ask("GetItem", &json!({"TableName": "ChatTable", "Key": key})).body["Item"].take();
+                lock(&self.early).insert(invocation.label.clone(), head);
+            }
+            Mutant::LastIdReadBeforeJoining if verifies => {
+                let mut answer = world.ask(operation, &body);
+                if let Some(head) = lock(&self.early).remove(&invocation.label) {
+                    answer.body["Responses"]["ChatTable"] = if head.is_null() { json!([]) } else { json!([head]) };
+                }
+                return answer;
+            }
+            Mutant::IdsGivenTwice if counts => {
+                let room = text(&body["Key"]["PK"]).to_owned();
+                if let Some((count, answer)) = lock(&self.counts).get_mut(&room) {
+                    *count += 1;
+                    if count.is_multiple_of(5) {
+                        return Answer { status: 200, body: answer.clone() };
+                    }
+                }
+                let answer = world.ask(operation, &body);
+                lock(&self.counts).entry(room).or_insert_with(|| (0, Value::Null)).1 = answer.body.clone();
+                return answer;
+            }
+            Mutant::PushedToAnotherRoom => {
+                if let Some(room) = members(operation, &body) {
+                    lock(&self.rooms).insert(room.clone());
+                    let other = lock(&self.rooms).iter().find(|known| **known != room).cloned();
+                    if let Some(other) = other.filter(|_| self.every(5)) {
+                        body["ExpressionAttributeValues"][":pk"] = json!({"S": other});
+                    }
+                }
+            }
+            Mutant::MembersNeverRemoved if operation == "DeleteItem" && is("PK", "ROOM#") => return nothing(),
+            Mutant::StoreForgotten if stores(operation, &body) && self.every(7) => return nothing(),
+            Mutant::JoinNotVerified if adds_room => {
+                let answer = world.ask(operation, &body);
+                lock(&self.joins).insert(invocation.label.clone(), answer.body["Attributes"]["joinCount"].clone());
+                return answer;
+            }
+            Mutant::JoinNotVerified if verifies => {
+                let mut answer = world.ask(operation, &body);
+                let names = &body["RequestItems"]["ConnectionsTable"]["ExpressionAttributeNames"];
+                let room = names["#room"].as_str().unwrap_or_default();
+                let number = lock(&self.joins).remove(&invocation.label).unwrap_or_default();
+                answer.body["Responses"]["ConnectionsTable"] =
+                    json!([{"PK": {"S": ""}, "roomNumbers": {"M": {room: number}}}]);
+                return answer;
+            }
+            Mutant::RoomRemovedWhateverTheNumber if update.starts_with("REMOVE roomNumbers") => {
+                body["ConditionExpression"] = json!("attribute_exists(roomNumbers.#room)");
+                without_values(&mut body);
+            }
+            Mutant::MemberWrittenOverALaterOne if operation == "PutItem" && condition.contains("#join <=") => {
+                without_condition(&mut body);
+            }
+            Mutant::UndoneWhateverTheNumber if operation == "DeleteItem" && condition == "#join = :join" => {
+                without_condition(&mut body);
+            }
+            Mutant::LeaveWithoutATime if operation == "DeleteItem" && condition.contains(":askedAt") => {
+                without_condition(&mut body);
+            }
+            Mutant::OpenedWhateverIsThere if operation == "PutItem" && text(&body["Item"]["SK"]) == "CONN" => {
+                without_condition(&mut body);
+            }
+            Mutant::ClosedOnlyIfThere if update.contains("expiresAt = if_not_exists") => {
+                let there = json!({"TableName": body["TableName"], "Key": body["Key"], "ConsistentRead": true});
+                if world.ask("GetItem", &there).body["Item"].is_null() {
+                    return nothing();
+                }
+            }
+            Mutant::SendsNotLookedAt if operation == "GetItem" && is("SK", "CONN") => {
+                return Answer { status: 200, body: json!({"Item": {"PK": body["Key"]["PK"]}}) };
+            }
+            _ => {}
+        }
+        world.ask(operation, &body)
+    }
+
+    /// Whether this is one of every `many`.
+    fn every(&self, many: u64) -> bool {
+        let mut stores = lock(&self.stores);
+        *stores += 1;
+        stores.is_multiple_of(many)
+    }
+}
+
+fn without_condition(body: &mut Value) {
+    if let Some(body) = body.as_object_mut() {
+        body.remove("ConditionExpression");
+        body.remove("ExpressionAttributeNames");
+        body.remove("ReturnValuesOnConditionCheckFailure");
+    }
+    without_values(body);
+}
+
+/// DynamoDB refuses values that no expression names.
+fn without_values(body: &mut Value) {
+    if let Some(body) = body.as_object_mut() {
+        body.remove("ExpressionAttributeValues");
+    }
+}
+
+/// A query of a room's members, as the functions make it.
+fn members_of(partition: &str) -> Value {
+    json!({
+        "TableName": "ConnectionsTable",
+        "ConsistentRead": true,
+        "KeyConditionExpression": "PK = :pk AND begins_with(SK, :prefix)",
+        "ExpressionAttributeValues": {":pk": {"S": partition}, ":prefix": {"S": "CONN#"}},
+    })
+}
+
+/// The partition of the room whose members a query reads.
+fn members(operation: &str, body: &Value) -> Option<String> {
+    let values = &body["ExpressionAttributeValues"];
+    (operation == "Query" && text(&values[":prefix"]) == "CONN#").then(|| text(&values[":pk"]).to_owned())
+}
+
+/// Whether a call stores a message.
+fn stores(operation: &str, body: &Value) -> bool {
+    let is_message = |item: &Value| text(&item["SK"]).starts_with("MSG#");
+    match operation {
+        "PutItem" => is_message(&body["Item"]),
+        "TransactWriteItems" => {
+            let writes = body["TransactItems"].as_array();
+            writes.is_some_and(|writes| writes.iter().any(|write| is_message(&write["Put"]["Item"])))
+        }
+        _ => false,
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value["S"].as_str().unwrap_or_default()
+}
+
+/// The answer to a write.
+fn nothing() -> Answer {
+    Answer { status: 200, body: json!({}) }
+}

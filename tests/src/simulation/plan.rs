@@ -1,0 +1,270 @@
+//! What happens in a schedule, drawn from its seed: who is there, what they do, and how AWS is that day.
+
+use super::dice::Dice;
+use crate::checker::{Room, User};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+/// Devices of a schedule, and what each of them does at most.
+const DEVICES: std::ops::Range<u64> = 2..5;
+const ACTIONS: std::ops::Range<u64> = 4..13;
+
+/// The longest pause of a device between two things that it does.
+const PAUSE_MILLIS: u64 = 400;
+
+/// What is drawn from a seed.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seed: u64,
+    /// Whether there are faults. If not, every push must arrive.
+    pub hostile: bool,
+    pub climate: Climate,
+    pub connections_per_user: usize,
+    pub notices_up_to: usize,
+    pub sends_per_second: u64,
+    /// API Gateway cuts every connection after two hours; here, in some schedules, after seconds.
+    pub lifetime: Duration,
+    pub rooms: Vec<Room>,
+    /// Rooms that a user may enter; a user without an entry may enter all.
+    pub grants: BTreeMap<User, BTreeSet<Room>>,
+    pub devices: Vec<Part>,
+    /// Users that are shut out, and when.
+    pub revocations: Vec<(Duration, User)>,
+}
+
+/// What one device does.
+#[derive(Debug, Clone)]
+pub struct Part {
+    pub name: String,
+    pub user: User,
+    pub comes_after: Duration,
+    pub actions: Vec<(Duration, Action)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    Join(Room),
+    Leave(Room),
+    Send(Room),
+    /// The last text once more, as a client does that got no ack.
+    SendAgain,
+    /// The connection is cut before the ack.
+    SendCut(Room),
+    SendUnnamed(Room),
+    Trespass(Room),
+    Listen,
+    Cut,
+    Close,
+    /// Frames back to back: the next is sent before the one before is answered.
+    Pipeline(Vec<Step>),
+}
+
+/// A frame of a pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Join(Room),
+    Leave(Room),
+    Send(Room),
+}
+
+/// How long things take, and what goes wrong. A schedule that has everything finds less than many that each have some of
+/// it.
+#[derive(Debug, Clone)]
+pub struct Climate {
+    /// Milliseconds that a request is on its way, and its answer, at most.
+    pub latency: u64,
+    /// How much slower than that one function is, or one table.
+    pub slow_function: Option<(usize, u64)>,
+    pub slow_table: Option<(&'static str, u64)>,
+    /// How often in a thousand an invocation is slow as a whole, and a call by itself.
+    pub slow_invocations: u32,
+    pub slow_calls: u32,
+    /// How long a frame waits before its function begins, at most.
+    pub start: u64,
+    /// How wrong the functions' clocks are at most.
+    pub skew_millis: i64,
+    /// How often in a thousand a call meets a fault, and which.
+    pub faults: u32,
+    pub fates: Vec<Fate>,
+    /// How often in a thousand a `$disconnect` never comes, and an event comes twice.
+    pub lost: u32,
+    pub twice: u32,
+}
+
+/// What becomes of one attempt of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    Fine,
+    /// 500, and not applied.
+    Refused,
+    Throttled,
+    /// Applied, and answered with a 500.
+    Lost,
+    /// The socket breaks before it is applied, or after.
+    BrokenBefore,
+    BrokenAfter,
+    /// The function dies before it is applied, or after.
+    KilledBefore,
+    KilledAfter,
+    /// Applied after its function has given up.
+    Late,
+    /// A transaction meets another one.
+    Conflict,
+    /// A batch comes back with nothing done.
+    Unprocessed,
+    /// A post is taken and never delivered.
+    Swallowed,
+}
+
+impl Fate {
+    pub const FAULTS: [Self; 11] = [
+        Self::Refused,
+        Self::Throttled,
+        Self::Lost,
+        Self::BrokenBefore,
+        Self::BrokenAfter,
+        Self::KilledBefore,
+        Self::KilledAfter,
+        Self::Late,
+        Self::Conflict,
+        Self::Unprocessed,
+        Self::Swallowed,
+    ];
+
+    /// Whether it can happen to such a call.
+    pub fn fits(self, operation: &str) -> bool {
+        match self {
+            Self::Conflict => operation == "TransactWriteItems",
+            Self::Unprocessed => operation == "BatchGetItem",
+            Self::Swallowed => operation == "POST",
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl Plan {
+    pub fn of(seed: u64) -> Self {
+        let dice = &mut Dice::of(seed, "plan");
+        let hostile = dice.chance(500);
+        let climate = Climate::drawn(dice, hostile);
+        let users = dice.number(1..4);
+        let rooms: Vec<Room> = (1..=dice.number(1..4)).collect();
+        let mut grants = BTreeMap::new();
+        if users > 1 && rooms.len() > 1 && dice.chance(300) {
+            grants.insert(users, BTreeSet::from([rooms[0]]));
+        }
+        let devices: Vec<Part> = (0..dice.number(DEVICES))
+            .map(|number| {
+                let user = dice.number(1..users + 1);
+                let may: Vec<Room> =
+                    grants.get(&user).map_or(rooms.clone(), |granted| granted.iter().copied().collect());
+                Part::drawn(dice, format!("d{number}"), user, &may, &rooms, hostile)
+            })
+            .collect();
+        let few = [1, 2, 20, 20];
+        let shut_out = dice.chance(150).then(|| (dice.millis(500..3_000), dice.number(1..users + 1)));
+        Self {
+            seed,
+            hostile,
+            climate,
+            connections_per_user: dice.choose(&few),
+            notices_up_to: dice.choose(&[1, 2, 100, 100]),
+            sends_per_second: dice.choose(&[5, 1_000, 1_000]),
+            lifetime: if hostile && dice.chance(200) { dice.millis(3_000..20_000) } else { Duration::from_secs(7_200) },
+            rooms,
+            grants,
+            devices,
+            revocations: shut_out.into_iter().collect(),
+        }
+    }
+
+    /// What all devices do, and how many things that is.
+    pub fn actions(&self) -> impl Iterator<Item = (usize, usize)> {
+        let parts = self.devices.iter().enumerate();
+        parts.flat_map(|(device, part)| (0..part.actions.len()).map(move |action| (device, action)))
+    }
+}
+
+impl Part {
+    fn drawn(dice: &mut Dice, name: String, user: User, may: &[Room], rooms: &[Room], hostile: bool) -> Self {
+        let forbidden: Vec<Room> = rooms.iter().copied().filter(|room| !may.contains(room)).collect();
+        let first = Action::Join(dice.choose(may));
+        let later: Vec<Action> =
+            (0..dice.number(ACTIONS)).map(|_| Action::drawn(dice, may, &forbidden, hostile)).collect();
+        let actions = std::iter::once(first).chain(later).map(|action| {
+            // Most things follow at once: what happens together finds more than what happens after another.
+            let pause = if dice.chance(700) { dice.number(0..10) } else { dice.number(0..PAUSE_MILLIS) };
+            (Duration::from_millis(pause), action)
+        });
+        let actions = actions.collect();
+        Self { name, user, comes_after: dice.millis(0..300), actions }
+    }
+}
+
+impl Action {
+    fn drawn(dice: &mut Dice, may: &[Room], forbidden: &[Room], hostile: bool) -> Self {
+        let room = dice.choose(may);
+        match dice.number(0..100) {
+            0..12 => Self::Join(room),
+            12..18 => Self::Leave(room),
+            18..28 => Self::Pipeline(Step::drawn(dice, room)),
+            28..33 => Self::SendAgain,
+            33..38 if hostile => Self::SendCut(room),
+            38..42 if hostile => Self::SendUnnamed(room),
+            42..47 => Self::Cut,
+            47..50 => Self::Close,
+            50..53 => Self::Listen,
+            53..56 if !forbidden.is_empty() => Self::Trespass(dice.choose(forbidden)),
+            _ => Self::Send(room),
+        }
+    }
+}
+
+impl Step {
+    fn drawn(dice: &mut Dice, room: Room) -> Vec<Self> {
+        use Step::{Join, Leave, Send};
+        let pipelines: [&[fn(Room) -> Step]; 7] = [
+            &[Leave, Join],
+            &[Join, Leave],
+            &[Join, Leave, Join],
+            &[Join, Join],
+            &[Send, Leave],
+            &[Join, Send],
+            &[Send, Send, Send],
+        ];
+        dice.choose(&pipelines).iter().map(|step| step(room)).collect()
+    }
+}
+
+impl Climate {
+    fn drawn(dice: &mut Dice, hostile: bool) -> Self {
+        let slow_function = dice.chance(300).then(|| (dice.index(8), dice.choose(&[3, 10, 30])));
+        let slow_table =
+            dice.chance(200).then(|| (dice.choose(&["ConnectionsTable", "ChatTable"]), dice.choose(&[3, 10])));
+        let mut fates: Vec<Fate> = Fate::FAULTS.into_iter().filter(|_| dice.chance(500)).collect();
+        if fates.is_empty() {
+            fates = Fate::FAULTS.into();
+        }
+        let some = |dice: &mut Dice, numbers: &[u32]| if hostile { dice.choose(numbers) } else { 0 };
+        Self {
+            latency: dice.choose(&[2, 4, 12, 12, 40]),
+            slow_function,
+            slow_table,
+            slow_invocations: dice.choose(&[0, 100, 300]),
+            slow_calls: dice.choose(&[0, 40, 40]),
+            start: dice.choose(&[1, 8, 8, 30]),
+            skew_millis: i64::from(some(dice, &[0, 0, 1_000, 60_000])),
+            faults: some(dice, &[5, 20, 60]),
+            fates,
+            lost: some(dice, &[0, 150]),
+            twice: some(dice, &[0, 30]),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Between the functions and AWS. Each attempt of a call is on its way for a while, meets its fate, and is applied at one
+//! moment, even if its function has given up or died by then.
+
+use super::invocation::{INVOCATION, Invocation};
+use super::plan::Fate;
+use super::world::World;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
+use chat_aws::now;
+use chat_aws::simulation::Wire;
+use chrono::DateTime;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use hyper::body::Bytes;
+use serde_json::{Value, json};
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+/// Longer than a function waits for an answer, in milliseconds.
+const LATE: std::ops::Range<u64> = 2_100..7_000;
+
+/// How much longer than usual a slow call takes.
+const SLOW_CALL: u64 = 15;
+
+/// Largest body of an answer.
+const BODY_BYTES_MAX: usize = 8 << 20;
+
+pub struct Calls(pub Weak<World>);
+
+impl fmt::Debug for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Calls")
+    }
+}
+
+/// One attempt of a call.
+pub struct Call {
+    pub label: String,
+    pub operation: String,
+    pub body: Value,
+    request: Request<Bytes>,
+}
+
+/// An answer to one.
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Wire for Calls {
+    fn call(&self, request: Request<Bytes>) -> BoxFuture<'static, io::Result<Response<Bytes>>> {
+        let Some(world) = self.0.upgrade() else { return std::future::pending().boxed() };
+        let invocation = INVOCATION.with(Arc::clone);
+        let call = Call::read(&invocation, request);
+        world.send(&invocation, call)
+    }
+}
+
+impl Call {
+    fn read(invocation: &Invocation, request: Request<Bytes>) -> Self {
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let target = header("x-amz-target");
+        let operation = target.split_once('.').map_or(request.method().as_str(), |(_, operation)| operation).to_owned();
+        let body = serde_json::from_slice(request.body()).unwrap_or_default();
+        let (number, attempt) = invocation.attempt(header("amz-sdk-invocation-id"));
+        let label = format!("{}/{number}.{attempt} {operation}", invocation.label);
+        Self { label, operation, body, request }
+    }
+
+    /// Whether it is DynamoDB's, and not the management API's.
+    pub fn is_of_tables(&self) -> bool {
+        self.request.headers().contains_key("x-amz-target")
+    }
+
+    /// What it is about, for the log: a row, a partition or a connection.
+    fn about(&self) -> String {
+        let text = |value: &Value| value["S"].as_str().map(String::from);
+        let row = |row: &Value| Some(format!("{} {}", text(&row["PK"])?, text(&row["SK"])?));
+        let rows = |rows: &Value, of: fn(&Value) -> &Value| {
+            let rows: Vec<_> = rows.as_array()?.iter().filter_map(|one| row(of(one))).collect();
+            Some(rows.join(", "))
+        };
+        let body = &self.body;
+        if !self.is_of_tables() {
+            return self.connection();
+        }
+        row(&body["Key"])
+            .or_else(|| row(&body["Item"]))
+            .or_else(|| text(&body["ExpressionAttributeValues"][":pk"]))
+            .or_else(|| rows(&body["TransactItems"], |one| &one["Put"]["Item"]))
+            .or_else(|| {
+                let tables = body["RequestItems"].as_object()?;
+                let mut all: Vec<_> = tables.values().filter_map(|table| rows(&table["Keys"], |one| one)).collect();
+                all.sort();
+                Some(all.join(", "))
+            })
+            .unwrap_or_default()
+    }
+
+    /// The connection that a call of the management API is about.
+    fn connection(&self) -> String {
+        self.request.uri().path().rsplit('/').next().unwrap_or_default().replace("%3D", "=")
+    }
+}
+
+impl World {
+    /// Draws what becomes of an attempt, and sends it on its way.
+    fn send(
+        self: Arc<Self>,
+        invocation: &Arc<Invocation>,
+        call: Call,
+    ) -> BoxFuture<'static, io::Result<Response<Bytes>>> {
+        let mut dice = invocation.dice(self.plan.seed, &call.label);
+        let climate = &self.plan.climate;
+        let table = climate.slow_table.map_or(1, |(table, times)| if call.names(table) { times } else { 1 });
+        let times = invocation.slow * table * if dice.chance(climate.slow_calls) { SLOW_CALL } else { 1 };
+        let mut way = || dice.millis(0..climate.latency * times + 1).min(Duration::from_millis(LATE.start - 1) / 3);
+        let (mut before, after) = (way(), way());
+        let fate = self.fate(&mut dice, &call);
+        if fate == Fate::Late {
+            before = dice.millis(LATE);
+        }
+        let (answer, answered) = oneshot::channel();
+        let (world, killed) = (self, Arc::clone(invocation));
+        // Spawned: a request that has left is applied, whatever becomes of its function.
+        #[allow(clippy::disallowed_methods, reason = "it ends when it has answered")]
+        tokio::spawn(async move {
+            sleep(before).await;
+            let applied = match fate {
+                Fate::KilledBefore => return killed.kill.notify_one(),
+                Fate::BrokenBefore
+                | Fate::Refused
+                | Fate::Throttled
+                | Fate::Conflict
+                | Fate::Unprocessed
+                | Fate::Swallowed => made_up(fate, &call),
+                Fate::Fine | Fate::Late => world.apply(&killed, &call).await,
+                Fate::Lost | Fate::BrokenAfter | Fate::KilledAfter => {
+                    world.apply(&killed, &call).await;
+                    made_up(Fate::Refused, &call)
+                }
+            };
+            world.log.note(format_args!("{} {} -> {} {fate}", call.label, call.about(), applied.status));
+            sleep(after).await;
+            if fate == Fate::KilledAfter {
+                return killed.kill.notify_one();
+            }
+            let broken = matches!(fate, Fate::BrokenBefore | Fate::BrokenAfter);
+            // A function that gave up does not listen.
+            let _ = answer.send((!broken).then_some(applied));
+        });
+        let kills = matches!(fate, Fate::KilledBefore | Fate::KilledAfter);
+        async move {
+            match answered.await {
+                Ok(Some(answer)) => Ok(answer.response()),
+                Ok(None) => Err(io::ErrorKind::ConnectionReset.into()),
+                Err(_) if kills => std::future::pending().await,
+                Err(_) => panic!("a call is not answered"),
+            }
+        }
+        .boxed()
+    }
+
+    /// Applies a call, at this moment.
+    async fn apply(&self, invocation: &Invocation, call: &Call) -> Answer {
+        if !call.is_of_tables() {
+            if self.mutation.as_ref().is_some_and(|mutation| mutation.swallows(invocation, call)) {
+                return Answer { status: 204, body: Value::Null };
+            }
+            let answer = self.push(call).await;
+            if let Some(mutation) = &self.mutation {
+                mutation.pushed(self, invocation);
+            }
+            return answer;
+        }
+        let answer = match &self.mutation {
+            None => self.ask(&call.operation, &call.body),
+            Some(mutation) => mutation.apply(self, invocation, call),
+        };
+        self.watch(call, &answer);
+        answer
+    }
+
+    /// Asks DynamoDB.
+    pub fn ask(&self, operation: &str, body: &Value) -> Answer {
+        let (status, answer) = self.tables.call(operation, &serde_json::to_vec(body).expect("JSON"));
+        Answer { status, body: serde_json::from_slice(&answer).expect("JSON") }
+    }
+
+    /// Asks the management API.
+    async fn push(&self, call: &Call) -> Answer {
+        let (head, body) = call.request.clone().into_parts();
+        let response = self.gateway().answer(Request::from_parts(head, Body::from(body))).await;
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), BODY_BYTES_MAX).await.expect("a body");
+        Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() }
+    }
+}
+
+impl Call {
+    /// Whether it is about this table.
+    fn names(&self, table: &str) -> bool {
+        self.body["TableName"] == table || self.body["RequestItems"][table].is_object()
+    }
+}
+
+/// An answer that DynamoDB or the management API never gave.
+fn made_up(fate: Fate, call: &Call) -> Answer {
+    let refusal = |status, kind: &str| Answer {
+        status,
+        body: json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": "a fault of the simulation"}),
+    };
+    match fate {
+        Fate::Throttled if call.is_of_tables() => refusal(400, "ProvisionedThroughputExceededException"),
+        Fate::Throttled => refusal(429, "LimitExceededException"),
+        Fate::Conflict => {
+            let length = call.body["TransactItems"].as_array().map_or(0, Vec::len);
+            let reasons: Vec<_> = (0..length)
+                .map(|item| json!({"Code": if item == 0 { "TransactionConflict" } else { "None" }}))
+                .collect();
+            let mut refused = refusal(400, "TransactionCanceledException");
+            refused.body["CancellationReasons"] = json!(reasons);
+            refused
+        }
+        Fate::Unprocessed => {
+            Answer { status: 200, body: json!({"Responses": {}, "UnprocessedKeys": call.body["RequestItems"]}) }
+        }
+        Fate::Swallowed => Answer { status: 200, body: Value::Null },
+        _ => refusal(500, "InternalServerError"),
+    }
+}
+
+impl Answer {
+    /// As it comes over the wire.
+    fn response(self) -> Response<Bytes> {
+        let kind = self.body["__type"].as_str().and_then(|kind| kind.split_once('#'));
+        let kind =
+            kind.map(|(_, kind)| kind.to_owned()).or_else(|| (self.status == 410).then(|| "GoneException".into()));
+        let body = if self.body.is_null() { Bytes::new() } else { self.body.to_string().into() };
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::from_u16(self.status).expect("a status");
+        let headers: &mut HeaderMap = response.headers_mut();
+        headers.insert("content-type", "application/x-amz-json-1.0".parse().expect("a header"));
+        let date = DateTime::from_timestamp_millis(now().millis()).unwrap_or_default();
+        headers.insert("date", date.format("%a, %d %b %Y %H:%M:%S GMT").to_string().parse().expect("a header"));
+        if let Some(kind) = kind {
+            headers.insert("x-amzn-errortype", kind.parse().expect("a header"));
+        }
+        response
+    }
+}

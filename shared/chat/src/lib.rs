@@ -11,6 +11,7 @@ mod ids;
 pub mod limits;
 mod member;
 mod message;
+mod opening;
 mod pace;
 mod rejection;
 mod timestamp;
@@ -24,7 +25,10 @@ pub use device::{Device, surplus};
 pub use ids::{ClientMessageId, ConnectionId, MessageId, RoomId, UserId};
 pub use member::{Member, departs};
 pub use message::{Content, Message, MessageKind};
+pub use opening::Opening;
 pub use pace::Pace;
 pub use rejection::Rejection;
 pub use timestamp::Timestamp;
-pub use wire::{Claimed, ErrorReply, ReplyFrame, Request, http_internal, http_refusal};
+pub use wire::{
+    Claimed, Encoding, ErrorReply, Form, Frames, ReplyFrame, Request, http_internal, http_refusal, socketio,
+};

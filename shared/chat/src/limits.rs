@@ -80,3 +80,20 @@ pub const CLOCK_SKEW_SECONDS: u64 = 60;
 
 /// Largest authorizer context, in bytes. API Gateway refuses an authorizer result over 8 KB; the rest is the policy.
 pub const CONTEXT_BYTES_MAX: usize = 7_000;
+
+/// Largest frame of a client, in bytes, which Socket.IO's clients are told: API Gateway's own limit
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>).
+pub const FRAME_BYTES_MAX: usize = 32 * 1_024;
+
+/// How long a client of Engine.IO 4 waits for a ping, in ms, before it counts [`EIO4_PING_TIMEOUT_MS`]: API Gateway
+/// cuts it after two hours, so nobody has to ping it. Both together must fit the 31 bits of a browser's timer.
+pub const EIO4_PING_INTERVAL_MS: u64 = 2 * 3_600_000;
+
+/// The time after that in which it gives up, in ms. Whoever is cut notices by the cut.
+pub const EIO4_PING_TIMEOUT_MS: u64 = 600_000;
+
+/// How often a client of Engine.IO 3 pings, in ms: often enough that one lost ping does not make it idle for 10 minutes.
+pub const EIO3_PING_INTERVAL_MS: u64 = 240_000;
+
+/// How long it waits for the answer, in ms.
+pub const EIO3_PING_TIMEOUT_MS: u64 = 60_000;

@@ -8,6 +8,10 @@ use thiserror::Error;
 pub enum Rejection {
     #[error("the frame must be a JSON object")]
     NotAnObject,
+    #[error("the event must be a JSON array that begins with a name")]
+    NotAnEvent,
+    #[error("binary is not carried")]
+    Binary,
     #[error("{field} is missing")]
     Missing { field: &'static str },
     #[error("{field} must be {expected}")]
@@ -24,6 +28,14 @@ pub enum Rejection {
     RoomNotGranted,
     #[error("the token was revoked")]
     TokenRevoked,
+    #[error("a token is missing")]
+    TokenMissing,
+    #[error("the token was refused")]
+    TokenRefused,
+    #[error("the connection was not let in yet")]
+    NotAdmitted,
+    #[error("the connection is another user's")]
+    AnothersConnection,
     #[error("before and after exclude each other")]
     TwoCursors,
     #[error("too much in this room, try again in {retry_after_ms} ms")]
@@ -42,10 +54,21 @@ impl Rejection {
     /// The stable code that a client may act on.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::NotAnObject | Self::Missing { .. } | Self::Invalid { .. } | Self::TwoCursors => "badRequest",
+            Self::NotAnObject
+            | Self::NotAnEvent
+            | Self::Binary
+            | Self::Missing { .. }
+            | Self::Invalid { .. }
+            | Self::TwoCursors => "badRequest",
             Self::TooLarge { .. } | Self::QueryTooLarge => "tooLarge",
             Self::UnknownAction { .. } => "unknownAction",
-            Self::NotCaller { .. } | Self::RoomNotGranted | Self::TokenRevoked => "notAllowed",
+            Self::NotCaller { .. }
+            | Self::RoomNotGranted
+            | Self::TokenRevoked
+            | Self::TokenMissing
+            | Self::TokenRefused
+            | Self::NotAdmitted
+            | Self::AnothersConnection => "notAllowed",
             Self::RateLimited { .. } | Self::Overtaken => "rateLimited",
             Self::TooManyRooms => "tooManyRooms",
             Self::TooManyConnections { .. } => "tooManyConnections",
@@ -67,11 +90,19 @@ impl Rejection {
     pub fn status(&self) -> (u16, &'static str) {
         match self {
             Self::NotAnObject
+            | Self::NotAnEvent
+            | Self::Binary
             | Self::Missing { .. }
             | Self::Invalid { .. }
             | Self::TwoCursors
             | Self::UnknownAction { .. } => (400, "Bad Request"),
-            Self::NotCaller { .. } | Self::RoomNotGranted | Self::TokenRevoked => (403, "Forbidden"),
+            Self::NotCaller { .. }
+            | Self::RoomNotGranted
+            | Self::TokenRevoked
+            | Self::TokenMissing
+            | Self::TokenRefused
+            | Self::NotAdmitted
+            | Self::AnothersConnection => (403, "Forbidden"),
             Self::ConnectionGone => (410, "Gone"),
             Self::TooLarge { .. } | Self::QueryTooLarge => (413, "Payload Too Large"),
             Self::RateLimited { .. } | Self::Overtaken | Self::TooManyRooms | Self::TooManyConnections { .. } => {

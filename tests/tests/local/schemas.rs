@@ -111,6 +111,8 @@ fn rejections() -> Vec<Rejection> {
     let field = "chatroomId";
     every!(Rejection {
         NotAnObject: [Rejection::NotAnObject],
+        NotAnEvent: [Rejection::NotAnEvent],
+        Binary: [Rejection::Binary],
         Missing: [Rejection::Missing { field }],
         Invalid: [Rejection::Invalid { field, expected: "an id".into() }],
         TooLarge: [Rejection::TooLarge { field: "message.content", limit: TEXT_CHARS_MAX }],
@@ -119,6 +121,10 @@ fn rejections() -> Vec<Rejection> {
         NotCaller: [Rejection::NotCaller { field: "userId" }],
         RoomNotGranted: [Rejection::RoomNotGranted],
         TokenRevoked: [Rejection::TokenRevoked],
+        TokenMissing: [Rejection::TokenMissing],
+        TokenRefused: [Rejection::TokenRefused],
+        NotAdmitted: [Rejection::NotAdmitted],
+        AnothersConnection: [Rejection::AnothersConnection],
         TwoCursors: [Rejection::TwoCursors],
         RateLimited: [Rejection::RateLimited { retry_after_ms: 200 }],
         Overtaken: [Rejection::Overtaken],

@@ -20,7 +20,7 @@ pub struct ErrorReply {
 #[serde(rename_all = "camelCase")]
 pub struct ReplyFrame<'a> {
     #[serde(rename = "type")]
-    kind: &'static str,
+    pub(super) kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

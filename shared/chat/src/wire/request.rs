@@ -19,8 +19,23 @@ impl Request {
     /// Reads a frame. Anything but a JSON object is refused.
     pub fn parse(body: &str) -> Result<Self, Rejection> {
         let Ok(Value::Object(fields)) = serde_json::from_str(body) else { return Err(Rejection::NotAnObject) };
+        Ok(Self::of(fields))
+    }
+
+    /// Reads an event of Socket.IO: its name is the action, and its argument has the fields.
+    pub fn of_event(name: String, argument: Value) -> Result<Self, Rejection> {
+        let mut fields = match argument {
+            Value::Object(fields) => fields,
+            Value::Null => Map::new(),
+            _ => return Err(Invalid::expected("an object").in_field("the event's argument")),
+        };
+        fields.insert("action".into(), name.into());
+        Ok(Self::of(fields))
+    }
+
+    fn of(fields: Map<String, Value>) -> Self {
         let request_id = fields.get("requestId").filter(|id| is_request_id(id)).cloned();
-        Ok(Self { request_id, fields })
+        Self { request_id, fields }
     }
 
     /// The action as the client named it, if it named one.
@@ -64,6 +79,18 @@ mod tests {
     fn what_is_no_object_is_refused() {
         for body in ["", "hello", "1", "null", "[]", "\"joinRoom\"", "{", "{\"a\":1}x"] {
             assert_eq!(Request::parse(body), Err(Rejection::NotAnObject), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_events_name_is_its_action() {
+        let read = |argument| Request::of_event("joinRoom".into(), argument);
+        let expected = Request::parse(r#"{"action":"joinRoom","chatroomId":1,"requestId":"r"}"#);
+        assert_eq!(read(json!({"chatroomId": 1, "requestId": "r", "action": "sendMessage"})), expected);
+        assert_eq!(read(Value::Null), Request::parse(r#"{"action":"joinRoom"}"#));
+        for argument in [json!(1), json!([]), json!("hi"), json!(true)] {
+            let refused = read(argument).expect_err("no object");
+            assert_eq!(refused.to_string(), "the event's argument must be an object");
         }
     }
 

@@ -3,8 +3,8 @@
 
 use crate::functions::FLOOR;
 use anyhow::Result;
-use chat::{ConnectionId, Member};
-use chat_aws::now;
+use chat::{ConnectionId, Encoding, Member};
+use chat_aws::{Kept, now};
 use chat_tests::{Lambda, Posts, Server, Tls, device_of, enter, room, sample, user};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub struct Aws {
 
 impl Aws {
     pub async fn start(post_latency: Duration) -> Self {
-        let (server, tls) = (Server::start().await, Tls::new());
+        let (server, tls) = (Server::start_with_parameter("SocketIo", "on").await, Tls::new());
         let dynamodb_over_tls = tls.before(server.dynamodb_url()).await;
         let (plain, over_tls) = (Posts::start(post_latency, None).await, Posts::start(post_latency, Some(&tls)).await);
         Self { server, tls, dynamodb_over_tls, plain, over_tls }
@@ -67,7 +67,10 @@ impl Aws {
             // Removes what an earlier measurement left.
             app.connections.forget(&member.connection).await.map_err(anyhow::Error::new)?;
             app.connections.remove_member(&member.connection, &room("1")).await.map_err(anyhow::Error::new)?;
-            app.connections.open(&device_of(&member.connection), &member.user).await.map_err(anyhow::Error::new)?;
+            app.connections
+                .open(&device_of(&member.connection), &member.user, Kept::default())
+                .await
+                .map_err(anyhow::Error::new)?;
             app.connections.add_room(&member.connection, &room("1")).await?;
             enter(&app, member, &room("1")).await;
         }
@@ -90,10 +93,11 @@ pub fn event(function: &str) -> Value {
 pub fn is_good(kind: &str, answer: &Value) -> bool {
     let frame = answer["body"].as_str().unwrap_or_default();
     let allowed = answer["policyDocument"]["Statement"][0]["Effect"] == "Allow";
-    let done = answer["statusCode"] == 200 || allowed || answer["connectionsEnded"].is_u64();
+    let done = answer["statusCode"] == 200 || allowed || answer["connectionsEnded"].is_u64() || answer.is_null();
     kind == "response" && done && !frame.contains(r#""type":"error""#)
 }
 
 fn member(connection: &str, id: &str) -> Member {
-    Member { connection: ConnectionId::new(connection), user: user(id), joined_at: now(), batches: false }
+    let connection = ConnectionId::new(connection);
+    Member { connection, user: user(id), joined_at: now(), batches: false, encoding: Encoding::Json }
 }

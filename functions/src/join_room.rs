@@ -6,8 +6,7 @@ use chat_aws::{Arrived, Aws, Delivery, Failure, Fault, Membership, Pace, Vars, n
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
-    let parts = Parts { pace: aws.pace()?, membership: aws.membership()?, delivery: aws.delivery()? };
-    Ok(entry::message(aws.pusher()?, parts, handle))
+    Ok(entry::message(aws.pusher()?, Parts::new(&aws)?, handle))
 }
 
 #[derive(Clone)]
@@ -17,6 +16,12 @@ pub struct Parts {
     delivery: Delivery,
 }
 
+impl Parts {
+    pub(crate) fn new(aws: &Aws<'_>) -> Result<Self, Fault> {
+        Ok(Self { pace: aws.pace()?, membership: aws.membership()?, delivery: aws.delivery()? })
+    }
+}
+
 /// Enters the room before it tells anybody. A device of a user who is there already is no news to the others.
 pub async fn handle(Parts { pace, membership, delivery }: Parts, event: MessageEvent) -> Result<Reply, Failure> {
     let (connection, asked_at) = (event.connection, now());
@@ -24,7 +29,8 @@ pub async fn handle(Parts { pace, membership, delivery }: Parts, event: MessageE
     let JoinRoom { room, batches } = JoinRoom::read(&event.request, caller)?;
     pace.admit(caller.user(), &room)?;
 
-    let me = Member { connection: connection.id, user: caller.user().clone(), joined_at: asked_at, batches };
+    let (user, encoding) = (caller.user().clone(), connection.encoding);
+    let me = Member { connection: connection.id, user, joined_at: asked_at, batches, encoding };
     let Arrived { last_id, audience } = membership.arrive(&me, &room, caller).await?;
     let quiet = audience.is_none();
     if let Some(members) = audience.filter(|members| me.arrives(members)) {

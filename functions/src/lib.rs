@@ -8,9 +8,11 @@ pub mod default;
 pub mod disconnect;
 pub mod disconnect_user;
 pub mod join_room;
+pub mod keep_alive;
 pub mod leave_room;
 pub mod list_history;
 pub mod send_message;
+pub mod socket_io;
 
 use chat_aws::entry::Function;
 use chat_aws::{Fault, Vars};
@@ -19,14 +21,16 @@ use chat_aws::{Fault, Vars};
 pub type Build = fn(&Vars) -> Result<Function, Fault>;
 
 /// Every function there is, by the name of its binary.
-pub const FUNCTIONS: [(&str, Build); 9] = [
+pub const FUNCTIONS: [(&str, Build); 11] = [
     ("authorize", authorize::function),
     ("connect", connect::function),
     ("default", default::function),
     ("disconnect", disconnect::function),
     ("disconnect-user", disconnect_user::function),
     ("join-room", join_room::function),
+    ("keep-alive", keep_alive::function),
     ("leave-room", leave_room::function),
     ("list-history", list_history::function),
     ("send-message", send_message::function),
+    ("socket-io", socket_io::function),
 ];

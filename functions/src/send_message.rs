@@ -6,8 +6,7 @@ use chat_aws::{Aws, Delivery, Failure, Fault, Messages, Pace, Stored, Vars, now}
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
-    let parts = Parts { pace: aws.pace()?, messages: aws.messages()?, delivery: aws.delivery()? };
-    Ok(entry::message(aws.pusher()?, parts, handle))
+    Ok(entry::message(aws.pusher()?, Parts::new(&aws)?, handle))
 }
 
 #[derive(Clone)]
@@ -15,6 +14,12 @@ pub struct Parts {
     pace: Pace,
     messages: Messages,
     delivery: Delivery,
+}
+
+impl Parts {
+    pub(crate) fn new(aws: &Aws<'_>) -> Result<Self, Fault> {
+        Ok(Self { pace: aws.pace()?, messages: aws.messages()?, delivery: aws.delivery()? })
+    }
 }
 
 /// Stores before it pushes, so that nothing is seen or acknowledged that is not kept. Reads the members only after

@@ -4,16 +4,18 @@ use crate::interference::{Interference, Plan};
 use crate::template::{FunctionSpec, REGION};
 use anyhow::{Context, Result, anyhow};
 use chat_aws::Vars;
-use chat_aws::entry::Function;
+use chat_aws::entry::{After, Answer, Function};
 use chat_aws::simulation::Wire;
 use functions::{Build, FUNCTIONS};
 use futures_util::FutureExt;
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::task::TaskTracker;
 
 /// A function's environment: the template's variables, and the addresses of this run.
 pub(crate) fn environment(spec: &FunctionSpec, dynamodb_url: &str, management_url: &str) -> BTreeMap<String, String> {
@@ -32,7 +34,12 @@ pub(crate) fn environment(spec: &FunctionSpec, dynamodb_url: &str, management_ur
 pub(crate) struct Functions {
     built: BTreeMap<String, Built>,
     interference: Option<Arc<dyn Interference>>,
+    /// What functions do after their answers.
+    afterwards: TaskTracker,
 }
+
+/// What is left of an invocation once it has answered.
+type Rest = BoxFuture<'static, ()>;
 
 /// A function, and what it was built from.
 struct Built {
@@ -70,27 +77,44 @@ impl Functions {
             let function = function.map_err(|fault| anyhow!("{id}: {}", fault.chain()))?;
             built.insert(id.clone(), Built { name, build, vars, function, timeout: spec.timeout });
         }
-        Ok(Self { built, interference })
+        Ok(Self { built, interference, afterwards: TaskTracker::new() })
     }
 
-    /// Invokes a function as Lambda would. Its time-out ends it, and the caller sees neither its error nor its panic.
+    /// The tasks of what functions do after their answers.
+    pub fn afterwards(&self) -> &TaskTracker {
+        &self.afterwards
+    }
+
+    /// Invokes a function as Lambda would. Its time-out ends it, and the caller sees neither its error nor its panic. What
+    /// it does after its answer runs beside that.
     pub async fn invoke(&self, id: &str, request_id: &str, event: Value) -> Result<Value, InvocationFailed> {
         let built = self.built.get(id).ok_or_else(|| InvocationFailed(format!("there is no function {id}")))?;
-        match &self.interference {
-            None => built.invoke(&built.function, request_id, event).await,
+        let (answer, rest) = match &self.interference {
+            None => built.invoke(&built.function, request_id, event).await?,
             Some(interference) => {
                 let plan = interference.plan(built.name, &event);
-                built.invoke_as_planned(plan, request_id, event).await
+                built.invoke_as_planned(plan, request_id, event).await?
             }
+        };
+        if let Some(rest) = rest {
+            self.afterwards.spawn(rest);
         }
+        Ok(answer)
     }
 }
 
 impl Built {
-    async fn invoke(&self, function: &Function, request_id: &str, event: Value) -> Result<Value, InvocationFailed> {
-        let invocation = AssertUnwindSafe(function.invoke_as(request_id, event)).catch_unwind();
-        let failed = match tokio::time::timeout(self.timeout, invocation).await {
-            Ok(Ok(Ok(answer))) => return Ok(answer),
+    /// The answer, and what comes after it, within what is left of the time-out.
+    async fn invoke(
+        &self,
+        function: &Function,
+        request_id: &str,
+        event: Value,
+    ) -> Result<(Value, Option<Rest>), InvocationFailed> {
+        let ends = Instant::now() + self.timeout;
+        let invocation = AssertUnwindSafe(function.begin_as(request_id, event)).catch_unwind();
+        let failed = match timeout_at(ends, invocation).await {
+            Ok(Ok(Ok(Answer { value, after }))) => return Ok((value, after.map(|after| within(ends, after)))),
             Ok(Ok(Err(error))) => error.to_string(),
             Ok(Err(_)) => "it panicked".into(),
             Err(_) => "it timed out".into(),
@@ -99,7 +123,12 @@ impl Built {
         Err(InvocationFailed(failed))
     }
 
-    async fn invoke_as_planned(&self, plan: Plan, request_id: &str, event: Value) -> Result<Value, InvocationFailed> {
+    async fn invoke_as_planned(
+        &self,
+        plan: Plan,
+        request_id: &str,
+        event: Value,
+    ) -> Result<(Value, Option<Rest>), InvocationFailed> {
         plan.start.await;
         let rebuilt;
         let function = if plan.vars.is_empty() {
@@ -109,17 +138,47 @@ impl Built {
             rebuilt = (self.build)(&vars).map_err(|fault| InvocationFailed(fault.chain().to_string()))?;
             &rebuilt
         };
-        let delivery = |number| (plan.around)(number, self.invoke(function, request_id, event.clone()).boxed());
+        let left: Mutex<Vec<Option<Rest>>> = Mutex::default();
+        let delivery = |number| {
+            let invocation = async {
+                let (value, rest) = self.invoke(function, request_id, event.clone()).await?;
+                left.lock().unwrap_or_else(PoisonError::into_inner).push(rest);
+                Ok(value)
+            };
+            (plan.around)(number, invocation.boxed())
+        };
         let deliveries = (0..plan.deliveries).map(delivery);
         let answers = async {
             let answers = join_all(deliveries).await;
             plan.answer.await;
             answers
         };
-        tokio::select! {
+        let mut killed = plan.killed;
+        let answers = tokio::select! {
             biased;
-            answers = answers => answers.into_iter().next().unwrap_or_else(|| Err(InvocationFailed("its event was lost".into()))),
-            () = plan.killed => Err(InvocationFailed("it was killed".into())),
+            answers = answers => answers,
+            () = &mut killed => return Err(InvocationFailed("it was killed".into())),
+        };
+        let lost = || Err(InvocationFailed("its event was lost".into()));
+        let value = answers.into_iter().next().unwrap_or_else(lost)?;
+        let left = left.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let left: Vec<Rest> = left.into_iter().flatten().collect();
+        if left.is_empty() {
+            return Ok((value, None));
         }
+        let rest = async move {
+            tokio::select! {
+                biased;
+                _ = join_all(left) => {}
+                () = killed => {}
+            }
+        };
+        Ok((value, Some(rest.boxed())))
     }
+}
+
+/// What comes after an answer, unless it takes too long.
+fn within(ends: Instant, after: After) -> Rest {
+    // Nobody hears of its end, on Lambda either.
+    timeout_at(ends, after).map(drop).boxed()
 }

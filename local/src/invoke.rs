@@ -40,7 +40,10 @@ pub async fn invoke(
     let event = serde_json::from_str(&read(event)?).with_context(|| format!("{} is not JSON", event.display()))?;
     let management_url = management_url(&template, running);
     let functions = Functions::new(&template.functions, &dynamodb_url(running), &management_url, None, None)?;
-    functions.invoke(&id, REQUEST_ID, event).await.map_err(|_| anyhow!("the invocation failed, as logged above"))
+    let answer = functions.invoke(&id, REQUEST_ID, event).await;
+    functions.afterwards().close();
+    functions.afterwards().wait().await;
+    answer.map_err(|_| anyhow!("the invocation failed, as logged above"))
 }
 
 fn dynamodb_url(running: Running) -> String {

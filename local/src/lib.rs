@@ -64,6 +64,7 @@ pub struct Options {
 pub struct Local {
     address: SocketAddr,
     stage: String,
+    takes_packets: bool,
     tokens: Tokens,
     gateway: Arc<Gateway>,
     server: JoinHandle<()>,
@@ -93,11 +94,13 @@ impl Local {
         let functions = Functions::new(&template.functions, dynamodb.url(), &management, options.interference, None)?;
 
         let stage = template.websocket.stage.clone();
+        let takes_packets = template.takes_packets();
         let gateway = Gateway::new(template, functions, tokens.clone(), options.limits, Ids::random());
+        gateway.keep_time();
         let stop_server = CancellationToken::new();
         let serve = server::serve(listener, gateway.router(), options.limits.request, stop_server.clone());
         let server = tokio::spawn(serve);
-        Ok(Self { address, stage, tokens, gateway, server, stop_server, dynamodb })
+        Ok(Self { address, stage, takes_packets, tokens, gateway, server, stop_server, dynamodb })
     }
 
     /// Base of the page and the HTTP API, without a slash at its end.
@@ -108,6 +111,11 @@ impl Local {
     /// Where frontends connect.
     pub fn websocket_url(&self) -> String {
         format!("ws://{}/{}", self.address, self.stage)
+    }
+
+    /// The `path` of a client of Socket.IO, if it is let in.
+    pub fn socket_io_path(&self) -> Option<String> {
+        self.takes_packets.then(|| format!("/{}", self.stage))
     }
 
     /// What `AWS_ENDPOINT_URL_DYNAMODB` is set to.

@@ -118,11 +118,8 @@ async fn run(arguments: Arguments) -> Result<()> {
         data: data.clone(),
         template,
         parameters: arguments.parameters.into_iter().collect(),
-        limits: Limits {
-            idle: Duration::from_secs(arguments.idle_timeout),
-            lifetime: Duration::from_secs(arguments.connection_lifetime),
-            ..Limits::default()
-        },
+        limits: Limits { lifetime: Duration::from_secs(arguments.connection_lifetime), ..Limits::default() }
+            .with_idle(Duration::from_secs(arguments.idle_timeout)),
         interference: None,
     };
     let local = Local::start(options).await?;
@@ -165,10 +162,25 @@ fn find_template() -> Result<PathBuf> {
 fn welcome(local: &Local, data: Option<PathBuf>) -> Result<String> {
     let (http, websocket) = (local.http_url(), local.websocket_url());
     let kept = data.map_or_else(|| "in memory, gone when this ends".into(), |folder| folder.display().to_string());
-    let client = |id: u64, name: &str| -> Result<String> {
+    let token = |id: u64, name: &str| -> Result<String> {
         let claims = json!({"userId": id, "username": name, "nickName": name, "rooms": "*"});
-        let token = local.tokens().issue(claims.as_object().cloned().unwrap_or_default())?;
+        local.tokens().issue(claims.as_object().cloned().unwrap_or_default())
+    };
+    let client = |id: u64, name: &str| -> Result<String> {
+        let token = token(id, name)?;
         Ok(format!("  npx wscat -c '{websocket}?token={token}'   # {name}; websocat takes the same address"))
+    };
+    let socket_io = match local.socket_io_path() {
+        None => String::new(),
+        Some(path) => format!(
+            "\
+A client of Socket.IO:
+
+  io(\"{http}\", {{ path: \"{path}\", transports: [\"websocket\"], addTrailingSlash: false, auth: {{ token: \"{}\" }} }})
+
+",
+            token(1, "guang")?
+        ),
     };
     Ok(format!(
         "\
@@ -189,7 +201,7 @@ Two users in two terminals:
   {{\"action\":\"joinRoom\",\"chatroomId\":1}}
   {{\"action\":\"sendMessage\",\"chatroomId\":1,\"message\":{{\"type\":\"text\",\"content\":\"hello\"}}}}
 
-",
+{socket_io}",
         dynamodb = local.dynamodb_url(),
         management = local.management_url(),
         guang = client(1, "guang")?,

@@ -8,12 +8,15 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-/// One connection, as a frontend has it. Every frame of the server is checked against `docs/asyncapi.yaml`.
+/// One connection, as a frontend has it. Every frame of the server is checked against `docs/asyncapi.yaml`. Where the
+/// address says so, it speaks Socket.IO, by hand: then frames are what the events and acks hold.
 pub struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// Frames that came while another one was waited for.
     seen: Vec<Value>,
     requests: u64,
+    /// Set for a client of Socket.IO.
+    packets: Option<Packets>,
     /// The subprotocol that the server chose.
     pub subprotocol: Option<String>,
 }
@@ -22,9 +25,84 @@ pub struct Client {
 #[derive(Debug, PartialEq)]
 pub struct Closed(pub Option<u16>);
 
+/// What a client of Socket.IO keeps in mind.
+#[derive(Debug, Default)]
+struct Packets {
+    /// Whether it asks to be let in, as one of Engine.IO 4 does.
+    asks: bool,
+    acks: u64,
+    /// Texts that hold no frame.
+    others: Vec<String>,
+}
+
 impl Client {
     pub async fn connect(url: &str) -> Self {
+        let mut client = Self::begin(url).await;
+        if client.packets.is_some() {
+            let answer = client.enter(json!({})).await;
+            assert!(answer.starts_with("40"), "{answer}");
+        }
+        client
+    }
+
+    /// Connects, and says and hears nothing yet.
+    pub async fn begin(url: &str) -> Self {
         Self::shake(url.parse::<Uri>().map(ClientRequestBuilder::new).expect("a URL")).await.expect("connected")
+    }
+
+    /// Asks to be let in once it is greeted, with `auth`, unless that is empty. Returns the answer.
+    pub async fn enter(&mut self, auth: Value) -> String {
+        let greeting = self.text().await.expect("a greeting");
+        assert!(greeting.starts_with("0{"), "{greeting}");
+        if self.packets.as_ref().is_some_and(|packets| packets.asks) {
+            let auth = if auth == json!({}) { String::new() } else { auth.to_string() };
+            self.send_raw(Message::text(format!("40{auth}"))).await;
+        }
+        self.text().await.expect("an answer")
+    }
+
+    /// The next text as it came, unless the server ends the connection before.
+    pub async fn text(&mut self) -> Option<String> {
+        let next = async {
+            loop {
+                match self.socket.next().await {
+                    Some(Ok(Message::Text(text))) => return Some(text.to_string()),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                    Some(Ok(_)) => {}
+                }
+            }
+        };
+        in_time("a text, or the end", next).await
+    }
+
+    /// The texts since the last time that held no frame, of a client of Socket.IO.
+    pub fn others(&mut self) -> Vec<String> {
+        self.packets.as_mut().map(|packets| std::mem::take(&mut packets.others)).unwrap_or_default()
+    }
+
+    /// The frame in a text, if there is one.
+    fn read(&mut self, text: &str) -> Option<Value> {
+        let Some(packets) = &mut self.packets else { return Some(schema::received(text)) };
+        let of = |json: &str| -> Vec<Value> { serde_json::from_str(json).unwrap_or_else(|_| panic!("{text}")) };
+        let frame = |frame: &Value| Some(schema::received(&frame.to_string()));
+        if let Some(event) = text.strip_prefix("42") {
+            let [name, json] = &of(event)[..] else { panic!("an event has one argument: {text}") };
+            let named = match json["type"].as_str() {
+                Some("joinRoom" | "sendMessage") => "message",
+                Some("error") => "exception",
+                kind => kind.expect("a type"),
+            };
+            assert_eq!(name, named, "{text}");
+            return frame(json);
+        }
+        if let Some(ack) = text.strip_prefix("43") {
+            let [json] = &of(ack.trim_start_matches(|char: char| char.is_ascii_digit()))[..] else {
+                panic!("an ack has one argument: {text}")
+            };
+            return frame(json);
+        }
+        packets.others.push(text.to_owned());
+        None
     }
 
     /// Tries to connect.
@@ -46,10 +124,13 @@ impl Client {
     }
 
     pub async fn shake(request: impl IntoClientRequest + Unpin) -> Result<Self, Error> {
+        let request = request.into_client_request()?;
+        let query = request.uri().query().unwrap_or_default();
+        let packets = query.contains("EIO=").then(|| Packets { asks: query.contains("EIO=4"), ..Packets::default() });
         let (socket, response) = in_time("a handshake is answered", Box::pin(connect_async(request))).await?;
         let subprotocol = response.headers().get("sec-websocket-protocol");
         let subprotocol = subprotocol.map(|value| value.to_str().expect("ASCII").to_owned());
-        Ok(Self { socket, seen: Vec::new(), requests: 0, subprotocol })
+        Ok(Self { socket, seen: Vec::new(), requests: 0, packets, subprotocol })
     }
 
     /// Sends a WebSocket message unchanged.
@@ -63,8 +144,17 @@ impl Client {
         let _ = in_time("a frame is sent", self.socket.send(message)).await;
     }
 
-    pub async fn send(&mut self, frame: Value) {
-        self.send_raw(Message::text(frame.to_string())).await;
+    /// Sends a request: as JSON, or as an event that asks for an ack.
+    pub async fn send(&mut self, mut frame: Value) {
+        let text = match &mut self.packets {
+            None => frame.to_string(),
+            Some(packets) => {
+                packets.acks += 1;
+                let name = frame.as_object_mut().and_then(|fields| fields.remove("action"));
+                format!("42{}{}", packets.acks, json!([name, frame]))
+            }
+        };
+        self.send_raw(Message::text(text)).await;
     }
 
     /// The next frame, waiting for it if there is none.
@@ -129,8 +219,7 @@ impl Client {
             loop {
                 match self.socket.next().await {
                     Some(Ok(Message::Text(text))) => {
-                        let frame = schema::received(&text);
-                        if is_wanted(&frame) {
+                        if let Some(frame) = self.read(&text).filter(is_wanted) {
                             return Some(frame);
                         }
                     }
@@ -153,7 +242,7 @@ impl Client {
         let end = async {
             loop {
                 match self.socket.next().await {
-                    Some(Ok(Message::Text(text))) => frames.push(schema::received(&text)),
+                    Some(Ok(Message::Text(text))) => frames.extend(self.read(&text)),
                     Some(Ok(Message::Close(frame))) => return Closed(frame.map(|frame| frame.code.into())),
                     Some(Ok(_)) => {}
                     Some(Err(_)) | None => return Closed(None),
@@ -186,16 +275,21 @@ impl Client {
     }
 
     async fn receive(&mut self) -> Value {
+        let what = format!("a frame comes; seen: {:?}", self.seen);
         let next = async {
             loop {
                 match self.socket.next().await.expect("the connection stays open").expect("a frame") {
-                    Message::Text(text) => return schema::received(&text),
+                    Message::Text(text) => {
+                        if let Some(frame) = self.read(&text) {
+                            return frame;
+                        }
+                    }
                     Message::Close(frame) => panic!("the server closed: {frame:?}"),
                     _ => {}
                 }
             }
         };
-        in_time(format_args!("a frame comes; seen: {:?}", self.seen), next).await
+        in_time(what, next).await
     }
 }
 

@@ -111,6 +111,16 @@ impl Deployment {
         format!("{}?token={token}", self.websocket_url)
     }
 
+    /// Where a client of Socket.IO connects. It always writes a slash behind the stage.
+    pub fn socket_io_url(&self, eio: u8) -> String {
+        format!("{}/?EIO={eio}&transport=websocket", self.websocket_url)
+    }
+
+    /// A client of Socket.IO, of a user who may enter every room.
+    pub async fn connect_socket_io(&self, user: impl Into<Value>) -> Client {
+        Client::connect(&format!("{}&token={}", self.socket_io_url(4), self.token_of(user))).await
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.http_url)
     }

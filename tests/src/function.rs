@@ -38,6 +38,22 @@ pub fn websocket_event(body: &Value) -> Value {
     json!({"requestContext": context, "body": body.to_string(), "isBase64Encoded": false})
 }
 
+/// The event of a packet of Socket.IO, of the same user.
+pub fn packet_event(body: &str) -> Value {
+    let mut event = websocket_event(&Value::Null);
+    event["body"] = json!(body);
+    event["requestContext"]["authorizer"]["encoding"] = json!("eio4");
+    event
+}
+
+/// The same of a client that came in as nobody, on a connection of its own.
+pub fn guest_event(body: &str) -> Value {
+    let mut event = packet_event(body);
+    event["requestContext"]["connectionId"] = json!("Z3Vlc3QAAAAAAAA=");
+    event["requestContext"]["authorizer"] = json!({"encoding": "eio4", "token": "missing"});
+    event
+}
+
 /// The function that a sample is for: `<function>[-case]`.
 pub fn function_of(sample: &str) -> &'static str {
     let is_for = |name: &&str| sample == *name || sample.starts_with(&format!("{name}-"));

@@ -1,7 +1,7 @@
 use crate::App;
 use crate::{device_of, ghost, user};
 use chat::{ConnectionId, Device, Member, Profile, RoomId, Timestamp};
-use chat_aws::{JoinNumber, now};
+use chat_aws::{JoinNumber, Kept, now};
 use chat_local::{Interference, Plan};
 use futures_util::FutureExt;
 use serde_json::Value;
@@ -86,7 +86,7 @@ pub async fn remember(app: &App, id: &str, device: Device) {
 pub async fn open(app: &App, event: &Value) {
     let connection = event["requestContext"]["connectionId"].as_str().expect("a connection");
     let device = device_of(&ConnectionId::new(connection));
-    assert!(app.connections.open(&device, &user("1")).await.expect("an answer"), "it was closed");
+    assert!(app.connections.open(&device, &user("1"), Kept::default()).await.expect("an answer"), "it was closed");
 }
 
 /// Makes a connection a member without `joinRoom`: the connection's own row does not list the room.

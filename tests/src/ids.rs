@@ -1,4 +1,4 @@
-use chat::{Caller, ConnectionId, Device, Grant, Member, Profile, RoomId, Timestamp, UserId};
+use chat::{Caller, ConnectionId, Device, Encoding, Grant, Member, Profile, RoomId, Timestamp, UserId};
 use chat_aws::now;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
@@ -32,5 +32,6 @@ pub fn device_of(connection: &ConnectionId) -> Device {
 
 /// A member whose connection the gateway does not have: it ended, and its `$disconnect` never came.
 pub fn ghost(id: &str) -> Member {
-    Member { connection: ConnectionId::new("Z2hvc3QAAAAAAAA="), user: user(id), joined_at: now(), batches: false }
+    let connection = ConnectionId::new("Z2hvc3QAAAAAAAA=");
+    Member { connection, user: user(id), joined_at: now(), batches: false, encoding: Encoding::Json }
 }

@@ -2,7 +2,7 @@ use crate::chaos::lock;
 use crate::{Client, Posts, Recorder, Server, device_of, enter, ghost, in_time, plain_frame, room, text_message, user};
 use chat::limits::CONNECTIONS_PER_USER;
 use chat::{ConnectionId, Content, Member, Message, MessageId, MessageKind, Profile, RoomId};
-use chat_aws::now;
+use chat_aws::{Kept, now};
 use chat_local::{Interference, Limits, Plan};
 use functions::FUNCTIONS;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
@@ -151,7 +151,7 @@ impl Meter {
         let (app, guang) = (self.server.app(), Profile::unknown(user("1001")));
         for number in 0..CONNECTIONS_PER_USER {
             let device = device_of(&ConnectionId::new(format!("L0SM{number:08}hw==")));
-            app.connections.open(&device, &guang.id).await.expect("opened");
+            app.connections.open(&device, &guang.id, Kept::default()).await.expect("opened");
             app.users.remember(&guang, 0, &device).await.expect("remembered");
         }
         let client = self.connect().await;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone)]
 pub struct Call {
     pub operation: String,
-    /// Every table that it names, with the kind of every partition key: `ChatTable ROOM#*`.
+    /// Every table that it names, or index of one, with the kind of every partition key: `ChatTable ROOM#*`.
     pub partitions: BTreeSet<String>,
     /// Capacity units, as DynamoDB reports them.
     pub read_units: f64,
@@ -160,7 +160,8 @@ fn partitions(request: &Value) -> BTreeSet<String> {
     let actions = request["TransactItems"].as_array().into_iter().flatten();
     let actions = actions.flat_map(|action| action.as_object().expect("an action").values());
     let single = actions.chain([request]).filter_map(|call| Some((call["TableName"].as_str()?, partition_key(call))));
-    batch.chain(single).map(|(table, key)| format!("{table} {}", kind(key))).collect()
+    let index = request["IndexName"].as_str().map(|index| format!("/index/{index}")).unwrap_or_default();
+    batch.chain(single).map(|(table, key)| format!("{table}{index} {}", kind(key))).collect()
 }
 
 /// The partition key of a call for one row or one partition; null for one of a whole table.

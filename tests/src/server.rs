@@ -50,9 +50,13 @@ impl Server {
     }
 
     pub async fn start_with_parameter(name: &str, value: &str) -> Self {
+        Self::start_with_parameter_and(name, value, Limits::default()).await
+    }
+
+    pub async fn start_with_parameter_and(name: &str, value: &str, limits: Limits) -> Self {
         let mut parameters = fast();
         parameters.insert(name.into(), value.into());
-        Self::run(Options { parameters, ..options() }, None).await
+        Self::run(Options { parameters, limits, ..options() }, None).await
     }
 
     /// With some text of the template replaced.

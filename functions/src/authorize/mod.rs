@@ -7,18 +7,17 @@ mod origins;
 mod provider;
 mod token;
 
-use chat::Caller;
-use chat::limits::TOKEN_BYTES_MAX;
+use chat::{Opening, Rejection};
 use chat_aws::entry::{self, AuthorizeEvent, Function, Verdict};
 use chat_aws::{Failure, Fault, Vars};
 pub use keys::SECRET_BYTES_MIN;
-use keys::Unverified;
 use origins::Origins;
 use std::fmt::Display;
-use token::Tokens;
+pub use token::{NoCaller, Tokens};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
-    Ok(entry::authorize(Gate { origins: Origins::new(vars), tokens: Tokens::new(vars)? }, handle))
+    let socket_io = vars.optional("SOCKET_IO") == Some("on");
+    Ok(entry::authorize(Gate { origins: Origins::new(vars), tokens: Tokens::new(vars)?, socket_io }, handle))
 }
 
 /// What this deployment lets in.
@@ -26,29 +25,37 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 pub struct Gate {
     origins: Origins,
     tokens: Tokens,
+    /// Whether clients of Socket.IO are served.
+    socket_io: bool,
 }
 
-/// Lets in those who bring a token that we trust, and hands on who they are. Everybody else is refused with a 403.
-pub async fn handle(Gate { origins, tokens }: Gate, event: AuthorizeEvent) -> Result<Verdict, Failure> {
-    let method_arn = event.method_arn;
+/// Lets in those who bring a token that we trust, and hands on who they are. Everybody else is refused with a 403, but for
+/// a client of Socket.IO: it comes in as nobody, is told why, and may bring a token then.
+pub async fn handle(Gate { origins, tokens, socket_io }: Gate, event: AuthorizeEvent) -> Result<Verdict, Failure> {
+    let AuthorizeEvent { method_arn, token, encoding, .. } = event;
+    let is_socket_io = encoding.is_socket_io();
     if !origins.allow(&event.origins) {
         return Ok(refuse("the page is of another origin", method_arn));
     }
-    let Some(token) = event.token else { return Ok(Verdict::Deny { method_arn }) };
-    if token.len() > TOKEN_BYTES_MAX {
-        return Ok(refuse("the token is too long", method_arn));
+    if is_socket_io && !socket_io {
+        return Ok(refuse("it is a client of Socket.IO, and the parameter SocketIo is off", method_arn));
     }
-    let claims = match tokens.verify(&token).await {
-        Ok(claims) => claims,
-        Err(Unverified::Refused(refused)) => return Ok(refuse(refused.reason(), method_arn)),
-        Err(Unverified::Fault(fault)) => return Err(fault.into()),
+    let caller = match token {
+        None if is_socket_io => Err(Rejection::TokenMissing),
+        None => return Ok(Verdict::Deny { method_arn }),
+        Some(token) => match tokens.caller(&token).await {
+            Ok(caller) => Ok(caller),
+            Err(NoCaller::Refused(reason)) if is_socket_io => {
+                tracing::info!(%reason, "refused");
+                Err(Rejection::TokenRefused)
+            }
+            Err(NoCaller::Refused(reason)) => return Ok(refuse(reason, method_arn)),
+            Err(NoCaller::Fault(fault)) => return Err(fault.into()),
+        },
     };
-    let caller = match Caller::from_claims(&claims, &tokens.default_rooms) {
-        Ok(caller) => tokens.reduce(caller),
-        Err(reason) => return Ok(refuse(reason, method_arn)),
-    };
-    match caller.to_context() {
-        Ok(context) => Ok(Verdict::Allow { user: caller.user().clone(), context, method_arn }),
+    let user = caller.as_ref().ok().map(|caller| caller.user().clone());
+    match (Opening { encoding, caller }).to_context() {
+        Ok(context) => Ok(Verdict::Allow { user, context, method_arn }),
         Err(reason) => Ok(refuse(reason, method_arn)),
     }
 }

@@ -1,5 +1,6 @@
 use super::keys::{Keys, Refused, Trust, Unverified, invalid};
 use super::provider::Provider;
+use chat::limits::TOKEN_BYTES_MAX;
 use chat::{Caller, Grant};
 use chat_aws::{Fault, Vars};
 use serde_json::{Map, Value};
@@ -11,8 +12,17 @@ pub struct Tokens {
     keys: Arc<Keys>,
     provider: Option<Arc<Provider>>,
     /// What a token without `rooms` grants.
-    pub default_rooms: Grant,
+    default_rooms: Grant,
     expose_email: bool,
+}
+
+/// Why a token makes nobody a caller.
+#[derive(Debug)]
+pub enum NoCaller {
+    /// The reason is for our log, never for whoever tries tokens, and repeats nothing that a token says.
+    Refused(String),
+    /// A provider's keys could not be had.
+    Fault(Fault),
 }
 
 impl Tokens {
@@ -46,11 +56,27 @@ impl Tokens {
         })
     }
 
+    /// Whom a token names, if we trust it.
+    pub async fn caller(&self, token: &str) -> Result<Caller, NoCaller> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(NoCaller::Refused("the token is too long".into()));
+        }
+        let claims = self.verify(token).await.map_err(|unverified| match unverified {
+            Unverified::Refused(refused) => NoCaller::Refused(refused.reason().to_string()),
+            Unverified::Fault(fault) => NoCaller::Fault(fault),
+        })?;
+        let caller = Caller::from_claims(&claims, &self.default_rooms);
+        let caller = self.reduce(caller.map_err(|reason| NoCaller::Refused(reason.to_string()))?);
+        // Whatever is handed on by API Gateway, or kept in a row: it takes no more than this.
+        caller.to_context().map_err(|reason| NoCaller::Refused(reason.to_string()))?;
+        Ok(caller)
+    }
+
     /// The claims of a token that one of our keys signed and that is valid now.
     ///
     /// The reason for a refusal is for the log, so it says nothing that the token says. A fault is that of a provider
     /// whose keys could not be had.
-    pub async fn verify(&self, token: &str) -> Result<Map<String, Value>, Unverified> {
+    async fn verify(&self, token: &str) -> Result<Map<String, Value>, Unverified> {
         match (self.keys.verify(token), &self.provider) {
             (Err(Refused::NoKey(_)), Some(provider)) => provider.verify(token).await,
             (verified, _) => Ok(verified?),
@@ -58,7 +84,7 @@ impl Tokens {
     }
 
     /// Leaves out what this deployment shows to nobody, so that it is neither handed on nor stored.
-    pub fn reduce(&self, mut caller: Caller) -> Caller {
+    fn reduce(&self, mut caller: Caller) -> Caller {
         caller.profile.email = caller.profile.email.filter(|_| self.expose_email);
         caller
     }

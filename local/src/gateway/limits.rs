@@ -54,6 +54,9 @@ pub const STOP_GRACE: Duration = Duration::from_secs(15);
 pub struct Limits {
     pub idle: Duration,
     pub lifetime: Duration,
+    /// What a schedule takes for a minute. Whoever lowers the idle time-out lowers this as well, since what keeps
+    /// connections alive runs by a schedule.
+    pub minute: Duration,
     /// How long the head of an HTTP request may take, including the wait on an idle socket, and then how long its body
     /// may take. The number is ours: longer than [`chat_aws`] keeps an idle socket.
     pub request: Duration,
@@ -62,11 +65,22 @@ pub struct Limits {
     pub account: Throttle,
 }
 
+impl Limits {
+    /// Cuts a connection after so long a silence, and has schedules run as much faster as that is shorter than usual.
+    #[must_use]
+    pub fn with_idle(self, idle: Duration) -> Self {
+        let usual = Self::default();
+        let minute = usual.minute.mul_f64(idle.as_secs_f64() / usual.idle.as_secs_f64());
+        Self { idle, minute: minute.clamp(Duration::from_millis(1), usual.minute), ..self }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             idle: Duration::from_secs(600),
             lifetime: Duration::from_secs(2 * 3_600),
+            minute: Duration::from_secs(60),
             request: Duration::from_secs(60),
             account: Throttle { per_second: 10_000.0, burst: 5_000.0 },
         }

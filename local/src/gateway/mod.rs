@@ -9,6 +9,8 @@ mod lambda;
 mod limits;
 mod local_only;
 mod management;
+mod polling;
+mod schedule;
 mod throttle;
 mod websocket;
 
@@ -51,13 +53,14 @@ impl Gateway {
         let throttles = Throttles::new(&template, limits.account);
         Arc::new(Self {
             template,
+            // What functions do after their answers is waited for as well.
+            tasks: functions.afterwards().clone(),
             functions,
             tokens,
             limits,
             ids,
             connections: Connections::default(),
             throttles,
-            tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         })
     }
@@ -67,6 +70,8 @@ impl Gateway {
         let stage = &self.template.websocket.stage;
         let mut router = Router::new()
             .route(&format!("/{stage}"), get(websocket::handshake))
+            // Some clients of Socket.IO always write it so.
+            .route(&format!("/{stage}/"), get(websocket::handshake))
             .route(&format!("/{stage}/@connections/{{id}}"), any(management::serve))
             .route("/2015-03-31/functions/{name}/invocations", any(lambda::serve))
             .route("/local/token", any(local_only::token))

@@ -7,7 +7,7 @@ use super::limits::{
     STOP_CLOSE_GRACE, URL_CHARS_MAX, WRITE_BUFFER_BYTES_MAX,
 };
 use super::throttle::TOO_MANY;
-use super::{Gateway, events, refuse};
+use super::{Gateway, events, polling, refuse};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -39,6 +39,9 @@ pub async fn handshake(
     mut request: Request,
 ) -> Response {
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        if let Some(answer) = polling::answer(request.uri(), request.headers(), gateway.stage()) {
+            return answer;
+        }
         return refuse(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket endpoint");
     };
     if url_chars(&request) > URL_CHARS_MAX {

@@ -3,9 +3,11 @@
 mod parameters;
 mod resolve;
 mod rights;
+mod schedule;
 mod yaml;
 
 pub use resolve::{ACCOUNT, REGION};
+pub use schedule::Schedule;
 
 use anyhow::{Context, Result, bail};
 use resolve::Resolver;
@@ -21,6 +23,7 @@ pub struct Template {
     /// By logical id.
     pub functions: BTreeMap<String, FunctionSpec>,
     pub tables: Vec<TableSpec>,
+    pub schedules: Vec<Schedule>,
 }
 
 /// `AWS::Serverless::WebSocketApi`.
@@ -134,12 +137,22 @@ impl Template {
         let resolver = Resolver::new(parameters, optional("Conditions"), resources);
         resolver.check(optional("Rules"))?;
         let reader = Reader { resolver, globals: &template["Globals"]["Function"], resources };
+        reader.check_conditions()?;
         Ok(Self {
             websocket: reader.websocket_api()?,
             http: reader.http_api()?,
             functions: reader.functions()?,
             tables: reader.tables()?,
+            schedules: reader.schedules()?,
         })
+    }
+}
+
+impl Template {
+    /// Whether frames that name no action are read as packets of Socket.IO.
+    pub fn takes_packets(&self) -> bool {
+        let taken_by = self.websocket.routes.get("$default").and_then(|route| self.functions.get(&route.function));
+        taken_by.is_some_and(|function| function.name == "socket-io")
     }
 }
 
@@ -154,8 +167,23 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// The resources of a type that the template's conditions do not leave out.
     fn of_type(&self, kind: &'static str) -> impl Iterator<Item = (&'a String, &'a Value)> {
-        self.resources.iter().filter(move |(_, resource)| resource["Type"] == kind)
+        self.resources.iter().filter(move |(_, resource)| resource["Type"] == kind && self.is_made(resource))
+    }
+
+    fn is_made(&self, resource: &Value) -> bool {
+        resource["Condition"].as_str().is_none_or(|condition| self.resolver.condition(condition).unwrap_or(false))
+    }
+
+    /// Fails if a condition cannot be told: what it is about must not just be missing.
+    fn check_conditions(&self) -> Result<()> {
+        for (id, resource) in self.resources {
+            if let Some(condition) = resource["Condition"].as_str() {
+                self.resolver.condition(condition).with_context(|| id.clone())?;
+            }
+        }
+        Ok(())
     }
 
     fn only(&self, kind: &'static str) -> Result<(&'a String, &'a Value)> {
@@ -313,12 +341,15 @@ impl<'a> Reader<'a> {
         let mut tables = Vec::new();
         for (id, resource) in self.of_type("AWS::DynamoDB::Table") {
             let properties = self.resolver.resolve(&resource["Properties"]).with_context(|| id.clone())?;
-            let create = json!({
+            let mut create = json!({
                 "TableName": id,
                 "KeySchema": properties["KeySchema"],
                 "AttributeDefinitions": properties["AttributeDefinitions"],
                 "BillingMode": properties["BillingMode"],
             });
+            if !properties["GlobalSecondaryIndexes"].is_null() {
+                create["GlobalSecondaryIndexes"] = properties["GlobalSecondaryIndexes"].clone();
+            }
             let expiry = &properties["TimeToLiveSpecification"];
             let expires_by = expiry["AttributeName"].as_str().filter(|_| expiry["Enabled"] == true);
             tables.push(TableSpec {
@@ -336,7 +367,9 @@ impl<'a> Reader<'a> {
         let arn = self.resolver.text(arn)?;
         let id = arn.rsplit(':').next().unwrap_or_default();
         match self.resources.get(id) {
-            Some(resource) if resource["Type"] == "AWS::Serverless::Function" => Ok(id.to_owned()),
+            Some(resource) if resource["Type"] == "AWS::Serverless::Function" && self.is_made(resource) => {
+                Ok(id.to_owned())
+            }
             _ => bail!("{arn} is no function of this template"),
         }
     }
@@ -466,6 +499,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_condition_leaves_out_is_not_there() {
+        let with = |socket_io: &str| {
+            let parameters = [("TokenSecret", "x".repeat(32)), ("SocketIo", socket_io.to_owned())];
+            let parameters = parameters.map(|(name, value)| (name.to_owned(), value));
+            Template::parse(TEMPLATE, &BTreeMap::from(parameters)).expect("parses")
+        };
+        let (off, on) = (with("off"), with("on"));
+        assert_eq!(off.websocket.routes["$default"].function, "DefaultFunction");
+        assert_eq!(on.websocket.routes["$default"].function, "SocketIoFunction");
+        let index = |template: &Template| {
+            let connections = template.tables.iter().find(|table| table.name == "ConnectionsTable").expect("a table");
+            (
+                connections.create["AttributeDefinitions"].as_array().map(Vec::len),
+                connections.create["GlobalSecondaryIndexes"][0]["IndexName"].clone(),
+            )
+        };
+        assert_eq!(index(&off), (Some(2), Value::Null));
+        assert_eq!(index(&on), (Some(3), json!("KeptAlive")));
+        assert_eq!(on.schedules, [Schedule { function: "KeepAliveFunction".into(), minutes: 4 }]);
+        assert!(off.schedules.is_empty());
+        let more: Vec<_> = on.functions.keys().filter(|id| !off.functions.contains_key(*id)).collect();
+        assert_eq!(more, ["KeepAliveFunction", "SocketIoFunction"]);
+    }
+
+    #[test]
     fn a_broken_template_says_what_is_wrong() {
         for (from, to, said) in [
             ("AuthArn: !GetAtt AuthorizeFunction.Arn", "AuthArn: !GetAtt Nobody.Arn", "there is no resource Nobody"),
@@ -483,6 +541,7 @@ mod tests {
             ("ThrottlingBurstLimit: !Ref RequestsPerSecond", "Other: 1", "go together"),
             ("ThrottlingRateLimit: !Ref RequestsPerSecond", "ThrottlingRateLimit: many", "must be a number"),
             ("DefaultRouteSettings:", "RouteSettings:", "not those of single routes"),
+            ("Condition: HasSocketIo", "Condition: HasNothing", "there is no condition HasNothing"),
         ] {
             let error = parse(&TEMPLATE.replacen(from, to, 1)).expect_err(said);
             assert!(format!("{error:#}").contains(said), "{error:#}");

@@ -51,7 +51,9 @@ impl<'a> Resolver<'a> {
                 }
             },
             Value::Array(items) => {
-                Ok(Value::Array(items.iter().map(|item| self.resolve(item)).collect::<Result<_>>()?))
+                let items: Vec<_> = items.iter().map(|item| self.resolve(item)).collect::<Result<_>>()?;
+                // An item that is `AWS::NoValue` is none.
+                Ok(items.into_iter().filter(|item| !item.is_null()).collect())
             }
             plain => Ok(plain.clone()),
         }
@@ -135,7 +137,7 @@ impl<'a> Resolver<'a> {
         Ok(json!(result))
     }
 
-    fn condition(&self, name: &str) -> Result<bool> {
+    pub fn condition(&self, name: &str) -> Result<bool> {
         let condition = self.conditions.get(name).with_context(|| format!("there is no condition {name}"))?;
         self.holds(condition)
     }
@@ -183,6 +185,7 @@ mod tests {
             (json!({"Fn::Split": [",", "a, b"]}), json!(["a", " b"])),
             (json!({"Fn::If": ["Keeps", "yes", "no"]}), json!("yes")),
             (json!({"A": [{"Ref": "Days"}]}), json!({"A": [0]})),
+            (json!([1, {"Fn::If": ["Keeps", {"Ref": "AWS::NoValue"}, 2]}, 3]), json!([1, 3])),
         ] {
             assert_eq!(resolve(value.clone()).expect("resolves"), resolved, "{value}");
         }

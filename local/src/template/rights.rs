@@ -97,11 +97,17 @@ impl Reader<'_> {
         Ok(rights)
     }
 
-    /// The logical id of a table by its ARN.
+    /// The logical id of a table by its ARN, or of an index of it: `ConnectionsTable/index/KeptAlive`.
     fn table_of<'b>(&self, arn: &'b str) -> Result<&'b str> {
-        let id = arn.strip_prefix(&format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/")).unwrap_or_default();
+        let path = arn.strip_prefix(&format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/")).unwrap_or_default();
+        let (id, index) = path.split_once("/index/").map_or((path, None), |(id, index)| (id, Some(index)));
         match self.resources.get(id) {
-            Some(resource) if resource["Type"] == "AWS::DynamoDB::Table" => Ok(id),
+            Some(resource) if resource["Type"] == "AWS::DynamoDB::Table" => {
+                let indexes = self.resolver.resolve(&resource["Properties"]["GlobalSecondaryIndexes"])?;
+                let has = |name| indexes.as_array().into_iter().flatten().any(|index| index["IndexName"] == name);
+                ensure!(index.is_none_or(has), "{id} has no such index: {path}");
+                Ok(path)
+            }
             _ => bail!("{arn} is no table of this template"),
         }
     }

@@ -5,7 +5,7 @@ use crate::{end, ops, rows};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chat::{Content, Message, MessageKind, Timestamp};
-use chat_aws::{Vars, now};
+use chat_aws::{Kept, Vars, now};
 use chat_tests::{Management, Recorder, Server, frame, invoke, room, text_message, until, user, websocket_event};
 use serde_json::{Value, json};
 
@@ -309,7 +309,7 @@ async fn what_was_under_way_is_erased_and_what_is_new_is_not() {
     let app = server.app();
     let lost = chat_tests::lost_device();
     chat_tests::remember(&app, "7", lost.clone()).await;
-    assert!(app.connections.open(&lost, &user("7")).await.expect("an answer"));
+    assert!(app.connections.open(&lost, &user("7"), Kept::default()).await.expect("an answer"));
     // No note of the connection's names this room, as when a join died half way.
     chat_tests::enter(&app, &chat_tests::ghost("7"), &room("1")).await;
     chat_tests::enter(&app, &chat_tests::ghost("8"), &room("2")).await;
@@ -343,7 +343,7 @@ async fn connections_that_are_not_there_are_found_by_the_next_run() {
     let app = server.app();
     let lost = chat_tests::lost_device();
     chat_tests::remember(&app, "7", lost.clone()).await;
-    assert!(app.connections.open(&lost, &user("7")).await.expect("an answer"));
+    assert!(app.connections.open(&lost, &user("7"), Kept::default()).await.expect("an answer"));
     crowd(&server, "1", 3).await;
     elsewhere.refuse(&lost.connection, 410);
     let typed = |management: &Management| {

@@ -2,6 +2,7 @@
 
 use crate::account::{Account, SESSION};
 use crate::ops;
+use chat_aws::Kept;
 use chat_tests::{Management, Recorder, Server, enter, ghost, lost_device, remember, room, user};
 use std::collections::BTreeSet;
 
@@ -25,7 +26,7 @@ async fn used(arguments: &[&[&str]]) -> BTreeSet<String> {
     let app = server.app();
     let lost = lost_device();
     remember(&app, "7", lost.clone()).await;
-    assert!(app.connections.open(&lost, &user("7")).await.expect("an answer"));
+    assert!(app.connections.open(&lost, &user("7"), Kept::default()).await.expect("an answer"));
     app.connections.add_room(&lost.connection, &room("1")).await.expect("it is open");
     enter(&app, &ghost("7"), &room("1")).await;
     management.refuse(&lost.connection, 410);

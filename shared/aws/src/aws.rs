@@ -1,5 +1,6 @@
 use crate::clients::Clients;
 use crate::delivery::Delivery;
+use crate::keep_alive::KeepAlive;
 use crate::limits::{DEFAULT_MEMORY, posts_in_flight};
 use crate::membership::Membership;
 use crate::pusher::Pusher;
@@ -33,6 +34,10 @@ impl<'a> Aws<'a> {
     pub fn sessions(&self) -> Result<Sessions, Fault> {
         let per_user = self.vars.parsed("CONNECTIONS_PER_USER", CONNECTIONS_PER_USER)?;
         Ok(Sessions::new(self.users()?, self.connections()?, self.pusher()?, per_user))
+    }
+
+    pub fn keep_alive(&self) -> Result<KeepAlive, Fault> {
+        Ok(KeepAlive::new(self.connections()?, self.pusher()?))
     }
 
     pub fn connections(&self) -> Result<Connections, Fault> {

@@ -6,9 +6,8 @@ use crate::pusher::{Frame, Posted, Pusher};
 use crate::store::{Connections, Members};
 use crate::{Failure, Fault, telemetry};
 use chat::limits::LEAVERS_PER_FRAME;
-use chat::{ConnectionId, Member, Push, Rejection, ReplyFrame, RoomId, UserId, departs};
+use chat::{ConnectionId, Frames, Member, Push, Rejection, ReplyFrame, RoomId, UserId, departs};
 use futures_util::{StreamExt, future, stream};
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::{Instant, timeout};
 
@@ -66,7 +65,7 @@ impl Delivery {
         looked_for: Option<&ConnectionId>,
     ) -> Result<bool, Fault> {
         let began = monotonic();
-        let posted = self.pusher.post(members.stream(), encode(push)?, looked_for).await;
+        let posted = self.pusher.post(members.stream(), &encode(push)?, looked_for).await;
         telemetry::pushed_since(began);
         telemetry::posted(posted.posts(), posted.gone.len());
         if let Some(fault) = posted.unread {
@@ -120,7 +119,8 @@ impl Delivery {
         let mut posts = Vec::new();
         for member in members {
             let frames = if member.batches { &together[..] } else { &singly[..] };
-            posts.extend(frames.iter().map(|frame| Ok((member.clone(), Frame::clone(frame)))));
+            let frames = frames.iter().map(|frames| Frame::clone(frames.encoded(member.encoding)));
+            posts.extend(frames.map(|frame| Ok((member.clone(), frame))));
         }
         let posted = self.pusher.post_each(stream::iter(posts), None).await;
         let posts = posted.posts();
@@ -160,12 +160,22 @@ fn log_failures(posted: &Posted) {
 }
 
 /// What may be posted. A [`chat::Reply`] may not: without its envelope it has no type.
-pub(crate) trait ToClient: Serialize {}
+pub(crate) trait ToClient {
+    fn frames(&self) -> Result<Frames, serde_json::Error>;
+}
 
-impl ToClient for Push<'_> {}
+impl ToClient for Push<'_> {
+    fn frames(&self) -> Result<Frames, serde_json::Error> {
+        Frames::of_push(self)
+    }
+}
 
-impl ToClient for ReplyFrame<'_> {}
+impl ToClient for ReplyFrame<'_> {
+    fn frames(&self) -> Result<Frames, serde_json::Error> {
+        Frames::of_reply(self)
+    }
+}
 
-pub(crate) fn encode(frame: &impl ToClient) -> Result<Frame, Fault> {
-    serde_json::to_vec(frame).map(Frame::from).map_err(Fault::doing("failed to encode a frame"))
+pub(crate) fn encode(frame: &impl ToClient) -> Result<Frames, Fault> {
+    frame.frames().map_err(Fault::doing("failed to encode a frame"))
 }

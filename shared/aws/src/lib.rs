@@ -9,6 +9,8 @@ mod clock;
 mod delivery;
 pub mod entry;
 mod fault;
+mod greeting;
+mod keep_alive;
 mod limits;
 mod membership;
 mod pace;
@@ -25,6 +27,7 @@ pub use clients::DocumentUrl;
 pub use clock::now;
 pub use delivery::Delivery;
 pub use fault::{Failure, Fault};
+pub use keep_alive::KeepAlive;
 pub use limits::{
     CONNECTION_LIFETIME, DOCUMENT_BYTES_MAX, DOCUMENT_TIMEOUT, KEYS_ASKED_AGAIN, KEYS_KEPT, NO_KEYS_ASKED_AGAIN,
     ROOMS_IN_FLIGHT, SEND_TIMEOUT_SECONDS, posts_in_flight,
@@ -33,6 +36,8 @@ pub use membership::{Arrived, Membership};
 pub use pace::Pace;
 pub use pusher::Pusher;
 pub use sessions::{Ended, Sessions};
-pub use store::{Arrival, Connections, JoinNumber, Members, Messages, Removal, Stored, Tables, Users};
+pub use store::{
+    Arrival, Closed, Connections, JoinNumber, Kept, Members, Messages, Removal, Shut, Stored, Tables, Users,
+};
 pub use store::{Erasure, Position, Size, Step, Where};
 pub use vars::Vars;

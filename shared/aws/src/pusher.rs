@@ -6,14 +6,14 @@ use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::http::HttpResponse;
 use aws_sdk_apigatewaymanagement::error::SdkError;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
-use chat::{ConnectionId, Member};
+use chat::{ConnectionId, Frames, Member};
 use futures_util::{Stream, StreamExt};
 use std::sync::Arc;
 
 /// HTTP's status for a resource that is gone (RFC 9110, section 15.5.11).
 const GONE: u16 = 410;
 
-/// A frame, encoded once for all members.
+/// A frame, encoded once for all members of one encoding.
 pub(crate) type Frame = Arc<[u8]>;
 
 /// Posts frames to connections, and ends them.
@@ -70,12 +70,17 @@ impl Pusher {
         }
     }
 
-    /// Ends a connection after a last frame. API Gateway lets nobody choose the close code, so the frame has to say
+    /// Ends a connection after its last frames. API Gateway lets nobody choose the close code, so a frame has to say
     /// why. Answers whether the connection was there to be told.
-    pub(crate) async fn dismiss(&self, connection: &ConnectionId, frame: &[u8]) -> Result<bool, Fault> {
-        let told = self.tell(connection, frame).await? != Told::Gone;
+    pub(crate) async fn dismiss(&self, connection: &ConnectionId, frames: &[&[u8]]) -> Result<bool, Fault> {
+        for frame in frames {
+            if self.tell(connection, frame).await? == Told::Gone {
+                self.close(connection).await?;
+                return Ok(false);
+            }
+        }
         self.close(connection).await?;
-        Ok(told)
+        Ok(true)
     }
 
     /// A pusher with so many posts in flight at most.
@@ -88,10 +93,15 @@ impl Pusher {
     pub(crate) async fn post(
         &self,
         members: impl Stream<Item = Result<Member, Fault>>,
-        frame: Frame,
+        frames: &Frames,
         looked_for: Option<&ConnectionId>,
     ) -> Posted {
-        self.post_each(members.map(move |member| Ok((member?, Frame::clone(&frame)))), looked_for).await
+        let posts = members.map(|member| {
+            let member = member?;
+            let frame = Frame::clone(frames.encoded(member.encoding));
+            Ok((member, frame))
+        });
+        self.post_each(posts, looked_for).await
     }
 
     /// The same with frames of their own.

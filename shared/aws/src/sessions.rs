@@ -5,10 +5,10 @@ use crate::limits::{
     CONNECTION_LIFETIME, DISPLACE_TIMEOUT, ENDED_BY_ANOTHER, HANDSHAKE_MAX, HANDSHAKE_POLL, ROOMS_IN_FLIGHT,
 };
 use crate::pusher::Pusher;
-use crate::store::{Connections, Users};
+use crate::store::{Connections, Kept, Users};
 use crate::{Failure, Fault, now, telemetry};
 use chat::limits::CLOCK_SKEW_SECONDS;
-use chat::{Caller, Device, Rejection, Reply, Timestamp, UserId, surplus};
+use chat::{Caller, Device, Encoding, Frames, Rejection, Reply, Timestamp, UserId, socketio, surplus};
 use futures_util::{StreamExt, future, stream};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -38,19 +38,34 @@ impl Sessions {
         Self { users, connections, pusher, connections_per_user }
     }
 
-    /// Opens a connection of a caller, and ends the oldest ones of the same user if there are too many. The row of the
-    /// connection is written last: a handshake that finds this connection at its user meanwhile closes it, and then it
-    /// does not open.
+    /// Opens a connection of a caller whom the authorizer let in.
     ///
     /// Refused if the token was revoked, or if a newer connection took this one's place already.
-    pub async fn open(&self, device: &Device, caller: &Caller) -> Result<(), Failure> {
+    pub async fn open(&self, device: &Device, caller: &Caller, encoding: Encoding) -> Result<(), Failure> {
+        self.enter(device, caller, Kept { encoding, caller: None }).await
+    }
+
+    /// Lets a caller in on a connection that was nobody's, and keeps at it who that is: its context does not say it.
+    ///
+    /// Refused as a handshake is, and if the connection is another user's already.
+    pub async fn admit(&self, device: &Device, caller: &Caller, encoding: Encoding) -> Result<(), Failure> {
+        self.enter(device, caller, Kept { encoding, caller: Some(caller) }).await
+    }
+
+    /// Ends the oldest connections of the same user if there are too many. The row of the connection is written last:
+    /// what it says is believed from then on, so what forbids it must lie behind it. And a handshake that finds this
+    /// connection at its user meanwhile closes it, and then it does not open.
+    async fn enter(&self, device: &Device, caller: &Caller, kept: Kept<'_>) -> Result<(), Failure> {
         let devices = self.users.remember(&caller.profile, caller.issued_at, device).await?;
         self.displace(caller.user(), devices, device).await?;
-        if self.connections.open(device, caller.user()).await? {
-            return Ok(());
-        }
+        let refused = match self.connections.open(device, caller.user(), kept).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => self.too_many_connections(),
+            Err(Failure::Rejected(refused)) => refused,
+            Err(fault) => return Err(fault),
+        };
         self.users.forget(caller.user(), std::slice::from_ref(device)).await?;
-        Err(self.too_many_connections().into())
+        Err(refused.into())
     }
 
     /// Revokes all tokens that were issued to a user until now, by DynamoDB's time and with a minute for clocks that
@@ -90,9 +105,9 @@ impl Sessions {
     /// that it hears nothing even if it is somewhere else: whoever asks may have named another deployment's management
     /// API. Nobody is told, since by that API everybody would be gone.
     async fn end_at_once(&self, device: &Device, now: Timestamp) -> Result<bool, Fault> {
-        let (_, rooms) = self.connections.shut_out(&device.connection, now).await?;
+        let shut = self.connections.shut_out(&device.connection, now).await?;
         let there = self.pusher.close(&device.connection).await?;
-        for room in rooms.iter().filter(|_| !there) {
+        for room in shut.rooms.iter().filter(|_| !there) {
             self.connections.remove_member(&device.connection, room).await?;
         }
         Ok(there)
@@ -105,13 +120,13 @@ impl Sessions {
         if surplus.is_empty() {
             return Ok(());
         }
-        let frame = encode(&Reply::rejected(&self.too_many_connections()).answering(None))?;
+        let frames = encode(&Reply::rejected(&self.too_many_connections()).answering(None))?;
         let ends = surplus.into_iter().map(|device| {
-            let frame = &frame;
+            let frames = &frames;
             async move {
                 // `$disconnect` is best effort; one that API Gateway has cut by now need not be asked for.
                 let is_over = device.connected_at.after(CONNECTION_LIFETIME) < now();
-                let ended = is_over || self.end(&device, frame).await;
+                let ended = is_over || self.end(&device, frames).await;
                 ended.then_some(device)
             }
         });
@@ -131,15 +146,20 @@ impl Sessions {
     /// Ends a connection after a last frame, unless another handshake is at it. Answers whether it was ended. One that
     /// is still on its way in cannot be told, and comes in all the same; it finds itself closed, and its first frame
     /// ends it.
-    async fn end(&self, device: &Device, frame: &[u8]) -> bool {
+    async fn end(&self, device: &Device, frames: &Frames) -> bool {
         let ended = async {
             // However long the rest takes: from here on it can do nothing.
             let now = now();
-            let (closed, _) = self.connections.shut_out(&device.connection, now).await?;
-            if closed.is_some_and(|at| now.seconds() - at < ENDED_BY_ANOTHER.as_secs().cast_signed()) {
+            let shut = self.connections.shut_out(&device.connection, now).await?;
+            if shut.closed_at.is_some_and(|at| now.seconds() - at < ENDED_BY_ANOTHER.as_secs().cast_signed()) {
                 return Ok(false);
             }
-            let in_time = timeout(DISPLACE_TIMEOUT, self.pusher.dismiss(&device.connection, frame)).await;
+            let mut last = vec![&frames.encoded(shut.encoding)[..]];
+            if shut.encoding.is_socket_io() {
+                // Without it, the client would come back, and displace the next one.
+                last.push(socketio::DISCONNECT.as_bytes());
+            }
+            let in_time = timeout(DISPLACE_TIMEOUT, self.pusher.dismiss(&device.connection, &last)).await;
             in_time.map_err(|late| Fault::because("failed to end a connection in time", late))?.map(|_| true)
         };
         ended.await.inspect_err(telemetry::survived).unwrap_or(false)

@@ -1,4 +1,4 @@
-use crate::{ConnectionId, Timestamp, UserId};
+use crate::{ConnectionId, Encoding, Timestamp, UserId};
 
 /// A connection that is in a room: one device of one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,6 +8,8 @@ pub struct Member {
     pub joined_at: Timestamp,
     /// Whether it asked for one frame about several people who left, and not one about each.
     pub batches: bool,
+    /// How frames are written to it.
+    pub encoding: Encoding,
 }
 
 impl Member {
@@ -38,6 +40,7 @@ mod tests {
             user,
             joined_at: Timestamp::from_millis(joined_at),
             batches: false,
+            encoding: Encoding::Json,
         }
     }
 

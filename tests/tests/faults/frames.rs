@@ -2,6 +2,7 @@
 //! them to the functions side by side.
 
 use chat::{ConnectionId, RoomId};
+use chat_aws::Kept;
 use chat_tests::{Interleaved, Interleaving, Orders, device_of, room, user};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -57,7 +58,7 @@ async fn tried(functions: &[&'static str], orders: Orders) -> (usize, usize) {
     };
     let open = async |order: usize| {
         let device = device_of(&connection_of(order));
-        assert!(app.connections.open(&device, &user("7")).await.expect("an answer"));
+        assert!(app.connections.open(&device, &user("7"), Kept::default()).await.expect("an answer"));
         device.connection
     };
     let check = async |order: usize, outcome: Interleaved| {
@@ -76,7 +77,7 @@ async fn tried(functions: &[&'static str], orders: Orders) -> (usize, usize) {
         }
         // A `$disconnect` that completed.
         let connection = connection_of(order);
-        for room in app.connections.close(&connection).await.expect("closed") {
+        for room in app.connections.close(&connection).await.expect("closed").rooms {
             app.connections.remove_member(&connection, &room).await.expect("removed");
         }
         app.connections.forget(&connection).await.expect("forgotten");

@@ -1,11 +1,11 @@
 //! The template, the folders, the samples and the code say the same: names, routes, and the rights that are used.
 
 use chat::{ConnectionId, Member, Timestamp};
-use chat_aws::{Vars, now};
-use chat_local::Template;
+use chat_aws::{Kept, Vars, now};
+use chat_local::{Template, Tokens};
 use chat_tests::{
-    Call, Recorder, Server, enter, function_of, ghost, invoke, lost_device, plain_frame, remember, room, sample,
-    text_message, until, user, websocket_event,
+    Call, Recorder, Server, enter, function_of, ghost, guest_event, invoke, lost_device, plain_frame, remember, room,
+    sample, text_message, until, user, websocket_event,
 };
 use functions::FUNCTIONS;
 use serde_json::{Value, json};
@@ -24,7 +24,8 @@ fn document() -> Value {
 /// The template as the local run reads it, which refuses a right that it does not understand.
 fn template() -> Template {
     let text = std::fs::read_to_string(format!("{ROOT}/template.yaml")).expect("the template");
-    let parameters = BTreeMap::from([("TokenSecret".into(), "x".repeat(32))]);
+    // With all that there can be.
+    let parameters = BTreeMap::from([("TokenSecret".into(), "x".repeat(32)), ("SocketIo".into(), "on".into())]);
     Template::parse(&text, &parameters).expect("understood")
 }
 
@@ -69,7 +70,17 @@ fn routes_lead_to_the_functions_of_their_name() {
     for (key, route) in routes {
         let name = key.trim_start_matches('$');
         let function = format!("{}{}Function", name[..1].to_uppercase(), &name[1..]);
-        assert_eq!(route["FunctionArn"], json!({"Fn::GetAtt": [function, "Arn"]}), "{key}");
+        let arn = |function: &str| json!({"Fn::GetAtt": [function, "Arn"]});
+        match key.as_str() {
+            // Packets of Socket.IO name no action, and pings of other clients go where they went.
+            "$default" => {
+                let either = json!({"Fn::If": ["HasSocketIo", arn("SocketIoFunction"), arn(&function)]});
+                assert_eq!(route["FunctionArn"], either);
+                routed.insert("SocketIoFunction".into());
+            }
+            "ping" => assert_eq!(route["FunctionArn"], arn("DefaultFunction")),
+            _ => assert_eq!(route["FunctionArn"], arn(&function), "{key}"),
+        }
         routed.insert(function);
     }
     let answered = routes.iter().filter(|(_, route)| route["RouteResponseSelectionExpression"] == "$default");
@@ -87,7 +98,7 @@ fn routes_lead_to_the_functions_of_their_name() {
     for (id, function) in functions(&document).into_iter().filter(|(id, _)| !routed.contains(id)) {
         let events = function["Properties"]["Events"].as_object().into_iter().flatten();
         let reached = *authorizer == json!({"Fn::GetAtt": [id, "Arn"]})
-            || events.map(|(_, event)| &event["Type"]).any(|kind| kind == "HttpApi")
+            || events.map(|(_, event)| &event["Type"]).any(|kind| kind == "HttpApi" || kind == "ScheduleV2")
             || INVOKED_WITH_IAM.contains(&id.as_str());
         assert!(reached, "nothing leads to {id}");
     }
@@ -214,8 +225,13 @@ fn no_function_may_do_more_than_the_boundary_has() {
     assert_eq!(document["Globals"]["Function"]["PermissionsBoundary"], json!({"Ref": "FunctionBoundary"}));
     let named = |resource: &Value| {
         let id = resource["Fn::GetAtt"][0].as_str().or(resource["Ref"].as_str()).or(resource.as_str());
-        let of_the_api = || resource["Fn::Sub"].as_str().and_then(|arn| arn.split(":${ChatApi}/").nth(1));
-        id.or_else(of_the_api).expect("a resource").to_owned()
+        let sub = resource["Fn::Sub"].as_str().unwrap_or_default();
+        let of_the_api = || sub.split(":${ChatApi}/").nth(1);
+        let index = || sub.strip_prefix("${ConnectionsTable.Arn}");
+        match index() {
+            Some(index) => format!("ConnectionsTable{index}"),
+            None => id.or_else(of_the_api).expect("a resource").to_owned(),
+        }
     };
     let boundary = &document["Resources"]["FunctionBoundary"]["Properties"]["PolicyDocument"]["Statement"];
     let mut allowed = BTreeSet::new();
@@ -228,7 +244,8 @@ fn no_function_may_do_more_than_the_boundary_has() {
         }
     }
     let rows = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"];
-    let rows = rows.map(|action| ["ChatTable", "ConnectionsTable"].map(|table| format!("dynamodb:{action} {table}")));
+    let tables = ["ChatTable", "ConnectionsTable", "ConnectionsTable/index/KeptAlive"];
+    let rows = rows.map(|action| tables.map(|table| format!("dynamodb:{action} {table}")));
     let others = [
         "execute-api:ManageConnections ${Stage}/*/@connections/*",
         "kms:Decrypt EnvironmentKeyArn",
@@ -279,7 +296,7 @@ fn both_verbs() -> [String; 2] {
 /// Runs every function down every path that calls AWS, and compares what it called with what it may.
 #[tokio::test]
 async fn every_function_may_do_what_it_does_and_nothing_else() {
-    let server = Server::start().await;
+    let server = Server::start_with_parameter("SocketIo", "on").await;
     let app = server.app();
     let mut vars = server.vars();
     vars.insert("TOKEN_SECRET", "sample-secret-for-the-events-folder-only".into());
@@ -294,6 +311,9 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     let mut named = text_message(1, "hi");
     named["clientMessageId"] = json!("a");
     let join = websocket_event(&json!({"action": "joinRoom", "chatroomId": 1}));
+    let token = Tokens::signed_with("sample-secret-for-the-events-folder-only").expect("a secret");
+    let token = token.issue(json!({"userId": 12, "rooms": "*"}).as_object().expect("claims").clone()).expect("a token");
+    let packet = |frame: &Value| format!("42{}", json!([frame["action"], frame]));
     let of_sample = |name| Some((name, websocket_event(&plain_frame(name)?)));
     let special = ["join-room", "send-message", "leave-room"];
     let others = FUNCTIONS.iter().filter(|(name, _)| !special.contains(name)).filter_map(|(name, _)| of_sample(*name));
@@ -309,6 +329,12 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("send-message", websocket_event(&named)),
         ("send-message", websocket_event(&named)),
         ("list-history", sample("list-history")),
+        ("socket-io", guest_event(&format!("40{}", json!({"token": token})))),
+        ("socket-io", guest_event(r#"42["joinRoom",{"chatroomId":1}]"#)),
+        ("socket-io", guest_event(&packet(&named))),
+        ("socket-io", guest_event(&packet(&named))),
+        ("socket-io", guest_event(&packet(&text_message(1, "hi")))),
+        ("socket-io", guest_event(r#"42["leaveRoom",{"chatroomId":1}]"#)),
     ];
     let leaves = [
         ("leave-room", websocket_event(&json!({"action": "leaveRoom", "chatroomId": 1}))),
@@ -363,6 +389,15 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     assert_eq!(client.next().await["code"], "tooManyConnections");
     client.closed().await;
     used.get_mut("connect").expect("a function").extend(recorder.take().iter().flat_map(rights_of).chain(both_verbs()));
+    // One that says nothing.
+    let mut silent = server.connect_socket_io(13).await;
+    recorder.take();
+    assert_eq!(invoke("keep-alive", &vars, sample("keep-alive")).await, Value::Null);
+    assert_eq!(silent.text().await.as_deref(), Some("6"));
+    let rights = used.get_mut("keep-alive").expect("a function");
+    rights.extend(recorder.take().iter().flat_map(rights_of));
+    rights.insert("execute-api:ManageConnections POST/@connections/*".into());
+    silent.close().await;
     // A user who is shut out.
     let mut client = server.connect(10).await;
     invoke("disconnect-user", &vars, json!({"userId": 10})).await;
@@ -370,7 +405,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     // And one whose connection is not there: it is taken out of its room.
     let lost = lost_device();
     remember(&app, "11", lost.clone()).await;
-    assert!(app.connections.open(&lost, &user("11")).await.expect("an answer"));
+    assert!(app.connections.open(&lost, &user("11"), Kept::default()).await.expect("an answer"));
     let join = app.connections.add_room(&lost.connection, &room).await.expect("it is open");
     let outcast = Member { connection: lost.connection, ..ghost("11") };
     assert!(app.connections.add_member(&outcast, join, &room, Timestamp::MAX).await.expect("an answer"));

@@ -25,7 +25,7 @@ fn env_file(server: &Server) -> String {
 
 #[tokio::test]
 async fn every_sample_goes_through_its_function() {
-    let server = Server::start().await;
+    let server = Server::start_with_parameter("SocketIo", "on").await;
     let env = env_file(&server);
     let samples = conversation();
     match Vars::from_env().optional("CHAT_INVOKE") {

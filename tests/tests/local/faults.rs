@@ -43,6 +43,7 @@ async fn without_dynamodb_a_client_is_told_and_the_log_says_why() {
     let server = Server::start().await;
     let mut vars = server.vars();
     vars.insert("AWS_ENDPOINT_URL_DYNAMODB", NOWHERE.into());
+    vars.insert("TOKEN_SECRET", "sample-secret-for-the-events-folder-only".into());
     let vars = Vars::from_iter(vars);
     for (name, _) in FUNCTIONS.iter().filter(|(name, _)| !NO_TABLE.contains(name)) {
         let mut event = sample(name);
@@ -65,6 +66,9 @@ async fn without_dynamodb_a_client_is_told_and_the_log_says_why() {
             assert_eq!((&reply["type"], &reply["code"]), (&json!("error"), &json!("internal")), "{name}");
             assert_eq!(reply["requestId"], request["requestId"], "{name}");
             assert!(reply["message"].as_str().is_some_and(|said| said.contains(REQUEST_ID)), "{reply}");
+        } else if *name == "socket-io" {
+            let body = answer["body"].as_str().expect("a packet");
+            assert!(body.starts_with(r#"431[{"type":"error","action":"joinRoom","code":"internal""#), "{body}");
         } else if event["requestContext"]["http"].is_null() {
             assert_eq!(answer, json!({"statusCode": 500}), "{name}");
         } else {

@@ -438,7 +438,8 @@ async fn a_failing_function_is_answered_in_api_gateways_words() {
 #[tokio::test]
 async fn a_template_without_a_default_route_forbids_the_rest() {
     let wrong = [(
-        "        $default:\n          FunctionArn: !GetAtt DefaultFunction.Arn\n          RouteResponseSelectionExpression: $default\n",
+        "        $default:\n          FunctionArn: !If [HasSocketIo, !GetAtt SocketIoFunction.Arn, !GetAtt DefaultFunction.Arn]\n          \
+         RouteResponseSelectionExpression: $default\n",
         "",
     )];
     let server = Server::start_with_template(&wrong).await;

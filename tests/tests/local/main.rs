@@ -23,5 +23,6 @@ mod refusals;
 mod rooms;
 mod schemas;
 mod secrets;
+mod socket_io;
 mod sockets;
 mod store;

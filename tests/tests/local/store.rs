@@ -1,7 +1,7 @@
 //! The stores with the real DynamoDB protocol: expired rows are ignored, and conditions hold.
 
 use chat::{Content, Member, Message, MessageKind, Rejection};
-use chat_aws::{Failure, JoinNumber, now};
+use chat_aws::{Closed, Failure, JoinNumber, Kept, now};
 use chat_tests::App;
 use chat_tests::{Server, device_of, enter, frame, ghost, invoke, room, text_message, user, websocket_event};
 use serde_json::json;
@@ -144,7 +144,8 @@ async fn a_connection_knows_its_rooms_to_its_end() {
     app.users.forget(&user("7"), &[device_of(&connection)]).await.expect("nothing to do");
     assert!(server.keys("ConnectionsTable").await.is_empty() && server.keys("ChatTable").await.is_empty());
 
-    let open = async || app.connections.open(&device_of(&connection), &user("7")).await.expect("an answer");
+    let open =
+        async || app.connections.open(&device_of(&connection), &user("7"), Kept::default()).await.expect("an answer");
     assert!(open().await && open().await, "the SDK repeats a call whose answer was lost");
     let mut joins = Vec::new();
     for room in rooms.iter().chain(&rooms) {
@@ -155,11 +156,13 @@ async fn a_connection_knows_its_rooms_to_its_end() {
     remove(&rooms[2], joins[5]).await;
     let expected: BTreeSet<_> = rooms[..2].iter().cloned().collect(); // the second was joined again since
     for _ in 0..2 {
-        assert_eq!(app.connections.close(&connection).await.expect("closed"), expected, "as often as it is asked");
+        let closed = app.connections.close(&connection).await.expect("closed");
+        assert_eq!(closed, Closed { user: Some(user("7")), rooms: expected.clone() }, "as often as it is asked");
     }
     assert!(is_gone(add(&rooms[2]).await));
     app.connections.forget(&connection).await.expect("forgotten");
-    assert!(app.connections.close(&connection).await.expect("closed").is_empty());
+    let closed = app.connections.close(&connection).await.expect("closed");
+    assert_eq!(closed, Closed { user: None, rooms: BTreeSet::new() });
     assert!(server.keys("ConnectionsTable").await.is_empty());
     server.stop().await;
 }

@@ -4,7 +4,7 @@ use super::websocket::subprotocols;
 use super::{Function, lambda_error, misshapen, unreadable};
 use crate::Failure;
 use aws_lambda_events::apigw::ApiGatewayCustomAuthorizerRequestTypeRequest;
-use chat::UserId;
+use chat::{Encoding, UserId};
 use serde_json::{Map, Value, json};
 
 /// A handshake or an HTTP request that is to be let through or not.
@@ -15,6 +15,9 @@ pub struct AuthorizeEvent {
     pub token: Option<String>,
     /// What every `Origin` header says: the page that a browser makes the request for. Empty where one cannot be read.
     pub origins: Vec<String>,
+    /// What a client of Socket.IO says in its handshake. The same function guards the history, where nobody comes in as
+    /// nobody: so it is read from a handshake alone.
+    pub encoding: Encoding,
 }
 
 pub fn authorize<S, F>(state: S, handle: impl Fn(S, AuthorizeEvent) -> F + Copy + Send + Sync + 'static) -> Function
@@ -30,9 +33,10 @@ where
 /// What `authorize` decided.
 #[derive(Debug)]
 pub enum Verdict {
-    /// `context` is what [`Caller::to_context`] made of the user.
+    /// `context` is what [`chat::Opening::to_context`] wrote.
     Allow {
-        user: UserId,
+        /// Nobody yet, for some clients of Socket.IO.
+        user: Option<UserId>,
         context: Vec<(&'static str, String)>,
         method_arn: String,
     },
@@ -45,8 +49,10 @@ impl Verdict {
     /// The authorizer result that both kinds of API take: an IAM policy and flat context strings.
     fn into_policy(self) -> Value {
         let (principal, effect, arn, context) = match self {
-            Self::Allow { user, context, method_arn } => (user.to_string(), "Allow", method_arn, context),
-            Self::Deny { method_arn } => ("anonymous".into(), "Deny", method_arn, Vec::new()),
+            Self::Allow { user, context, method_arn } => {
+                (user.map_or_else(nobody, |user| user.to_string()), "Allow", method_arn, context)
+            }
+            Self::Deny { method_arn } => (nobody(), "Deny", method_arn, Vec::new()),
         };
         let context: Map<_, _> = context.into_iter().map(|(name, text)| (name.to_owned(), json!(text))).collect();
         json!({
@@ -65,6 +71,7 @@ impl AuthorizeEvent {
     /// these that is there counts.
     fn read(payload: Value) -> Result<Self, Failure> {
         let origins = texts(&payload, "origin");
+        let is_handshake = payload["requestContext"]["eventType"] == "CONNECT";
         let event: ApiGatewayCustomAuthorizerRequestTypeRequest = serde_json::from_value(payload).map_err(misshapen)?;
         let header = |name: &str| event.headers.get(name).and_then(|value| value.to_str().ok());
         let from_header = || {
@@ -75,13 +82,24 @@ impl AuthorizeEvent {
             let offered = subprotocols(&event.headers, &event.multi_value_headers);
             offered.iter().find_map(|offer| offer.strip_prefix("bearer.").map(String::from))
         };
-        let from_query = || event.query_string_parameters.first("token").map(String::from);
+        let query = |name: &str| event.query_string_parameters.first(name);
+        let from_query = || query("token").map(String::from);
+        let encoding = match is_handshake {
+            true => Encoding::of_handshake(query("EIO"), query("transport")),
+            false => Encoding::Json,
+        };
         Ok(Self {
+            encoding,
             token: from_header().or_else(from_subprotocol).or_else(from_query),
             origins,
             method_arn: event.method_arn.ok_or_else(|| unreadable("methodArn is missing"))?,
         })
     }
+}
+
+/// What a policy calls somebody whom no token names.
+fn nobody() -> String {
+    "anonymous".into()
 }
 
 /// What every header of a name says, of those in `headers` and in `multiValueHeaders`. It is read from the event itself: a

@@ -1,20 +1,30 @@
 //! Between Lambda and a handler: an event in our words goes in, an answer in our words comes out, and this is the one
 //! place where refusals and faults become answers.
 
+mod after;
 mod authorizer;
 mod call;
+mod clock;
 mod http;
+mod packets;
 mod websocket;
 
+pub use after::{After, Answer};
 pub use authorizer::{AuthorizeEvent, Verdict, authorize};
 pub use call::{CallEvent, call};
+pub use clock::clock;
 pub use http::{HttpAnswer, HttpEvent, http};
-pub use websocket::{Accepted, ConnectEvent, Connection, DisconnectEvent, MessageEvent, connect, disconnect, message};
+pub use packets::{Packets, packets};
+pub use websocket::{
+    Accepted, ConnectEvent, Connection, DisconnectEvent, Guest, MessageEvent, connect, disconnect, message,
+};
 
 use crate::telemetry::Records;
 use crate::{Failure, Fault, Vars, telemetry};
+use after::{Afterwards, RunsAfter};
 use lambda_http::service_fn;
-use lambda_runtime::{Context, LambdaEvent};
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::{Context, LambdaEvent, Runtime};
 use serde_json::Value;
 use std::cell::Cell;
 use std::pin::Pin;
@@ -23,7 +33,7 @@ use std::process::ExitCode;
 /// Lambda's own error: the invocation failed, and API Gateway says so in its words.
 pub type Error = lambda_runtime::Error;
 
-type Invocation = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>;
+type Invocation = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>>;
 
 /// A function as Lambda sees it: a JSON event and a context in, a JSON answer out.
 pub struct Function(Box<dyn Fn(Value, Context) -> Invocation + Send + Sync>);
@@ -31,23 +41,24 @@ pub struct Function(Box<dyn Fn(Value, Context) -> Invocation + Send + Sync>);
 impl Function {
     /// Every kind of function: `read` makes our event of Lambda's, `handle` is the handler, and `answer` makes what
     /// Lambda returns of the handler's answer or failure.
-    fn of<S, E, A, F>(
+    fn of<S, E, A, F, R>(
         state: S,
         read: impl Fn(Value) -> Result<E, Failure> + Copy + Send + Sync + 'static,
         handle: impl Fn(S, E) -> F + Copy + Send + Sync + 'static,
-        answer: impl Fn(Result<A, Failure>, &Context) -> Result<Value, Error> + Copy + Send + Sync + 'static,
+        answer: impl Fn(Result<A, Failure>, &Context) -> Result<R, Error> + Copy + Send + Sync + 'static,
     ) -> Self
     where
         S: Clone + Send + Sync + 'static,
         E: Send,
         A: Send,
         F: Future<Output = Result<A, Failure>> + Send,
+        R: Into<Answer>,
     {
         Self(Box::new(move |payload, context| {
             let state = state.clone();
             Box::pin(async move {
                 let handled = async { handle(state, read(payload)?).await };
-                answer(handled.await, &context)
+                answer(handled.await, &context).map(Into::into)
             })
         }))
     }
@@ -70,11 +81,21 @@ impl Function {
         (self.0)(payload, context)
     }
 
-    /// Runs one invocation under the given request id, outside Lambda.
-    pub fn invoke_as(&self, request_id: &str, payload: Value) -> Invocation {
+    /// Begins one invocation under the given request id, outside Lambda: whoever calls it runs what comes after the
+    /// answer.
+    pub fn begin_as(&self, request_id: &str, payload: Value) -> Invocation {
         let mut context = Context::default();
         context.request_id = request_id.to_owned();
         self.invoke(payload, context)
+    }
+
+    /// Runs one invocation under the given request id, outside Lambda, with what comes after its answer.
+    pub async fn invoke_as(&self, request_id: &str, payload: Value) -> Result<Value, Error> {
+        let Answer { value, after } = self.begin_as(request_id, payload).await?;
+        if let Some(after) = after {
+            after.await;
+        }
+        Ok(value)
     }
 }
 
@@ -88,19 +109,29 @@ pub fn run(function: impl FnOnce(&Vars) -> Result<Function, Fault>) -> ExitCode 
         let function = function(&vars)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let (records, warm) = (Records::new(&vars), Cell::new(false));
+        let afterwards = Afterwards::default();
         let invoke = |event: LambdaEvent<Value>| {
             let request_id = event.context.request_id.clone();
             let (records, is_first) = (records.as_ref(), !warm.replace(true));
             let invocation = function.invoke(event.payload, event.context);
+            let afterwards = &afterwards;
             async move {
-                match records {
+                let answer = match records {
                     Some(records) => records.of(&request_id, is_first, invocation).await,
                     None => invocation.await,
-                }
+                };
+                answer.map(|Answer { value, after }| {
+                    afterwards.leave(after);
+                    value
+                })
             }
         };
         let runtime = runtime.map_err(Fault::doing("failed to start"))?;
-        runtime.block_on(lambda_runtime::run(service_fn(invoke))).map_err(Fault::doing("failed to serve"))
+        let serve = async {
+            // As `lambda_runtime::run` does it, with one more layer.
+            Runtime::new(service_fn(invoke)).layer(RunsAfter(&afterwards)).layer(TracingLayer::new()).run().await
+        };
+        runtime.block_on(serve).map_err(Fault::doing("failed to serve"))
     };
     match serve() {
         Ok(()) => ExitCode::SUCCESS,

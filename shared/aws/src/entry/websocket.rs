@@ -1,10 +1,10 @@
 //! The routes of the WebSocket API: `$connect`, `$disconnect`, and those of frames.
 
-use super::{Function, misshapen, status, unreadable};
-use crate::delivery::encode;
-use crate::{Failure, Pusher, now, telemetry};
+use super::{After, Answer, Function, misshapen, status, unreadable};
+use crate::limits::CONNECTION_ID_BYTES_MAX;
+use crate::{Failure, Fault, Pusher, now, telemetry};
 use aws_lambda_events::apigw::{ApiGatewayWebsocketProxyRequest, ApiGatewayWebsocketProxyRequestContext};
-use chat::{Caller, ConnectionId, Device, Rejection, Reply, Request, Timestamp};
+use chat::{Caller, ConnectionId, Device, Encoding, Form, Opening, Rejection, Reply, Request, Timestamp};
 use lambda_http::http::HeaderMap;
 use lambda_runtime::Context;
 use serde_json::{Value, json};
@@ -13,14 +13,37 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone)]
 pub struct Connection {
     pub id: ConnectionId,
-    pub connected_at: Timestamp,
+    pub encoding: Encoding,
     pub caller: Caller,
 }
 
-impl Connection {
+/// A connection as its handshake left it: its client may be nobody yet.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    pub id: ConnectionId,
+    pub connected_at: Timestamp,
+    pub opening: Opening,
+}
+
+impl Guest {
     /// The connection as one of its user's.
     pub fn device(&self) -> Device {
         Device { connection: self.id.clone(), connected_at: self.connected_at }
+    }
+
+    /// Who opened the connection. That it is nobody is no fault: a stranger must not raise an alarm.
+    pub(super) fn caller(&self) -> Result<Caller, Failure> {
+        self.opening.caller.clone().map_err(|_| Rejection::NotAdmitted.into())
+    }
+
+    /// Whether the token of the handshake has expired.
+    pub(super) fn is_over(&self) -> bool {
+        self.opening.caller.as_ref().is_ok_and(|caller| caller.is_over(now()))
+    }
+
+    /// How a reply to it is written.
+    pub(super) fn form(&self, ack: Option<u64>) -> Form {
+        Form { encoding: self.opening.encoding, ack }
     }
 }
 
@@ -34,7 +57,7 @@ pub struct MessageEvent {
 /// `$connect`: a handshake that the authorizer let through.
 #[derive(Debug)]
 pub struct ConnectEvent {
-    pub connection: Connection,
+    pub guest: Guest,
     /// Subprotocols the client offers, in its order.
     pub subprotocols: Vec<String>,
 }
@@ -42,13 +65,15 @@ pub struct ConnectEvent {
 /// `$disconnect`: the connection is closed. API Gateway sends it as best it can; it may never come.
 #[derive(Debug)]
 pub struct DisconnectEvent {
-    pub connection: Connection,
+    pub guest: Guest,
 }
 
 /// An answer to `$connect` that lets the client in; a subprotocol must be echoed, or a browser gives up.
 #[derive(Debug, Default)]
 pub struct Accepted {
     pub subprotocol: Option<&'static str>,
+    /// What is said to the client once it is in.
+    pub after: Option<After>,
 }
 
 /// A route of frames: a frame in, a reply out. A connection that is closed, or whose token has expired, is told so and
@@ -62,73 +87,105 @@ where
     S: Clone + Send + Sync + 'static,
     F: Future<Output = Result<Reply, Failure>> + Send,
 {
-    let answered = move |(pusher, state): (Pusher, S), Frame { connection, request }: Frame| async move {
-        let asked = request.as_ref().ok().cloned();
-        let reply = async {
-            let connection = connection?;
-            let id = connection.id.clone();
-            let reply = match request {
-                // Whatever it sends.
-                _ if connection.caller.is_over(now()) => Err(Rejection::ConnectionGone.into()),
-                Ok(request) => handle(state, MessageEvent { connection, request }).await,
-                Err(refused) => Err(refused.into()),
-            };
-            match reply {
-                Err(Failure::Rejected(Rejection::ConnectionGone)) => end(&pusher, &id, asked.as_ref()).await,
-                reply => reply.map(Some),
+    let answered = move |(pusher, state): (Pusher, S), Frame { guest, body }: Frame| async move {
+        let request = Request::parse(&body);
+        match guest {
+            Ok(guest) => {
+                let caller = guest.caller();
+                Ok(act(&pusher, guest, caller, request, None, |event| handle(state, event)).await)
             }
-        };
-        let reply = reply.await;
-        Ok(Answered { asked, reply })
+            Err(failure) => Ok(Answered { asked: request.ok(), form: Form::default(), said: Err(failure) }),
+        }
     };
     Function::of((pusher, state), Frame::read, answered, reply)
 }
 
 /// What came on a route of frames.
-struct Frame {
-    /// Apart from the request: even where this cannot be read, the reply names the request.
-    connection: Result<Connection, Failure>,
-    request: Result<Request, Rejection>,
+pub(super) struct Frame {
+    /// Apart from the body: even where this cannot be read, the reply names the request.
+    pub guest: Result<Guest, Failure>,
+    pub body: String,
 }
 
-/// What became of it. Nothing is left to say to a connection that was told of its end.
-struct Answered {
-    asked: Option<Request>,
-    reply: Result<Option<Reply>, Failure>,
+/// What became of it.
+pub(super) struct Answered {
+    pub asked: Option<Request>,
+    pub form: Form,
+    pub said: Result<Said, Failure>,
+}
+
+pub(super) enum Said {
+    Reply(Reply),
+    /// A packet that is no reply.
+    Text(String),
+    /// Nothing is left to say to a connection that was told of its end.
+    Nothing,
 }
 
 impl Frame {
-    fn read(payload: Value) -> Result<Self, Failure> {
+    pub fn read(payload: Value) -> Result<Self, Failure> {
         let event = websocket(payload)?;
-        let request = Request::parse(event.body.as_deref().unwrap_or_default());
-        Ok(Self { connection: connection(event.request_context), request })
+        Ok(Self { guest: guest(event.request_context), body: event.body.unwrap_or_default() })
     }
+}
+
+/// Has a request handled, unless its connection must end.
+pub(super) async fn act<F>(
+    pusher: &Pusher,
+    guest: Guest,
+    caller: Result<Caller, Failure>,
+    request: Result<Request, Rejection>,
+    ack: Option<u64>,
+    handle: impl FnOnce(MessageEvent) -> F,
+) -> Answered
+where
+    F: Future<Output = Result<Reply, Failure>>,
+{
+    let (asked, form) = (request.as_ref().ok().cloned(), guest.form(ack));
+    let reply = match (caller, request) {
+        // Whatever it sends.
+        (Ok(caller), _) if caller.is_over(now()) => Err(Rejection::ConnectionGone.into()),
+        (Ok(caller), Ok(request)) => {
+            let connection = Connection { id: guest.id.clone(), encoding: form.encoding, caller };
+            handle(MessageEvent { connection, request }).await
+        }
+        (Ok(_), Err(refused)) => Err(refused.into()),
+        (Err(failure), _) => Err(failure),
+    };
+    let said = match reply {
+        Err(Failure::Rejected(Rejection::ConnectionGone)) => end(pusher, &guest.id, form, asked.as_ref()).await,
+        reply => reply.map(Said::Reply),
+    };
+    Answered { asked, form, said }
 }
 
 /// Ends a connection after a word about why. Answers what else there is to say: the same, if nobody was there to be
 /// told.
-async fn end(pusher: &Pusher, id: &ConnectionId, asked: Option<&Request>) -> Result<Option<Reply>, Failure> {
+async fn end(pusher: &Pusher, id: &ConnectionId, form: Form, asked: Option<&Request>) -> Result<Said, Failure> {
     telemetry::refused(Rejection::ConnectionGone.code());
     let gone = || Reply::rejected(&Rejection::ConnectionGone);
-    let frame = encode(&gone().answering(asked))?;
-    let told = Box::pin(pusher.dismiss(id, &frame)).await?;
-    Ok((!told).then(gone))
+    let frame = form.write(&gone().answering(asked)).map_err(Fault::doing("failed to encode a frame"))?;
+    let told = Box::pin(pusher.dismiss(id, &[frame.as_bytes()])).await?;
+    Ok(if told { Said::Nothing } else { Said::Reply(gone()) })
 }
 
-fn reply(answered: Result<Answered, Failure>, context: &Context) -> Result<Value, super::Error> {
-    let Answered { asked, reply } = answered.unwrap_or_else(|failure| Answered { asked: None, reply: Err(failure) });
-    let reply = reply.unwrap_or_else(|failure| match failure {
-        Failure::Rejected(rejection) => {
+pub(super) fn reply(answered: Result<Answered, Failure>, context: &Context) -> Result<Value, super::Error> {
+    let unread = |failure| Answered { asked: None, form: Form::default(), said: Err(failure) };
+    let Answered { asked, form, said } = answered.unwrap_or_else(unread);
+    let reply = match said {
+        Ok(Said::Reply(reply)) => reply,
+        Ok(Said::Text(text)) => return Ok(json!({"statusCode": 200, "body": text})),
+        Ok(Said::Nothing) => return Ok(json!({"statusCode": 200})),
+        Err(Failure::Rejected(rejection)) => {
             telemetry::refused(rejection.code());
-            Some(Reply::rejected(&rejection))
+            Reply::rejected(&rejection)
         }
-        Failure::Fault(fault) => {
+        Err(Failure::Fault(fault)) => {
             telemetry::fault(&fault, &context.request_id);
-            Some(Reply::internal(&context.request_id))
+            Reply::internal(&context.request_id)
         }
-    });
-    let Some(reply) = reply else { return Ok(json!({"statusCode": 200})) };
-    Ok(json!({"statusCode": 200, "body": serde_json::to_string(&reply.answering(asked.as_ref()))?}))
+    };
+    Ok(json!({"statusCode": 200, "body": form.write(&reply.answering(asked.as_ref()))?}))
 }
 
 /// `$connect`: a status that is not 200 refuses the handshake.
@@ -139,11 +196,14 @@ where
 {
     Function::of(state, ConnectEvent::read, handle, |accepted: Result<Accepted, Failure>, context| {
         Ok(match accepted {
-            Ok(Accepted { subprotocol: None }) => json!({"statusCode": 200}),
-            Ok(Accepted { subprotocol: Some(name) }) => {
-                json!({"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": name}})
+            Ok(Accepted { subprotocol, after }) => {
+                let value = match subprotocol {
+                    None => json!({"statusCode": 200}),
+                    Some(name) => json!({"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": name}}),
+                };
+                Answer { value, after }
             }
-            Err(failure) => json!({"statusCode": status(&failure, context)}),
+            Err(failure) => json!({"statusCode": status(&failure, context)}).into(),
         })
     })
 }
@@ -163,12 +223,15 @@ fn websocket(payload: Value) -> Result<ApiGatewayWebsocketProxyRequest, Failure>
     serde_json::from_value(payload).map_err(misshapen)
 }
 
-fn connection(context: ApiGatewayWebsocketProxyRequestContext) -> Result<Connection, Failure> {
+fn guest(context: ApiGatewayWebsocketProxyRequestContext) -> Result<Guest, Failure> {
     let id = context.connection_id.ok_or_else(|| unreadable("requestContext.connectionId is missing"))?;
+    if id.len() > CONNECTION_ID_BYTES_MAX {
+        return Err(unreadable("requestContext.connectionId is too long"));
+    }
     let id = ConnectionId::new(id);
     telemetry::connection(&id);
-    let caller = Caller::from_context(&context.authorizer.fields)?;
-    Ok(Connection { id, connected_at: Timestamp::from_millis(context.connected_at), caller })
+    let opening = Opening::from_context(&context.authorizer.fields)?;
+    Ok(Guest { id, connected_at: Timestamp::from_millis(context.connected_at), opening })
 }
 
 /// Refuses what is not the event that a route is for. Nothing documents that a client's frame whose `action` is
@@ -185,7 +248,7 @@ impl ConnectEvent {
         let event = websocket(payload)?;
         must_be("CONNECT", &event.request_context)?;
         let subprotocols = subprotocols(&event.headers, &event.multi_value_headers);
-        Ok(Self { subprotocols, connection: connection(event.request_context)? })
+        Ok(Self { subprotocols, guest: guest(event.request_context)? })
     }
 }
 
@@ -193,7 +256,7 @@ impl DisconnectEvent {
     fn read(payload: Value) -> Result<Self, Failure> {
         let event = websocket(payload)?;
         must_be("DISCONNECT", &event.request_context)?;
-        Ok(Self { connection: connection(event.request_context)? })
+        Ok(Self { guest: guest(event.request_context)? })
     }
 }
 

@@ -9,10 +9,11 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use chat::limits::ROOMS_PER_CONNECTION_MAX;
-use chat::{ConnectionId, Device, Member, Rejection, RoomId, Timestamp, UserId};
+use chat::{Caller, ConnectionId, Device, Encoding, Member, Rejection, RoomId, Timestamp, UserId};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const REMOVING: &str = "failed to remove a member";
 
@@ -48,6 +49,21 @@ struct OpenRow {
     expires_at: i64,
     room_numbers: BTreeMap<String, JoinNumber>,
     join_count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<&'static str>,
+    /// In which part of the index of those that are kept alive it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_alive: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<BTreeMap<&'static str, String>>,
+}
+
+/// What a connection's row says of its client beside who and since when. Of a client of JSON that is nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kept<'a> {
+    pub encoding: Encoding,
+    /// Who it is, if its context does not say so.
+    pub caller: Option<&'a Caller>,
 }
 
 #[derive(Serialize)]
@@ -59,6 +75,8 @@ struct NewMemberRow {
     expires_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     batches: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<&'static str>,
 }
 
 /// What is read of a member: the id of its connection is in its key.
@@ -71,6 +89,7 @@ struct MemberRow {
     joined_at: i64,
     #[serde(default)]
     batches: bool,
+    encoding: Option<String>,
 }
 
 /// What a member's row says of the join that wrote it. Rows of a version before have no number.
@@ -92,6 +111,25 @@ pub(super) struct ConnectionRow {
     #[serde(default)]
     join_count: u64,
     pub closed_at: Option<i64>,
+    user_id: Option<UserId>,
+    encoding: Option<String>,
+    caller: Option<HashMap<String, Value>>,
+}
+
+/// A connection that its `$disconnect` closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    pub user: Option<UserId>,
+    pub rooms: BTreeSet<RoomId>,
+}
+
+/// A connection that was shut out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shut {
+    /// Since when, in seconds, it was closed already.
+    pub closed_at: Option<i64>,
+    pub rooms: BTreeSet<RoomId>,
+    pub encoding: Encoding,
 }
 
 /// What became of a removal.
@@ -108,14 +146,19 @@ impl Connections {
         Self { client, table: table.to_owned() }
     }
 
-    /// Notes that a connection is open. Answers false if it was closed while it was on its way in.
-    pub async fn open(&self, device: &Device, user: &UserId) -> Result<bool, Fault> {
+    /// Notes that a connection is open. Answers false if it was closed while it was on its way in. Refused if it is
+    /// another user's: whose it is, is written once.
+    pub async fn open(&self, device: &Device, user: &UserId, kept: Kept<'_>) -> Result<bool, Failure> {
+        let caller = kept.caller.map(Caller::to_context).transpose()?;
         let attributes = OpenRow {
             user_id: user.clone(),
             connected_at: device.connected_at.millis(),
             expires_at: now().after(CONNECTION_LIFETIME).seconds(),
             room_numbers: BTreeMap::new(),
             join_count: 0,
+            encoding: written(kept.encoding),
+            kept_alive: (kept.encoding == Encoding::Eio4).then_some(keys::KEPT_ALIVE),
+            caller: caller.map(BTreeMap::from_iter),
         };
         let open = row(&keys::connection(&device.connection), keys::OPEN, &attributes)?;
         let request = self.client.put_item().table_name(&self.table).set_item(Some(open));
@@ -125,14 +168,55 @@ impl Connections {
         match answer(request.send()).await {
             Ok(_) => Ok(true),
             // The SDK repeats a call whose answer was lost, and then meets its own row, which is open.
-            Err(PutItemError::ConditionalCheckFailedException(refused)) => Ok(is_open(refused.item)?),
-            Err(error) => Err(Fault::because("failed to note a connection", error)),
+            Err(PutItemError::ConditionalCheckFailedException(refused)) => {
+                let found: ConnectionRow = read(refused.item.unwrap_or_default())?;
+                match found.user_id {
+                    Some(other) if other != *user => Err(Rejection::AnothersConnection.into()),
+                    of_it => Ok(of_it.is_some() && found.closed_at.is_none()),
+                }
+            }
+            Err(error) => Err(Fault::because("failed to note a connection", error).into()),
         }
     }
 
-    /// Notes that a connection is closed, and answers the rooms it was in, each time it is asked until the connection
-    /// is forgotten.
-    pub async fn close(&self, connection: &ConnectionId) -> Result<BTreeSet<RoomId>, Fault> {
+    /// Who was let in on a connection that its context says nobody of. Refused if that is nobody yet, or if it is closed.
+    pub async fn caller(&self, connection: &ConnectionId) -> Result<Caller, Failure> {
+        let key = key(&keys::connection(connection), keys::OPEN);
+        let request = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
+        let request = request.projection_expression("PK, closedAt, #caller");
+        let request = request.expression_attribute_names("#caller", "caller");
+        let found = answer(request.send()).await.map_err(Fault::doing("failed to look who a connection is"))?;
+        let Some(item) = found.item else { return Err(Rejection::NotAdmitted.into()) };
+        let row: ConnectionRow = read(item)?;
+        if row.closed_at.is_some() {
+            return Err(Rejection::ConnectionGone.into());
+        }
+        let caller = row.caller.ok_or(Rejection::NotAdmitted)?;
+        Ok(Caller::from_context(&caller)?)
+    }
+
+    /// The connections that are kept alive, one after another, page by page.
+    pub fn kept_alive(&self) -> impl Stream<Item = Result<ConnectionId, Fault>> {
+        let pages = stream::try_unfold(Some(None), |start: Option<Option<Item>>| async {
+            let Some(start) = start else { return Ok(None) };
+            let query = self.client.query().table_name(&self.table).index_name(keys::KEPT_ALIVE_INDEX);
+            let query = query
+                .key_condition_expression("keptAlive = :pk")
+                .filter_expression("expiresAt > :now")
+                .expression_attribute_values(":pk", text(keys::KEPT_ALIVE))
+                .expression_attribute_values(":now", now_in_seconds())
+                .set_exclusive_start_key(start);
+            let page = answer(query.send()).await.map_err(Fault::doing("failed to list who is kept alive"))?;
+            let found = page.items.unwrap_or_default().into_iter().map(kept);
+            let next = page.last_evaluated_key.map(Some);
+            Ok::<_, Fault>(Some((stream::iter(found), next)))
+        });
+        pages.try_flatten()
+    }
+
+    /// Notes that a connection is closed, and answers whose it was and the rooms it was in, each time it is asked until
+    /// the connection is forgotten.
+    pub async fn close(&self, connection: &ConnectionId) -> Result<Closed, Fault> {
         let doing = "failed to close a connection";
         let update = self.update(connection, "SET closedAt = if_not_exists(closedAt, :now)");
         let update = update
@@ -141,19 +225,16 @@ impl Connections {
             .return_values(ReturnValue::AllNew);
         let item = match answer(update.send()).await {
             Ok(closed) => closed.attributes.unwrap_or_default(),
-            Err(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(BTreeSet::new()),
+            Err(UpdateItemError::ConditionalCheckFailedException(_)) => Item::new(),
             Err(error) => return Err(Fault::because(doing, error)),
         };
-        rooms_in(read(item)?, doing)
+        let row: ConnectionRow = read(item)?;
+        Ok(Closed { user: row.user_id.clone(), rooms: rooms_in(row, doing)? })
     }
 
     /// Closes a connection that must end, even one whose handshake is not over: it finds itself closed when it
-    /// [opens](Self::open). Answers since when, in seconds, it was closed already, and the rooms it was in.
-    pub async fn shut_out(
-        &self,
-        connection: &ConnectionId,
-        now: Timestamp,
-    ) -> Result<(Option<i64>, BTreeSet<RoomId>), Fault> {
+    /// [opens](Self::open).
+    pub async fn shut_out(&self, connection: &ConnectionId, now: Timestamp) -> Result<Shut, Fault> {
         let doing = "failed to shut a connection out";
         let change = "SET closedAt = if_not_exists(closedAt, :now), expiresAt = if_not_exists(expiresAt, :later)";
         let update = self.update(connection, change);
@@ -163,7 +244,8 @@ impl Connections {
             .return_values(ReturnValue::AllOld);
         let shut = answer(update.send()).await.map_err(Fault::doing(doing))?;
         let before: ConnectionRow = read(shut.attributes.unwrap_or_default())?;
-        Ok((before.closed_at, rooms_in(before, doing)?))
+        let encoding = named(before.encoding.as_deref());
+        Ok(Shut { closed_at: before.closed_at, encoding, rooms: rooms_in(before, doing)? })
     }
 
     /// Whether a connection is open, as its row says.
@@ -240,6 +322,7 @@ impl Connections {
             join,
             expires_at: now().after(CONNECTION_LIFETIME).min(good_until).seconds(),
             batches: member.batches.then_some(true),
+            encoding: written(member.encoding),
         };
         let member = row(&keys::room(room), &keys::connection(&member.connection), &attributes)?;
         let request = self.client.put_item().table_name(&self.table).set_item(Some(member));
@@ -364,6 +447,26 @@ impl Connections {
     }
 }
 
+/// An encoding as a row has it: JSON is not written, so the rows of its clients are what they always were.
+fn written(encoding: Encoding) -> Option<&'static str> {
+    encoding.is_socket_io().then_some(encoding.name())
+}
+
+fn named(encoding: Option<&str>) -> Encoding {
+    encoding.map(Encoding::named).unwrap_or_default()
+}
+
+/// The connection of an entry of the index.
+fn kept(item: Item) -> Result<ConnectionId, Fault> {
+    #[derive(Deserialize)]
+    struct Entry {
+        #[serde(rename = "PK")]
+        partition: String,
+    }
+    let Entry { partition } = read(item)?;
+    Ok(ConnectionId::new(partition.strip_prefix(keys::CONNECTION_PREFIX).unwrap_or(&partition)))
+}
+
 /// The rooms that a connection's row notes.
 fn rooms_in(row: ConnectionRow, doing: &'static str) -> Result<BTreeSet<RoomId>, Fault> {
     let room = |id: String| {
@@ -423,5 +526,6 @@ fn member(item: Item) -> Result<Member, Fault> {
         user: row.user_id,
         joined_at: Timestamp::from_millis(row.joined_at),
         batches: row.batches,
+        encoding: named(row.encoding.as_deref()),
     })
 }

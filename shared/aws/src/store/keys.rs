@@ -10,6 +10,10 @@ pub const SORT: &str = "SK";
 /// Sort key of the row that says a connection is open.
 pub const OPEN: &str = "CONN";
 
+/// The index of the connections that are kept alive, and the key of its one part: those of Engine.IO 4.
+pub const KEPT_ALIVE_INDEX: &str = "KeptAlive";
+pub const KEPT_ALIVE: &str = "EIO#4";
+
 /// Sort key of a room's counter.
 pub const HEAD: &str = "HEAD";
 

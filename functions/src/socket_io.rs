@@ -1,0 +1,63 @@
+//! `$default` where clients of Socket.IO are let in: their packets, and every frame of other clients that no other route
+//! takes.
+
+use crate::authorize::{NoCaller, Tokens};
+use crate::{default, join_room, leave_room, send_message};
+use chat::{Caller, Rejection, Reply};
+use chat_aws::entry::{self, Function, Guest, MessageEvent, Packets};
+use chat_aws::{Aws, Connections, Failure, Fault, Membership, Sessions, Vars};
+
+pub fn function(vars: &Vars) -> Result<Function, Fault> {
+    let aws = Aws::new(vars)?;
+    let parts = Parts {
+        tokens: Tokens::new(vars)?,
+        sessions: aws.sessions()?,
+        connections: aws.connections()?,
+        join_room: join_room::Parts::new(&aws)?,
+        membership: aws.membership()?,
+        send_message: send_message::Parts::new(&aws)?,
+    };
+    Ok(entry::packets(aws.pusher()?, parts))
+}
+
+#[derive(Clone)]
+pub struct Parts {
+    tokens: Tokens,
+    sessions: Sessions,
+    connections: Connections,
+    join_room: join_room::Parts,
+    membership: Membership,
+    send_message: send_message::Parts,
+}
+
+impl Packets for Parts {
+    /// The token may come after the handshake, in `auth`. It is checked as `authorize` checks one, and then let in as
+    /// `connect` does it.
+    async fn admit(&self, guest: &Guest, token: &str) -> Result<(), Failure> {
+        let caller = match self.tokens.caller(token).await {
+            Ok(caller) => caller,
+            Err(NoCaller::Refused(reason)) => {
+                tracing::info!(%reason, "refused");
+                return Err(Rejection::TokenRefused.into());
+            }
+            Err(NoCaller::Fault(fault)) => return Err(fault.into()),
+        };
+        self.sessions.admit(&guest.device(), &caller, guest.opening.encoding).await
+    }
+
+    /// The context cannot say it: API Gateway keeps that of the handshake.
+    async fn admitted(&self, guest: &Guest) -> Result<Caller, Failure> {
+        self.connections.caller(&guest.id).await
+    }
+
+    /// The routes of the other functions, in this one: API Gateway sends every packet here, and calling those by Lambda
+    /// would double each invocation.
+    async fn act(&self, event: MessageEvent) -> Result<Reply, Failure> {
+        match event.request.action() {
+            Some("joinRoom") => join_room::handle(self.join_room.clone(), event).await,
+            Some("leaveRoom") => leave_room::handle(self.membership.clone(), event).await,
+            Some("sendMessage") => send_message::handle(self.send_message.clone(), event).await,
+            _ => default::handle((), event).await,
+        }
+    }
+}

@@ -76,6 +76,17 @@ impl Lambda {
         asked.expect("a runtime").map_or(Duration::ZERO, |asked| asked - self.started)
     }
 
+    /// When the function last asked for an event.
+    pub fn asked(&self) -> Option<Instant> {
+        *self.asked.borrow()
+    }
+
+    /// Waits until the function asks for another event than it last did at that time.
+    pub async fn asks_after(&mut self, last: Option<Instant>) {
+        let asked = in_time("the function asks for the next event", self.asked.wait_for(|asked| *asked != last)).await;
+        asked.expect("a runtime");
+    }
+
     /// Hands the function an event and waits for what it posts back: `response` or `error`, and the body.
     pub async fn invoke(&mut self, event: Value) -> (String, Value) {
         in_time("the function takes an event", self.events.send(event)).await.expect("a runtime");

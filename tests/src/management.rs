@@ -9,6 +9,7 @@ use chat::ConnectionId;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
 
 /// A management API that keeps every post, and answers some connections with a status of their own. A 429 names its
 /// error in a header, by which the SDK knows what to try again. A 410 does not: not every gateway names it.
@@ -22,6 +23,8 @@ struct Known {
     statuses: Mutex<HashMap<String, StatusCode>>,
     posts: Mutex<Vec<(ConnectionId, String)>>,
     attempts: Mutex<HashMap<String, usize>>,
+    /// Whether calls wait for their answer.
+    held: watch::Sender<bool>,
 }
 
 impl Management {
@@ -43,10 +46,20 @@ impl Management {
         lock(&self.state.statuses).insert(connection.to_string(), status);
     }
 
+    /// Answers no call from now on, until it is let go.
+    pub fn hold(&self, held: bool) {
+        self.state.held.send_replace(held);
+    }
+
     /// The frames that were accepted since the last time, in order.
     pub fn take(&self) -> Vec<(ConnectionId, Value)> {
-        let posts = std::mem::take(&mut *lock(&self.state.posts));
+        let posts = self.take_texts();
         posts.into_iter().map(|(connection, frame)| (connection, schema::received(&frame))).collect()
+    }
+
+    /// The same as texts: packets are no frames of JSON.
+    pub fn take_texts(&self) -> Vec<(ConnectionId, String)> {
+        std::mem::take(&mut *lock(&self.state.posts))
     }
 
     /// How many calls there were about a connection, including refused ones.
@@ -57,6 +70,8 @@ impl Management {
 
 async fn answer(State(known): State<Arc<Known>>, Path(id): Path<String>, method: Method, body: String) -> Response {
     *lock(&known.attempts).entry(id.clone()).or_default() += 1;
+    // The sender is as old as the API.
+    let _ = known.held.subscribe().wait_for(|held| !held).await;
     if let Some(status) = lock(&known.statuses).get(&id) {
         let named = [("x-amzn-errortype", "LimitExceededException")];
         let is_full = *status == StatusCode::TOO_MANY_REQUESTS;

@@ -45,7 +45,7 @@ pub use interleaving::{Interleaved, Interleaving, Orders};
 pub use lambda::{INVOCATION_LINE_BYTES, Lambda};
 pub use log::logged;
 pub use management::Management;
-pub use meter::{Meter, TYPICAL_TEXT, Usage, fill, talk};
+pub use meter::{Meter, TYPICAL_TEXT, Usage, Way, fill, talk};
 pub use mutation::{Mistake, Mutation};
 pub use posts::{Posted, Posts};
 pub use recorder::{Call, Recorder, steps};

@@ -1,3 +1,7 @@
+mod packets;
+
+pub use packets::Way;
+
 use crate::chaos::lock;
 use crate::{Client, Posts, Recorder, Server, device_of, enter, ghost, in_time, plain_frame, room, text_message, user};
 use chat::limits::CONNECTIONS_PER_USER;
@@ -94,12 +98,17 @@ impl Interference for Counter {
 
 impl Meter {
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    pub async fn start_with(parameters: &[(&str, &str)]) -> Self {
         let (recorder, posts) = (Recorder::start().await, Posts::start(Duration::ZERO, None).await);
         let vars =
             [("AWS_ENDPOINT_URL_DYNAMODB", recorder.url()), ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", posts.url())];
         let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let counter = Counter { vars, invocations: Arc::default(), under_way: watch::Sender::default() };
-        let server = Server::start_with(Arc::new(counter.clone()), Limits::default()).await;
+        let interference = Arc::new(counter.clone());
+        let server = Server::start_with_parameters_and(parameters, interference, Limits::default()).await;
         recorder.aim(server.dynamodb_url());
         Self { server, recorder, posts, counter }
     }

@@ -86,13 +86,20 @@ impl Server {
         Self::run(Options { limits, interference: Some(interference), ..options() }, None).await
     }
 
-    /// In memory, with `chaos` between every invocation and AWS.
-    pub async fn start_in_chaos(chaos: &Chaos, limits: Limits, parameters: &[(&str, &str)]) -> Self {
+    /// The same with values for some parameters.
+    pub async fn start_with_parameters_and(
+        parameters: &[(&str, &str)],
+        interference: Arc<dyn Interference>,
+        limits: Limits,
+    ) -> Self {
         let more = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let parameters = fast().into_iter().chain(more).collect();
-        let interference: Arc<dyn Interference> = Arc::new(chaos.clone());
-        let server =
-            Self::run(Options { limits, parameters, interference: Some(interference), ..options() }, None).await;
+        Self::run(Options { limits, parameters, interference: Some(interference), ..options() }, None).await
+    }
+
+    /// In memory, with `chaos` between every invocation and AWS.
+    pub async fn start_in_chaos(chaos: &Chaos, limits: Limits, parameters: &[(&str, &str)]) -> Self {
+        let server = Self::start_with_parameters_and(parameters, Arc::new(chaos.clone()), limits).await;
         chaos.aim(&server.dynamodb_url, &server.management_url);
         server
     }

@@ -2,7 +2,7 @@
 //! requests, units, posts. `docs/counts.md` has the numbers. A change there is a change of what the product costs.
 
 use chat_aws::Vars;
-use chat_tests::{Meter, Usage, room, talk};
+use chat_tests::{Meter, Usage, Way, room, talk};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -17,6 +17,14 @@ another.
 It writes this page with `CHAT_WRITE_COUNTS=1 cargo test --workspace --test local costs::every_action`.
 
 One connection does each action in a room of so many connections, itself included. Texts are of 100 characters.
+
+| action | invocations | DynamoDB requests | read units | write units | posts |
+| --- | --- | --- | ---: | ---: | ---: |
+";
+
+const SOCKET_IO: &str = "
+With `SocketIo=on`, clients of Socket.IO take the following, in a room of ten; those of JSON take what they take above.
+What a function does after its answer is counted with it; where frames differ, the bytes are their mean.
 
 | action | invocations | DynamoDB requests | read units | write units | posts |
 | --- | --- | --- | ---: | ---: | ---: |
@@ -71,10 +79,27 @@ async fn every_action_takes_what_it_needs_and_no_more() {
     rows.push(row("connect, with one connection too many", &meter.displacement().await));
     meter.stop().await;
 
-    let document = rows.iter().fold(INTRODUCTION.to_owned(), |mut text, row| {
-        writeln!(text, "{row}").expect("a text takes it");
-        text
-    });
+    let meter = Meter::start_with(&[("SocketIo", "on")]).await;
+    let of_json = meter.room_of(ROOMS[1]).await;
+    assert_eq!(of_json, rooms[1], "a client of JSON takes the same beside those of Socket.IO");
+    let mut packets = Vec::new();
+    for way in Way::ALL {
+        packets.extend(meter.packets(way).await.iter().map(|(action, usage)| row(action, usage)));
+    }
+    packets.push(row("a bad token, from the handshake to the end", &meter.refused_packets().await));
+    for connections in [1, 10] {
+        let usage = meter.kept_alive(connections).await;
+        packets.push(row(&format!("every four minutes, with {connections} of Engine.IO 4"), &usage));
+    }
+    meter.stop().await;
+
+    let list = |head: &str, rows: &[String]| {
+        rows.iter().fold(head.to_owned(), |mut text, row| {
+            writeln!(text, "{row}").expect("a text takes it");
+            text
+        })
+    };
+    let document = list(INTRODUCTION, &rows) + &list(SOCKET_IO, &packets);
     if Vars::from_env().optional("CHAT_WRITE_COUNTS").is_some() {
         std::fs::write(DOCUMENT, &document).expect("written");
     }

@@ -4,9 +4,10 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chat::limits::{ID_BYTES_MAX, TOKEN_BYTES_MAX};
+use chat::socketio::{self, Packet};
 use chat::{
-    Caller, Cursor, Grant, HistoryPage, JoinRoom, LeaveRoom, ListHistory, Profile, Reply, ReplyFrame, Request, RoomId,
-    SendMessage, Timestamp, UserId,
+    Caller, Cursor, Encoding, Form, Grant, HistoryPage, JoinRoom, LeaveRoom, ListHistory, Profile, Rejection, Reply,
+    ReplyFrame, Request, RoomId, SendMessage, Timestamp, UserId,
 };
 use chat_aws::Vars;
 use chat_aws::entry::Function;
@@ -18,8 +19,14 @@ use tokio::runtime::{Builder, Runtime};
 pub type Check = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Check); 5] =
-    [("events", events), ("frames", frames), ("ids", ids), ("queries", queries), ("tokens", tokens)];
+pub const TARGETS: [(&str, Check); 6] = [
+    ("events", events),
+    ("frames", frames),
+    ("ids", ids),
+    ("packets", packets),
+    ("queries", queries),
+    ("tokens", tokens),
+];
 
 /// The keys of the authorizer that is tried. Nobody who makes the bytes has the secret, or the private key.
 const SECRET: &str = "a secret that no input of the fuzzer was signed with";
@@ -53,6 +60,42 @@ pub fn frames(bytes: &[u8]) {
     ];
     for rejection in refused.into_iter().flatten() {
         is_frame(&Reply::rejected(&rejection).answering(Some(&request)));
+    }
+}
+
+/// A text is a packet of Socket.IO or it is none. An event is a request, or is refused; either way it is answered by a
+/// packet that is read back as one.
+pub fn packets(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (request, ack) = match Packet::parse(text) {
+        Some(Packet::Event { name, argument, ack }) => {
+            let request = Request::of_event(name.clone(), argument);
+            if let Ok(request) = &request {
+                assert_eq!(request.action(), Some(name.as_str()));
+            }
+            (request, ack)
+        }
+        Some(Packet::Refused { why, ack }) => (Err(why), ack),
+        Some(Packet::ConnectElsewhere(namespace)) => {
+            let answer = socketio::no_namespace(namespace, Encoding::Eio4);
+            return assert_eq!(Packet::parse(&answer), Some(Packet::Nothing), "{answer}");
+        }
+        _ => return,
+    };
+    let rejection = match &request {
+        Ok(request) => SendMessage::read(request, &caller()).err().unwrap_or(Rejection::ConnectionGone),
+        Err(rejection) => rejection.clone(),
+    };
+    let reply = Reply::rejected(&rejection).answering(request.as_ref().ok());
+    is_frame(&reply);
+    let answer = Form { encoding: Encoding::Eio4, ack }.write(&reply).expect("JSON");
+    match Packet::parse(&answer) {
+        Some(Packet::Event { name, argument, ack: None }) => {
+            assert!(ack.is_none() && name == "exception" && argument["type"] == "error", "{answer}");
+        }
+        // Clients answer no acks, so an ack is nothing to do for whoever reads it.
+        Some(Packet::Nothing) => assert!(answer.starts_with(&format!("43{}[", ack.expect("one was asked for")))),
+        other => panic!("{answer} is {other:?}"),
     }
 }
 

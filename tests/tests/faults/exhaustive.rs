@@ -21,8 +21,8 @@ const TRIES: usize = 5;
 /// Functions without an act, each with the reason.
 const NO_ACT: [(&str, &str); 4] = [
     ("authorize", "calls no AWS service; what its identity provider does wrong is tried in its own tests"),
-    ("keep-alive", "TODO"),
-    ("socket-io", "TODO"),
+    ("keep-alive", "serves clients of Socket.IO alone, which `socket_io` beside this tries"),
+    ("socket-io", "the same"),
     ("default", "calls AWS only to end a connection whose token is over, and is asked again by the next frame"),
 ];
 

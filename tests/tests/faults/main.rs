@@ -5,3 +5,4 @@ mod exhaustive;
 mod frames;
 mod mistakes;
 mod random;
+mod socket_io;

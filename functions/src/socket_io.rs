@@ -1,5 +1,5 @@
-//! `$default` where clients of Socket.IO are let in: their packets, and every frame of other clients that no other route
-//! takes.
+//! `$default` where clients of Socket.IO are let in: their packets, and every frame of other clients that no other
+//! route takes.
 
 use crate::authorize::{NoCaller, Tokens};
 use crate::{default, join_room, leave_room, send_message};

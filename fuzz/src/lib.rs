@@ -1,5 +1,5 @@
-//! What must hold whatever comes in. The fuzzer looks for bytes that break it, and a test of the workspace includes this
-//! file to try what the fuzzer has found worth keeping.
+//! What must hold whatever comes in. The fuzzer looks for bytes that break it, and a test of the workspace includes
+//! this file to try what the fuzzer has found worth keeping.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -186,8 +186,8 @@ pub fn events(bytes: &[u8]) {
     });
 }
 
-/// The event as an HTTP request of somebody who may read no room, so that DynamoDB is asked nothing; what is no event at all is
-/// its query string.
+/// The event as an HTTP request of somebody who may read no room, so that DynamoDB is asked nothing; what is no event
+/// at all is its query string.
 fn read_by_nobody(mut event: Value) -> Value {
     if event.get("version").is_none() {
         let body = event.get_mut("body").map(Value::take).unwrap_or_default();

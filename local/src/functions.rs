@@ -85,8 +85,8 @@ impl Functions {
         &self.afterwards
     }
 
-    /// Invokes a function as Lambda would. Its time-out ends it, and the caller sees neither its error nor its panic. What
-    /// it does after its answer runs beside that.
+    /// Invokes a function as Lambda would. Its time-out ends it, and the caller sees neither its error nor its panic.
+    /// What it does after its answer runs beside that.
     pub async fn invoke(&self, id: &str, request_id: &str, event: Value) -> Result<Value, InvocationFailed> {
         let built = self.built.get(id).ok_or_else(|| InvocationFailed(format!("there is no function {id}")))?;
         let (answer, rest) = match &self.interference {

@@ -29,8 +29,8 @@ pub struct Gate {
     socket_io: bool,
 }
 
-/// Lets in those who bring a token that we trust, and hands on who they are. Everybody else is refused with a 403, but for
-/// a client of Socket.IO: it comes in as nobody, is told why, and may bring a token then.
+/// Lets in those who bring a token that we trust, and hands on who they are. Everybody else is refused with a 403, but
+/// for a client of Socket.IO: it comes in as nobody, is told why, and may bring a token then.
 pub async fn handle(Gate { origins, tokens, socket_io }: Gate, event: AuthorizeEvent) -> Result<Verdict, Failure> {
     let AuthorizeEvent { method_arn, token, encoding, .. } = event;
     let is_socket_io = encoding.is_socket_io();

@@ -1,5 +1,5 @@
-//! Socket.IO's first transport: requests that wait. API Gateway has no such endpoint, and a client that tries one must be
-//! told what to set.
+//! Socket.IO's first transport: requests that wait. API Gateway has no such endpoint, and a client that tries one must
+//! be told what to set.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};

@@ -16,9 +16,9 @@ const ATTACHED_FROM_OUTSIDE: [&str; 5] = [
 ];
 
 impl Reader<'_> {
-    /// The rights of a function: of its own statements, and of the policies of this template that it refers to. One is an action
-    /// with a table and a kind of partition keys, `dynamodb:Query ChatTable ROOM#*`, or with what follows the API's stage,
-    /// `execute-api:ManageConnections POST/@connections/*`.
+    /// The rights of a function: of its own statements, and of the policies of this template that it refers to. One is
+    /// an action with a table and a kind of partition keys, `dynamodb:Query ChatTable ROOM#*`, or with what follows the
+    /// API's stage, `execute-api:ManageConnections POST/@connections/*`.
     pub(super) fn rights(&self, function: &Value) -> Result<BTreeSet<String>> {
         for name in ["Role", "PermissionsBoundary", "ManagedPolicyArns"] {
             ensure!(function[name].is_null(), "a {name} of its own is more than the local run understands");

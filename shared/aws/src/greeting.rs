@@ -9,8 +9,8 @@ use chat::socketio::Greeting;
 use tokio::time::{Instant, sleep};
 
 impl Pusher {
-    /// Greets a connection once its handshake is answered. One that cannot be greeted is ended, so that its client comes
-    /// back at once, and not after the 20 seconds that it waits for its first frame.
+    /// Greets a connection once its handshake is answered. One that cannot be greeted is ended, so that its client
+    /// comes back at once, and not after the 20 seconds that it waits for its first frame.
     pub fn greet(&self, connection: ConnectionId, greeting: Greeting) -> After {
         let pusher = self.clone();
         After::new(async move {

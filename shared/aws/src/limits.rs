@@ -32,8 +32,8 @@ pub const ENDED_BY_ANOTHER: Duration = Duration::from_secs(10);
 /// answers 410, as one that is gone does.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(40);
 
-/// How long a connection is waited for whose handshake was just answered, before its first frame is given up: API Gateway
-/// answers 410 until it has handed the answer on.
+/// How long a connection is waited for whose handshake was just answered, before its first frame is given up: API
+/// Gateway answers 410 until it has handed the answer on.
 pub const GREETING_MAX: Duration = Duration::from_millis(1_500);
 
 /// First wait of these; it doubles each time. As a rule one or two will do.
@@ -137,6 +137,6 @@ pub const KEYS_ASKED_AGAIN: Duration = Duration::from_secs(60);
 /// The same while there are no keys. Nobody can connect then, but a provider that is down must not be flooded.
 pub const NO_KEYS_ASKED_AGAIN: Duration = Duration::from_secs(5);
 
-/// Longest id of a connection, in bytes. API Gateway's have 16; with one without end the SDK cannot make an address, and
-/// panics.
+/// Longest id of a connection, in bytes. API Gateway's have 16; with one without end the SDK cannot make an address,
+/// and panics.
 pub const CONNECTION_ID_BYTES_MAX: usize = 128;

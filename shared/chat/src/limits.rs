@@ -92,7 +92,8 @@ pub const EIO4_PING_INTERVAL_MS: u64 = 2 * 3_600_000;
 /// The time after that in which it gives up, in ms. Whoever is cut notices by the cut.
 pub const EIO4_PING_TIMEOUT_MS: u64 = 600_000;
 
-/// How often a client of Engine.IO 3 pings, in ms: often enough that one lost ping does not make it idle for 10 minutes.
+/// How often a client of Engine.IO 3 pings, in ms: often enough that one lost ping does not make it idle for 10
+/// minutes.
 pub const EIO3_PING_INTERVAL_MS: u64 = 240_000;
 
 /// How long it waits for the answer, in ms.

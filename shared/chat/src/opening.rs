@@ -8,8 +8,8 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening {
     pub encoding: Encoding,
-    /// Who opened it, or why that is nobody yet. Only a client of Socket.IO comes in as nobody: it would try a handshake
-    /// that is refused again for ever, and it may bring its token afterwards.
+    /// Who opened it, or why that is nobody yet. Only a client of Socket.IO comes in as nobody: it would try a
+    /// handshake that is refused again for ever, and it may bring its token afterwards.
     pub caller: Result<Caller, Rejection>,
 }
 

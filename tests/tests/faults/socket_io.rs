@@ -1,5 +1,5 @@
-//! The same for clients of Socket.IO: every call that a function makes for one, what comes after an answer included, and
-//! every fault. A client does what the libraries do: it comes back when it is cut, or hears nothing.
+//! The same for clients of Socket.IO: every call that a function makes for one, what comes after an answer included,
+//! and every fault. A client does what the libraries do: it comes back when it is cut, or hears nothing.
 
 use chat_local::Limits;
 use chat_tests::{Chaos, Client, Direction, Fault, PATIENCE, Server, fresh, in_time, text_message, until};
@@ -195,8 +195,8 @@ impl Bench {
         self.server.dynamodb("Query", query).await["Items"].as_array().map_or(0, Vec::len)
     }
 
-    /// The calls that an act makes when nothing goes wrong: as many as twice in a row, and as few as in any of these. How
-    /// often a greeting is repeated is the gateway's.
+    /// The calls that an act makes when nothing goes wrong: as many as twice in a row, and as few as in any of these.
+    /// How often a greeting is repeated is the gateway's.
     async fn calls(&self, act: Act) -> Vec<String> {
         let mut fewest = self.chaos.calls(self.case(act, None).await);
         for _ in 0..TRIES {

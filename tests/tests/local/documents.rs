@@ -143,7 +143,8 @@ fn there_is_one_table_of_prices_and_it_is_the_benchmarks() {
     let tables: Vec<_> =
         documents.iter().filter(|(path, text)| *path != "docs/benchmarks.md" && prices(text) > 0).collect();
     assert_eq!(tables.len(), 1, "{:?}", tables.iter().map(|(path, _)| path).collect::<Vec<_>>());
-    // `members | API Gateway | Lambda | DynamoDB | traffic | telemetry | together | a million deliveries`, as the bench counts them
+    // `members | API Gateway | Lambda | DynamoDB | traffic | telemetry | together | a million deliveries`, as the bench
+    // counts them
     let benchmarks =
         documents["docs/benchmarks.md"].split("## What a million messages cost").nth(1).expect("the chapter");
     let counted = rows(benchmarks, "| members |");

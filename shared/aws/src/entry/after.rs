@@ -1,5 +1,5 @@
-//! What a function does once its answer is out. On Lambda that is between its answer and its question for the next event:
-//! the caller has been answered, and the process is not frozen yet.
+//! What a function does once its answer is out. On Lambda that is between its answer and its question for the next
+//! event: the caller has been answered, and the process is not frozen yet.
 
 use super::Error;
 use lambda_runtime::LambdaInvocation;
@@ -46,8 +46,8 @@ impl From<Value> for Answer {
     }
 }
 
-/// Takes over what an invocation leaves, and runs it when the runtime has posted the answer. A function handles one event
-/// at a time.
+/// Takes over what an invocation leaves, and runs it when the runtime has posted the answer. A function handles one
+/// event at a time.
 #[derive(Default)]
 pub(super) struct Afterwards(Mutex<Option<After>>);
 

@@ -102,8 +102,9 @@ fn nobody() -> String {
     "anonymous".into()
 }
 
-/// What every header of a name says, of those in `headers` and in `multiValueHeaders`. It is read from the event itself: a
-/// `HeaderMap` keeps one of two, and gives no text where a character is not ASCII. A value that is not text counts as empty.
+/// What every header of a name says, of those in `headers` and in `multiValueHeaders`. It is read from the event
+/// itself: a `HeaderMap` keeps one of two, and gives no text where a character is not ASCII. A value that is not text
+/// counts as empty.
 fn texts(payload: &Value, name: &str) -> Vec<String> {
     let maps = ["headers", "multiValueHeaders"].into_iter().filter_map(|map| payload[map].as_object());
     let named = maps.flatten().filter(|(header, _)| header.eq_ignore_ascii_case(name));

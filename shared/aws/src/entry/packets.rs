@@ -1,4 +1,5 @@
-//! The route of frames that name no action: the packets of clients of Socket.IO, and what clients of JSON sent to no route.
+//! The route of frames that name no action: the packets of clients of Socket.IO, and what clients of JSON sent to no
+//! route.
 
 use super::Function;
 use super::websocket::{Answered, Frame, Guest, MessageEvent, Said, act, reply};

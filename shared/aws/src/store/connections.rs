@@ -179,7 +179,8 @@ impl Connections {
         }
     }
 
-    /// Who was let in on a connection that its context says nobody of. Refused if that is nobody yet, or if it is closed.
+    /// Who was let in on a connection that its context says nobody of. Refused if that is nobody yet, or if it is
+    /// closed.
     pub async fn caller(&self, connection: &ConnectionId) -> Result<Caller, Failure> {
         let key = key(&keys::connection(connection), keys::OPEN);
         let request = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);

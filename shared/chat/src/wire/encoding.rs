@@ -14,7 +14,8 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// By what a client of Socket.IO writes into the address of its handshake. Whoever writes anything else speaks JSON.
+    /// By what a client of Socket.IO writes into the address of its handshake. Whoever writes anything else speaks
+    /// JSON.
     pub fn of_handshake(eio: Option<&str>, transport: Option<&str>) -> Self {
         match (eio, transport) {
             (Some("3"), Some("websocket")) => Self::Eio3,

@@ -130,8 +130,8 @@ pub struct Greeting {
     pub ends: bool,
 }
 
-/// The first frames for a client of Socket.IO. One of Engine.IO 4 asks to be let in when it has the first; one of Engine.IO
-/// 3 does not ask.
+/// The first frames for a client of Socket.IO. One of Engine.IO 4 asks to be let in when it has the first; one of
+/// Engine.IO 3 does not ask.
 pub fn greeting(connection: &ConnectionId, opening: &Opening) -> Option<Greeting> {
     let encoding = opening.encoding;
     let open = || open(connection, encoding);

@@ -2,6 +2,7 @@
 /** Unmodified clients of Socket.IO, version by version, beside a client of JSON. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { io as io4 } from "socket.io-client";
 // @ts-expect-error: it has no types
@@ -134,6 +135,28 @@ describe("an unmodified client of Socket.IO", () => {
       test.after(() => socket.close());
       assert.equal(await once2(socket, "error"), message);
     }
+  });
+
+  it("is the one line of the document", async (test) => {
+    const document = readFileSync(new URL("../../docs/socket-io.md", import.meta.url), "utf8");
+    const [, line] = document.match(/```js\n(const socket = io\(.*?)```/s) ?? [];
+    const here = line.replace("http://127.0.0.1:3000", new URL(run.page).origin);
+    const token = await run.token({ userId: 2 });
+    const socket = new Function("io", "token", `${here}; return socket;`)(io4, token);
+    test.after(() => socket.close());
+    await once2(socket, "connect");
+    // And the line that turns a push's kind into the course's number.
+    const [, mend] = document.match(/```js\n(socket\.on\("connect".*?)```/s) ?? [];
+    const room = ++rooms;
+    const second = open(test, io4, run, { token });
+    new Function("socket", mend)(second);
+    await once2(second, "connect");
+    await emit(second, "joinRoom", { chatroomId: room });
+    /** @type {any[]} */ const kinds = [];
+    second.on("message", (/** @type {any} */ push) => push.message && kinds.push(push.message.type));
+    await emit(socket, "sendMessage", text(room, "hello"));
+    await until(() => kinds.length > 0, "a push");
+    assert.deepEqual(kinds, [0]);
   });
 
   it("takes its token in a subprotocol, or in a header outside of browsers", async (test) => {

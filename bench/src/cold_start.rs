@@ -19,6 +19,10 @@ const INIT_MAX: f64 = 1.5;
 const FIRST_MAX: f64 = 3.0;
 const ZIP_MAX: f64 = 2.5;
 
+/// `socket-io` is five functions in one, and is there only where clients of Socket.IO are let in.
+const SOCKET_IO: &str = "socket-io";
+const SOCKET_IO_ZIP_MAX: f64 = 3.0;
+
 #[derive(Args, Clone)]
 pub struct ColdStart {
     /// How often each function is started; figures are medians
@@ -166,5 +170,11 @@ fn tell(report: &mut Report, cold: &BTreeMap<String, Cold>, rounds: usize) {
     let (init, first) = (worst(&|cold| cold.init_ratio), worst(&|cold| cold.first_ratio));
     report.at_most("Cold start: CPU of init, of the slowest function, to the floor's", init, INIT_MAX, "×");
     report.at_most("Cold start: CPU to the first answer over TLS, the same", first, FIRST_MAX, "×");
-    report.at_most("The largest zip file", worst(&|cold| cold.zipped as f64 / 1e6), ZIP_MAX, " MB");
+    let megabytes = |(_, cold): (&String, &Cold)| cold.zipped as f64 / 1e6;
+    let (packets, others): (Vec<_>, Vec<_>) = cold.iter().partition(|(name, _)| *name == SOCKET_IO);
+    let largest = others.into_iter().map(megabytes).fold(0.0, f64::max);
+    report.at_most("The largest zip file", largest, ZIP_MAX, " MB");
+    if let Some(packets) = packets.into_iter().next() {
+        report.at_most("That of `socket-io`, where it is on", megabytes(packets), SOCKET_IO_ZIP_MAX, " MB");
+    }
 }

@@ -140,7 +140,7 @@ describe("an unmodified client of Socket.IO", () => {
   it("is the one line of the document", async (test) => {
     const document = readFileSync(new URL("../../docs/socket-io.md", import.meta.url), "utf8");
     const [, line] = document.match(/```js\n(const socket = io\(.*?)```/s) ?? [];
-    const here = line.replace("http://127.0.0.1:3000", new URL(run.page).origin);
+    const here = line.replace("http://127.0.0.1:5000", new URL(run.page).origin);
     const token = await run.token({ userId: 2 });
     const socket = new Function("io", "token", `${here}; return socket;`)(io4, token);
     test.after(() => socket.close());

@@ -154,8 +154,8 @@ impl Sessions {
             if shut.closed_at.is_some_and(|at| now.seconds() - at < ENDED_BY_ANOTHER.as_secs().cast_signed()) {
                 return Ok(false);
             }
-            let mut last = vec![&frames.encoded(shut.encoding)[..]];
-            if shut.encoding.is_socket_io() {
+            let mut last: Vec<_> = shut.encoding.iter().map(|encoding| &frames.encoded(*encoding)[..]).collect();
+            if shut.encoding.is_some_and(Encoding::is_socket_io) {
                 // Without it, the client would come back, and displace the next one.
                 last.push(socketio::DISCONNECT.as_bytes());
             }

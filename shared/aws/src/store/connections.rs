@@ -129,7 +129,8 @@ pub struct Shut {
     /// Since when, in seconds, it was closed already.
     pub closed_at: Option<i64>,
     pub rooms: BTreeSet<RoomId>,
-    pub encoding: Encoding,
+    /// None where there was no row yet: then nobody knows how to write to it.
+    pub encoding: Option<Encoding>,
 }
 
 /// What became of a removal.
@@ -245,7 +246,7 @@ impl Connections {
             .return_values(ReturnValue::AllOld);
         let shut = answer(update.send()).await.map_err(Fault::doing(doing))?;
         let before: ConnectionRow = read(shut.attributes.unwrap_or_default())?;
-        let encoding = named(before.encoding.as_deref());
+        let encoding = before.user_id.is_some().then(|| named(before.encoding.as_deref()));
         Ok(Shut { closed_at: before.closed_at, encoding, rooms: rooms_in(before, doing)? })
     }
 

@@ -27,16 +27,7 @@ impl Soak {
         let mut faults: BTreeMap<String, usize> = BTreeMap::new();
         for seed in self.seed.. {
             let messages = ROUND.min(self.messages - acked);
-            let workload = Workload {
-                seed,
-                rooms: 4,
-                users: 12,
-                devices: 2,
-                newcomers: 4,
-                messages,
-                hostile: true,
-                mistake: None,
-            };
+            let workload = Workload { seed, rooms: 4, users: 12, devices: 2, newcomers: 4, messages, hostile: true };
             let outcome = workload.run().await;
             if !outcome.violations.is_empty() {
                 let file = std::env::temp_dir().join(format!("chat-soak-{seed}.txt"));

@@ -44,7 +44,7 @@ async fn it_does_not_start_without_its_environment_and_says_what_is_missing() {
 async fn what_a_retry_gets_over_is_no_line_of_level_error() {
     let server = Server::start().await;
     open(&server.app(), &sample("send-message")).await;
-    let chaos = Chaos::start(Box::new(|_, _, _| Direction::default()), None).await;
+    let chaos = Chaos::start(Box::new(|_, _, _| Direction::default())).await;
     chaos.aim(server.dynamodb_url(), &server.vars()["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"]);
     for refusal in [Refusal::Failed, Refusal::Unavailable, Refusal::Throttled] {
         let fault = Fault::RefusedOnce(refusal);

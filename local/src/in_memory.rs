@@ -1,11 +1,11 @@
 //! The local run without sockets, for a simulation: the same gateway and the same functions, on one thread, with a wire
 //! and an interference that decide what happens.
 
-use crate::functions::Functions;
+use crate::functions::{Functions, environment};
 use crate::gateway::{Gateway, Ids, Limits};
 use crate::interference::Interference;
 use crate::server::answer_all;
-use crate::template::Template;
+use crate::template::{FunctionSpec, Template};
 use crate::tokens::Tokens;
 use anyhow::Result;
 use axum::Router;
@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use chat_aws::simulation::Wire;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::io::{DuplexStream, duplex};
@@ -80,6 +81,11 @@ impl InMemory {
         request.extensions_mut().insert(ConnectInfo(PEER));
         let Ok(response) = self.router.clone().oneshot(request).await;
         response
+    }
+
+    /// What a function of this run has in its environment.
+    pub fn environment(&self, spec: &FunctionSpec) -> BTreeMap<String, String> {
+        environment(spec, Self::DYNAMODB_URL, &format!("{}/{}", Self::GATEWAY_URL, self.stage))
     }
 
     /// The ids of the connections that are open.

@@ -49,11 +49,15 @@ impl CargoLambda {
         }
     }
 
-    /// Sends it a file of `events/`, by its name without `.json`. Returns what it prints.
-    pub async fn invoke(&self, sample: &str) -> Value {
+    /// Sends it a sample by a file. Returns what it prints.
+    pub async fn invoke(&self, sample: &str, event: &Value) -> Value {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("event.json");
+        std::fs::write(&file, event.to_string()).expect("written");
         let output = Command::new("cargo")
             .args(["lambda", "invoke", "--invoke-address", "127.0.0.1", "--invoke-port", &self.port, &self.function])
-            .args(["--data-file", &format!("events/{sample}.json")])
+            .arg("--data-file")
+            .arg(&file)
             .current_dir(ROOT)
             .stdin(Stdio::null())
             .kill_on_drop(true)

@@ -2,8 +2,7 @@
 //! function. The functions do not know of it.
 
 use crate::in_time;
-use crate::mutation::Mutation;
-use crate::proxy::{self, Answer, Passage, operation};
+use crate::proxy::{self, Passage, operation};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
@@ -76,7 +75,7 @@ impl Fault {
 
 impl Fault {
     /// Whether it happens to the first attempt only.
-    fn strikes_once(self) -> bool {
+    pub(crate) fn strikes_once(self) -> bool {
         matches!(self, Self::RefusedOnce(_) | Self::AnswerLostOnce | Self::Delayed)
     }
 }
@@ -138,7 +137,6 @@ struct Inner {
     /// The URLs of DynamoDB and the management API, set when the local run is up.
     targets: OnceLock<(String, String)>,
     director: Director,
-    mutation: Option<Mutation>,
     weather: Mutex<Weather>,
     /// How many calls met each fault.
     struck: Mutex<BTreeMap<Fault, usize>>,
@@ -189,13 +187,12 @@ impl Drop for End {
 
 impl Chaos {
     /// Starts the proxy. The director decides about invocations.
-    pub async fn start(director: Director, mutation: Option<Mutation>) -> Self {
+    pub async fn start(director: Director) -> Self {
         let chaos = Self(Arc::new(Inner {
             url: OnceLock::new(),
             passage: Passage::new(),
             targets: OnceLock::new(),
             director,
-            mutation,
             weather: Mutex::default(),
             struck: Mutex::default(),
             next: AtomicU64::new(0),
@@ -237,13 +234,6 @@ impl Chaos {
     pub(crate) fn quiet_for(&self) -> Duration {
         let under_way = lock(&self.0.under_way);
         if under_way.invocations == 0 { under_way.changed.elapsed() } else { Duration::ZERO }
-    }
-
-    /// Kills the function of an invocation.
-    pub(crate) fn kill(&self, number: u64) {
-        if let Some(invocation) = lock(&self.0.invocations).get(&number) {
-            invocation.kill.notify_one();
-        }
     }
 
     /// Waits until an invocation has answered or is dead.
@@ -312,23 +302,15 @@ impl Interference for Chaos {
         let direction = (self.0.director)(function, event, number);
         self.set(direction.fault, number);
         // An invocation that nothing can happen to needs no proxy, and long runs are many times faster without it.
-        let calm = *lock(&self.0.weather) == Weather::default() && self.0.mutation.is_none();
+        let calm = *lock(&self.0.weather) == Weather::default();
         let vars = match direction.fault {
             None if calm && !direction.watched => Vec::new(),
             _ => self.endpoints(number).map(|(name, url)| (name.to_owned(), url)).into(),
         };
         let start = direction.start.unwrap_or_else(|| async {}.boxed());
-        let prepared = self.0.mutation.as_ref().map(|mutation| mutation.begin(function, event, number));
-        let chaos = self.clone();
         Plan {
             deliveries: usize::from(!direction.lost) + usize::from(direction.twice),
-            start: async move {
-                start.await;
-                if let (Some(mutation), Some(begun)) = (&chaos.0.mutation, prepared) {
-                    mutation.before(&chaos, begun).await;
-                }
-            }
-            .boxed(),
+            start,
             vars,
             killed: async move {
                 let _end = end;
@@ -356,7 +338,7 @@ async fn serve(State(chaos): State<Chaos>, request: Request) -> Response {
     let called = if pushes { format!("{} @connections", head.method) } else { operation(&head.headers).to_owned() };
     let (fault, first, kill) = chaos.meet(number, header("amz-sdk-invocation-id"), &called);
     let body = to_bytes(body, BODY_BYTES_MAX).await.expect("a body");
-    let call = Call { number, pushes, operation: called, method: head.method, url, headers: head.headers, body };
+    let call = Call { method: head.method, url, headers: head.headers, body };
 
     let weather = *lock(&chaos.0.weather);
     if let Some(how) = weather.refuses(pushes) {
@@ -386,47 +368,19 @@ async fn serve(State(chaos): State<Chaos>, request: Request) -> Response {
 }
 
 /// A call on its way.
-#[derive(Clone)]
-pub(crate) struct Call {
-    pub number: u64,
-    pub pushes: bool,
-    pub operation: String,
-    pub method: Method,
-    pub url: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-}
-
-impl Call {
-    /// The request, if it is a call of DynamoDB.
-    pub fn json(&self) -> Value {
-        if self.pushes { Value::Null } else { serde_json::from_slice(&self.body).expect("JSON") }
-    }
-
-    /// The same call with another request in it.
-    pub fn asking(&self, operation: &str, request: &Value) -> Self {
-        let mut call = self.clone();
-        let target = format!("DynamoDB_20120810.{operation}").parse().expect("a header");
-        call.headers.insert("x-amz-target", target);
-        call.operation = operation.into();
-        call.body = request.to_string().into();
-        call
-    }
+struct Call {
+    method: Method,
+    url: String,
+    headers: HeaderMap,
+    body: Bytes,
 }
 
 impl Chaos {
     async fn apply(&self, call: Call) -> Response {
-        let (status, headers, body) = match &self.0.mutation {
-            Some(mutation) => mutation.apply(self, call).await,
-            None => self.pass_on(call).await,
-        };
+        let (status, headers, body) = self.0.passage.pass_on(call.method, &call.url, call.headers, call.body).await;
         let mut response = (status, Body::from(body)).into_response();
         *response.headers_mut() = headers;
         response
-    }
-
-    pub(crate) async fn pass_on(&self, call: Call) -> Answer {
-        self.0.passage.pass_on(call.method, &call.url, call.headers, call.body).await
     }
 }
 

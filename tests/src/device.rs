@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 /// How long a client waits for a reply before it considers its connection dead: longer than API Gateway waits for a
@@ -25,6 +25,9 @@ pub(crate) const BACKOFF: Duration = Duration::from_millis(20);
 
 /// The answer to a handshake with a token that is not good, or not any more.
 const FORBIDDEN: u16 = 403;
+
+/// The answer to a handshake whose place was taken by a later one before it was over.
+const DISPLACED: u16 = 429;
 
 /// How long a client waits for a new token: a revocation forbids those of the next minute too.
 const NEW_TOKEN_AFTER: Duration = Duration::from_secs(10);
@@ -66,6 +69,8 @@ pub struct Device {
     requests: u64,
     sends: u64,
     last_send: Value,
+    /// Before that it may not come back: others took its place.
+    comes_back_at: Instant,
     /// How often it connected.
     pub connects: u64,
 }
@@ -104,6 +109,7 @@ impl Device {
             requests: 0,
             sends: 0,
             last_send: Value::Null,
+            comes_back_at: Instant::now(),
             connects: 0,
         }
     }
@@ -115,11 +121,16 @@ impl Device {
         }
         for () in tries() {
             if self.line.is_none() {
+                sleep_until(self.comes_back_at).await;
                 let handshake = timeout(REPLY_TIMEOUT, self.reach.open(&self.token));
                 let socket = match handshake.await {
                     Ok(Ok(socket)) => socket,
                     Ok(Err(Some(FORBIDDEN))) => {
                         self.renew_token().await;
+                        continue;
+                    }
+                    Ok(Err(Some(DISPLACED))) => {
+                        self.comes_back_at = Instant::now() + NEW_TOKEN_AFTER;
                         continue;
                     }
                     _ => {
@@ -157,11 +168,18 @@ impl Device {
         panic!("{} does not get into {room}", self.name);
     }
 
-    /// Sends a join, and does not wait for the reply.
-    pub async fn begin_join(&mut self, room: Room) {
-        let request = json!({"action": "joinRoom", "chatroomId": room});
-        let line = self.line.as_mut().expect("a connection");
-        in_time("a join is sent", line.sink.send(Message::text(request.to_string()))).await.expect("sent");
+    /// Sends a join, and does not wait for the reply. Answers the request.
+    pub async fn begin_join(&mut self, room: Room) -> Value {
+        self.requests += 1;
+        let request = json!({"action": "joinRoom", "chatroomId": room, "requestId": self.requests});
+        assert!(self.say(std::slice::from_ref(&request)).await.is_ok(), "a join is sent");
+        request
+    }
+
+    /// Waits for the reply to a request that was sent.
+    pub async fn reply_to(&mut self, request: Value) -> Value {
+        let replies = in_time("a reply", self.replies(std::slice::from_ref(&request))).await;
+        replies.ok().expect("a connection").remove(0)
     }
 
     /// Tries to join once. `Lost` if it has to connect again.
@@ -353,9 +371,7 @@ impl Device {
             match timeout(over.saturating_duration_since(Instant::now()), line.frames.next()).await {
                 Ok(Some(Ok(Message::Text(text)))) => {
                     let frame = schema::received(&text);
-                    if frame["type"] == "sendMessage" {
-                        self.take_push(seen(&frame["message"]));
-                    }
+                    self.take_in(&frame);
                 }
                 // It is opened again when it is needed.
                 Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => self.line = None,
@@ -385,6 +401,11 @@ impl Device {
             };
             let _ = timeout(REPLY_TIMEOUT, goodbye).await;
         }
+    }
+
+    /// Whether its connection lives, as far as it knows.
+    pub fn is_connected(&self) -> bool {
+        self.line.is_some()
     }
 
     /// Rooms that it is or was in.
@@ -444,11 +465,20 @@ impl Device {
 
     /// Sends requests and waits for all of their replies.
     async fn converse(&mut self, requests: &[Value]) -> Result<Vec<Value>, Lost> {
+        self.say(requests).await?;
+        self.replies(requests).await
+    }
+
+    async fn say(&mut self, requests: &[Value]) -> Result<(), Lost> {
         let line = self.line.as_mut().ok_or(Lost)?;
         for request in requests {
             line.sink.feed(Message::text(request.to_string())).await.map_err(|_| Lost)?;
         }
-        line.sink.flush().await.map_err(|_| Lost)?;
+        line.sink.flush().await.map_err(|_| Lost)
+    }
+
+    /// Waits for the replies to requests. Takes in what is pushed meanwhile.
+    async fn replies(&mut self, requests: &[Value]) -> Result<Vec<Value>, Lost> {
         let mut replies: Vec<Option<Value>> = vec![None; requests.len()];
         while replies.contains(&None) {
             let line = self.line.as_mut().ok_or(Lost)?;
@@ -457,10 +487,7 @@ impl Device {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Lost),
                 Some(Ok(_)) => continue,
             };
-            if frame["type"] == "sendMessage" {
-                self.take_push(seen(&frame["message"]));
-                continue;
-            }
+            self.take_in(&frame);
             // API Gateway's own error for a failed function does not name the request.
             let at = match frame["message"] == "Internal server error" {
                 true => replies.iter().position(Option::is_none),
@@ -472,6 +499,18 @@ impl Device {
             }
         }
         Ok(replies.into_iter().flatten().collect())
+    }
+
+    /// Takes in a frame that may be pushed.
+    fn take_in(&mut self, frame: &Value) {
+        match (frame["type"].as_str(), frame["code"].as_str()) {
+            (Some("sendMessage"), _) => self.take_push(seen(&frame["message"])),
+            (_, Some("tooManyConnections")) => {
+                let wait = Duration::from_millis(frame["retryAfterMs"].as_u64().expect("a time"));
+                self.comes_back_at = Instant::now() + wait;
+            }
+            _ => {}
+        }
     }
 
     /// Takes in a pushed message. Records a gap between it and what is known.
@@ -499,7 +538,7 @@ impl Device {
 
     /// Reads the history from where this device's view is complete up to an id.
     async fn catch_up(&mut self, room: Room, until: u64) {
-        let mut after = self.rooms[&room].complete;
+        let (mut after, asked_at) = (self.rooms[&room].complete, Instant::now());
         while after < until {
             let page = self.history(room, after).await;
             let Some(newest) = page.last().map(|seen| seen.id) else { break };
@@ -507,7 +546,7 @@ impl Device {
             page.into_iter().for_each(|seen| known.take_in(seen));
             after = newest;
         }
-        self.rooms.get_mut(&room).expect("a room").pass_over_holes();
+        self.rooms.get_mut(&room).expect("a room").pass_over_holes(asked_at);
     }
 
     /// Its token was revoked, as those of the next minute are. The application gives it another one.

@@ -62,13 +62,6 @@ pub fn function_of(sample: &str) -> &'static str {
     names.max_by_key(|name| name.len()).unwrap_or_else(|| panic!("{sample} is for no function"))
 }
 
-/// A file of `events/`, by its name without `.json`.
-pub fn sample(name: &str) -> Value {
-    let path = format!("{}/../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
 /// The page, or the error, in the answer of the history's function. It is checked against `docs/openapi.yaml`.
 pub fn page(answer: &Value) -> Value {
     let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");

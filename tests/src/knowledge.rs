@@ -50,10 +50,11 @@ impl Knowledge {
         }
     }
 
-    /// A hole before a message that is older than a send can take is final. A newer hole is asked for again.
-    pub fn pass_over_holes(&mut self) {
+    /// A hole is final if it was still one when a page was asked for, at a time when the message behind it was older than
+    /// a send can take. Any other hole is asked for again.
+    pub fn pass_over_holes(&mut self, asked_at: Instant) {
         while let Some((id, seen)) = self.first_seen.range(self.complete + 1..).next() {
-            if seen.elapsed() < Duration::from_secs(SEND_TIMEOUT_SECONDS) {
+            if asked_at.saturating_duration_since(*seen) < Duration::from_secs(SEND_TIMEOUT_SECONDS) {
                 break;
             }
             self.complete = *id;

@@ -1,7 +1,9 @@
-//! The files of `events/`, and what their table says of them.
+//! The sample events, and what the table in `events/` says of them.
 
-use crate::{function_of, sample};
-use serde_json::Value;
+use crate::function_of;
+use crate::schema::{self, Sender};
+use functions::FUNCTIONS;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
@@ -9,10 +11,9 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
 /// Frames that are not in the table are sent before this sample.
 const LEAVES: &str = "leave-room";
 
-/// A file of `events/` and what its answer must contain.
+/// An event and what its answer must contain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// Without `.json`.
     pub name: String,
     pub function: &'static str,
     /// Parts of the answer as JSON, with the JSON of its body in place of the body's text.
@@ -34,14 +35,41 @@ impl Sample {
     }
 }
 
-/// The names of all event files, without `.json`.
+/// The names of all samples: of the files of `events/`, without `.json`, and of functions that need none.
 pub fn sample_names() -> BTreeSet<String> {
     let files = std::fs::read_dir(FOLDER).expect("the events").map(|file| file.expect("a file").file_name());
     let names = files.map(|name| name.into_string().expect("a name"));
-    names.filter_map(|name| name.strip_suffix(".json").map(String::from)).collect()
+    let mut names: BTreeSet<_> = names.filter_map(|name| name.strip_suffix(".json").map(String::from)).collect();
+    names.extend(FUNCTIONS.iter().filter(|(name, _)| example(name).is_some()).map(|(name, _)| (*name).to_owned()));
+    names
 }
 
-/// All samples in an order in which one makes the next possible. Panics if a file has no answer to expect.
+/// A sample by its name. Without a file it is [`LEAVES`], with the example of its function's own action.
+pub fn sample(name: &str) -> Value {
+    let read = |name: &str| std::fs::read_to_string(format!("{FOLDER}/{name}.json")).ok();
+    let parse = |text: String| serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    read(name).map(parse).unwrap_or_else(|| {
+        let frame = example(name).unwrap_or_else(|| panic!("{name} has no file, and no action with an example"));
+        let mut event: Value = parse(read(LEAVES).expect("a file"));
+        event["requestContext"]["routeKey"] = frame["action"].clone();
+        event["body"] = json!(frame.to_string());
+        event
+    })
+}
+
+/// The first example that `docs/asyncapi.yaml` has of the action that a function is called after.
+fn example(function: &str) -> Option<Value> {
+    let is_its = |message: &Value| {
+        let action = message["payload"]["properties"]["action"]["const"].as_str().expect("an action");
+        let words =
+            action.chars().flat_map(|char| char.is_uppercase().then_some('-').into_iter().chain(char.to_lowercase()));
+        words.eq(function.chars())
+    };
+    let (_, message) = schema::socket().messages(Sender::Client).find(|(_, message)| is_its(message))?;
+    Some(message["examples"][0]["payload"].clone())
+}
+
+/// All samples in an order in which one makes the next possible. Panics if one has no answer to expect.
 pub fn conversation() -> Vec<Sample> {
     let mut samples = table();
     let listed: BTreeSet<_> = samples.iter().map(|sample| sample.name.clone()).collect();

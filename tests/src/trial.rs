@@ -3,7 +3,6 @@
 use crate::chaos::{Chaos, Director, lock};
 use crate::checker::{History, Leftover, Room, Seen, User};
 use crate::device::{BACKOFF, Device, Record, seen, tries};
-use crate::mutation::Mutation;
 use crate::reach::Reach;
 use crate::{PATIENCE, POLL, Page, Server, fresh};
 use chat_local::Limits;
@@ -93,13 +92,8 @@ async fn page(reach: &dyn Reach, token: &str, query: String) -> Page {
 }
 
 impl Trial {
-    pub async fn start(
-        director: Director,
-        mutation: Option<Mutation>,
-        limits: Limits,
-        parameters: &[(&str, &str)],
-    ) -> Self {
-        let chaos = Chaos::start(director, mutation).await;
+    pub async fn start(director: Director, limits: Limits, parameters: &[(&str, &str)]) -> Self {
+        let chaos = Chaos::start(director).await;
         let server = Arc::new(Server::start_in_chaos(&chaos, limits, parameters).await);
         Self { server, chaos, record: Arc::default() }
     }

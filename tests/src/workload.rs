@@ -2,7 +2,6 @@
 
 use crate::chaos::{Chaos, Direction, Director, Fault, Weather, lock};
 use crate::checker::{Delivery, History, Room, User, Violation};
-use crate::mutation::{Mistake, Mutation};
 use crate::trial::Trial;
 use crate::{Device, fresh};
 use chat_local::Limits;
@@ -49,8 +48,6 @@ pub struct Workload {
     pub messages: usize,
     /// Whether there are faults, and devices are cut off and leave. If not, every push must arrive.
     pub hostile: bool,
-    /// A mistake for the functions to make.
-    pub mistake: Option<Mistake>,
 }
 
 /// The result of a run.
@@ -121,7 +118,7 @@ impl Workload {
         });
         let limits =
             Limits { lifetime: if self.hostile { LIFETIME } else { Limits::default().lifetime }, ..Limits::default() };
-        let trial = Trial::start(Dice::director(&dice), self.mistake.map(Mutation::new), limits, &[]).await;
+        let trial = Trial::start(Dice::director(&dice), limits, &[]).await;
         let rooms: Vec<Room> = (0..self.rooms).map(|_| fresh()).collect();
         let users: Vec<User> = (0..self.users).map(|_| fresh()).collect();
         // The last user may enter half of the rooms.

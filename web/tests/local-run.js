@@ -1,7 +1,8 @@
 /** Starts the local run for a test, the way a user would. */
-import { execFileSync, spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const timeoutMs = 60_000;
@@ -17,7 +18,7 @@ export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters =
   if (lifetimeSeconds) options.push("--connection-lifetime", String(lifetimeSeconds));
   if (idleSeconds) options.push("--idle-timeout", String(idleSeconds));
   for (const [name, value] of Object.entries(parameters)) options.push("--parameter", `${name}=${value}`);
-  const run = spawn(program(), options, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  const run = spawn(programs()["chat-local"], options, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
   /** @type {string[]} */ const log = [];
   createInterface({ input: run.stderr }).on("line", (line) => log.push(line));
 
@@ -27,9 +28,9 @@ export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters =
       const timer = setTimeout(() => reject(new Error("the local run did not start")), timeoutMs);
       run.once("exit", () => reject(new Error(`the local run ended: ${log.join("\n")}`)));
       createInterface({ input: run.stdout }).on("line", (line) => {
-        const [, name, place] = line.match(/^ {2}(page|websocket|history) +(\S+)/) ?? [];
+        const [, name, place] = line.match(/^ {2}(page|websocket|history|dynamodb) +(\S+)/) ?? [];
         if (name) places.set(name, place);
-        if (places.size === 3) resolve(clearTimeout(timer));
+        if (places.size === 4) resolve(clearTimeout(timer));
       });
     })
   );
@@ -47,6 +48,11 @@ export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters =
       if (!response.ok) throw new Error(await response.text());
       return String((await response.json()).token);
     },
+    /** What an operator does to a user who wants to be forgotten. @param {number} id */
+    async eraseUser(id) {
+      const ports = ["--port", new URL(page).port, "--dynamodb-port", new URL(place("dynamodb")).port];
+      await promisify(execFile)(programs().ops, ["--local", ...ports, "erase-user", String(id), "--yes"]);
+    },
     async stop() {
       run.removeAllListeners("exit");
       const ended = new Promise((resolve) => run.once("exit", resolve));
@@ -59,16 +65,15 @@ export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters =
   }
 }
 
-/** @type {string | undefined} */ let built;
+/** @typedef {{ "chat-local": string, ops: string }} Programs */
+/** @type {Programs | undefined} */ let built;
 
 /** Builds with the features of the whole workspace, as the Rust tests do; otherwise everything would be built again. */
-function program() {
+function programs() {
   if (built) return built;
   const environment = { cwd: root, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] };
-  const options = ["build", "--workspace", "--bin", "chat-local", "--locked", "--message-format", "json-render-diagnostics"];
+  const options = ["build", "--workspace", "--bin", "chat-local", "--bin", "ops", "--locked", "--message-format", "json-render-diagnostics"];
   const lines = execFileSync("cargo", options, /** @type {any} */ (environment)).toString().trim().split("\n");
-  const artifacts = lines.map((line) => JSON.parse(line));
-  const found = artifacts.find(({ target, executable }) => target?.name === "chat-local" && executable);
-  if (!found) throw new Error("cargo built no chat-local");
-  return (built = String(found.executable));
+  const artifacts = lines.map((line) => JSON.parse(line)).filter(({ executable }) => executable);
+  return (built = /** @type {Programs} */ (Object.fromEntries(artifacts.map(({ target, executable }) => [target.name, executable]))));
 }

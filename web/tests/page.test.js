@@ -401,6 +401,22 @@ describe("the page", () => {
     assert.deepEqual(complaints, []);
   });
 
+  it("says that a message was erased, in its place, and has nothing left of it", async (test) => {
+    const room = fresh();
+    const [author, friend] = [client(test, 74).room(room), client(test, 75).room(room)];
+    await Promise.all([author.join(), friend.join()]);
+    await author.send("said in haste");
+    await friend.send("kept");
+    await author.sendImage(new URL("/page/icon.svg", run.page).href);
+    await run.eraseUser(74);
+    const { page, complaints } = await enter(test, { room, id: 76 });
+    await eventually(() => texts(page), ["This message was erased.", "kept", "This message was erased."]);
+    assert.equal(await page.locator("#logs .picture").count(), 0);
+    await page.getByLabel("Language").selectOption("中文");
+    await eventually(() => texts(page), ["此消息已被删除。", "kept", "此消息已被删除。"]);
+    assert.deepEqual(complaints, []);
+  });
+
   it("talks to a deployment that its address names, with a token that is given", async (test) => {
     const room = fresh();
     const { page, complaints } = await openPage(test, deployment(run.url));

@@ -7,6 +7,8 @@ mod actions;
 mod caller;
 mod claims;
 mod device;
+#[cfg(test)]
+mod document;
 mod ids;
 pub mod limits;
 mod member;

@@ -111,3 +111,44 @@ impl Rejection {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::document::{error_codes, every};
+    use crate::limits::{CONNECTIONS_PER_USER, TEXT_CHARS_MAX};
+    use std::collections::BTreeSet;
+
+    pub(crate) fn rejections() -> Vec<Rejection> {
+        every!(Rejection {
+            NotAnObject: [Rejection::NotAnObject],
+            NotAnEvent: [Rejection::NotAnEvent],
+            Binary: [Rejection::Binary],
+            Missing: [Rejection::Missing { field: "message.content" }],
+            Invalid: [Rejection::Invalid { field: "batches", expected: "a boolean".into() }],
+            TooLarge: [Rejection::TooLarge { field: "message.content", limit: TEXT_CHARS_MAX }],
+            QueryTooLarge: [Rejection::QueryTooLarge],
+            UnknownAction: [Rejection::UnknownAction { action: "dance".into() }],
+            NotCaller: [Rejection::NotCaller { field: "userId" }],
+            RoomNotGranted: [Rejection::RoomNotGranted],
+            TokenRevoked: [Rejection::TokenRevoked],
+            TokenMissing: [Rejection::TokenMissing],
+            TokenRefused: [Rejection::TokenRefused],
+            NotAdmitted: [Rejection::NotAdmitted],
+            AnothersConnection: [Rejection::AnothersConnection],
+            TwoCursors: [Rejection::TwoCursors],
+            RateLimited: [Rejection::RateLimited { retry_after_ms: 200 }],
+            Overtaken: [Rejection::Overtaken],
+            TooManyRooms: [Rejection::TooManyRooms],
+            TooManyConnections: [Rejection::TooManyConnections { limit: CONNECTIONS_PER_USER }],
+            ConnectionGone: [Rejection::ConnectionGone],
+        })
+        .into()
+    }
+
+    #[test]
+    fn every_error_code_is_described_and_no_other() {
+        let codes: BTreeSet<_> = rejections().iter().map(Rejection::code).chain(["internal"]).collect();
+        assert_eq!(codes, error_codes().iter().map(String::as_str).collect());
+    }
+}

@@ -1,6 +1,7 @@
 use super::dice::Dice;
-use std::sync::{Mutex, PoisonError};
-use tokio::sync::Notify;
+use crate::chaos::lock;
+use std::sync::Mutex;
+use tokio::sync::{Notify, watch};
 use tokio::task_local;
 
 task_local! {
@@ -19,29 +20,43 @@ pub struct Invocation {
     pub skew_millis: i64,
     /// Ends it at once.
     pub kill: Notify,
-    /// The SDK's id of each call, in the order in which they began, and how many attempts it has made.
-    calls: Mutex<Vec<(String, u32)>>,
+    /// True once the function has answered or is dead.
+    pub ended: watch::Sender<bool>,
+    /// In the order in which they began.
+    calls: Mutex<Vec<Attempted>>,
+}
+
+/// A call with its attempts.
+struct Attempted {
+    sdk_id: String,
+    operation: String,
+    attempts: u32,
 }
 
 impl Invocation {
     pub fn new(label: String, function: &str, slow: u64, skew_millis: i64) -> Self {
-        let calls = Mutex::default();
-        Self { label, function: function.to_owned(), slow, skew_millis, kill: Notify::new(), calls }
+        let (kill, ended, calls) = (Notify::new(), watch::Sender::default(), Mutex::default());
+        Self { label, function: function.to_owned(), slow, skew_millis, kill, ended, calls }
     }
 
     /// Counts an attempt. Answers the number of its call, from 0, and its own, from 0.
-    pub fn attempt(&self, sdk_id: &str) -> (usize, u32) {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        match calls.iter_mut().enumerate().find(|(_, (id, _))| id == sdk_id) {
-            Some((at, (_, attempts))) => {
-                *attempts += 1;
-                (at, *attempts)
+    pub fn attempt(&self, sdk_id: &str, operation: &str) -> (usize, u32) {
+        let mut calls = lock(&self.calls);
+        match calls.iter_mut().enumerate().find(|(_, call)| call.sdk_id == sdk_id) {
+            Some((at, call)) => {
+                call.attempts += 1;
+                (at, call.attempts)
             }
             None => {
-                calls.push((sdk_id.to_owned(), 0));
+                calls.push(Attempted { sdk_id: sdk_id.to_owned(), operation: operation.to_owned(), attempts: 0 });
                 (calls.len() - 1, 0)
             }
         }
+    }
+
+    /// Its calls so far, in the order in which they began.
+    pub fn calls(&self) -> Vec<String> {
+        lock(&self.calls).iter().map(|call| call.operation.clone()).collect()
     }
 
     /// What happens to a thing of this invocation.

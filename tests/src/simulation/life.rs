@@ -14,8 +14,16 @@ const REQUESTS_PER_ACTION: u64 = 1_000;
 /// A device after its life.
 pub struct Life {
     pub device: Device,
+    pub stay: Stay,
+}
+
+/// Whether every message was due to it.
+#[derive(Default)]
+pub struct Stay {
     /// Rooms that it left. Messages were not due to it all the time.
-    pub left: BTreeSet<Room>,
+    left: BTreeSet<Room>,
+    /// It was cut off, with what it had not read yet.
+    cut: bool,
 }
 
 /// Does what the plan says of a device, but for what is left out.
@@ -24,7 +32,7 @@ pub async fn live(world: Arc<World>, number: usize, record: Arc<Mutex<Record>>) 
     let granted = world.plan.grants.get(&part.user);
     let reach = Arc::new(Simulated(Arc::clone(&world)));
     let device = Device::new(reach, &record, part.name.clone(), part.user, granted);
-    let mut life = Life { device, left: BTreeSet::new() };
+    let mut life = Life { device, stay: Stay::default() };
     sleep(part.comes_after).await;
     for (index, (pause, action)) in part.actions.iter().enumerate() {
         if world.without.actions.contains(&(number, index)) {
@@ -50,7 +58,7 @@ impl Life {
         match action {
             Action::Join(room) => device.join(*room).await,
             Action::Leave(room) => {
-                self.left.insert(*room);
+                self.stay.left.insert(*room);
                 device.leave(*room).await;
             }
             Action::Send(room) => {
@@ -58,6 +66,7 @@ impl Life {
             }
             Action::SendAgain => device.repeat().await,
             Action::SendCut(room) => {
+                self.stay.cut = true;
                 device.send_cut(*room).await;
             }
             Action::SendUnnamed(room) => {
@@ -66,12 +75,18 @@ impl Life {
             }
             Action::Trespass(room) => return device.trespass(*room).await,
             Action::Listen => device.listen().await,
-            Action::Cut => device.cut(),
-            Action::Close => device.close().await,
+            Action::Cut => {
+                self.stay.cut = true;
+                device.cut();
+            }
+            Action::Close => {
+                self.stay.cut = true;
+                device.close().await;
+            }
             Action::Pipeline(steps) => {
                 let leaves =
                     steps.iter().filter_map(|step| if let Step::Leave(room) = step { Some(*room) } else { None });
-                self.left.extend(leaves);
+                self.stay.left.extend(leaves);
                 device.pipeline(steps).await;
                 // Whichever came first: now it is as the last of them said.
                 match steps.last() {
@@ -85,11 +100,11 @@ impl Life {
     }
 }
 
-impl Life {
-    /// Rooms in which it was from its first join to the end, on one connection.
-    pub fn rooms_all_the_time(&self) -> Vec<(String, Room)> {
-        let rooms = self.device.known_rooms().into_iter().filter(|room| !self.left.contains(room));
-        let rooms = rooms.map(|room| (self.device.name.clone(), room));
-        if self.device.connects == 1 { rooms.collect() } else { Vec::new() }
+impl Stay {
+    /// Rooms in which the device was from its first join to the end, on one connection that it read.
+    pub fn rooms_all_the_time(&self, device: &Device) -> Vec<(String, Room)> {
+        let rooms = device.known_rooms().into_iter().filter(|room| !self.left.contains(room));
+        let rooms = rooms.map(|room| (device.name.clone(), room));
+        if device.is_connected() && device.connects == 1 && !self.cut { rooms.collect() } else { Vec::new() }
     }
 }

@@ -15,6 +15,7 @@ mod mutation;
 mod plan;
 mod rest;
 mod shrink;
+mod stage;
 mod wire;
 mod world;
 
@@ -22,6 +23,7 @@ pub use hunt::{Hunt, Hunted};
 pub use mutation::Mutant;
 pub use plan::{Action, Fate, Plan, Step};
 pub use shrink::shrink;
+pub use stage::Stage;
 
 use crate::Record;
 use crate::checker::{Delivery, Room, Violation};
@@ -83,17 +85,24 @@ impl Schedule {
 
     /// Runs it on this thread.
     pub fn run(&self) -> Outcome {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        // The SDK's ids and its waits before a retry come from this generator.
-        fastrand::seed(self.seed);
-        runtime.expect("a runtime").block_on(async {
-            clock::begin();
-            let world = World::new(Plan::of(self.seed), self.without.clone(), self.mutant);
+        in_simulated_time(self.seed, async {
+            let world = World::new(Plan::of(self.seed), self.without.clone(), self.mutant, None);
             play(&world).await;
             let (findings, faults, calls) = (world.findings(), world.struck(), world.calls());
             Outcome { seed: self.seed, findings, log: world.log.take(), faults, calls }
         })
     }
+}
+
+/// Runs something on this thread, with a clock that stands still while anything can be done.
+fn in_simulated_time<T>(seed: u64, what: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    // The SDK's ids and its waits before a retry come from this generator.
+    fastrand::seed(seed);
+    runtime.expect("a runtime").block_on(async {
+        clock::begin();
+        what.await
+    })
 }
 
 /// Plays a schedule to its end, and judges it.
@@ -148,10 +157,11 @@ fn look_at_rows(world: &World) {
 
 /// Has all devices come back, compares what they know, has them all go, and looks at what is left.
 async fn judge(world: &Arc<World>, lives: Vec<Life>, record: &Mutex<Record>) {
-    let sure: BTreeSet<(String, Room)> = lives.iter().flat_map(Life::rooms_all_the_time).collect();
-    let mut devices: Vec<_> = lives.into_iter().map(|life| life.device).collect();
+    let (stays, mut devices): (Vec<_>, Vec<_>) = lives.into_iter().map(|life| (life.stay, life.device)).unzip();
     let reach = Simulated(Arc::clone(world));
     let mut history = come_to_rest(&reach, record, &mut devices, world.plan.grants.clone()).await;
+    let stayed = stays.iter().zip(&devices).flat_map(|(stay, device)| stay.rooms_all_the_time(device));
+    let sure: BTreeSet<(String, Room)> = stayed.collect();
     join_all(devices.iter_mut().map(crate::Device::close)).await;
     sleep(REST).await;
     look_at_rows(world);

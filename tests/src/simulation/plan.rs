@@ -98,6 +98,8 @@ pub enum Fate {
     Fine,
     /// 500, and not applied.
     Refused,
+    /// 503, and not applied.
+    Unavailable,
     Throttled,
     /// Applied, and answered with a 500.
     Lost,
@@ -107,6 +109,8 @@ pub enum Fate {
     /// The function dies before it is applied, or after.
     KilledBefore,
     KilledAfter,
+    /// Applied so late that others came before it.
+    Delayed,
     /// Applied after its function has given up.
     Late,
     /// A transaction meets another one.
@@ -118,14 +122,16 @@ pub enum Fate {
 }
 
 impl Fate {
-    pub const FAULTS: [Self; 11] = [
+    pub const FAULTS: [Self; 13] = [
         Self::Refused,
+        Self::Unavailable,
         Self::Throttled,
         Self::Lost,
         Self::BrokenBefore,
         Self::BrokenAfter,
         Self::KilledBefore,
         Self::KilledAfter,
+        Self::Delayed,
         Self::Late,
         Self::Conflict,
         Self::Unprocessed,
@@ -185,6 +191,36 @@ impl Plan {
         }
     }
 
+    /// A schedule in which nothing happens by itself: one test says what does.
+    pub fn staged() -> Self {
+        let climate = Climate {
+            latency: 2,
+            slow_function: None,
+            slow_table: None,
+            slow_invocations: 0,
+            slow_calls: 0,
+            start: 1,
+            skew_millis: 0,
+            faults: 0,
+            fates: Vec::new(),
+            lost: 0,
+            twice: 0,
+        };
+        Self {
+            seed: 0,
+            hostile: true,
+            climate,
+            connections_per_user: 20,
+            notices_up_to: 100,
+            sends_per_second: 1_000,
+            lifetime: Duration::from_secs(7_200),
+            rooms: Vec::new(),
+            grants: BTreeMap::new(),
+            devices: Vec::new(),
+            revocations: Vec::new(),
+        }
+    }
+
     /// What all devices do, and how many things that is.
     pub fn actions(&self) -> impl Iterator<Item = (usize, usize)> {
         let parts = self.devices.iter().enumerate();
@@ -230,16 +266,15 @@ impl Action {
 impl Step {
     fn drawn(dice: &mut Dice, room: Room) -> Vec<Self> {
         use Step::{Join, Leave, Send};
-        let pipelines: [&[fn(Room) -> Step]; 7] = [
-            &[Leave, Join],
-            &[Join, Leave],
-            &[Join, Leave, Join],
-            &[Join, Join],
-            &[Send, Leave],
-            &[Join, Send],
-            &[Send, Send, Send],
-        ];
-        dice.choose(&pipelines).iter().map(|step| step(room)).collect()
+        match dice.number(0..7) {
+            0 => vec![Leave(room), Join(room)],
+            1 => vec![Join(room), Leave(room)],
+            2 => vec![Join(room), Leave(room), Join(room)],
+            3 => vec![Join(room), Join(room)],
+            4 => vec![Send(room), Leave(room)],
+            5 => vec![Join(room), Send(room)],
+            _ => vec![Send(room), Send(room), Send(room)],
+        }
     }
 }
 

@@ -23,6 +23,10 @@ use tokio::time::sleep;
 /// Longer than a function waits for an answer, in milliseconds.
 const LATE: std::ops::Range<u64> = 2_100..7_000;
 
+/// How long a call takes that others overtake, in milliseconds: longer than any other, and not so long that its function
+/// gives up.
+const DELAYED: u64 = 250;
+
 /// How much longer than usual a slow call takes.
 const SLOW_CALL: u64 = 15;
 
@@ -41,6 +45,9 @@ impl fmt::Debug for Calls {
 pub struct Call {
     pub label: String,
     pub operation: String,
+    /// Its number in its invocation, and how often it was attempted before.
+    pub number: usize,
+    pub attempt: u32,
     pub body: Value,
     request: Request<Bytes>,
 }
@@ -66,9 +73,9 @@ impl Call {
         let target = header("x-amz-target");
         let operation = target.split_once('.').map_or(request.method().as_str(), |(_, operation)| operation).to_owned();
         let body = serde_json::from_slice(request.body()).unwrap_or_default();
-        let (number, attempt) = invocation.attempt(header("amz-sdk-invocation-id"));
+        let (number, attempt) = invocation.attempt(header("amz-sdk-invocation-id"), &operation);
         let label = format!("{}/{number}.{attempt} {operation}", invocation.label);
-        Self { label, operation, body, request }
+        Self { label, operation, number, attempt, body, request }
     }
 
     /// Whether it is DynamoDB's, and not the management API's.
@@ -120,9 +127,11 @@ impl World {
         let times = invocation.slow * table * if dice.chance(climate.slow_calls) { SLOW_CALL } else { 1 };
         let mut way = || dice.millis(0..climate.latency * times + 1).min(Duration::from_millis(LATE.start - 1) / 3);
         let (mut before, after) = (way(), way());
-        let fate = self.fate(&mut dice, &call);
-        if fate == Fate::Late {
-            before = dice.millis(LATE);
+        let fate = self.fate(&mut dice, invocation, &call);
+        match fate {
+            Fate::Delayed => before = Duration::from_millis(DELAYED),
+            Fate::Late => before = dice.millis(LATE),
+            _ => {}
         }
         let (answer, answered) = oneshot::channel();
         let (world, killed) = (self, Arc::clone(invocation));
@@ -134,11 +143,12 @@ impl World {
                 Fate::KilledBefore => return killed.kill.notify_one(),
                 Fate::BrokenBefore
                 | Fate::Refused
+                | Fate::Unavailable
                 | Fate::Throttled
                 | Fate::Conflict
                 | Fate::Unprocessed
                 | Fate::Swallowed => made_up(fate, &call),
-                Fate::Fine | Fate::Late => world.apply(&killed, &call).await,
+                Fate::Fine | Fate::Delayed | Fate::Late => world.apply(&killed, &call).await,
                 Fate::Lost | Fate::BrokenAfter | Fate::KilledAfter => {
                     world.apply(&killed, &call).await;
                     made_up(Fate::Refused, &call)
@@ -230,6 +240,7 @@ fn made_up(fate: Fate, call: &Call) -> Answer {
             Answer { status: 200, body: json!({"Responses": {}, "UnprocessedKeys": call.body["RequestItems"]}) }
         }
         Fate::Swallowed => Answer { status: 200, body: Value::Null },
+        Fate::Unavailable => refusal(503, "ServiceUnavailable"),
         _ => refusal(500, "InternalServerError"),
     }
 }

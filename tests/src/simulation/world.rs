@@ -7,7 +7,7 @@ use super::mutation::{Mutant, Mutation};
 use super::plan::{Fate, Plan};
 use super::wire::{Answer, Call, Calls};
 use super::{Without, clock};
-use crate::chaos::lock;
+use crate::chaos::{Direction, Director, Fault, Refusal, lock};
 use crate::reach::{Reach, Refused, Socket, shake};
 use crate::{Page, schema};
 use axum::body::{Body, to_bytes};
@@ -51,6 +51,11 @@ pub struct World {
     pub log: Log,
     pub tables: Tables,
     pub mutation: Option<Mutation>,
+    /// Says what befalls each event, instead of chance.
+    director: Option<Director>,
+    /// The invocations that were directed, by their number, each with its fault.
+    directed: Mutex<BTreeMap<u64, Directed>>,
+    template: Template,
     tokens: Tokens,
     memory: OnceLock<InMemory>,
     hostile: AtomicBool,
@@ -67,8 +72,16 @@ pub struct World {
     calls: AtomicUsize,
 }
 
+/// An invocation that a test says something about.
+struct Directed {
+    invocation: Arc<Invocation>,
+    fault: Option<(usize, Fault)>,
+    /// One of its calls met the fault.
+    struck: bool,
+}
+
 impl World {
-    pub fn new(plan: Plan, without: Without, mutant: Option<Mutant>) -> Arc<Self> {
+    pub fn new(plan: Plan, without: Without, mutant: Option<Mutant>, director: Option<Director>) -> Arc<Self> {
         let mut template = TEMPLATE.clone();
         for spec in template.functions.values_mut() {
             let mut set = |name: &str, value: String| spec.variables.insert(name.to_owned(), value);
@@ -82,6 +95,9 @@ impl World {
             log: Log::default(),
             tables: Tables::of(&template).expect("tables"),
             mutation: mutant.map(Mutation::new),
+            director,
+            directed: Mutex::default(),
+            template: template.clone(),
             tokens: tokens.clone(),
             memory: OnceLock::new(),
             hostile: AtomicBool::new(plan.hostile),
@@ -150,13 +166,59 @@ impl World {
     }
 
     /// What becomes of an attempt of a call.
-    pub fn fate(&self, dice: &mut Dice, call: &Call) -> Fate {
+    pub fn fate(&self, dice: &mut Dice, invocation: &Arc<Invocation>, call: &Call) -> Fate {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        if self.director.is_some() {
+            return self.directed_fate(invocation, call);
+        }
         if !self.is_hostile() || !dice.chance(self.plan.climate.faults) {
             return Fate::Fine;
         }
         let fate = dice.choose(&self.plan.climate.fates);
         if fate.fits(&call.operation) && self.strikes(format!("{} {fate}", call.label)) { fate } else { Fate::Fine }
+    }
+
+    fn directed_fate(&self, invocation: &Arc<Invocation>, call: &Call) -> Fate {
+        let mut directed = lock(&self.directed);
+        let directed = directed.values_mut().find(|directed| Arc::ptr_eq(&directed.invocation, invocation));
+        let Some(directed) = directed else { return Fate::Fine };
+        let first = call.attempt == 0;
+        match directed.fault.filter(|(number, fault)| *number == call.number && (first || !fault.strikes_once())) {
+            None => Fate::Fine,
+            Some((_, fault)) => {
+                directed.struck = true;
+                match fault {
+                    Fault::RefusedOnce(Refusal::Failed) | Fault::Refused(Refusal::Failed) => Fate::Refused,
+                    Fault::RefusedOnce(Refusal::Unavailable) | Fault::Refused(Refusal::Unavailable) => {
+                        Fate::Unavailable
+                    }
+                    Fault::RefusedOnce(Refusal::Throttled) | Fault::Refused(Refusal::Throttled) => Fate::Throttled,
+                    Fault::AnswerLostOnce | Fault::AnswerLost => Fate::Lost,
+                    Fault::Delayed => Fate::Delayed,
+                    Fault::KilledBefore => Fate::KilledBefore,
+                    Fault::KilledAfter => Fate::KilledAfter,
+                }
+            }
+        }
+    }
+
+    /// The calls of an invocation, in the order in which they began, and whether its fault has struck.
+    pub fn outcome_of(&self, number: u64) -> (Vec<String>, bool) {
+        let directed = lock(&self.directed);
+        let directed = directed.get(&number).expect("it was directed");
+        (directed.invocation.calls(), directed.struck)
+    }
+
+    /// Waits until an invocation has answered or is dead.
+    pub async fn ended(&self, number: u64) {
+        let ended = lock(&self.directed).get(&number).expect("it was directed").invocation.ended.subscribe();
+        // The sender is kept with the invocation.
+        let _ = { ended }.wait_for(|ended| *ended).await;
+    }
+
+    /// Where whoever looks behind the functions finds the tables.
+    pub fn vars(&self) -> BTreeMap<String, String> {
+        self.gateway().environment(&self.template.functions["ConnectFunction"])
     }
 
     /// Notes when rows of connections are closed.
@@ -213,6 +275,7 @@ impl World {
         let said = answer.as_ref().map_or_else(|failed| failed.0.clone(), ToString::to_string);
         self.log.note(format_args!("{} ends: {said}", invocation.label));
         self.under_way.fetch_sub(1, Ordering::Relaxed);
+        invocation.ended.send_replace(true);
 
         let body: Value = answer
             .as_ref()
@@ -280,6 +343,21 @@ impl Interference for Events {
         let Some(world) = self.0.upgrade() else { return Course::default() };
         let label = world.name(function, event);
         let mut dice = Dice::of(world.plan.seed, &label);
+        if let Some(director) = &world.director {
+            let number = lock(&world.directed).len() as u64;
+            let invocation = world.invocation(function, label, &mut dice);
+            // Before the director tells of it: whoever then waits for its end must find it.
+            let directed = Directed { invocation: Arc::clone(&invocation), fault: None, struck: false };
+            lock(&world.directed).insert(number, directed);
+            let Direction { fault, lost, twice, start, .. } = director(function, event, number);
+            lock(&world.directed).entry(number).and_modify(|directed| directed.fault = fault);
+            let event = event.clone();
+            let course = Course::around(usize::from(!lost) + usize::from(twice), move |_, delivery| {
+                let (world, invocation, event) = (Arc::clone(&world), Arc::clone(&invocation), Event::read(&event));
+                async move { world.run(invocation, event, delivery).await }.boxed()
+            });
+            return Course { start: start.unwrap_or_else(|| async {}.boxed()), ..course };
+        }
         let climate = &world.plan.climate;
         let hostile = world.is_hostile();
         let mut happens = |often: u32, what: &str| {
@@ -288,7 +366,7 @@ impl Interference for Events {
         };
         let deliveries = if function == "disconnect" && happens(climate.lost, "lost") {
             0
-        } else if happens(climate.twice, "twice") {
+        } else if may_come_twice(function, event) && happens(climate.twice, "twice") {
             2
         } else {
             1
@@ -316,6 +394,11 @@ impl Interference for Events {
             .boxed()
         })
     }
+}
+
+/// Without a `clientMessageId` nothing tells that two events are one. API Gateway itself repeats none.
+fn may_come_twice(function: &str, event: &Value) -> bool {
+    function != "send-message" || event["body"].as_str().is_some_and(|body| body.contains("clientMessageId"))
 }
 
 /// A world, as its devices reach it.

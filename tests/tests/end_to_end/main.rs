@@ -6,6 +6,7 @@
 //! that deployment, so every test takes rooms and users that nobody had before.
 
 mod content;
+mod examples;
 mod gateway;
 mod handshake;
 mod history;

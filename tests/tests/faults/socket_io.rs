@@ -1,5 +1,6 @@
-//! The same for clients of Socket.IO: every call that a function makes for one, what comes after an answer included,
-//! and every fault. A client does what the libraries do: it comes back when it is cut, or hears nothing.
+//! What `exhaustive` of the simulation is for clients of JSON, over sockets and for clients of Socket.IO: every call that
+//! a function makes for one, what comes after an answer included, and every fault. A client does what the libraries do:
+//! it comes back when it is cut, or hears nothing.
 
 use chat_local::Limits;
 use chat_tests::{Chaos, Client, Direction, Fault, PATIENCE, Server, fresh, in_time, text_message, until};
@@ -87,7 +88,7 @@ impl Bench {
             was.send_modify(|met| met.extend([(whose, number)]));
             Direction { fault, watched: true, ..Direction::default() }
         };
-        let chaos = Chaos::start(Box::new(director), None).await;
+        let chaos = Chaos::start(Box::new(director)).await;
         let parameters = [("SocketIo", "on"), ("ConnectionsPerUser", "1")];
         let server = Server::start_in_chaos(&chaos, Limits::default(), &parameters).await;
         Self { server, chaos, armed, met }

@@ -44,7 +44,7 @@ async fn every_sample_goes_through_its_function() {
             for group in samples.chunk_by(|one, other| one.function == other.function) {
                 let function = CargoLambda::watch(group[0].function, &file).await;
                 for one in group {
-                    one.check(&function.invoke(&one.name).await);
+                    one.check(&function.invoke(&one.name, &sample(&one.name)).await);
                 }
                 function.stop().await;
             }
@@ -65,6 +65,9 @@ fn every_sample_is_sent_once() {
 fn every_function_has_a_sample() {
     let names = sample_names();
     for (name, _) in FUNCTIONS {
-        assert!(names.contains(name), "events/{name}.json is missing");
+        assert!(
+            names.contains(name),
+            "events/{name}.json is missing, or an example of its frame in docs/asyncapi.yaml"
+        );
     }
 }

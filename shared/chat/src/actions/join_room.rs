@@ -57,7 +57,7 @@ impl<'a> Push<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{caller, refuses, request, text};
+    use super::super::tests::{caller, refuses, request};
     use super::*;
     use serde_json::json;
 
@@ -74,27 +74,6 @@ mod tests {
                 (json!({"chatroomId": 1, "batches": 1}), "badRequest: batches must be a boolean"),
                 (json!({"chatroomId": "lobby", "batches": true}), ""),
             ],
-        );
-    }
-
-    #[test]
-    fn the_reply_says_how_far_the_history_reaches_and_whether_the_room_is_quiet() {
-        let joined = |quiet| {
-            let reply = Reply::joined(RoomId::parse("1").expect("an id"), MessageId::new(41), quiet);
-            text(reply.answering(Some(&request(&json!({"action": "joinRoom", "requestId": "r"})))))
-        };
-        let plain = r#"{"type":"ack","action":"joinRoom","requestId":"r","chatroomId":1,"lastId":41}"#;
-        assert_eq!(joined(false), plain);
-        assert_eq!(joined(true), plain.replace("41}", r#"41,"quiet":true}"#));
-    }
-
-    #[test]
-    fn the_push_shows_who_came() {
-        let (room, user) =
-            (RoomId::parse("lobby").expect("an id"), Profile::unknown(UserId::parse("7").expect("an id")));
-        assert_eq!(
-            text(Push::joined(&room, &user)),
-            r#"{"type":"joinRoom","chatroomId":"lobby","userId":7,"user":{"id":7,"username":"7","nickName":"7","headPic":null}}"#
         );
     }
 }

@@ -1,6 +1,7 @@
 //! The actions, a file each: what a client asks for, what is allowed, what it is answered, and what others are pushed.
 //!
-//! An action that is new has its file here, a variant of [`Reply`], and one of [`Push`] if others are told of it.
+//! An action that is new has its file here, a variant of [`Reply`], and one of [`Push`] if others are told of it. Each has
+//! its examples in `docs/asyncapi.yaml`, which the test below makes from the types.
 
 mod disconnect_user;
 mod join_room;
@@ -41,7 +42,12 @@ pub enum Push<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Caller, Grant, Profile, Rejection, Request, Timestamp, UserId};
+    use crate::document::{assert_shown, every};
+    use crate::rejection::tests::rejections;
+    use crate::{
+        Caller, ClientMessageId, Content, Grant, Message, MessageId, MessageKind, Profile, Rejection, Request, RoomId,
+        Timestamp, UserId,
+    };
     use serde_json::{Value, json};
 
     /// User 1, who may enter rooms 1 and lobby.
@@ -70,6 +76,97 @@ mod tests {
             let refused = refused.map(|rejection| format!("{}: {rejection}", rejection.code())).unwrap_or_default();
             assert!(refused.starts_with(said) && refused.is_empty() == said.is_empty(), "{body}: {refused}");
         }
+    }
+
+    fn room(id: &str) -> RoomId {
+        RoomId::parse(id).expect("an id")
+    }
+
+    fn named(id: &str, username: &str, nick_name: &str) -> Profile {
+        let id = UserId::parse(id).expect("an id");
+        Profile { username: username.into(), nick_name: nick_name.into(), ..Profile::unknown(id) }
+    }
+
+    fn said() -> Message {
+        Message {
+            id: MessageId::new(42),
+            room: room("1"),
+            sender: UserId::parse("7").expect("an id"),
+            content: Content::parse(MessageKind::Text, "hi").expect("content"),
+            create_time: Timestamp::from_millis(1_741_746_165_123),
+            client_message_id: ClientMessageId::from_json(&json!("7f3a")).ok(),
+        }
+    }
+
+    fn pushes() -> Vec<String> {
+        let (one, lobby, unused) = (room("1"), room("lobby"), Some(MessageId::new(43)));
+        let dong = named("7", "dong", "东");
+        let guang = Profile {
+            email: Some("guang@example.com".into()),
+            head_pic: Some("https://example.com/g.png".into()),
+            ..named("auth0|5", "guang", "光")
+        };
+        let gone = ["7", "guang"].map(|id| UserId::parse(id).expect("an id"));
+        let picture = Content::parse(MessageKind::Image, "https://example.com/cat.png").expect("content");
+        let image = Message { room: lobby.clone(), sender: guang.id.clone(), content: picture, ..said() };
+        let erased = Message { content: Content::erased(Timestamp::from_millis(1_741_832_565_000)), ..said() };
+        let said = said();
+        let pushes = every!(Push {
+            JoinRoom: [Push::joined(&one, &dong), Push::joined(&lobby, &guang)],
+            LeaveRoom: [Push::left(&one, &dong.id), Push::left_together(&one, &gone).expect("somebody left")],
+            SendMessage: [
+                Push::sent(&said, &dong, None),
+                Push::sent(&image, &guang, unused),
+                Push::sent(&erased, &dong, unused),
+            ],
+        });
+        pushes.iter().map(text).collect()
+    }
+
+    fn replies() -> Vec<String> {
+        let (one, last) = (room("1"), MessageId::new(41));
+        let replies = every!(Reply {
+            JoinRoom: [Reply::joined(one.clone(), last, false), Reply::joined(one.clone(), last, true)],
+            LeaveRoom: [Reply::left(one)],
+            SendMessage: [Reply::sent(&said(), None), Reply::sent(&said(), Some(MessageId::new(43)))],
+            Ping: [Reply::pong()],
+            Error: [Reply::internal("4f")],
+        });
+        let answer = |reply: Reply| {
+            let asked = match &reply {
+                Reply::JoinRoom(_) => json!({"action": "joinRoom", "requestId": "r1"}),
+                Reply::LeaveRoom(_) => json!({"action": "leaveRoom", "requestId": "r3"}),
+                Reply::SendMessage(_) | Reply::Error(_) => json!({"action": "sendMessage", "requestId": "r2"}),
+                Reply::Ping {} => json!({"action": "ping", "requestId": 5}),
+            };
+            text(reply.answering(Some(&request(&asked))))
+        };
+        replies.into_iter().map(answer).chain([text(Reply::pong().answering(None))]).collect()
+    }
+
+    fn refusals() -> Vec<String> {
+        // The history alone says these.
+        let of_the_socket =
+            |rejection: &Rejection| !matches!(rejection, Rejection::QueryTooLarge | Rejection::TwoCursors);
+        let answer = |rejection: Rejection| {
+            let action = match &rejection {
+                Rejection::NotAnObject | Rejection::TooManyConnections { .. } => None,
+                Rejection::UnknownAction { action } => Some(action.as_str()),
+                Rejection::Missing { .. } | Rejection::TooLarge { .. } | Rejection::RateLimited { .. } => {
+                    Some("sendMessage")
+                }
+                _ => Some("joinRoom"),
+            };
+            let asked = action.map(|action| request(&json!({"action": action, "requestId": "r2"})));
+            text(Reply::rejected(&rejection).answering(asked.as_ref()))
+        };
+        rejections().into_iter().filter(of_the_socket).map(answer).collect()
+    }
+
+    /// So no frame is sent that is not described, nor is one described that is not sent.
+    #[test]
+    fn the_frames_are_the_examples_of_the_document() {
+        assert_shown(&[pushes(), replies(), refusals()].concat());
     }
 
     #[test]

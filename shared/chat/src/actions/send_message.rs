@@ -108,20 +108,9 @@ impl<'a> Push<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{caller, refuses, request, text};
+    use super::super::tests::{caller, refuses, request};
     use super::*;
     use serde_json::{Value, json};
-
-    fn message() -> Message {
-        Message {
-            id: MessageId::new(42),
-            room: RoomId::parse("1").expect("an id"),
-            sender: UserId::parse("7").expect("an id"),
-            content: Content::parse(MessageKind::Text, "hi").expect("content"),
-            create_time: Timestamp::from_millis(1_741_746_165_123),
-            client_message_id: None,
-        }
-    }
 
     #[test]
     fn the_courses_message_is_taken() {
@@ -152,31 +141,5 @@ mod tests {
                 (json!({"chatroomId": 2, "message": text}), "notAllowed: the token does not grant"),
             ],
         );
-    }
-
-    #[test]
-    fn the_push_is_what_the_courses_client_reads_and_more() {
-        let message = message();
-        let sender = Profile::unknown(message.sender.clone());
-        let pushed = concat!(
-            r#"{"type":"sendMessage","chatroomId":1,"userId":7,"message":{"id":42,"type":"text","content":"hi","chatroomId":1,"#,
-            r#""senderId":7,"createTime":"2025-03-12T02:22:45.123Z","#,
-            r#""sender":{"id":7,"username":"7","nickName":"7","headPic":null}}}"#
-        );
-        assert_eq!(text(Push::sent(&message, &sender, None)), pushed);
-        let again = format!(r#"{},"unusedId":43}}"#, pushed.strip_suffix('}').expect("an object"));
-        assert_eq!(text(Push::sent(&message, &sender, Some(MessageId::new(43)))), again);
-    }
-
-    #[test]
-    fn the_reply_says_where_the_message_is() {
-        let asked = request(&json!({"action": "sendMessage", "requestId": 5}));
-        let sent = concat!(
-            r#"{"type":"ack","action":"sendMessage","requestId":5,"chatroomId":1,"id":42,"#,
-            r#""createTime":"2025-03-12T02:22:45.123Z"}"#
-        );
-        assert_eq!(text(Reply::sent(&message(), None).answering(Some(&asked))), sent);
-        let again = sent.replace(r#"Z"}"#, r#"Z","duplicate":true,"unusedId":43}"#);
-        assert_eq!(text(Reply::sent(&message(), Some(MessageId::new(43))).answering(Some(&asked))), again);
     }
 }

@@ -2,32 +2,30 @@
 //! is covered without a list to edit.
 
 use chat_tests::checker::{Delivery, Room};
-use chat_tests::{Client, Device, Direction, Fault, Trial, enter, fresh, ghost, plain_frame, until};
+use chat_tests::simulation::Stage;
+use chat_tests::{Device, Direction, Fault, enter, ghost, plain_frame, until};
 use functions::FUNCTIONS;
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use tokio::sync::{Notify, watch};
 
-/// Cases that run at the same time: while some wait for a time-out or a delay, others work. More would only make each
-/// slower.
-const AT_ONCE: usize = 6;
-
-/// How often a case is run whose fault strikes nothing. A function gives up by itself after seconds, and on a busy
-/// machine that may be before the call that is meant; a call that is never made is another matter.
+/// How often a backend asks again where it is told of a failure.
 const TRIES: usize = 5;
 
 /// Functions without an act, each with the reason.
 const NO_ACT: [(&str, &str); 4] = [
     ("authorize", "calls no AWS service; what its identity provider does wrong is tried in its own tests"),
-    ("keep-alive", "serves clients of Socket.IO alone, which `socket_io` beside this tries"),
+    ("keep-alive", "serves clients of Socket.IO alone, and `socket_io` of `faults` tries it over sockets"),
     ("socket-io", "the same"),
     ("default", "calls AWS only to end a connection whose token is over, and is asked again by the next frame"),
 ];
 
 /// So that a second one displaces the first.
-const ONE_CONNECTION: [(&str, &str); 1] = [("ConnectionsPerUser", "1")];
+const ONE_CONNECTION: usize = 1;
 
 /// Something that a user does, which one invocation of one function answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,14 +124,16 @@ fn user_of(event: &Value) -> Option<u64> {
     user.parse().ok()
 }
 
-struct Bench {
-    trial: Trial,
+/// One case, in a world of its own.
+struct Case {
+    stage: Stage,
     armed: Armed,
     met: Met,
 }
 
-impl Bench {
-    async fn start() -> Self {
+impl Act {
+    /// Does it, with this trouble.
+    fn with(self, trouble: Trouble) -> Outcome {
         let (armed, met) = (Armed::default(), Met::default());
         let (in_for, was) = (Arc::clone(&armed), met.clone());
         let director = move |function: &str, event: &Value, number: u64| {
@@ -145,63 +145,37 @@ impl Bench {
             was.send_modify(|met| met.extend([(whose, number)]));
             let start = gate.map(|gate| async move { gate.notified().await }.boxed());
             match trouble {
-                Trouble::None => Direction { start, watched: true, ..Direction::default() },
+                Trouble::None => Direction { start, ..Direction::default() },
                 Trouble::Call(call, fault) => Direction { start, fault: Some((call, fault)), ..Direction::default() },
                 Trouble::Twice => Direction { start, twice: true, ..Direction::default() },
                 Trouble::Lost => Direction { start, lost: true, ..Direction::default() },
             }
         };
-        let trial = Trial::start(Box::new(director), None, chat_local::Limits::default(), &ONE_CONNECTION).await;
-        Self { trial, armed, met }
+        let play = async |stage| Case { stage, armed, met }.play(self, trouble).await;
+        Stage::play(ONE_CONNECTION, Box::new(director), play)
     }
+}
 
-    /// The calls that an act makes when nothing goes wrong, and the machine is not so busy that a function gives up in
-    /// the middle: as many as twice in a row.
-    async fn calls(&self, act: Act) -> Vec<String> {
-        let mut calls = self.case(act, Trouble::None).await.calls;
-        for _ in 0..TRIES {
-            let again = self.case(act, Trouble::None).await.calls;
-            if again.len() == calls.len() {
-                return calls;
-            }
-            calls = again;
-        }
-        panic!("{act:?} makes other calls each time")
-    }
-
-    /// One case, until its fault has struck.
-    async fn strike(&self, act: Act, trouble: Trouble) {
-        let mut calls = Vec::new();
-        for _ in 0..TRIES {
-            let outcome = self.case(act, trouble).await;
-            if outcome.struck || !matches!(trouble, Trouble::Call(..)) {
-                return;
-            }
-            calls = outcome.calls;
-        }
-        panic!("{act:?}, {trouble:?}: a fault that strikes nothing tries nothing; the calls were {calls:?}");
-    }
-
-    /// One case in a room of its own.
-    async fn case(&self, act: Act, trouble: Trouble) -> Outcome {
-        let (room, witness_user, user) = (fresh(), fresh(), fresh());
-        let case = Trial { record: Arc::default(), ..self.trial.clone() };
-        let mut witness = case.device(format!("w{witness_user}"), witness_user, None);
-        let mut actor = case.device(format!("a{user}"), user, None);
+impl Case {
+    async fn play(&self, act: Act, trouble: Trouble) -> Outcome {
+        let (room, witness_user, user, outcast_user) = (1, 1, 2, 3);
+        let case = &self.stage;
+        let mut witness = case.device(format!("w{witness_user}"), witness_user);
+        let mut actor = case.device(format!("a{user}"), user);
         let mut others = Vec::new();
         // Whose event the invocation is of.
-        let of = if act == Act::DisconnectUser { fresh() } else { user };
+        let of = if act == Act::DisconnectUser { outcast_user } else { user };
         witness.connect().await;
         witness.join(room).await;
         if act == Act::DisconnectUser {
-            let mut outcast = case.device(format!("o{of}"), of, None);
+            let mut outcast = case.device(format!("o{of}"), of);
             outcast.connect().await;
             outcast.join(room).await;
             others.push(outcast);
         }
         if act == Act::Displace {
             // Nobody listens to it any more.
-            let mut forgotten = case.device(format!("f{user}"), user, None);
+            let mut forgotten = case.device(format!("f{user}"), user);
             forgotten.connect().await;
             forgotten.join(room).await;
             others.push(forgotten);
@@ -218,8 +192,8 @@ impl Bench {
             witness.send(room).await;
         }
         // A member whose connection is no more, so that the push meets a 410 and cleans up.
-        let ghost = ghost(&fresh().to_string());
-        enter(&case.server.app(), &ghost, &chat_tests::room(&room.to_string())).await;
+        let (app, ghost) = (case.app(), ghost("4"));
+        case.behind(enter(&app, &ghost, &chat_tests::room(&room.to_string()))).await;
 
         let gate = (act == Act::JoinTooLate).then(Arc::<Notify>::default);
         self.arm(act.function(), of, trouble, gate.clone());
@@ -228,12 +202,12 @@ impl Bench {
             Act::Join => actor.join(room).await,
             Act::JoinTooLate => {
                 self.arm("disconnect", user, Trouble::None, None);
-                actor.begin_join(room).await;
+                drop(actor.begin_join(room).await);
                 let join = self.met(act.function(), user).await;
                 actor.cut();
-                self.trial.chaos.ended(self.met("disconnect", user).await).await;
+                case.ended(self.met("disconnect", user).await).await;
                 gate.iter().for_each(|gate| gate.notify_one());
-                self.trial.chaos.ended(join).await;
+                case.ended(join).await;
             }
             Act::Send | Act::SendFromOutside => drop(actor.send(room).await),
             Act::SendUnnamed => actor.send_unnamed(room).await,
@@ -244,33 +218,29 @@ impl Bench {
                 actor.insist(&frame).await;
             }
             Act::DisconnectUser => {
-                let call = async || case.server.call(act.function(), &json!({"userId": of})).await;
-                // A backend asks again where it is told of a failure.
-                let mut done = call().await;
+                let mut done = None;
                 for _ in 0..TRIES {
-                    if done.is_ok() {
-                        break;
-                    }
-                    done = call().await;
+                    done = done.or(case.call(act.function(), &json!({"userId": of})).await);
                 }
                 done.expect("done in the end");
-                let forgotten = async || case.server.devices(&of.to_string()).await.is_empty();
+                let outcast = chat_tests::user(&of.to_string());
+                let forgotten = async || case.behind(app.users.devices(&outcast)).await.expect("an answer").is_empty();
                 until("the outcast's connection is forgotten", forgotten).await;
-                let again = case.server.socket_url(&case.server.token_of(of));
-                assert_eq!(Client::refused(&again).await, 403, "{trouble:?}");
+                let status = case.refused(&json!({"userId": of, "rooms": "*"})).await;
+                assert_eq!(status, Some(403), "{trouble:?}");
             }
             Act::Disconnect => {
                 actor.close().await;
-                self.trial.chaos.ended(self.met(act.function(), user).await).await;
+                case.ended(self.met(act.function(), user).await).await;
             }
         }
         let number = self.met(act.function(), of).await;
         drop(others);
-        let history = case.settle(vec![witness, rejoined(actor, room).await], BTreeMap::new()).await;
+        let history = case.settle(vec![witness, rejoined(actor, room).await]).await;
         let violations: Vec<_> = history.check(Delivery::Lossy).iter().map(ToString::to_string).collect();
-        let trace = case.record.lock().expect("a trace").trace.join("\n");
-        assert!(violations.is_empty(), "{act:?}, {trouble:?}:\n{}\n{trace}", violations.join("\n"));
-        Outcome { calls: self.trial.chaos.calls(number), struck: self.trial.chaos.has_struck(number) }
+        assert!(violations.is_empty(), "{act:?}, {trouble:?}:\n{}\n{}", violations.join("\n"), case.trace());
+        let (calls, struck) = case.outcome_of(number);
+        Outcome { calls, struck }
     }
 
     fn arm(&self, function: &str, user: u64, trouble: Trouble, gate: Option<Arc<Notify>>) {
@@ -292,6 +262,21 @@ async fn rejoined(mut device: Device, room: Room) -> Device {
     device
 }
 
+/// Does something with each of these, on all cores.
+fn each<T: Copy + Sync>(all: &[T], what: impl Fn(T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+            what(*one);
+        }
+    };
+    thread::scope(|threads| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            threads.spawn(work);
+        }
+    });
+}
+
 #[test]
 fn every_function_has_an_act_or_a_reason() {
     let functions: BTreeSet<_> = FUNCTIONS.iter().map(|(name, _)| *name).collect();
@@ -301,14 +286,13 @@ fn every_function_has_an_act_or_a_reason() {
     assert!(tried.is_disjoint(&excused), "what is tried needs no reason");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[test]
 #[allow(clippy::print_stdout, reason = "the table of what was tried is what it is read for")]
-async fn every_fault_at_every_call_of_every_function() {
-    let bench = Bench::start().await;
+fn every_fault_at_every_call_of_every_function() {
     let mut cases = Vec::new();
     let mut calls_of = BTreeMap::new();
     for act in Act::all() {
-        let calls = bench.calls(act).await;
+        let calls = act.with(Trouble::None).calls;
         assert!(!calls.is_empty(), "{act:?} calls nobody");
         cases.extend((0..calls.len()).flat_map(|call| Fault::ALL.map(|fault| (act, Trouble::Call(call, fault)))));
         // Without a `clientMessageId` nothing tells that two events are one; API Gateway itself repeats none.
@@ -318,11 +302,11 @@ async fn every_fault_at_every_call_of_every_function() {
         calls_of.insert(act, calls);
     }
     cases.push((Act::Disconnect, Trouble::Lost));
-    let run = |(act, trouble): (Act, Trouble)| {
-        let bench = &bench;
-        async move { bench.strike(act, trouble).await }
-    };
-    stream::iter(cases.iter().copied()).map(run).buffer_unordered(AT_ONCE).collect::<()>().await;
+    each(&cases, |(act, trouble)| {
+        let Outcome { calls, struck } = act.with(trouble);
+        let tried = struck || !matches!(trouble, Trouble::Call(..));
+        assert!(tried, "{act:?}, {trouble:?}: a fault that strikes nothing tries nothing; the calls were {calls:?}");
+    });
 
     println!("{:13} {:12} {:>4} {:19} faults tried", "act", "function", "call", "");
     for (act, calls) in &calls_of {
@@ -335,12 +319,11 @@ async fn every_fault_at_every_call_of_every_function() {
     }
     println!("every fault: {}", Fault::ALL.map(|fault| fault.to_string()).join(", "));
     println!("{} cases, among them each event delivered twice, and a $disconnect lost", cases.len());
-    bench.trial.stop().await;
 }
 
 /// Frames of one connection are handled side by side, so a later one may be done before an earlier one has begun.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn frames_may_be_handled_in_the_opposite_order() {
+#[test]
+fn frames_may_be_handled_in_the_opposite_order() {
     let later_is_done = Arc::new(Notify::new());
     let wait = Arc::clone(&later_is_done);
     let first = Mutex::new(true);
@@ -351,16 +334,16 @@ async fn frames_may_be_handled_in_the_opposite_order() {
         }
         Direction::default()
     };
-    let trial = Trial::start(Box::new(director), None, chat_local::Limits::default(), &[]).await;
-    let room = fresh();
-    let mut client = trial.server.connect(fresh()).await;
-    client.send(serde_json::json!({"action": "joinRoom", "chatroomId": room, "requestId": "join"})).await;
-    // Sent after the join, and acknowledged before it.
-    assert_eq!(client.say(room, "early").await["id"], 1);
-    later_is_done.notify_one();
-    let joined = client.expect(serde_json::json!({"requestId": "join"})).await;
-    assert_eq!(joined["lastId"], 1, "whoever joined after it finds it in the history");
-    assert_eq!(trial.server.history(&format!("chatroomId={room}")).await.ids(), [1]);
-    client.close().await;
-    trial.stop().await;
+    Stage::play(ONE_CONNECTION, Box::new(director), async |stage| {
+        let room = 1;
+        let mut device = stage.device("d", 1);
+        device.connect().await;
+        let join = device.begin_join(room).await;
+        // Sent after the join, and acknowledged before it.
+        assert_eq!(device.send(room).await, 1);
+        later_is_done.notify_one();
+        let joined = device.reply_to(join).await;
+        assert_eq!(joined["lastId"], 1, "whoever joined after it finds it in the history");
+        assert_eq!(stage.history(room).await, [1]);
+    });
 }

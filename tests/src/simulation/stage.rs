@@ -1,0 +1,121 @@
+use super::in_simulated_time;
+use super::invocation::{INVOCATION, Invocation};
+use super::plan::Plan;
+use super::rest::scan;
+use super::wire::Calls;
+use super::world::{Simulated, World};
+use super::{REST, Without};
+use crate::chaos::{Director, lock};
+use crate::checker::{History, Room, User};
+use crate::reach::Reach;
+use crate::trial::{come_to_rest, leftover};
+use crate::{App, Device, Record, schema};
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, header};
+use chat_aws::Vars;
+use chat_local::InMemory;
+use futures_util::future::join_all;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use tokio::time::sleep;
+
+/// A world in which one test says what happens, and what goes wrong. Time passes only where something waits.
+#[derive(Clone)]
+pub struct Stage {
+    world: Arc<World>,
+    pub record: Arc<Mutex<Record>>,
+}
+
+impl Stage {
+    /// Plays a test. The director decides about invocations by their function and event; they are numbered from 0.
+    pub fn play<T>(connections_per_user: usize, director: Director, play: impl AsyncFnOnce(Self) -> T) -> T {
+        in_simulated_time(0, async {
+            let plan = Plan { connections_per_user, ..Plan::staged() };
+            let world = World::new(plan, Without::default(), None, Some(director));
+            play(Self { world, record: Arc::default() }).await
+        })
+    }
+
+    /// A device that is not connected yet. Its user may enter every room.
+    pub fn device(&self, name: impl Into<String>, user: User) -> Device {
+        Device::new(Arc::new(self.reach()), &self.record, name.into(), user, None)
+    }
+
+    fn reach(&self) -> Simulated {
+        Simulated(Arc::clone(&self.world))
+    }
+
+    /// Opens a connection. Answers the status with which it was refused, if it was.
+    pub async fn refused(&self, claims: &Value) -> Option<u16> {
+        let reach = self.reach();
+        reach.open(&reach.token(claims)).await.err().flatten()
+    }
+
+    /// The parts that functions are made of, for a look behind them by [`Stage::behind`].
+    pub fn app(&self) -> App {
+        let vars = self.world.vars().into_iter().collect::<Vars>();
+        App::new(&vars.through(Arc::new(Calls(Arc::downgrade(&self.world))))).expect("the parts")
+    }
+
+    /// Does something behind the functions.
+    pub async fn behind<T>(&self, what: impl Future<Output = T>) -> T {
+        let invocation = Arc::new(Invocation::new("the test".into(), "the test", 1, 0));
+        INVOCATION.scope(invocation, what).await
+    }
+
+    /// Invokes a function as a backend does. Answers its answer, or nothing if it failed.
+    pub async fn call(&self, function: &str, payload: &Value) -> Option<Value> {
+        let url = format!("{}/2015-03-31/functions/{function}/invocations", InMemory::GATEWAY_URL);
+        let request = Request::post(url)
+            .header(header::AUTHORIZATION, "AWS4-HMAC-SHA256 a backend")
+            .header("x-amz-date", "today");
+        let response =
+            self.world.gateway().answer(request.body(Body::from(payload.to_string())).expect("a request")).await;
+        let failed = response.headers().contains_key("x-amz-function-error") || !response.status().is_success();
+        let body = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+        (!failed).then(|| serde_json::from_slice(&body).expect("JSON"))
+    }
+
+    /// Waits until an invocation has answered or is dead.
+    pub async fn ended(&self, number: u64) {
+        self.world.ended(number).await;
+    }
+
+    /// The calls of an invocation, in the order in which they began, and whether its fault has struck.
+    pub fn outcome_of(&self, number: u64) -> (Vec<String>, bool) {
+        self.world.outcome_of(number)
+    }
+
+    /// A page of a room's history. Panics unless `docs/openapi.yaml` describes it.
+    pub async fn history(&self, room: Room) -> Vec<u64> {
+        let reach = self.reach();
+        let token = reach.token(&serde_json::json!({"userId": "reader", "rooms": "*"}));
+        let page = reach.history(&token, format!("chatroomId={room}")).await;
+        schema::check_body(page.status, &page.body);
+        page.ids()
+    }
+
+    /// Ends a test without faults: all devices come back, one more message is sent to every room, all catch up, and all
+    /// leave. Then somebody sends to every room, which removes members that are gone. Returns what they saw and what is
+    /// left.
+    pub async fn settle(&self, mut devices: Vec<Device>) -> History {
+        let mut history = come_to_rest(&self.reach(), &self.record, &mut devices, BTreeMap::new()).await;
+        join_all(devices.iter_mut().map(Device::close)).await;
+        sleep(REST).await;
+        let rooms: BTreeSet<Room> = history.stored.keys().copied().collect();
+        let mut sweeper = self.device("sweeper", crate::fresh());
+        for room in &rooms {
+            sweeper.send(*room).await;
+        }
+        sweeper.close().await;
+        sleep(REST).await;
+        history.leftovers = scan(&self.world, "ConnectionsTable").iter().map(|item| leftover(item, &rooms)).collect();
+        history
+    }
+
+    /// Requests and replies, to explain a violation.
+    pub fn trace(&self) -> String {
+        lock(&self.record).trace.join("\n")
+    }
+}

@@ -145,9 +145,20 @@ mod tests {
     }
 
     fn refusals() -> Vec<String> {
-        // The history alone says these.
-        let of_the_socket =
-            |rejection: &Rejection| !matches!(rejection, Rejection::QueryTooLarge | Rejection::TwoCursors);
+        // The history alone says the first two; a client of Socket.IO alone hears the others.
+        let of_the_socket = |rejection: &Rejection| {
+            !matches!(
+                rejection,
+                Rejection::QueryTooLarge
+                    | Rejection::TwoCursors
+                    | Rejection::NotAnEvent
+                    | Rejection::Binary
+                    | Rejection::TokenMissing
+                    | Rejection::TokenRefused
+                    | Rejection::NotAdmitted
+                    | Rejection::AnothersConnection
+            )
+        };
         let answer = |rejection: Rejection| {
             let action = match &rejection {
                 Rejection::NotAnObject | Rejection::TooManyConnections { .. } => None,

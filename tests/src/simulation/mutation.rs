@@ -100,6 +100,14 @@ impl Mutation {
         }
     }
 
+    /// Comes before a function begins.
+    pub fn begins(&self, world: &World, invocation: &Invocation, room: &str) {
+        if self.mutant == Mutant::MembersReadBeforeCounting && invocation.function == "send-message" {
+            let members = world.ask("Query", &members_of(&format!("ROOM#{room}"))).body;
+            lock(&self.early).insert(invocation.label.clone(), members);
+        }
+    }
+
     /// Whether a call of the management API is answered as if it had been carried out.
     pub fn swallows(&self, invocation: &Invocation, call: &Call) -> bool {
         let makes_place = invocation.function == "connect";
@@ -139,10 +147,6 @@ impl Mutation {
                 if let Some(writes) = body["TransactItems"].as_array_mut() {
                     writes.retain(|write| !text(&write["Put"]["Item"]["SK"]).starts_with("SENT#"));
                 }
-            }
-            Mutant::MembersReadBeforeCounting if counts => {
-                let members = world.ask("Query", &members_of(text(&body["Key"]["PK"]))).body;
-                lock(&self.early).insert(invocation.label.clone(), members);
             }
             Mutant::MembersReadBeforeCounting if members(operation, &body).is_some() => {
                 if let Some(early) = lock(&self.early).remove(&invocation.label) {

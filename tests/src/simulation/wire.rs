@@ -161,12 +161,12 @@ impl World {
             }
             let broken = matches!(fate, Fate::BrokenBefore | Fate::BrokenAfter);
             // A function that gave up does not listen.
-            let _ = answer.send((!broken).then_some(applied));
+            let _ = answer.send((!broken).then(|| applied.response()));
         });
         let kills = matches!(fate, Fate::KilledBefore | Fate::KilledAfter);
         async move {
             match answered.await {
-                Ok(Some(answer)) => Ok(answer.response()),
+                Ok(Some(answer)) => Ok(answer),
                 Ok(None) => Err(io::ErrorKind::ConnectionReset.into()),
                 Err(_) if kills => std::future::pending().await,
                 Err(_) => panic!("a call is not answered"),
@@ -246,7 +246,7 @@ fn made_up(fate: Fate, call: &Call) -> Answer {
 }
 
 impl Answer {
-    /// As it comes over the wire.
+    /// As it comes over the wire, with AWS's own time.
     fn response(self) -> Response<Bytes> {
         let kind = self.body["__type"].as_str().and_then(|kind| kind.split_once('#'));
         let kind =

@@ -39,6 +39,9 @@ const SECRET: &str = "a secret that only the simulation knows";
 /// Largest page of the history.
 const PAGE_BYTES_MAX: usize = 8 << 20;
 
+/// Characters of a function's answer that the log has.
+const SAID_CHARS: usize = 120;
+
 /// How long after the row of a connection was closed its frames must be refused: whoever closed it ends it meanwhile.
 const ENDED_AFTER: Duration = Duration::from_secs(3);
 
@@ -233,8 +236,7 @@ impl World {
     fn name(&self, function: &str, event: &Value) -> String {
         let context = &event["requestContext"]["authorizer"];
         let who = context["username"].as_str().or_else(|| context["lambda"]["username"].as_str()).unwrap_or("nobody");
-        let frame: Value = event["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
-        if let Some(request) = frame["requestId"].as_u64() {
+        if let Some(request) = frame(event)["requestId"].as_u64() {
             return format!("{who} {function} {request}");
         }
         let mut unnamed = lock(&self.unnamed);
@@ -266,13 +268,16 @@ impl World {
         let closed = lock(&self.closed).get(&event.connection).copied();
         let shut_out = lock(&self.shut_out).get(&event.user).copied();
         self.log.note(format_args!("{} begins", invocation.label));
+        if let Some(mutation) = &self.mutation {
+            mutation.begins(self, &invocation, &event.room);
+        }
         let (killed, running) =
             (pin!(invocation.kill.notified()), pin!(INVOCATION.scope(Arc::clone(&invocation), delivery)));
         let answer = match select(killed, running).await {
             Either::Left(_) => Err(InvocationFailed("it was killed".into())),
             Either::Right((answer, _)) => answer,
         };
-        let said = answer.as_ref().map_or_else(|failed| failed.0.clone(), ToString::to_string);
+        let said = answer.as_ref().map_or_else(|failed| failed.0.clone(), said);
         self.log.note(format_args!("{} ends: {said}", invocation.label));
         self.under_way.fetch_sub(1, Ordering::Relaxed);
         invocation.ended.send_replace(true);
@@ -307,10 +312,22 @@ impl World {
     }
 }
 
+/// The frame that an event is about, if it is about one.
+fn frame(event: &Value) -> Value {
+    event["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default()
+}
+
+/// The beginning of an answer, for the log.
+fn said(answer: &Value) -> String {
+    let body = answer["body"].as_str().map_or_else(|| answer.to_string(), ToOwned::to_owned);
+    body.chars().take(SAID_CHARS).collect()
+}
+
 /// What the rules need to know of an event.
 struct Event {
     connection: String,
     user: String,
+    room: String,
     /// When its token was issued, in seconds.
     issued_at: i64,
 }
@@ -323,6 +340,7 @@ impl Event {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Self {
             connection: text(&context["connectionId"]),
+            room: frame(event)["chatroomId"].to_string(),
             user: text(&authorizer["userId"]),
             issued_at: text(&authorizer["issuedAt"]).parse().unwrap_or(i64::MAX),
         }

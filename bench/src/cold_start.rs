@@ -21,7 +21,7 @@ const ZIP_MAX: f64 = 2.5;
 
 /// `socket-io` is five functions in one, and is there only where clients of Socket.IO are let in.
 const SOCKET_IO: &str = "socket-io";
-const SOCKET_IO_ZIP_MAX: f64 = 3.0;
+const SOCKET_IO_ZIP_MAX: f64 = 3.2;
 
 #[derive(Args, Clone)]
 pub struct ColdStart {

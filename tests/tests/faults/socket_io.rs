@@ -67,17 +67,19 @@ impl Act {
 
 /// An invocation, by its function, and by its user or, where the context has none, its connection.
 type Whose = (String, String);
+/// Which call of it meets which fault; none is only watched.
+type Armed = Arc<Mutex<HashMap<Whose, Option<(usize, Fault)>>>>;
 
 struct Bench {
     server: Server,
     chaos: Chaos,
-    armed: Arc<Mutex<HashMap<Whose, Option<(usize, Fault)>>>>,
+    armed: Armed,
     met: watch::Sender<HashMap<Whose, u64>>,
 }
 
 impl Bench {
     async fn start() -> Self {
-        let armed: Arc<Mutex<HashMap<Whose, Option<(usize, Fault)>>>> = Arc::default();
+        let armed = Armed::default();
         let met = watch::Sender::<HashMap<Whose, u64>>::default();
         let (in_for, was) = (Arc::clone(&armed), met.clone());
         let director = move |function: &str, event: &Value, number: u64| {

@@ -108,13 +108,8 @@ fn every_decision_has_its_date_its_reasons_and_a_place_in_the_index() {
     let pages: Vec<_> = pages.filter(|(name, _)| *name != "README.md").collect();
     let index = &documents["docs/decisions/README.md"];
     assert_eq!(index.lines().filter(|line| line.starts_with("| 0")).count(), pages.len());
-    let mut last = 0;
-    for (name, page) in pages {
-        let place = name.split('-').next().filter(|number| number.len() == 4).and_then(|number| number.parse().ok());
-        // A number may be missing while another branch has it.
-        let place: u16 =
-            place.filter(|place| *place > last).unwrap_or_else(|| panic!("{name} has no number of its own"));
-        last = place;
+    for (place, (name, page)) in (1..).zip(pages) {
+        assert!(name.starts_with(&format!("{place:04}-")), "{name} is not number {place}");
         let mut lines = page.lines();
         let title = lines.next().and_then(|line| line.strip_prefix("# ")).expect("a title");
         let dates = lines.nth(1).expect("a date");

@@ -1,9 +1,9 @@
-use super::{Mutant, Outcome, Schedule};
+use super::{Client, Mutant, Outcome, Schedule};
 use crate::chaos::lock;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,8 @@ pub struct Hunt {
     /// No schedule begins later than this.
     pub time: Option<Duration>,
     pub mutant: Option<Mutant>,
+    /// The client of the browsers, if there are any.
+    pub client: Option<Arc<Client>>,
     /// How many that fail are enough.
     pub enough: usize,
 }
@@ -31,7 +33,7 @@ pub struct Hunted {
 impl Hunt {
     /// All seeds of a range, until one fails.
     pub fn of(seeds: Range<u64>) -> Self {
-        Self { seeds, time: None, mutant: None, enough: 1 }
+        Self { seeds, time: None, mutant: None, client: None, enough: 1 }
     }
 
     pub fn run(&self) -> Hunted {
@@ -45,7 +47,7 @@ impl Hunt {
                 if !self.seeds.contains(&seed) || late || lock(&failed).len() >= self.enough {
                     return;
                 }
-                let outcome = Schedule { mutant: self.mutant, ..Schedule::of(seed) }.run();
+                let outcome = Schedule { mutant: self.mutant, client: self.client.clone(), ..Schedule::of(seed) }.run();
                 done.fetch_add(1, Ordering::Relaxed);
                 calls.fetch_add(outcome.calls as u64, Ordering::Relaxed);
                 if !outcome.findings.is_empty() {

@@ -5,6 +5,7 @@
 //! Nothing here reads a real clock, opens a socket or asks the system for chance. What only real sockets can show (TLS,
 //! half-open sockets, full buffers), other suites show.
 
+mod browser;
 mod clock;
 mod dice;
 mod hunt;
@@ -19,6 +20,7 @@ mod stage;
 mod wire;
 mod world;
 
+pub use browser::{Client, Errand, Visit};
 pub use hunt::{Hunt, Hunted};
 pub use mutation::Mutant;
 pub use plan::{Action, Fate, Plan, Step};
@@ -28,6 +30,7 @@ pub use stage::Stage;
 use crate::Record;
 use crate::checker::{Delivery, Room, Violation};
 use crate::trial::{come_to_rest, leftover};
+use browser::Browsers;
 use futures_util::future::join_all;
 use life::{Life, live};
 use rest::{Rows, scan};
@@ -56,6 +59,8 @@ pub struct Schedule {
     /// A mistake that is made for the functions.
     pub mutant: Option<Mutant>,
     pub without: Without,
+    /// The client of the browsers, if there are any.
+    pub client: Option<Arc<Client>>,
 }
 
 /// What came of it.
@@ -87,7 +92,7 @@ impl Schedule {
     pub fn run(&self) -> Outcome {
         in_simulated_time(self.seed, async {
             let world = World::new(Plan::of(self.seed), self.without.clone(), self.mutant, None);
-            play(&world).await;
+            play(&world, self.client.as_ref()).await;
             let (findings, faults, calls) = (world.findings(), world.struck(), world.calls());
             Outcome { seed: self.seed, findings, log: world.log.take(), faults, calls }
         })
@@ -106,8 +111,9 @@ fn in_simulated_time<T>(seed: u64, what: impl Future<Output = T>) -> T {
 }
 
 /// Plays a schedule to its end, and judges it.
-async fn play(world: &Arc<World>) {
+async fn play(world: &Arc<World>, client: Option<&Arc<Client>>) {
     let record = Arc::new(Mutex::new(Record::default()));
+    let browsers = Browsers::open(world, client, &record);
     #[allow(clippy::disallowed_methods, reason = "joined below")]
     let lives: Vec<_> = (0..world.plan.devices.len())
         .map(|number| tokio::spawn(live(Arc::clone(world), number, Arc::clone(&record))))
@@ -118,7 +124,7 @@ async fn play(world: &Arc<World>) {
             world.shut_out(*user).await;
         }
     };
-    let (lives, ()) = tokio::join!(join_all(lives), shut_out);
+    let (lives, (), ()) = tokio::join!(join_all(lives), browsers.live(), shut_out);
     world.calm_down();
     sleep(REST).await;
     let mut survivors = Vec::new();
@@ -128,9 +134,12 @@ async fn play(world: &Arc<World>) {
             Err(error) => world.find(said(error)),
         }
     }
-    look_at_rows(world);
+    // A browser may be about to replace its connection, whenever it is looked at.
+    if browsers.is_empty() {
+        look_at_rows(world);
+    }
     if world.findings().is_empty() {
-        judge(world, survivors, &record).await;
+        judge(world, survivors, browsers, &record).await;
     }
     sleep(REST).await;
     if world.under_way() > 0 {
@@ -156,13 +165,16 @@ fn look_at_rows(world: &World) {
 }
 
 /// Has all devices come back, compares what they know, has them all go, and looks at what is left.
-async fn judge(world: &Arc<World>, lives: Vec<Life>, record: &Mutex<Record>) {
+async fn judge(world: &Arc<World>, lives: Vec<Life>, mut browsers: Browsers, record: &Mutex<Record>) {
     let (stays, mut devices): (Vec<_>, Vec<_>) = lives.into_iter().map(|life| (life.stay, life.device)).unzip();
     let reach = Simulated(Arc::clone(world));
+    browsers.come_to_rest().await;
     let mut history = come_to_rest(&reach, record, &mut devices, world.plan.grants.clone()).await;
     let stayed = stays.iter().zip(&devices).flat_map(|(stay, device)| stay.rooms_all_the_time(device));
     let sure: BTreeSet<(String, Room)> = stayed.collect();
+    history.views.extend(browsers.views(&history).await);
     join_all(devices.iter_mut().map(crate::Device::close)).await;
+    browsers.close().await;
     sleep(REST).await;
     look_at_rows(world);
     if world.plan.hostile {

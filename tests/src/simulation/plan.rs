@@ -1,5 +1,6 @@
 //! What happens in a schedule, drawn from its seed: who is there, what they do, and how AWS is that day.
 
+use super::browser::Visit;
 use super::dice::Dice;
 use crate::checker::{Room, User};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,8 @@ pub struct Plan {
     /// Rooms that a user may enter; a user without an entry may enter all.
     pub grants: BTreeMap<User, BTreeSet<Room>>,
     pub devices: Vec<Part>,
+    /// What happens in browsers, if the schedule has a client for them.
+    pub browsers: Vec<Visit>,
     /// Users that are shut out, and when.
     pub revocations: Vec<(Duration, User)>,
 }
@@ -176,7 +179,7 @@ impl Plan {
             .collect();
         let few = [1, 2, 20, 20];
         let shut_out = dice.chance(150).then(|| (dice.millis(500..3_000), dice.number(1..users + 1)));
-        Self {
+        let mut plan = Self {
             seed,
             hostile,
             climate,
@@ -187,8 +190,11 @@ impl Plan {
             rooms,
             grants,
             devices,
+            browsers: Vec::new(),
             revocations: shut_out.into_iter().collect(),
-        }
+        };
+        plan.browsers = Visit::all(&plan);
+        plan
     }
 
     /// A schedule in which nothing happens by itself: one test says what does.
@@ -217,6 +223,7 @@ impl Plan {
             rooms: Vec::new(),
             grants: BTreeMap::new(),
             devices: Vec::new(),
+            browsers: Vec::new(),
             revocations: Vec::new(),
         }
     }

@@ -5,9 +5,11 @@ use super::{Outcome, Plan, Schedule};
 pub fn shrink(mut schedule: Schedule) -> (Schedule, Outcome) {
     let mut outcome = schedule.run();
     let plan = Plan::of(schedule.seed);
+    let errands = schedule.client.is_some().then(|| plan.errands());
+    let actions: Vec<_> = plan.actions().chain(errands.into_iter().flatten()).collect();
     loop {
         let before = (schedule.without.actions.len(), schedule.without.faults.len());
-        for action in plan.actions().collect::<Vec<_>>().into_iter().rev() {
+        for action in actions.iter().copied().rev() {
             if !schedule.without.actions.contains(&action) {
                 attempt(&mut schedule, &mut outcome, |without| without.actions.insert(action));
             }

@@ -134,7 +134,7 @@ impl World {
         self.hostile.store(false, Ordering::Relaxed);
     }
 
-    fn is_hostile(&self) -> bool {
+    pub fn is_hostile(&self) -> bool {
         self.hostile.load(Ordering::Relaxed)
     }
 

@@ -1,6 +1,7 @@
 //! The whole system in simulated time, from fixed seeds. What happens in one that fails is printed by
 //! `cargo run --profile simulation -p chat-bench -- simulate --replay SEED`; CI runs ten thousand.
 
+mod browser;
 mod exhaustive;
 
 use chat_tests::simulation::{Hunt, Schedule};

@@ -69,6 +69,8 @@ pub struct Device {
     requests: u64,
     sends: u64,
     last_send: Value,
+    /// It goes on with a connection that it was told is gone.
+    stays_on: bool,
     /// Before that it may not come back: others took its place.
     comes_back_at: Instant,
     /// How often it connected.
@@ -109,9 +111,15 @@ impl Device {
             requests: 0,
             sends: 0,
             last_send: Value::Null,
+            stays_on: false,
             comes_back_at: Instant::now(),
             connects: 0,
         }
+    }
+
+    /// The same device, but one that goes on with a connection that it was told is gone.
+    pub fn staying_on(self) -> Self {
+        Self { stays_on: true, ..self }
     }
 
     /// Connects, unless it is connected, and joins its rooms again until it is in all of them.
@@ -191,6 +199,7 @@ impl Device {
                     self.enter(room, &reply).await;
                     return Ok(());
                 }
+                (_, Some("gone")) if self.stays_on => return Ok(()),
                 (_, Some("gone")) => {
                     self.line = None;
                     return Err(Lost);

@@ -32,6 +32,7 @@ pub async fn live(world: Arc<World>, number: usize, record: Arc<Mutex<Record>>) 
     let granted = world.plan.grants.get(&part.user);
     let reach = Arc::new(Simulated(Arc::clone(&world)));
     let device = Device::new(reach, &record, part.name.clone(), part.user, granted);
+    let device = if part.stays_on { device.staying_on() } else { device };
     let mut life = Life { device, stay: Stay::default() };
     sleep(part.comes_after).await;
     for (index, (pause, action)) in part.actions.iter().enumerate() {
@@ -83,13 +84,12 @@ impl Life {
                 self.stay.cut = true;
                 device.close().await;
             }
-            Action::Pipeline(steps) => {
+            Action::Pipeline { steps, put_right } => {
                 let leaves =
                     steps.iter().filter_map(|step| if let Step::Leave(room) = step { Some(*room) } else { None });
                 self.stay.left.extend(leaves);
                 device.pipeline(steps).await;
-                // Whichever came first: now it is as the last of them said.
-                match steps.last() {
+                match steps.last().filter(|_| *put_right) {
                     Some(Step::Join(room)) => device.join(*room).await,
                     Some(Step::Leave(room)) => device.leave(*room).await,
                     _ => {}

@@ -35,8 +35,6 @@ pub enum Mutant {
     MemberWrittenOverALaterOne,
     /// A join that is undone removes the member whatever the number of its join.
     UndoneWhateverTheNumber,
-    /// A leave removes a member that joined after it, if its call arrives late.
-    LeaveWithoutATime,
     /// A handshake opens its connection although another one closed it meanwhile.
     OpenedWhateverIsThere,
     /// A handshake that makes place closes only connections whose handshake is over.
@@ -50,7 +48,7 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 17] = [
         Self::PushBeforeStore,
         Self::RetryRowForgotten,
         Self::MembersReadBeforeCounting,
@@ -63,7 +61,6 @@ impl Mutant {
         Self::RoomRemovedWhateverTheNumber,
         Self::MemberWrittenOverALaterOne,
         Self::UndoneWhateverTheNumber,
-        Self::LeaveWithoutATime,
         Self::OpenedWhateverIsThere,
         Self::ClosedOnlyIfThere,
         Self::ClosedAreNotEnded,
@@ -211,9 +208,6 @@ impl Mutation {
                 without_condition(&mut body);
             }
             Mutant::UndoneWhateverTheNumber if operation == "DeleteItem" && condition == "#join = :join" => {
-                without_condition(&mut body);
-            }
-            Mutant::LeaveWithoutATime if operation == "DeleteItem" && condition.contains(":askedAt") => {
                 without_condition(&mut body);
             }
             Mutant::OpenedWhateverIsThere if operation == "PutItem" && text(&body["Item"]["SK"]) == "CONN" => {

@@ -11,6 +11,10 @@ use std::time::Duration;
 const DEVICES: std::ops::Range<u64> = 2..5;
 const ACTIONS: std::ops::Range<u64> = 4..13;
 
+/// Functions that may be slow in a schedule. What a handshake meets is found where handshakes are.
+const SLOW: [&str; 8] =
+    ["connect", "connect", "connect", "disconnect", "join-room", "leave-room", "list-history", "send-message"];
+
 /// The longest pause of a device between two things that it does.
 const PAUSE_MILLIS: u64 = 400;
 
@@ -42,6 +46,8 @@ pub struct Part {
     pub name: String,
     pub user: User,
     pub comes_after: Duration,
+    /// It does not go when it is told that its connection is gone, as a client that wants to get round it does not.
+    pub stays_on: bool,
     pub actions: Vec<(Duration, Action)>,
 }
 
@@ -59,8 +65,12 @@ pub enum Action {
     Listen,
     Cut,
     Close,
-    /// Frames back to back: the next is sent before the one before is answered.
-    Pipeline(Vec<Step>),
+    /// Frames back to back: the next is sent before the one before is answered. Nobody knows which is carried out last;
+    /// then the last one is sent again by itself, or it is left as it is.
+    Pipeline {
+        steps: Vec<Step>,
+        put_right: bool,
+    },
 }
 
 /// A frame of a pipeline.
@@ -78,7 +88,7 @@ pub struct Climate {
     /// Milliseconds that a request is on its way, and its answer, at most.
     pub latency: u64,
     /// How much slower than that one function is, or one table.
-    pub slow_function: Option<(usize, u64)>,
+    pub slow_function: Option<(&'static str, u64)>,
     pub slow_table: Option<(&'static str, u64)>,
     /// How often in a thousand an invocation is slow as a whole, and a call by itself.
     pub slow_invocations: u32,
@@ -169,15 +179,18 @@ impl Plan {
         if users > 1 && rooms.len() > 1 && dice.chance(300) {
             grants.insert(users, BTreeSet::from([rooms[0]]));
         }
+        // What comes together finds more than what comes one after another.
+        let within = dice.choose(&[4, 300, 300]);
         let devices: Vec<Part> = (0..dice.number(DEVICES))
             .map(|number| {
                 let user = dice.number(1..users + 1);
                 let may: Vec<Room> =
                     grants.get(&user).map_or(rooms.clone(), |granted| granted.iter().copied().collect());
-                Part::drawn(dice, format!("d{number}"), user, &may, &rooms, hostile)
+                let part = Part::drawn(dice, format!("d{number}"), user, &may, &rooms, hostile);
+                Part { comes_after: dice.millis(0..within), ..part }
             })
             .collect();
-        let few = [1, 2, 20, 20];
+        let few = [1, 1, 2, 20];
         let shut_out = dice.chance(150).then(|| (dice.millis(500..3_000), dice.number(1..users + 1)));
         let mut plan = Self {
             seed,
@@ -241,13 +254,16 @@ impl Part {
         let first = Action::Join(dice.choose(may));
         let later: Vec<Action> =
             (0..dice.number(ACTIONS)).map(|_| Action::drawn(dice, may, &forbidden, hostile)).collect();
+        // Whoever never joins is found by its sends alone.
+        let only_speaks = dice.chance(150);
         let actions = std::iter::once(first).chain(later).map(|action| {
+            let action = if only_speaks { action.spoken(may) } else { action };
             // Most things follow at once: what happens together finds more than what happens after another.
             let pause = if dice.chance(700) { dice.number(0..10) } else { dice.number(0..PAUSE_MILLIS) };
             (Duration::from_millis(pause), action)
         });
         let actions = actions.collect();
-        Self { name, user, comes_after: dice.millis(0..300), actions }
+        Self { name, user, comes_after: Duration::ZERO, stays_on: dice.chance(250), actions }
     }
 }
 
@@ -257,7 +273,7 @@ impl Action {
         match dice.number(0..100) {
             0..12 => Self::Join(room),
             12..18 => Self::Leave(room),
-            18..28 => Self::Pipeline(Step::drawn(dice, room)),
+            18..28 => Self::Pipeline { steps: Step::drawn(dice, room), put_right: dice.chance(500) },
             28..33 => Self::SendAgain,
             33..38 if hostile => Self::SendCut(room),
             38..42 if hostile => Self::SendUnnamed(room),
@@ -266,6 +282,17 @@ impl Action {
             50..53 => Self::Listen,
             53..56 if !forbidden.is_empty() => Self::Trespass(dice.choose(forbidden)),
             _ => Self::Send(room),
+        }
+    }
+}
+
+impl Action {
+    /// The same of a device that never joins.
+    fn spoken(self, may: &[Room]) -> Self {
+        match self {
+            Self::Join(room) | Self::Leave(room) => Self::Send(room),
+            Self::Pipeline { .. } | Self::Trespass(_) => Self::Send(may[0]),
+            other => other,
         }
     }
 }
@@ -287,7 +314,7 @@ impl Step {
 
 impl Climate {
     fn drawn(dice: &mut Dice, hostile: bool) -> Self {
-        let slow_function = dice.chance(300).then(|| (dice.index(8), dice.choose(&[3, 10, 30])));
+        let slow_function = dice.chance(400).then(|| (dice.choose(&SLOW), dice.choose(&[3, 10, 30])));
         let slow_table =
             dice.chance(200).then(|| (dice.choose(&["ConnectionsTable", "ChatTable"]), dice.choose(&[3, 10])));
         let mut fates: Vec<Fate> = Fate::FAULTS.into_iter().filter(|_| dice.chance(500)).collect();

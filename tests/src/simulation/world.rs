@@ -66,6 +66,8 @@ pub struct World {
     unnamed: Mutex<BTreeMap<String, u64>>,
     /// When each connection's row was closed.
     closed: Mutex<BTreeMap<String, Duration>>,
+    /// Connections whose row was closed when their handshake ended. Nobody ends them but their own frames.
+    came_in_closed: Mutex<BTreeSet<String>>,
     /// When users were shut out, in the end.
     shut_out: Mutex<BTreeMap<String, Duration>>,
     under_way: AtomicUsize,
@@ -106,6 +108,7 @@ impl World {
             hostile: AtomicBool::new(plan.hostile),
             unnamed: Mutex::default(),
             closed: Mutex::default(),
+            came_in_closed: Mutex::default(),
             shut_out: Mutex::default(),
             under_way: AtomicUsize::new(0),
             findings: Mutex::default(),
@@ -247,9 +250,7 @@ impl World {
 
     fn invocation(&self, function: &str, label: String, dice: &mut Dice) -> Arc<Invocation> {
         let climate = &self.plan.climate;
-        let all = functions::FUNCTIONS.map(|(name, _)| name);
-        let slow_function =
-            climate.slow_function.filter(|(at, _)| all[at % all.len()] == function).map_or(1, |(_, times)| times);
+        let slow_function = climate.slow_function.filter(|(slow, _)| *slow == function).map_or(1, |(_, times)| times);
         let slow = if dice.chance(climate.slow_invocations) { 10 } else { 1 };
         // Two instances of each function, each with a clock.
         let skew = Dice::of(self.plan.seed, (function, dice.number(0..2))).skew(climate.skew_millis);
@@ -266,6 +267,7 @@ impl World {
         self.under_way.fetch_add(1, Ordering::Relaxed);
         let began = clock::elapsed();
         let closed = lock(&self.closed).get(&event.connection).copied();
+        let came_in_closed = lock(&self.came_in_closed).contains(&event.connection);
         let shut_out = lock(&self.shut_out).get(&event.user).copied();
         self.log.note(format_args!("{} begins", invocation.label));
         if let Some(mutation) = &self.mutation {
@@ -282,13 +284,23 @@ impl World {
         self.under_way.fetch_sub(1, Ordering::Relaxed);
         invocation.ended.send_replace(true);
 
+        let is_closed = lock(&self.closed).contains_key(&event.connection);
+        if invocation.function == "connect"
+            && is_closed
+            && answer.as_ref().is_ok_and(|answer| answer["statusCode"] == 200)
+        {
+            lock(&self.came_in_closed).insert(event.connection.clone());
+        }
         let body: Value = answer
             .as_ref()
             .ok()
             .and_then(|answer| serde_json::from_str(answer["body"].as_str()?).ok())
             .unwrap_or_default();
         let is_taken = body["type"] == "ack" || (invocation.function == "list-history" && body.is_array());
-        if is_taken && !self.plan.hostile && closed.is_some_and(|closed| began >= closed + ENDED_AFTER) {
+        // A leave changes nothing where there is nothing to leave.
+        let does_something = is_taken && invocation.function != "leave-room";
+        let is_late = !self.plan.hostile && closed.is_some_and(|closed| began >= closed + ENDED_AFTER);
+        if does_something && (is_late || came_in_closed) {
             self.find(format!("{} is taken, though its connection was closed before it began", invocation.label));
         }
         // A token that was issued until then; one that was issued within the next minute may be refused too.

@@ -7,7 +7,7 @@ use crate::{Client, Posts, Recorder, Server, device_of, enter, ghost, in_time, p
 use chat::limits::CONNECTIONS_PER_USER;
 use chat::{ConnectionId, Content, Member, Message, MessageId, MessageKind, Profile, RoomId};
 use chat_aws::{Kept, now};
-use chat_local::{Interference, Limits, Plan};
+use chat_local::{Interference, Plan};
 use functions::FUNCTIONS;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
@@ -108,7 +108,7 @@ impl Meter {
         let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let counter = Counter { vars, invocations: Arc::default(), under_way: watch::Sender::default() };
         let interference = Arc::new(counter.clone());
-        let server = Server::start_with_parameters_and(parameters, interference, Limits::default()).await;
+        let server = Server::start_patient(parameters, interference).await;
         recorder.aim(server.dynamodb_url());
         Self { server, recorder, posts, counter }
     }

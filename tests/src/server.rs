@@ -61,15 +61,25 @@ impl Server {
 
     /// With some text of the template replaced.
     pub async fn start_with_template(replace: &[(&str, &str)]) -> Self {
-        Self::run_template(replace, None).await
+        Self::run_template(replace, &[], None).await
     }
 
     /// The same, with an interference in every invocation.
     pub async fn start_with_template_and(replace: &[(&str, &str)], interference: Arc<dyn Interference>) -> Self {
-        Self::run_template(replace, Some(interference)).await
+        Self::run_template(replace, &[], Some(interference)).await
     }
 
-    async fn run_template(replace: &[(&str, &str)], interference: Option<Arc<dyn Interference>>) -> Self {
+    /// With an interference, and with as much time for each function as API Gateway has: on a busy machine a function
+    /// that posts to a thousand takes longer than its own time-out.
+    pub async fn start_patient(parameters: &[(&str, &str)], interference: Arc<dyn Interference>) -> Self {
+        Self::run_template(&[("    Timeout: 10\n", "    Timeout: 29\n")], parameters, Some(interference)).await
+    }
+
+    async fn run_template(
+        replace: &[(&str, &str)],
+        parameters: &[(&str, &str)],
+        interference: Option<Arc<dyn Interference>>,
+    ) -> Self {
         let mut text = std::fs::read_to_string(TEMPLATE).expect("the template");
         for (from, to) in replace {
             assert!(text.contains(from), "the template does not contain {from:?}");
@@ -78,7 +88,7 @@ impl Server {
         let folder = tempfile::tempdir().expect("a folder");
         let template = folder.path().join("template.yaml");
         std::fs::write(&template, text).expect("written");
-        Self::run(Options { template, interference, ..options() }, Some(folder)).await
+        Self::run(Options { template, parameters: fast_and(parameters), interference, ..options() }, Some(folder)).await
     }
 
     /// In memory, with an interference in every invocation.
@@ -92,8 +102,7 @@ impl Server {
         interference: Arc<dyn Interference>,
         limits: Limits,
     ) -> Self {
-        let more = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let parameters = fast().into_iter().chain(more).collect();
+        let parameters = fast_and(parameters);
         Self::run(Options { limits, parameters, interference: Some(interference), ..options() }, None).await
     }
 
@@ -239,6 +248,12 @@ fn signed(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
 /// Tests send faster than people do. The rates have tests of their own.
 fn fast() -> BTreeMap<String, String> {
     BTreeMap::from([("SendsPerSecond".into(), "1000".into()), ("RequestsPerSecond".into(), "10000".into())])
+}
+
+/// The same, and more.
+fn fast_and(parameters: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let more = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    fast().into_iter().chain(more).collect()
 }
 
 fn options() -> Options {

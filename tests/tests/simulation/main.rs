@@ -4,7 +4,7 @@
 mod browser;
 mod exhaustive;
 
-use chat_tests::simulation::{Hunt, Schedule};
+use chat_tests::simulation::{Hunt, Mutant, Schedule};
 
 #[test]
 #[allow(clippy::print_stdout, reason = "how many there were, and how fast, is what it is read for")]
@@ -23,5 +23,19 @@ fn a_seed_is_the_same_each_time() {
         let differs = one.log.iter().zip(&other.log).find(|(one, other)| one != other);
         assert_eq!(differs, None, "seed {seed}");
         assert_eq!(one, other, "seed {seed}");
+    }
+}
+
+/// These take hundreds of schedules. CI, which runs them in seconds, tries them with the others by `simulate --mistakes`.
+const RARE: [Mutant; 3] =
+    [Mutant::MembersReadBeforeCounting, Mutant::JoinNotVerified, Mutant::MemberWrittenOverALaterOne];
+
+#[test]
+#[allow(clippy::print_stdout, reason = "what was found of each is what it is read for")]
+fn each_mistake_is_found() {
+    for mistake in Mutant::ALL.into_iter().filter(|mistake| !RARE.contains(mistake)) {
+        let hunted = Hunt { mutant: Some(mistake), ..Hunt::of(0..40) }.run();
+        let found = hunted.failed.first().unwrap_or_else(|| panic!("{mistake:?} goes unnoticed"));
+        println!("{mistake:?}, seed {}: {}", found.seed, found.findings[0]);
     }
 }

@@ -26,7 +26,7 @@ use tokio::time::{sleep, timeout};
 
 /// How long a client may take to learn all that it missed, when nothing goes wrong any more: longer than the longest
 /// time-outs, back-offs and forced pauses one after the other.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
+const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// The browsers of a schedule.
 pub struct Browsers {
@@ -136,7 +136,7 @@ impl Browser {
     /// Waits until something holds. If it never does, what was not shown by then is missed.
     async fn wait(&mut self, world: &World, what: &str, holds: impl Fn(&Application) -> bool) {
         let application = &self.application;
-        let held = timeout(PATIENCE, self.steps.wait_for(|_| holds(&lock(application)))).await;
+        let held = timeout(WAIT_MAX, self.steps.wait_for(|_| holds(&lock(application)))).await;
         if !matches!(held, Ok(Ok(_))) {
             let left = lock(application).left_to_do();
             world.find(format!("{} does not {what}: {left}", self.visit.name));

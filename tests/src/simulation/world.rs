@@ -265,10 +265,7 @@ impl World {
         delivery: Delivery<'_>,
     ) -> Result<Value, InvocationFailed> {
         self.under_way.fetch_add(1, Ordering::Relaxed);
-        let began = clock::elapsed();
-        let closed = lock(&self.closed).get(&event.connection).copied();
-        let came_in_closed = lock(&self.came_in_closed).contains(&event.connection);
-        let shut_out = lock(&self.shut_out).get(&event.user).copied();
+        let before = self.known_of(&event);
         self.log.note(format_args!("{} begins", invocation.label));
         if let Some(mutation) = &self.mutation {
             mutation.begins(self, &invocation, &event.room);
@@ -284,34 +281,49 @@ impl World {
         self.under_way.fetch_sub(1, Ordering::Relaxed);
         invocation.ended.send_replace(true);
 
+        if let Ok(answer) = &answer {
+            self.judge(&invocation, &event, &before, answer);
+        }
+        answer
+    }
+
+    /// What is known of an event's connection and user at this moment.
+    fn known_of(&self, event: &Event) -> Known {
+        Known {
+            at: clock::elapsed(),
+            closed: lock(&self.closed).get(&event.connection).copied(),
+            came_in_closed: lock(&self.came_in_closed).contains(&event.connection),
+            shut_out: lock(&self.shut_out).get(&event.user).copied(),
+        }
+    }
+
+    /// Judges an answer by what was known when its invocation began.
+    fn judge(&self, invocation: &Invocation, event: &Event, before: &Known, answer: &Value) {
         let is_closed = lock(&self.closed).contains_key(&event.connection);
-        if invocation.function == "connect"
-            && is_closed
-            && answer.as_ref().is_ok_and(|answer| answer["statusCode"] == 200)
-        {
+        if invocation.function == "connect" && is_closed && answer["statusCode"] == 200 {
             lock(&self.came_in_closed).insert(event.connection.clone());
         }
-        let body: Value = answer
-            .as_ref()
-            .ok()
-            .and_then(|answer| serde_json::from_str(answer["body"].as_str()?).ok())
-            .unwrap_or_default();
-        let is_taken = body["type"] == "ack" || (invocation.function == "list-history" && body.is_array());
+        if let Some(user) = answer["userId"].as_u64() {
+            lock(&self.shut_out).insert(user.to_string(), clock::elapsed());
+        }
+        let body =
+            answer["body"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok()).unwrap_or_default();
+        let is_page = invocation.function == "list-history" && body.is_array();
+        if body["type"] != "ack" && !is_page {
+            return;
+        }
         // A leave changes nothing where there is nothing to leave.
-        let does_something = is_taken && invocation.function != "leave-room";
-        let is_late = !self.plan.hostile && closed.is_some_and(|closed| began >= closed + ENDED_AFTER);
-        if does_something && (is_late || came_in_closed) {
+        let does_something = invocation.function != "leave-room";
+        let is_late = !self.plan.hostile && before.closed.is_some_and(|closed| before.at >= closed + ENDED_AFTER);
+        if does_something && (is_late || before.came_in_closed) {
             self.find(format!("{} is taken, though its connection was closed before it began", invocation.label));
         }
         // A token that was issued until then; one that was issued within the next minute may be refused too.
         let is_old = |shut_out: Duration| event.issued_at <= clock::seconds_at(shut_out);
-        if is_taken && shut_out.is_some_and(|shut_out| began >= shut_out + REVOKED_AFTER && is_old(shut_out)) {
+        let is_out = |shut_out: Duration| before.at >= shut_out + REVOKED_AFTER && is_old(shut_out);
+        if before.shut_out.is_some_and(is_out) {
             self.find(format!("{} is taken, though its token was revoked before it began", invocation.label));
         }
-        if let Some(user) = answer.as_ref().ok().and_then(|answer| answer["userId"].as_u64()) {
-            lock(&self.shut_out).insert(user.to_string(), clock::elapsed());
-        }
-        answer
     }
 
     /// Shuts a user out, as an application's backend does.
@@ -333,6 +345,16 @@ fn frame(event: &Value) -> Value {
 fn said(answer: &Value) -> String {
     let body = answer["body"].as_str().map_or_else(|| answer.to_string(), ToOwned::to_owned);
     body.chars().take(SAID_CHARS).collect()
+}
+
+/// What is known when an invocation begins.
+struct Known {
+    at: Duration,
+    /// When the row of its connection was closed.
+    closed: Option<Duration>,
+    came_in_closed: bool,
+    /// When its user was shut out.
+    shut_out: Option<Duration>,
 }
 
 /// What the rules need to know of an event.

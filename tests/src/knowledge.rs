@@ -64,3 +64,26 @@ impl Knowledge {
         self.first_seen = self.first_seen.split_off(&(self.complete + 1));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Knowledge;
+    use crate::checker::Seen;
+    use chat_aws::SEND_TIMEOUT_SECONDS;
+    use std::time::Duration;
+    use tokio::time::{Instant, advance};
+
+    /// A simulated device once asked, then waited a minute for a new token, and took a hole for final that was filled
+    /// right after it had asked.
+    #[tokio::test(start_paused = true)]
+    async fn a_hole_is_final_by_the_time_at_which_it_was_asked_for() {
+        let mut known = Knowledge::since(0);
+        let asked_at = Instant::now();
+        known.take_in(Seen { id: 2, room: 1, user: 1, key: None, content: "after a hole".into() });
+        advance(Duration::from_secs(60)).await;
+        known.pass_over_holes(asked_at);
+        assert_eq!(known.complete, 0, "it is asked for again");
+        known.pass_over_holes(Instant::now() - Duration::from_secs(60 - SEND_TIMEOUT_SECONDS));
+        assert_eq!(known.complete, 2, "the message behind it was old enough");
+    }
+}

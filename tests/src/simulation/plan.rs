@@ -15,6 +15,9 @@ const ACTIONS: std::ops::Range<u64> = 4..13;
 const SLOW: [&str; 8] =
     ["connect", "connect", "connect", "disconnect", "join-room", "leave-room", "list-history", "send-message"];
 
+/// How long API Gateway lets a connection live.
+const LIFETIME: Duration = Duration::from_secs(7_200);
+
 /// The longest pause of a device between two things that it does.
 const PAUSE_MILLIS: u64 = 400;
 
@@ -192,6 +195,10 @@ impl Plan {
             .collect();
         let few = [1, 1, 2, 20];
         let shut_out = dice.chance(150).then(|| (dice.millis(500..3_000), dice.number(1..users + 1)));
+        let cut_soon = (hostile && dice.chance(200)).then(|| dice.millis(3_000..20_000));
+        // Whoever needs longer for its joins than a connection lives would never get in.
+        let is_slow = climate.slow_function.is_some() || climate.slow_table.is_some();
+        let lifetime = cut_soon.filter(|_| !is_slow).unwrap_or(LIFETIME);
         let mut plan = Self {
             seed,
             hostile,
@@ -199,7 +206,7 @@ impl Plan {
             connections_per_user: dice.choose(&few),
             notices_up_to: dice.choose(&[1, 2, 100, 100]),
             sends_per_second: dice.choose(&[5, 1_000, 1_000]),
-            lifetime: if hostile && dice.chance(200) { dice.millis(3_000..20_000) } else { Duration::from_secs(7_200) },
+            lifetime,
             rooms,
             grants,
             devices,
@@ -232,7 +239,7 @@ impl Plan {
             connections_per_user: 20,
             notices_up_to: 100,
             sends_per_second: 1_000,
-            lifetime: Duration::from_secs(7_200),
+            lifetime: LIFETIME,
             rooms: Vec::new(),
             grants: BTreeMap::new(),
             devices: Vec::new(),

@@ -195,10 +195,9 @@ impl Plan {
             .collect();
         let few = [1, 1, 2, 20];
         let shut_out = dice.chance(150).then(|| (dice.millis(500..3_000), dice.number(1..users + 1)));
-        let cut_soon = (hostile && dice.chance(200)).then(|| dice.millis(3_000..20_000));
         // Whoever needs longer for its joins than a connection lives would never get in.
         let is_slow = climate.slow_function.is_some() || climate.slow_table.is_some();
-        let lifetime = cut_soon.filter(|_| !is_slow).unwrap_or(LIFETIME);
+        let cut_soon = |dice: &mut Dice| (hostile && dice.chance(200)).then(|| dice.millis(3_000..20_000));
         let mut plan = Self {
             seed,
             hostile,
@@ -206,7 +205,7 @@ impl Plan {
             connections_per_user: dice.choose(&few),
             notices_up_to: dice.choose(&[1, 2, 100, 100]),
             sends_per_second: dice.choose(&[5, 1_000, 1_000]),
-            lifetime,
+            lifetime: cut_soon(dice).filter(|_| !is_slow).unwrap_or(LIFETIME),
             rooms,
             grants,
             devices,

@@ -51,9 +51,11 @@ def http_api_piece_by_piece(template, _):
     )
     routes = 0
     for name, function in list(resources.items()):
-        events = function["Properties"].pop("Events", {}) if function["Type"] == "AWS::Serverless::Function" else {}
-        for event_name, event in events.items():
-            route = event["Properties"]
+        events = function["Properties"].get("Events", {}) if function["Type"] == "AWS::Serverless::Function" else {}
+        for event_name, event in list(events.items()):
+            if event["Type"] != "HttpApi":
+                continue
+            route = events.pop(event_name)["Properties"]
             resources[event_name + "Integration"] = piece(
                 "Integration",
                 ApiId=ref("HistoryApi"),

@@ -71,7 +71,7 @@ BLOCKS = {
     "cargo fmt --all\n": STEP,
     "npm --prefix web ci\n": STEP,
     "cargo test --workspace --test simulation": "`cargo test --workspace` runs it, which is a step of .ci/run",
-    "cargo run --profile simulation": STEP,
+    "cargo run --profile simulation": "`.ci/run` runs ten thousand schedules, and the mistakes",
     "CHAT_NODE=node CHAT_SEEDS=": "`cargo test --workspace` runs its first seeds, which is a step of .ci/run",
     "node --experimental-websocket web/examples/echo-bot.js": "it does not end; web/tests/examples.test.js starts it by this line",
     "cargo run -p ops -- token": "it needs a deployment's secret",

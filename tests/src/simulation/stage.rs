@@ -18,7 +18,11 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use tokio::time::sleep;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// How long a test may take, in simulated time: where nothing happens any more, that passes in a moment.
+const PLAY_MAX: Duration = Duration::from_secs(3_600);
 
 /// A world in which one test says what happens, and what goes wrong. Time passes only where something waits.
 #[derive(Clone)]
@@ -33,7 +37,7 @@ impl Stage {
         in_simulated_time(0, async {
             let plan = Plan { connections_per_user, ..Plan::staged() };
             let world = World::new(plan, Without::default(), None, Some(director));
-            play(Self { world, record: Arc::default() }).await
+            timeout(PLAY_MAX, play(Self { world, record: Arc::default() })).await.expect("the test ends")
         })
     }
 

@@ -9,7 +9,7 @@ use super::wire::{Answer, Call, Calls};
 use super::{Without, clock};
 use crate::chaos::{Direction, Director, Fault, Refusal, lock};
 use crate::reach::{Reach, Refused, Socket, shake};
-use crate::{Page, schema};
+use crate::{Page, in_time, schema};
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
 use chat_local::{
@@ -215,11 +215,11 @@ impl World {
         (directed.invocation.calls(), directed.struck)
     }
 
-    /// Waits until an invocation has answered or is dead.
+    /// Waits until an invocation has answered or is dead, or its event is lost.
     pub async fn ended(&self, number: u64) {
         let ended = lock(&self.directed).get(&number).expect("it was directed").invocation.ended.subscribe();
         // The sender is kept with the invocation.
-        let _ = { ended }.wait_for(|ended| *ended).await;
+        let _ = in_time("an invocation ends", { ended }.wait_for(|ended| *ended)).await;
     }
 
     /// Where whoever looks behind the functions finds the tables.
@@ -403,6 +403,9 @@ impl Interference for Events {
             lock(&world.directed).insert(number, directed);
             let Direction { fault, lost, twice, start, .. } = director(function, event, number);
             lock(&world.directed).entry(number).and_modify(|directed| directed.fault = fault);
+            if lost {
+                invocation.ended.send_replace(true);
+            }
             let event = event.clone();
             let course = Course::around(usize::from(!lost) + usize::from(twice), move |_, delivery| {
                 let (world, invocation, event) = (Arc::clone(&world), Arc::clone(&invocation), Event::read(&event));

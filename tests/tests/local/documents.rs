@@ -92,6 +92,27 @@ fn every_link_between_documents_leads_somewhere() {
     assert!(followed > 100, "the links were found: {followed}");
 }
 
+/// Decisions are called by their numbers, and pages are renumbered.
+#[test]
+fn a_number_that_leads_to_a_decision_is_that_decisions_number() {
+    let mut numbers = 0;
+    for (path, document) in documents() {
+        let text: String = prose(&document).map(|line| without_code(line) + "\n").collect();
+        let parts: Vec<_> = text.split("](").collect();
+        for link in parts.windows(2) {
+            let label = link[0].rsplit('[').next().unwrap_or_default();
+            let target = link[1].split(')').next().unwrap_or_default();
+            let is_number = !label.is_empty() && label.chars().all(|char| char.is_ascii_digit());
+            let folder = target.split("decisions/").nth(1).or_else(|| path.contains("decisions/").then_some(target));
+            if let Some(page) = folder.filter(|_| is_number) {
+                assert!(page.starts_with(&format!("{label}-")), "{path}: [{label}] leads to {target}");
+                numbers += 1;
+            }
+        }
+    }
+    assert!(numbers > 5, "the numbers were found: {numbers}");
+}
+
 #[test]
 fn no_line_is_longer_than_120_columns_outside_tables() {
     for (path, document) in documents() {

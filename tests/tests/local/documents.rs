@@ -181,6 +181,28 @@ fn there_is_one_table_of_prices_and_it_is_the_benchmarks() {
     }
 }
 
+/// A document that says another version than the tests have was true once.
+#[test]
+fn the_clients_of_socket_io_that_were_tried_are_those_that_are_pinned() {
+    let read = |path: &str| std::fs::read_to_string(format!("{ROOT}/{path}")).expect("a text");
+    let package: serde_json::Value = serde_json::from_str(&read("web/package.json")).expect("JSON");
+    let pinned = |name: &str| {
+        let version = package["devDependencies"][name].as_str().expect("a version");
+        version.rsplit('@').next().unwrap_or_default().to_owned()
+    };
+    let [four, three, two] = ["socket.io-client", "socket.io-client-v3", "socket.io-client-v2"].map(pinned);
+    let requirements = read(".ci/requirements/socketio.txt");
+    let python = requirements.lines().find_map(|line| line.strip_prefix("python-socketio==")).expect("a version");
+    let text = documents()["docs/socket-io.md"].split_whitespace().collect::<Vec<_>>().join(" ");
+    for tried in [
+        format!("`socket.io-client` {four}, {three} and {two} [in Node](../web/tests/socketio.test.js)"),
+        format!("{four} [in Chromium](../web/tests/course.test.js)"),
+        format!("`python-socketio` {python} ([test](../tests/socketio.sh))"),
+    ] {
+        assert!(text.contains(&tried), "docs/socket-io.md does not say: {tried}");
+    }
+}
+
 /// CloudWatch makes a metric of each, and somebody has to know what it counts.
 #[test]
 fn every_metric_is_explained() {

@@ -60,6 +60,7 @@ CHAPTERS = {
     ("docs/deploy.md", None): AWS,
     ("docs/operate.md", None): AWS,
     ("docs/restore.md", None): AWS,
+    ("docs/socket-io.md", "What is still open on AWS"): AWS,
     ("ops/README.md", None): AWS,
     ("docs/testing.md", "On your deployment"): AWS,
     ("docs/testing.md", "Long runs"): LONG,

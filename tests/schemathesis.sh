@@ -6,32 +6,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/chat/target}"
+. tests/local-run.sh
 schemathesis="$(.ci/tools schemathesis)/schemathesis"
-work="$(mktemp -d)"
-
-stop() {
-    status=$?
-    if [ -n "${pid:-}" ]; then
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    fi
-    if [ "$status" != 0 ]; then tail -n 40 "$work/run.log" >&2; fi
-    rm -rf "$work"
-}
-trap stop EXIT
-
-cargo build --locked
-chat="$CARGO_TARGET_DIR/debug/chat-local"
-"$chat" --memory --port 0 --dynamodb-port 0 --parameter RequestsPerSecond=10000 >"$work/run.log" 2>&1 &
-pid=$!
-# The greeting ends with what to type.
-for _ in $(seq 300); do
-    kill -0 "$pid" 2>/dev/null || { echo "the local run ended" >&2; exit 1; }
-    grep --quiet '"action":"sendMessage"' "$work/run.log" && break
-    sleep 0.1
-done
-port() { sed -n "s|^  $1  *http://127.0.0.1:\([0-9]*\).*|\1|p" "$work/run.log"; }
+start_local_run '"action":"sendMessage"' --parameter RequestsPerSecond=10000
 ports=(--port "$(port page)" --dynamodb-port "$(port dynamodb)")
 url="http://127.0.0.1:$(port page)"
 

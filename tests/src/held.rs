@@ -1,11 +1,17 @@
-use crate::App;
+use crate::proxy::{self, Answer, Passage, operation};
+use crate::{App, Server};
 use crate::{device_of, ghost, user};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method};
 use chat::{ConnectionId, Device, Member, Profile, RoomId, Timestamp};
 use chat_aws::{JoinNumber, Kept, now};
-use chat_local::{Interference, Plan};
+use chat_local::{Interference, Limits, Plan};
 use futures_util::FutureExt;
 use serde_json::Value;
 use std::net::TcpListener;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 /// Lets a user have one connection, and holds up the handshakes that ask for it with [`held`].
@@ -58,6 +64,52 @@ impl Interference for HeldHandshakes {
     }
 }
 
+/// Lets a user have one connection, and holds up the packets of clients of Socket.IO where the function writes a row,
+/// until [`HeldRows::release`].
+#[derive(Debug, Clone)]
+pub struct HeldRows {
+    passage: Passage,
+    /// Of the proxy before DynamoDB.
+    url: Arc<OnceLock<String>>,
+    dynamodb_url: Arc<OnceLock<String>>,
+    released: watch::Sender<bool>,
+}
+
+impl HeldRows {
+    /// Starts a run of which this holds up the rows.
+    pub async fn start() -> (Self, Server) {
+        let (url, dynamodb_url) = Default::default();
+        let held = Self { passage: Passage::new(), url, dynamodb_url, released: watch::Sender::default() };
+        let url = proxy::serve(Router::new().fallback(pass).with_state(held.clone())).await;
+        held.url.set(url).expect("set once");
+        let parameters = [("SocketIo", "on"), ("ConnectionsPerUser", "1")];
+        let interference = Arc::new(held.clone());
+        let server = Server::start_with_parameters_and(&parameters, interference, Limits::default()).await;
+        held.dynamodb_url.set(server.dynamodb_url().to_owned()).expect("set once");
+        (held, server)
+    }
+
+    pub fn release(&self) {
+        self.released.send_replace(true);
+    }
+}
+
+impl Interference for HeldRows {
+    fn plan(&self, function: &str, _: &Value) -> Plan {
+        let url = self.url.get().filter(|_| function == "socket-io");
+        let vars = url.map(|url| ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url.clone())).into_iter().collect();
+        Plan { vars, ..Plan::default() }
+    }
+}
+
+async fn pass(State(held): State<HeldRows>, method: Method, headers: HeaderMap, body: Bytes) -> Answer {
+    if operation(&headers) == "PutItem" {
+        let _ = held.released.subscribe().wait_for(|released| *released).await;
+    }
+    let url = held.dynamodb_url.get().expect("the run has started");
+    held.passage.pass_on(method, url, headers, body).await
+}
+
 impl Held {
     fn name(self) -> &'static str {
         match self {
@@ -75,6 +127,13 @@ pub fn held(socket_url: &str, held: Held) -> String {
 /// A connection of a minute ago that the gateway does not know: its `$disconnect` never came.
 pub fn lost_device() -> Device {
     Device { connected_at: Timestamp::from_millis(now().millis() - 60_000), ..device_of(&ghost("7").connection) }
+}
+
+/// Stores a user with a connection that is open, as its row says, and lost.
+pub async fn lose(app: &App, id: &str) {
+    remember(app, id, lost_device()).await;
+    let opened = app.connections.open(&lost_device(), &user(id), Kept::default()).await;
+    assert!(opened.expect("an answer"), "it was closed");
 }
 
 /// Stores a user with a connection.

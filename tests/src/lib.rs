@@ -38,7 +38,7 @@ pub use deployment::{Deployment, Page};
 pub use device::{Device, Record};
 pub use documents::Documents;
 pub use function::{REQUEST_ID, frame, function_of, guest_event, invoke, packet_event, page, websocket_event};
-pub use held::{Held, HeldHandshakes, enter, held, lost_device, open, remember};
+pub use held::{Held, HeldHandshakes, HeldRows, enter, held, lose, lost_device, open, remember};
 pub use ids::{caller, device_of, fresh, ghost, room, user};
 pub use interleaving::{Interleaved, Interleaving, Orders};
 pub use lambda::{INVOCATION_LINE_BYTES, Lambda};

@@ -1,9 +1,15 @@
 // @ts-check
-/** The pictures of the page in the README: npm --prefix web run screenshots */
+/**
+ * The pictures of the documents, all or those that are named, each of a run: npm --prefix web run screenshots [-- NAME …].
+ * They need a font with Chinese letters, such as Debian's fonts-wqy-zenhei.
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import WebSocket from "ws";
 import { ChatClient } from "../chat-client.js";
 import { openWindow, startBrowser } from "./browser.js";
+import { places, serveCourse } from "./course.js";
 import { startLocalRun } from "./local-run.js";
 
 /** @import { BrowserContextOptions } from "playwright-core" */
@@ -32,10 +38,16 @@ const WORDS = /** @type {const} */ ({
   ] },
 });
 
+/** @type {Record<string, () => Promise<void>>} */
+const pictures = {
+  "page-wide": () => shoot("wide", "en", { viewport: { width: 1_100, height: 760 } }),
+  "page-dark": () => shoot("dark", "en", { viewport: { width: 1_100, height: 760 }, colorScheme: "dark" }),
+  "page-narrow": () => shoot("narrow", "zh", { viewport: { width: 390, height: 760 }, locale: "zh-CN" }),
+  "socket-io": shootTogether,
+};
+const named = process.argv.slice(2);
 const browser = await startBrowser();
-await shoot("wide", "en", { viewport: { width: 1_100, height: 760 } });
-await shoot("dark", "en", { viewport: { width: 1_100, height: 760 }, colorScheme: "dark" });
-await shoot("narrow", "zh", { viewport: { width: 390, height: 760 }, locale: "zh-CN" });
+for (const name of named.length ? named : Object.keys(pictures)) await pictures[name]();
 await browser.close();
 
 /** @param {string} name @param {keyof typeof WORDS} language @param {BrowserContextOptions} options */
@@ -75,9 +87,73 @@ async function shoot(name, language, options) {
   await mei.room(other).send(lines[5]);
   await page.locator(".badge:visible, #chat[data-open='true'] .badge").first().waitFor({ state: "attached" });
   await page.waitForFunction(() => [...document.images].every((image) => image.complete));
-  await page.screenshot({ path: fileURLToPath(new URL(`../../docs/page-${name}.png`, import.meta.url)) });
+  await page.screenshot({ path: inProject(`docs/page-${name}.png`) });
   await context.close();
   dong.disconnect();
   mei.disconnect();
   await run.stop();
+}
+
+/** One room, and in it the course's page, a client of Socket.IO in Python, and our page. */
+async function shootTogether() {
+  const run = await startLocalRun({ parameters: { SocketIo: "on" } });
+  const { origin } = new URL(run.page);
+  const context = await browser.newContext({ deviceScaleFactor: 1.25, locale: "en-GB", viewport: { width: 400, height: 500 } });
+
+  const served = await serveCourse(run, places.auth, { userId: 1, username: "Guang" });
+  const { page: course } = await openWindow(context);
+  await course.goto(served.url);
+  await course.getByText("用户 1").first().waitFor();
+
+  const { page } = await openWindow(context);
+  await page.goto(run.page);
+  await page.getByLabel("Name", { exact: true }).fill("Mei");
+  await page.getByLabel("User id").fill("3");
+  await page.getByRole("textbox", { name: "Room", exact: true }).fill("1");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await course.getByText("用户 3").first().waitFor();
+
+  const programs = execFileSync(inProject(".ci/tools"), ["socketio"], { encoding: "utf8" }).trim();
+  const token = await run.token({ userId: 2, username: "Dong", nickName: "Dong" });
+  const python = spawn(`${programs}/python`, [inProject("tests/socketio/talk.py"), origin, "dev", token], { stdio: ["pipe", "pipe", "inherit"] });
+  /** @type {string[]} */ const heard = [];
+  createInterface({ input: python.stdout }).on("line", (line) => heard.push(line));
+  await course.getByText("用户 2").first().waitFor();
+
+  const everywhere = async (/** @type {string} */ text) => {
+    await course.getByText(text).waitFor();
+    await page.locator("[data-id]", { hasText: text }).waitFor();
+    while (!heard.some((line) => line.includes(text))) await new Promise((resolve) => python.stdout.once("data", resolve));
+  };
+  await course.getByRole("textbox").fill("Hello from the course's page");
+  await course.getByRole("textbox").blur();
+  await everywhere("Hello from the course's page");
+  python.stdin.write("Hello from Python\n");
+  await everywhere("Hello from Python");
+  await page.locator("#text").fill("Hello from this project's page");
+  await page.getByRole("button", { name: "Send" }).click();
+  await everywhere("Hello from this project's page");
+
+  const shots = await Promise.all([course, page].map(async (window) => (await window.screenshot()).toString("base64")));
+  const { page: wall } = await openWindow(await browser.newContext({ deviceScaleFactor: 1.25, viewport: { width: 1_000, height: 400 } }));
+  const escaped = heard.join("\n").replace(/[&<]/g, (char) => `&#${char.charCodeAt(0)};`);
+  await wall.setContent(`<!doctype html><meta charset="utf-8"><style>
+      body { display: inline-flex; gap: 16px; margin: 0; padding: 16px; background: #e8e8ec; font: 14px sans-serif }
+      figure { margin: 0 } figcaption { padding-bottom: 8px } img, pre { display: block; box-sizing: border-box; margin: 0; border: 1px solid #bbb }
+      img { width: 400px } pre { width: 340px; height: 500px; padding: 12px; background: #1d1f21; color: #ddd; font: 13px/1.6 monospace; white-space: pre-wrap }
+    </style>
+    <figure><figcaption>The course's page</figcaption><img src="data:image/png;base64,${shots[0]}"></figure>
+    <figure><figcaption>Python</figcaption><pre>$ python talk.py …\n${escaped}</pre></figure>
+    <figure><figcaption>This project's page</figcaption><img src="data:image/png;base64,${shots[1]}"></figure>`);
+  await wall.locator("body").screenshot({ path: inProject("docs/socket-io.png") });
+  python.stdin.end();
+  await new Promise((resolve) => python.once("exit", resolve));
+  await context.close();
+  served.stop();
+  await run.stop();
+}
+
+/** @param {string} path */
+function inProject(path) {
+  return fileURLToPath(new URL(`../../${path}`, import.meta.url));
 }

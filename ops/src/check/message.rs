@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// What came of it.
 struct Round {
@@ -51,7 +51,7 @@ pub async fn goes_round(subject: &Subject) -> Found {
 
 async fn round(subject: &Subject, websocket_url: &str, http_url: &str, token: &str) -> Result<Round> {
     let began = Instant::now();
-    let mut socket = connect(websocket_url, token).await?;
+    let mut socket = connect(websocket_url, Some(token)).await?;
     let connected = began.elapsed();
     let room = &subject.room;
     ask(&mut socket, json!({"action": "joinRoom", "requestId": "join", "chatroomId": room})).await?;
@@ -81,12 +81,14 @@ async fn round(subject: &Subject, websocket_url: &str, http_url: &str, token: &s
 }
 
 /// The token goes into a header: an address is logged on its way.
-async fn connect(url: &str, token: &str) -> Result<Socket> {
-    let request = ClientRequestBuilder::new(url.parse().context("the WebSocket address cannot be read")?);
-    let request = request.with_header("Authorization", format!("Bearer {token}"));
+pub(super) async fn connect(url: &str, token: Option<&str>) -> Result<Socket> {
+    let mut request = ClientRequestBuilder::new(url.parse().context("the WebSocket address cannot be read")?);
+    if let Some(token) = token {
+        request = request.with_header("Authorization", format!("Bearer {token}"));
+    }
     match connect_async(request).await {
         Ok((socket, _)) => Ok(socket),
-        Err(Error::Http(answer)) if matches!(answer.status().as_u16(), 401 | 403) => {
+        Err(Error::Http(answer)) if token.is_some() && matches!(answer.status().as_u16(), 401 | 403) => {
             bail!("the token is refused: is it signed with this deployment's secret, and was its user not shut out?")
         }
         Err(error) => bail!("failed to connect: {}", chain(&error)),
@@ -131,10 +133,15 @@ async fn write(socket: &mut Socket, frame: &Value) -> Result<()> {
 
 /// The next frame.
 async fn frame(socket: &mut Socket) -> Result<Value> {
+    Ok(serde_json::from_str(&text(socket).await?)?)
+}
+
+/// The same as it is: a packet is no JSON.
+pub(super) async fn text(socket: &mut Socket) -> Result<String> {
     let next = async {
         loop {
             match socket.next().await {
-                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text)?),
+                Some(Ok(Message::Text(text))) => return Ok(text.to_string()),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => bail!("the connection ended"),
                 Some(Ok(_)) => {}
             }

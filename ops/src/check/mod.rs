@@ -5,6 +5,7 @@ mod clocks;
 mod endpoints;
 mod message;
 mod quotas;
+mod socket_io;
 
 use crate::account::{Account, http};
 use crate::limits::CHECK_TOKEN;
@@ -18,8 +19,9 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Display;
 use std::process::ExitCode;
+use std::time::Duration;
 
-/// Looks whether a deployment works: endpoints, a message that goes round, clocks, alarms and quotas
+/// Looks whether a deployment works: endpoints, a message that goes round, clocks, Socket.IO, alarms and quotas
 ///
 /// One line for each: "ok", "not ok" or "unknown" where it could not be looked at, and what to do. Exits with 1 if
 /// something is not ok, with 3 if something is unknown, else with 0. The message is sent with a token of its own:
@@ -35,6 +37,9 @@ pub struct Check {
     /// The room that the message is sent to; a TOKEN must grant it
     #[arg(long, value_name = "ROOM", default_value = "ops-check")]
     room: String,
+    /// Where clients of Socket.IO are let in, also watch one that says nothing, for so long; API Gateway cuts after 600
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "660")]
+    silence: Option<u64>,
 }
 
 /// What came out of one look, and what to do where it is not good.
@@ -58,6 +63,8 @@ pub struct Subject {
     is_brought: bool,
     /// The stack's name, where it is a stack.
     stack: Option<String>,
+    /// Whether clients of Socket.IO are let in, where the stack says it.
+    socket_io: Option<bool>,
 }
 
 /// The user that the message is from.
@@ -68,7 +75,7 @@ impl Check {
         let mut vars = Vars::from_env();
         let room = RoomId::parse(&self.room).with_context(|| format!("{:?} is no room's id", self.room))?;
         let mut report = Report::default();
-        let (mut websocket_url, mut http_url) = (self.websocket_url, self.http_url);
+        let (mut websocket_url, mut http_url, mut socket_io) = (self.websocket_url, self.http_url, None);
         if let Some(name) = &target.stack {
             let stack = match Account::new(&vars) {
                 Ok(aws) => Stack::read(&aws, name).await,
@@ -79,6 +86,7 @@ impl Check {
             if let Ok(Some((stack, its))) = known {
                 websocket_url = websocket_url.or_else(|| stack.output("WebSocketUrl").ok().map(String::from));
                 http_url = http_url.or_else(|| stack.output("HttpUrl").ok().map(String::from));
+                socket_io = Some(stack.output("SocketIoUrl").is_ok());
                 vars = its;
             } else {
                 vars = unnamed(vars);
@@ -99,13 +107,22 @@ impl Check {
         };
         let token = token.map_err(|error| format!("{error:#}"));
         let stack = target.stack.clone();
-        let subject = Subject { vars, http, websocket_url, http_url, room, token, is_brought, stack };
+        let subject = Subject { vars, http, websocket_url, http_url, room, token, is_brought, stack, socket_io };
 
         report.add("http", endpoints::http(&subject).await);
         report.add("websocket", endpoints::websocket(&subject).await);
         report.add("clock", clocks::machine(&subject).await);
         report.add("token", clocks::token(&subject).await);
         report.add("message", message::goes_round(&subject).await);
+        if socket_io::is_on(&subject).await {
+            report.add("greeting", socket_io::greets(&subject).await);
+            report.add("bare number", socket_io::takes_numbers(&subject).await);
+            report.add("slash", socket_io::takes_a_slash(&subject).await);
+            report.add("last word", socket_io::says_why(&subject).await);
+            if let Some(seconds) = self.silence {
+                report.add("silence", socket_io::keeps(&subject, Duration::from_secs(seconds)).await);
+            }
+        }
         if !target.local {
             let resources = alarms::resources(&subject).await;
             report.add("alarms", alarms::exist(&subject, &resources).await);

@@ -5,12 +5,14 @@ use crate::{Said, Typed, local, ops};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use chat_aws::now;
-use chat_tests::{Recorder, Server, Tls, proxy};
+use chat_local::Limits;
+use chat_tests::{Chaos, Direction, Fault, Recorder, Refusal, Server, Tls, proxy};
 use futures_util::SinkExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
@@ -299,4 +301,106 @@ async fn a_message_that_does_not_come_round_is_given_up() {
     let said = ops(&arguments).to(&server).with("TOKEN_SECRET", server.secret()).run().await;
     assert!(said.out.contains("not ok   message     the message did not go round in 30 s"), "{said:?}");
     server.stop().await;
+}
+
+/// What clients of Socket.IO need of API Gateway is tried where they are let in, and nowhere else.
+#[tokio::test]
+async fn what_clients_of_socket_io_need_is_tried_where_they_are_let_in() {
+    let limits = Limits::default().with_idle(Duration::from_secs(3));
+    let server = Server::start_with_parameter_and("SocketIo", "on", limits).await;
+    let account = Account::of(&server).await;
+    let said = typed(&server, &account).run().await;
+    assert!(said.code == 0 && !said.out.contains("greeting"), "the stack does not say that it is on: {}", said.out);
+    let url = format!(">{}<", server.websocket_url());
+    let output = |name: &str| format!("<member><OutputKey>{name}</OutputKey><OutputValue{url}/OutputValue></member>");
+    account.change("DescribeStacks", "</Outputs>", &format!("{}</Outputs>", output("SocketIoUrl")));
+    let said = typed(&server, &account).run().await;
+    let tried = ["ok greeting", "ok bare number", "ok slash", "ok last word"].map(String::from);
+    assert_eq!((said.code, &states(&said)[6..10]), (0, &tried[..]), "{}", said.out);
+    // A local run does not say it, and is asked.
+    let local = local(&server);
+    let arguments: Vec<_> = local.iter().map(String::as_str).chain(["check", "--silence", "5"]).collect();
+    let said = ops(&arguments).run().await;
+    assert_eq!((said.code, &states(&said)[5..9]), (0, &tried[..]), "{}", said.out);
+    assert!(said.out.contains("ok       silence     a silent client is there after 5 s"), "{}", said.out);
+    server.stop().await;
+}
+
+/// Where API Gateway is another than we believe, the check of that finds it, and no other does.
+#[tokio::test]
+async fn what_api_gateway_does_otherwise_is_found() {
+    let director = |function: &str, event: &Value, _: u64| {
+        let throttled = || Direction { fault: Some((0, Fault::Refused(Refusal::Throttled))), ..Direction::default() };
+        let of = event["requestContext"]["authorizer"]["userId"].as_str();
+        match (function, event["body"].as_str(), of) {
+            // It does not take a bare number for a frame.
+            ("socket-io", Some("40"), _) => Direction { lost: true, ..Direction::default() },
+            // A last word does not come before the end.
+            ("socket-io", Some("40{}"), None) => throttled(),
+            // Posts do not count, as where there are none.
+            ("keep-alive", ..) => Direction { lost: true, ..Direction::default() },
+            _ => Direction::default(),
+        }
+    };
+    let chaos = Chaos::start(Box::new(director)).await;
+    let limits = Limits::default().with_idle(Duration::from_secs(3));
+    let server = Server::start_in_chaos(&chaos, limits, &[("SocketIo", "on")]).await;
+    // Nor does it know the stage with a slash.
+    let (websocket, http) = (without_a_slash(server.websocket_url()).await, server.url(""));
+    let arguments = ["check", "--websocket-url", &websocket, "--http-url", &http, "--silence", "20"];
+    let said = ops(&arguments).to(&server).with("TOKEN_SECRET", server.secret()).run().await;
+    for line in [
+        "ok       greeting    connected in ",
+        "not ok   bare number 40 is answered {",
+        "not ok   slash       some clients always write the slash: give them a domain of your own, whose path is /: ",
+        "not ok   last word   a stranger is cut, and does not hear why",
+        "not ok   silence     a silent client is cut after 3 s, and 0 posts",
+    ] {
+        assert!(said.out.contains(line), "{line}: {}", said.out);
+    }
+    assert!(said.code == 1 && said.out.contains("have clients set auth: {}"), "{said:?}");
+    server.stop().await;
+}
+
+/// An answer that is not handed on before the function is done: its posts find nobody, and the client hears nothing.
+#[tokio::test]
+async fn a_client_that_is_not_greeted_is_found() {
+    let director = |function: &str, _: &Value, _: u64| Direction {
+        fault: (function == "connect").then_some((0, Fault::KilledBefore)),
+        ..Direction::default()
+    };
+    // A stranger's handshake calls nobody but to greet.
+    let chaos = Chaos::start(Box::new(director)).await;
+    let server = Server::start_in_chaos(&chaos, Limits::default(), &[("SocketIo", "on")]).await;
+    let (websocket, http) = (server.websocket_url(), server.url(""));
+    let arguments = ["check", "--websocket-url", websocket, "--http-url", &http];
+    let said = ops(&arguments).to(&server).with("TOKEN_SECRET", server.secret()).run().await;
+    assert!(
+        said.out.contains("not ok   greeting    a client is let in, and not greeted: nothing came in 15 s"),
+        "{said:?}"
+    );
+    server.stop().await;
+}
+
+/// The same WebSocket API, but for its address with a slash.
+async fn without_a_slash(url: &str) -> String {
+    let (host, path) = url.trim_start_matches("ws://").split_once('/').expect("a path");
+    let (host, slash) = (host.to_owned(), format!("GET /{path}/"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("ws://{}/{path}", listener.local_addr().expect("an address"));
+    #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
+    tokio::spawn(async move {
+        while let Ok((mut here, _)) = listener.accept().await {
+            let (host, slash) = (host.clone(), slash.clone());
+            tokio::spawn(async move {
+                let mut head = vec![0; slash.len()];
+                let Ok(mut there) = TcpStream::connect(host).await else { return };
+                if here.peek(&mut head).await.is_ok_and(|_| head != slash.as_bytes()) {
+                    // However one side ends the connection, nothing is to be done.
+                    let _ = copy_bidirectional(&mut here, &mut there).await;
+                }
+            });
+        }
+    });
+    address
 }

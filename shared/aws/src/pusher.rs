@@ -71,12 +71,17 @@ impl Pusher {
     }
 
     /// Ends a connection after its last frames. API Gateway lets nobody choose the close code, so a frame has to say
-    /// why. Answers whether the connection was there to be told.
+    /// why. What follows a frame that is not taken is not said: a goodbye without a word would keep a client away that
+    /// does not know why. Answers whether the connection was there to be told.
     pub(crate) async fn dismiss(&self, connection: &ConnectionId, frames: &[&[u8]]) -> Result<bool, Fault> {
         for frame in frames {
-            if self.tell(connection, frame).await? == Told::Gone {
-                self.close(connection).await?;
-                return Ok(false);
+            match self.tell(connection, frame).await? {
+                Told::Delivered => {}
+                Told::Full => break,
+                Told::Gone => {
+                    self.close(connection).await?;
+                    return Ok(false);
+                }
             }
         }
         self.close(connection).await?;

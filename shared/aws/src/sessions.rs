@@ -144,8 +144,9 @@ impl Sessions {
     }
 
     /// Ends a connection after a last frame, unless another handshake is at it. Answers whether it was ended. One that
-    /// is still on its way in cannot be told, and comes in all the same; it finds itself closed, and its first frame
-    /// ends it.
+    /// is still on its way in finds itself closed when it opens, and is told then: cut before, a client of Socket.IO
+    /// would come back, and displace the next one. One that opened and is not in yet cannot be told, and comes in all
+    /// the same; its first frame ends it.
     async fn end(&self, device: &Device, frames: &Frames) -> bool {
         let ended = async {
             // However long the rest takes: from here on it can do nothing.
@@ -154,8 +155,9 @@ impl Sessions {
             if shut.closed_at.is_some_and(|at| now.seconds() - at < ENDED_BY_ANOTHER.as_secs().cast_signed()) {
                 return Ok(false);
             }
-            let mut last: Vec<_> = shut.encoding.iter().map(|encoding| &frames.encoded(*encoding)[..]).collect();
-            if shut.encoding.is_some_and(Encoding::is_socket_io) {
+            let Some(encoding) = shut.encoding else { return Ok(true) };
+            let mut last = vec![&frames.encoded(encoding)[..]];
+            if encoding.is_socket_io() {
                 // Without it, the client would come back, and displace the next one.
                 last.push(socketio::DISCONNECT.as_bytes());
             }

@@ -3,7 +3,7 @@
 //! it comes back when it is cut, or hears nothing.
 
 use chat_local::Limits;
-use chat_tests::{Chaos, Client, Direction, Fault, PATIENCE, Server, fresh, in_time, text_message, until};
+use chat_tests::{Chaos, Client, Direction, Fault, PATIENCE, Refusal, Server, fresh, in_time, text_message, until};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -330,5 +330,36 @@ async fn every_fault_at_every_call_that_is_made_for_a_client_of_socket_io() {
         println!("{:10} {:10} {}", format!("{act:?}"), act.function(), calls.join(", "));
     }
     println!("{} cases", cases.len());
+    bench.server.stop().await;
+}
+
+/// A client that hears the goodbye alone stays away, and does not know why.
+#[tokio::test]
+async fn a_goodbye_does_not_come_without_its_word() {
+    let bench = Bench::start().await;
+    let throttled = Some((0, Fault::Refused(Refusal::Throttled)));
+    let texts = async |client: &mut Client| {
+        let mut texts = Vec::new();
+        while let Some(text) = client.text().await {
+            texts.push(text);
+        }
+        texts
+    };
+    let (mut refused, sid) = Actor::new(&bench.server, 1, true).greeted().await;
+    let whose = bench.arm(Act::Refuse, &sid, throttled);
+    refused.send_raw(Message::text(r#"40{"token":"no.token"}"#)).await;
+    let told = texts(&mut refused).await;
+    assert!(bench.chaos.has_struck(bench.ended(&whose).await));
+    assert_eq!(told, Vec::<String>::new(), "it is cut, comes back, and is told then");
+
+    let post = bench.calls(Act::Displace).await.iter().position(|call| call == "POST @connections").expect("a word");
+    let mut older = Actor::new(&bench.server, 2, false);
+    older.connect().await;
+    let whose = bench.arm(Act::Displace, "2", Some((post, Fault::Refused(Refusal::Throttled))));
+    let newer = bench.server.connect_socket_io(2).await;
+    let told = texts(older.client.as_mut().expect("a connection")).await;
+    assert!(bench.chaos.has_struck(bench.ended(&whose).await));
+    assert_eq!(told, Vec::<String>::new(), "the same");
+    newer.close().await;
     bench.server.stop().await;
 }

@@ -10,8 +10,8 @@ use chat::{ConnectionId, Device, Timestamp};
 use chat_aws::Vars;
 use chat_local::Limits;
 use chat_tests::{
-    Client, Closed, Held, HeldHandshakes, Server, held, invoke, lost_device, remember, sample, text_message, until,
-    websocket_event,
+    Client, Closed, Held, HeldHandshakes, Server, held, invoke, lose, lost_device, remember, sample, text_message,
+    until, websocket_event,
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -275,7 +275,7 @@ async fn who_comes_is_let_in_though_the_oldest_cannot_be_ended() {
     let server = Server::start().await;
     let nobody = ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://127.0.0.1:9".into());
     let vars: Vars = server.vars().into_iter().chain([("CONNECTIONS_PER_USER", "1".into()), nobody]).collect();
-    remember(&server.app(), "7", lost_device()).await;
+    lose(&server.app(), "7").await;
     let accepted = invoke("connect", &vars, websocket_event(&json!({}))).await;
     assert_eq!(accepted["statusCode"], 200);
     assert_eq!(server.devices("7").await.len(), 2, "it is tried again with the next connection");
@@ -286,7 +286,7 @@ async fn who_comes_is_let_in_though_the_oldest_cannot_be_ended() {
 #[tokio::test]
 async fn a_connection_that_is_displaced_on_its_way_in_is_refused() {
     let server = Server::start_with(Arc::new(HeldHandshakes::default()), Limits::default()).await;
-    remember(&server.app(), "7", lost_device()).await;
+    lose(&server.app(), "7").await;
     let url = held(&server.socket_url(&server.token_of(7)), Held::Displacing);
     let (status, mut second) = tokio::join!(Client::refused(&url), async {
         until("both devices are known", async || server.devices("7").await.len() == 2).await;

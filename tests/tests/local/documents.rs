@@ -92,6 +92,27 @@ fn every_link_between_documents_leads_somewhere() {
     assert!(followed > 100, "the links were found: {followed}");
 }
 
+/// Decisions are called by their numbers, and pages are renumbered.
+#[test]
+fn a_number_that_leads_to_a_decision_is_that_decisions_number() {
+    let mut numbers = 0;
+    for (path, document) in documents() {
+        let text: String = prose(&document).map(|line| without_code(line) + "\n").collect();
+        let parts: Vec<_> = text.split("](").collect();
+        for link in parts.windows(2) {
+            let label = link[0].rsplit('[').next().unwrap_or_default();
+            let target = link[1].split(')').next().unwrap_or_default();
+            let is_number = !label.is_empty() && label.chars().all(|char| char.is_ascii_digit());
+            let folder = target.split("decisions/").nth(1).or_else(|| path.contains("decisions/").then_some(target));
+            if let Some(page) = folder.filter(|_| is_number) {
+                assert!(page.starts_with(&format!("{label}-")), "{path}: [{label}] leads to {target}");
+                numbers += 1;
+            }
+        }
+    }
+    assert!(numbers > 5, "the numbers were found: {numbers}");
+}
+
 #[test]
 fn no_line_is_longer_than_120_columns_outside_tables() {
     for (path, document) in documents() {
@@ -157,6 +178,28 @@ fn there_is_one_table_of_prices_and_it_is_the_benchmarks() {
         close(&told[3], number(2) + number(4) + number(5));
         close(&told[4], number(6));
         close(&told[5], number(7));
+    }
+}
+
+/// A document that says another version than the tests have was true once.
+#[test]
+fn the_clients_of_socket_io_that_were_tried_are_those_that_are_pinned() {
+    let read = |path: &str| std::fs::read_to_string(format!("{ROOT}/{path}")).expect("a text");
+    let package: serde_json::Value = serde_json::from_str(&read("web/package.json")).expect("JSON");
+    let pinned = |name: &str| {
+        let version = package["devDependencies"][name].as_str().expect("a version");
+        version.rsplit('@').next().unwrap_or_default().to_owned()
+    };
+    let [four, three, two] = ["socket.io-client", "socket.io-client-v3", "socket.io-client-v2"].map(pinned);
+    let requirements = read(".ci/requirements/socketio.txt");
+    let python = requirements.lines().find_map(|line| line.strip_prefix("python-socketio==")).expect("a version");
+    let text = documents()["docs/socket-io.md"].split_whitespace().collect::<Vec<_>>().join(" ");
+    for tried in [
+        format!("`socket.io-client` {four}, {three} and {two} [in Node](../web/tests/socketio.test.js)"),
+        format!("{four} [in Chromium](../web/tests/course.test.js)"),
+        format!("`python-socketio` {python} ([test](../tests/socketio.sh))"),
+    ] {
+        assert!(text.contains(&tried), "docs/socket-io.md does not say: {tried}");
     }
 }
 

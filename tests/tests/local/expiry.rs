@@ -3,8 +3,7 @@
 use chat_aws::{Ended, JoinNumber, now};
 use chat_local::Limits;
 use chat_tests::{
-    Client, Closed, Held, HeldHandshakes, Recorder, Server, ghost, held, in_time, lost_device, remember, room,
-    text_message, until,
+    Client, Closed, Held, HeldHandshakes, Recorder, Server, ghost, held, in_time, lose, room, text_message, until,
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -151,7 +150,7 @@ async fn an_operator_ends_a_connection_that_is_on_its_way_in() {
 async fn a_handshake_that_is_revoked_on_its_way_is_refused() {
     let server = Server::start_with(Arc::new(HeldHandshakes::default()), Limits::default()).await;
     let app = server.app();
-    remember(&app, "7", lost_device()).await;
+    lose(&app, "7").await;
     let url = held(&server.socket_url(&server.token_of(7)), Held::Displacing);
     let seven = chat_tests::user("7");
     let (status, ended) = tokio::join!(Client::refused(&url), async {

@@ -3,7 +3,7 @@
 
 use chat_aws::now;
 use chat_local::Limits;
-use chat_tests::{Client, Closed, Server, in_time, text_message, until};
+use chat_tests::{Client, Closed, HeldRows, Server, in_time, text_message, until};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
@@ -253,6 +253,27 @@ async fn the_oldest_connection_makes_place_whatever_it_speaks() {
     );
     fourth.close().await;
     server.forgets_connections().await;
+    server.stop().await;
+}
+
+/// It would come back by itself if it were cut without a word, and then another one would have to make place.
+#[tokio::test]
+async fn who_makes_place_while_it_asks_to_be_let_in_is_told_so() {
+    let (held, server) = HeldRows::start().await;
+    let mut first = guest(&server).await;
+    first.text().await.expect("a greeting");
+    say_raw(&mut first, &format!("40{}", json!({"token": server.token_of(7)}))).await;
+    until("it is on its way in", async || server.devices("7").await.len() == 1).await;
+    let mut second = server.connect_socket_io(7).await;
+    assert_eq!(server.devices("7").await.len(), 1, "the second alone");
+    held.release();
+    let refused = concat!(
+        r#"44{"data":{"code":"tooManyConnections"},"#,
+        r#""message":"ended for a newer connection: a user has 1 at most"}"#
+    );
+    assert_eq!(rest(&mut first).await, [refused, "41"]);
+    second.join(1).await;
+    second.close().await;
     server.stop().await;
 }
 

@@ -1,0 +1,157 @@
+//! What a device hears and reads, and what it knows of its rooms by that.
+
+use super::line::FORBIDDEN;
+use super::{BACKOFF, Device, tries};
+use crate::checker::{Room, Seen, View};
+use crate::knowledge::Knowledge;
+use crate::schema;
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
+
+/// How long a client waits for a push that another one overtook.
+const GAP_PATIENCE: Duration = Duration::from_secs(2);
+
+impl Device {
+    /// Reads what was pushed: it asks for a `pong`, which comes after earlier pushes.
+    pub async fn listen(&mut self) {
+        if self.line.is_some() {
+            // A connection that ends here is opened again when it is needed.
+            let _ = self.ask(json!({"action": "ping"})).await;
+        }
+    }
+
+    /// Reads what is pushed for so long. It sends nothing, so no function has to run for it.
+    pub async fn hear(&mut self, time: Duration) {
+        let over = Instant::now() + time;
+        while let Some(line) = &mut self.line {
+            match timeout(over.saturating_duration_since(Instant::now()), line.frames.next()).await {
+                Ok(Some(Ok(Message::Text(text)))) => {
+                    let frame = schema::received(&text);
+                    self.take_in(&frame);
+                }
+                // It is opened again when it is needed.
+                Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => self.line = None,
+                Ok(Some(Ok(_))) => {}
+                Err(_) => return self.close_gaps().await,
+            }
+        }
+        sleep(over.saturating_duration_since(Instant::now())).await;
+    }
+
+    /// Rooms that it is or was in.
+    pub fn known_rooms(&self) -> Vec<Room> {
+        self.rooms.keys().copied().collect()
+    }
+
+    /// Learns everything in its rooms up to these ids: it reads in the history what was not pushed.
+    pub async fn settle(&mut self, newest: &BTreeMap<Room, u64>) {
+        self.connect().await;
+        self.listen().await;
+        for room in self.known_rooms() {
+            self.catch_up(room, newest[&room]).await;
+        }
+    }
+
+    /// What it knows of each room up to these ids, and what was pushed to it from rooms that it never joined.
+    pub fn views(&self, newest: &BTreeMap<Room, u64>) -> Vec<View> {
+        let view = |(room, known): (&Room, &Knowledge)| View {
+            device: self.name.clone(),
+            user: self.user,
+            room: *room,
+            since: known.since,
+            until: newest[room],
+            messages: known.messages.values().chain(&known.conflicts).cloned().collect(),
+            pushed: known.pushed.clone(),
+        };
+        // It reads no history there. That it saw anything may be a violation.
+        let elsewhere = self.early.iter().map(|seen| View {
+            device: self.name.clone(),
+            user: self.user,
+            room: seen.room,
+            since: 0,
+            until: 0,
+            messages: vec![seen.clone()],
+            pushed: BTreeSet::from([seen.id]),
+        });
+        self.rooms.iter().map(view).chain(elsewhere).collect()
+    }
+
+    /// Takes in a frame that may be pushed.
+    pub(super) fn take_in(&mut self, frame: &Value) {
+        match (frame["type"].as_str(), frame["code"].as_str()) {
+            (Some("sendMessage"), _) => self.take_push(seen(&frame["message"])),
+            (_, Some("tooManyConnections")) => {
+                let wait = Duration::from_millis(frame["retryAfterMs"].as_u64().expect("a time"));
+                self.comes_back_at = Instant::now() + wait;
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes in a pushed message. Records a gap between it and what is known.
+    pub(super) fn take_push(&mut self, seen: Seen) {
+        let (room, id) = (seen.room, seen.id);
+        // Pushes may come before the reply to the join, which says where the device's view begins.
+        let Some(known) = self.rooms.get_mut(&room) else { return self.early.push(seen) };
+        known.pushed.insert(id);
+        let newest = known.newest();
+        known.take_in(seen);
+        if id > newest + 1 {
+            self.gaps.entry(room).or_insert_with(Instant::now);
+        }
+    }
+
+    /// Reads what is missing in gaps, after a while: a push that was overtaken comes by itself.
+    pub(super) async fn close_gaps(&mut self) {
+        let due = self.gaps.iter().filter(|(_, since)| since.elapsed() > GAP_PATIENCE);
+        for room in due.map(|(room, _)| *room).collect::<Vec<_>>() {
+            self.gaps.remove(&room);
+            let newest = self.rooms[&room].newest();
+            self.catch_up(room, newest).await;
+        }
+    }
+
+    /// Reads the history from where this device's view is complete up to an id.
+    pub(super) async fn catch_up(&mut self, room: Room, until: u64) {
+        let (mut after, asked_at) = (self.rooms[&room].complete, Instant::now());
+        while after < until {
+            let page = self.history(room, after).await;
+            let Some(newest) = page.last().map(|seen| seen.id) else { break };
+            let known = self.rooms.get_mut(&room).expect("a room");
+            page.into_iter().for_each(|seen| known.take_in(seen));
+            after = newest;
+        }
+        self.rooms.get_mut(&room).expect("a room").pass_over_holes(asked_at);
+    }
+
+    async fn history(&mut self, room: Room, after: u64) -> Vec<Seen> {
+        for () in tries() {
+            let page = self.reach.history(&self.token, format!("chatroomId={room}&after={after}&limit=100")).await;
+            if page.status == 200 {
+                return page.body.as_array().expect("a list").iter().map(seen).collect();
+            }
+            match page.status {
+                FORBIDDEN => self.renew_token().await,
+                _ => sleep(BACKOFF).await,
+            }
+        }
+        panic!("{} never gets the history of {room}", self.name);
+    }
+}
+
+/// A message of a push or of the history.
+pub(crate) fn seen(message: &Value) -> Seen {
+    let content = message["content"].as_str().expect("a text").to_owned();
+    Seen {
+        id: message["id"].as_u64().expect("an id"),
+        room: message["chatroomId"].as_u64().expect("a room"),
+        user: message["senderId"].as_u64().expect("a user"),
+        // The history does not show it. A device's texts begin with it.
+        key: content.split_once(' ').map(|(key, _)| key.into()),
+        content,
+    }
+}

@@ -1,0 +1,108 @@
+//! A client that does its part of the protocol, as docs/protocol.md says, whatever happens to it, and records what it
+//! sees. Every frame is checked against `docs/asyncapi.yaml`.
+
+mod knows;
+mod line;
+mod rooms;
+mod sends;
+
+pub(crate) use knows::seen;
+
+use crate::PATIENCE;
+use crate::checker::{Ack, Room, Seen, Send, User};
+use crate::knowledge::Knowledge;
+use crate::reach::Reach;
+use line::Line;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a client waits before it tries again.
+pub(crate) const BACKOFF: Duration = Duration::from_millis(20);
+
+/// One item for each try, until [`PATIENCE`] is over: then something is wrong for good.
+pub(crate) fn tries() -> impl Iterator<Item = ()> {
+    let until = Instant::now() + PATIENCE;
+    std::iter::repeat_n((), usize::MAX).take_while(move |()| Instant::now() < until)
+}
+
+/// What all devices of a run record.
+#[derive(Default)]
+pub struct Record {
+    pub sends: Vec<Send>,
+    pub acks: Vec<Ack>,
+    /// Requests and replies, to explain a violation.
+    pub trace: Vec<String>,
+}
+
+/// A device of a user.
+pub struct Device {
+    pub name: String,
+    pub user: User,
+    reach: Arc<dyn Reach>,
+    record: Arc<Mutex<Record>>,
+    claims: Value,
+    token: String,
+    line: Option<Line>,
+    rooms: BTreeMap<Room, Knowledge>,
+    /// Messages of rooms whose join is not answered yet.
+    early: Vec<Seen>,
+    /// Rooms with missing messages, and since when.
+    gaps: BTreeMap<Room, Instant>,
+    /// Rooms that it wants to be in. It joins them again after a reconnect.
+    joined: BTreeSet<Room>,
+    requests: u64,
+    sends: u64,
+    last_send: Value,
+    /// It goes on with a connection that it was told is gone.
+    stays_on: bool,
+    /// Before that it may not come back: others took its place.
+    comes_back_at: Instant,
+    /// How often it connected.
+    pub connects: u64,
+}
+
+impl Device {
+    /// A device that is not connected yet. Its user may enter these rooms, or all.
+    pub fn new(
+        reach: Arc<dyn Reach>,
+        record: &Arc<Mutex<Record>>,
+        name: String,
+        user: User,
+        rooms: Option<&BTreeSet<Room>>,
+    ) -> Self {
+        let rooms = rooms.map_or_else(|| json!("*"), |rooms| json!(rooms));
+        let claims = json!({"userId": user, "username": name, "rooms": rooms});
+        Self {
+            token: reach.token(&claims),
+            claims,
+            name,
+            user,
+            reach,
+            record: Arc::clone(record),
+            line: None,
+            rooms: BTreeMap::new(),
+            early: Vec::new(),
+            gaps: BTreeMap::new(),
+            joined: BTreeSet::new(),
+            requests: 0,
+            sends: 0,
+            last_send: Value::Null,
+            stays_on: false,
+            comes_back_at: Instant::now(),
+            connects: 0,
+        }
+    }
+
+    /// The same device, but one that goes on with a connection that it was told is gone.
+    pub fn staying_on(self) -> Self {
+        Self { stays_on: true, ..self }
+    }
+
+    /// Begins something of which each request has a number of its own, from this one on.
+    pub fn number_from(&mut self, number: u64) {
+        self.requests = number;
+    }
+}

@@ -1,0 +1,136 @@
+//! What a device says, once or again and again until it is acknowledged.
+
+use super::line::{Lost, REPLY_TIMEOUT};
+use super::{BACKOFF, Device, tries};
+use crate::chaos::lock;
+use crate::checker::{Ack, Room, Send};
+use crate::simulation::Step;
+use crate::text_message;
+use futures_util::SinkExt;
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
+
+impl Device {
+    /// A unique text, which begins with its `clientMessageId`.
+    fn new_text(&mut self, room: Room) -> (String, String) {
+        self.sends += 1;
+        let key = format!("{}-{}", self.name, self.sends);
+        let content = format!("{key} says hello to {room}");
+        let send = Send { room, user: self.user, key: key.clone(), content: content.clone() };
+        lock(&self.record).sends.push(send);
+        (key, content)
+    }
+
+    /// Makes a new message, with its own `clientMessageId`, the one that is sent next.
+    fn write(&mut self, room: Room) {
+        let (key, content) = self.new_text(room);
+        self.last_send = text_message(room, &content);
+        self.last_send["clientMessageId"] = json!(key);
+    }
+
+    /// Sends a text with its own `clientMessageId`, again and again until it is acknowledged. Returns its id.
+    pub async fn send(&mut self, room: Room) -> u64 {
+        self.write(room);
+        self.send_again().await
+    }
+
+    /// Sends a text, cuts the connection before the reply, and sends the text again until it is acknowledged.
+    pub async fn send_cut(&mut self, room: Room) -> u64 {
+        self.write(room);
+        if let Some(line) = &mut self.line {
+            // The frame may or may not be written when the socket is cut.
+            let frame = Message::text(self.last_send.to_string());
+            let _ = timeout(REPLY_TIMEOUT, line.sink.send(frame)).await;
+            self.cut();
+        }
+        self.send_again().await
+    }
+
+    /// Sends the last text again, if there is one.
+    pub async fn repeat(&mut self) {
+        if !self.last_send.is_null() {
+            self.send_again().await;
+        }
+    }
+
+    /// Sends the last text again, as a client does that got no ack.
+    pub async fn send_again(&mut self) -> u64 {
+        let request = self.last_send.clone();
+        let ack = self.insist(&request).await;
+        let room = request["chatroomId"].as_u64().expect("a room");
+        self.acknowledged(room, &request, &ack);
+        ack["id"].as_u64().expect("an id")
+    }
+
+    fn acknowledged(&self, room: Room, request: &Value, ack: &Value) {
+        let id = ack["id"].as_u64().expect("an id");
+        let key = request["clientMessageId"].as_str().expect("a text").to_owned();
+        lock(&self.record).acks.push(Ack { room, user: self.user, key, id });
+    }
+
+    /// Sends a request again and again until it is acknowledged, and answers the ack.
+    pub async fn insist(&mut self, request: &Value) -> Value {
+        for () in tries() {
+            if self.line.is_none() {
+                self.connect().await;
+            }
+            match self.ask(request.clone()).await {
+                Ok(reply) if reply["type"] == "ack" => return reply,
+                Ok(_) => sleep(BACKOFF).await,
+                Err(Lost) => {}
+            }
+        }
+        panic!("never acknowledged: {request}");
+    }
+
+    /// Sends a text once, without a `clientMessageId`: it may be lost, unless it is acknowledged.
+    pub async fn send_unnamed(&mut self, room: Room) {
+        let (key, content) = self.new_text(room);
+        if let Ok(reply) = self.ask(text_message(room, &content)).await
+            && let Some(id) = reply["id"].as_u64()
+        {
+            lock(&self.record).acks.push(Ack { room, user: self.user, key, id });
+        }
+    }
+
+    /// Sends frames back to back, then waits for their replies. API Gateway hands them on side by side, so nobody knows
+    /// which is carried out first.
+    pub async fn pipeline(&mut self, steps: &[Step]) {
+        self.connect().await;
+        let mut requests = Vec::new();
+        for step in steps {
+            let mut request = match *step {
+                Step::Join(room) => json!({"action": "joinRoom", "chatroomId": room}),
+                Step::Leave(room) => json!({"action": "leaveRoom", "chatroomId": room}),
+                Step::Send(room) => {
+                    self.write(room);
+                    self.last_send.clone()
+                }
+            };
+            self.requests += 1;
+            request["requestId"] = json!(self.requests);
+            requests.push(request);
+        }
+        let replies = timeout(REPLY_TIMEOUT, self.converse(&requests)).await.unwrap_or(Err(Lost));
+        let Ok(replies) = replies else {
+            self.line = None;
+            return;
+        };
+        for (step, (request, reply)) in steps.iter().zip(requests.iter().zip(replies)) {
+            match (step, reply["type"] == "ack") {
+                (Step::Join(room), true) => self.enter(*room, &reply).await,
+                (Step::Send(room), true) => self.acknowledged(*room, request, &reply),
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends a text to a room that it may not enter. Returns whether it was acknowledged.
+    pub async fn trespass(&mut self, room: Room) -> bool {
+        if self.line.is_none() {
+            self.connect().await;
+        }
+        self.ask(text_message(room, "let me in")).await.is_ok_and(|reply| reply["type"] == "ack")
+    }
+}

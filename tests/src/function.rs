@@ -34,7 +34,10 @@ pub fn websocket_event(body: &Value) -> Value {
     let authorizer = json!({"userId": "7", "username": "7", "nickName": "7", "rooms": "*",
         "issuedAt": "0", "goodUntil": "4102444860000"});
     let id = "YQAAAAAAAAAAAAA=";
-    let context = json!({"connectionId": id, "connectedAt": 0, "requestTimeEpoch": 0, "authorizer": authorizer});
+    let mut context = json!({"connectionId": id, "connectedAt": 0, "requestTimeEpoch": 0, "authorizer": authorizer});
+    if let Some(action) = body["action"].as_str() {
+        context["routeKey"] = action.into();
+    }
     json!({"requestContext": context, "body": body.to_string(), "isBase64Encoded": false})
 }
 

@@ -23,7 +23,8 @@ trap stop EXIT
 
 cargo build --locked
 chat="$CARGO_TARGET_DIR/debug/chat-local"
-"$chat" --memory --port 0 --dynamodb-port 0 --parameter RequestsPerSecond=10000 >"$work/run.log" 2>&1 &
+"$chat" --memory --port 0 --dynamodb-port 0 --parameter RequestsPerSecond=10000 --parameter SendsPerSecond=1000 \
+    >"$work/run.log" 2>&1 &
 pid=$!
 # The greeting ends with what to type.
 for _ in $(seq 300); do

@@ -3,8 +3,10 @@
 use crate::limits::{JSON_BYTES_MAX, MENTIONS_MAX, SAFE_INTEGER_MAX};
 use crate::wire::{Fields, Invalid};
 use crate::{MessageId, Rejection, UserId};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// It goes on as it came. Whether what it names exists is not looked up: that would cost a read for each message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,17 +48,41 @@ fn mentions(value: &Value) -> Result<Vec<UserId>, Invalid> {
     ids.iter().map(|id| UserId::from_json(id).map_err(|_| expected())).collect()
 }
 
-/// An application's own JSON object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Metadata(Map<String, Value>);
+/// An application's own JSON object. It is kept as text: numbers that are read and written again and again would change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata(String);
 
 impl Metadata {
     fn from_json(value: &Value) -> Result<Self, Rejection> {
         const FIELD: &str = "message.metadata";
-        let object = value.as_object().ok_or_else(|| Invalid::expected("an object").in_field(FIELD))?;
+        if !value.is_object() {
+            return Err(Invalid::expected("an object").in_field(FIELD));
+        }
         must_be_small(value, FIELD)?;
-        Ok(Self(object.clone()))
+        Ok(Self(value.to_string()))
+    }
+
+    /// Metadata that was checked when it was stored, by its [text](Self::text).
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+/// As the object that it is.
+impl Serialize for Metadata {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Self::from_json(&value).map_err(serde::de::Error::custom)
     }
 }
 
@@ -88,6 +114,18 @@ mod tests {
         let most =
             json!({"replyTo": SAFE_INTEGER_MAX, "mentions": vec![json!("7"); MENTIONS_MAX], "metadata": {"a": text}});
         assert_eq!(read(&most).expect("it fits").mentions.len(), MENTIONS_MAX);
+    }
+
+    /// However often it is written and read.
+    #[test]
+    fn numbers_stay_as_they_were_first_written() {
+        for number in ["0.30000000000000004", "1.7976931348623157e308", "5e-324", "123456789.12345679", "1e23"] {
+            let message: Value = serde_json::from_str(&format!(r#"{{"metadata":{{"n":{number}}}}}"#)).expect("JSON");
+            let extras = read(&message).expect("they are good");
+            let stored = Metadata::stored(extras.metadata.as_ref().expect("metadata").text().to_owned());
+            let again = Extras { metadata: Some(stored), ..Extras::default() };
+            assert_eq!(serde_json::to_string(&again).expect("JSON"), serde_json::to_string(&extras).expect("JSON"));
+        }
     }
 
     #[test]

@@ -55,8 +55,8 @@ struct MessageRow {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     mentions: Vec<UserId>,
     /// As text: DynamoDB would bound how deep it is, and write its numbers anew.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "as_text")]
-    metadata: Option<Metadata>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
 }
@@ -78,7 +78,8 @@ pub(super) struct HeadRow {
 impl From<MessageRow> for Message {
     fn from(row: MessageRow) -> Self {
         let erased = row.erase_time.map(|at| Content::erased(Timestamp::from_millis(at)));
-        let extras = Extras { reply_to: row.reply_to, mentions: row.mentions, metadata: row.metadata };
+        let extras =
+            Extras { reply_to: row.reply_to, mentions: row.mentions, metadata: row.metadata.map(Metadata::stored) };
         Self {
             id: row.id,
             room: row.room_id,
@@ -245,7 +246,7 @@ impl Messages {
             erase_time: None,
             reply_to: extras.reply_to,
             mentions: extras.mentions,
-            metadata: extras.metadata,
+            metadata: extras.metadata.map(|metadata| metadata.text().to_owned()),
             expires_at: self.retention.map(|retention| message.create_time.after(retention).seconds()),
         };
         row(&keys::room(&message.room), &keys::message(message.id), attributes)
@@ -256,21 +257,5 @@ fn cancellation_reasons(error: Option<&TransactWriteItemsError>) -> &[Cancellati
     match error {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
         _ => &[],
-    }
-}
-
-/// An application's JSON in a row: a string.
-mod as_text {
-    use chat::Metadata;
-    use serde::de::Error as _;
-    use serde::ser::Error as _;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(metadata: &Option<Metadata>, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&serde_json::to_string(metadata).map_err(S::Error::custom)?)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Metadata>, D::Error> {
-        serde_json::from_str(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }

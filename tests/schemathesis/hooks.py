@@ -34,13 +34,23 @@ def has_null(value):
     return isinstance(value, dict) and any(inner is None or has_null(inner) for inner in value.values())
 
 
+def is_written_with_a_point(*values):
+    """A schema takes 1.0 for a whole number; the server takes 1."""
+    return any(isinstance(value, float) for value in values)
+
+
 def breaks_a_rule(body):
+    if is_written_with_a_point(body.get("chatroomId"), body.get("requestId")):
+        return True
     message = body.get("message")
     if isinstance(message, dict):
         # Something to see; and which addresses are good is tried elsewhere.
         if message.get("type") != "text" or not any(char.isalnum() for char in message.get("content", "")):
             return True
-        if any(is_long_id(user) for user in message.get("mentions", [])) or is_large(message.get("metadata")):
+        mentions = message.get("mentions", [])
+        if is_written_with_a_point(message.get("replyTo"), *mentions) or any(is_long_id(user) for user in mentions):
+            return True
+        if is_large(message.get("metadata")):
             return True
     # What else is in it is passed over, but read.
     return is_long_id(body.get("chatroomId")) or is_large(body.get("data")) or has_endless_number(body)

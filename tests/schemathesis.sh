@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 . tests/local-run.sh
 schemathesis="$(.ci/tools schemathesis)/schemathesis"
-start_local_run '"action":"sendMessage"' --parameter RequestsPerSecond=10000
+start_local_run '"action":"sendMessage"' --parameter RequestsPerSecond=10000 --parameter SendsPerSecond=1000
 ports=(--port "$(port page)" --dynamodb-port "$(port dynamodb)")
 url="http://127.0.0.1:$(port page)"
 

@@ -1,6 +1,6 @@
 //! `joinRoom`: enter a room, tell its members, and say how far its history reaches.
 
-use chat::{JoinRoom, Member, Push, Reply};
+use chat::{JoinRoom, Member, Presence, Push, Reply};
 use chat_aws::entry::{self, Function, MessageEvent};
 use chat_aws::{Arrived, Aws, Delivery, Failure, Fault, Membership, Pace, Vars, now};
 
@@ -14,27 +14,31 @@ pub struct Parts {
     pace: Pace,
     membership: Membership,
     delivery: Delivery,
+    signals_up_to: usize,
 }
 
 impl Parts {
     pub(crate) fn new(aws: &Aws<'_>) -> Result<Self, Fault> {
-        Ok(Self { pace: aws.pace()?, membership: aws.membership()?, delivery: aws.delivery()? })
+        let (membership, delivery, signals_up_to) = (aws.membership()?, aws.delivery()?, aws.signals_up_to()?);
+        Ok(Self { pace: aws.pace()?, membership, delivery, signals_up_to })
     }
 }
 
 /// Enters the room before it tells anybody. A device of a user who is there already is no news to the others.
-pub async fn handle(Parts { pace, membership, delivery }: Parts, event: MessageEvent) -> Result<Reply, Failure> {
+pub async fn handle(parts: Parts, event: MessageEvent) -> Result<Reply, Failure> {
+    let Parts { pace, membership, delivery, signals_up_to } = parts;
     let (connection, asked_at) = (event.connection, now());
     let caller = &connection.caller;
-    let JoinRoom { room, batches } = JoinRoom::read(&event.request, caller)?;
+    let JoinRoom { room, batches, online } = JoinRoom::read(&event.request, caller)?;
     pace.admit(caller.user(), &room)?;
 
     let (user, encoding) = (caller.user().clone(), connection.encoding);
     let me = Member { connection: connection.id, user, joined_at: asked_at, batches, encoding };
-    let Arrived { last_id, audience } = membership.arrive(&me, &room, caller).await?;
-    let quiet = audience.is_none();
-    if let Some(members) = audience.filter(|members| me.arrives(members)) {
+    let Arrived { last_id, found } = membership.arrive(&me, &room, caller).await?;
+    let presence = online.then(|| Presence::of(&found.members, found.all, &me.user, signals_up_to));
+    let quiet = !found.all;
+    if let Some(members) = found.whole().filter(|members| me.arrives(members)) {
         delivery.deliver(&room, members.into(), &Push::joined(&room, &caller.profile)).await?;
     }
-    Ok(Reply::joined(room, last_id, quiet))
+    Ok(Reply::joined(room, last_id, quiet, presence))
 }

@@ -1,6 +1,7 @@
 //! The Lambda functions: a module each, whose `handle` tells the story of its route from top to bottom.
 //!
-//! A function that is new stands here, has a file of its own here and in `bin/`, and a resource in `template.yaml`.
+//! A function that is new stands here, has a file of its own here and in `bin/`, and a resource in `template.yaml`. One
+//! of several routes has a file for each.
 
 pub mod authorize;
 pub mod connect;
@@ -11,7 +12,9 @@ pub mod join_room;
 pub mod keep_alive;
 pub mod leave_room;
 pub mod list_history;
+pub mod list_members;
 pub mod send_message;
+pub mod signal;
 pub mod socket_io;
 
 use chat_aws::entry::Function;
@@ -21,7 +24,7 @@ use chat_aws::{Fault, Vars};
 pub type Build = fn(&Vars) -> Result<Function, Fault>;
 
 /// Every function there is, by the name of its binary.
-pub const FUNCTIONS: [(&str, Build); 11] = [
+pub const FUNCTIONS: [(&str, Build); 12] = [
     ("authorize", authorize::function),
     ("connect", connect::function),
     ("default", default::function),
@@ -32,5 +35,6 @@ pub const FUNCTIONS: [(&str, Build); 11] = [
     ("leave-room", leave_room::function),
     ("list-history", list_history::function),
     ("send-message", send_message::function),
+    ("signal", signal::function),
     ("socket-io", socket_io::function),
 ];

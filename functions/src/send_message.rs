@@ -1,12 +1,12 @@
 //! `sendMessage`: count, store, push, acknowledge.
 
 use chat::{Message, Push, Reply, SendMessage};
-use chat_aws::entry::{self, Function, MessageEvent};
+use chat_aws::entry::{self, ActionEvent, Function};
 use chat_aws::{Aws, Delivery, Failure, Fault, Messages, Pace, Stored, Vars, now};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
-    Ok(entry::message(aws.pusher()?, Parts::new(&aws)?, handle))
+    Ok(entry::action("sendMessage", aws.pusher()?, aws.users()?, Parts::new(&aws)?, handle))
 }
 
 #[derive(Clone)]
@@ -24,8 +24,8 @@ impl Parts {
 
 /// Stores before it pushes, so that nothing is seen or acknowledged that is not kept. Reads the members only after
 /// the id is taken, so that a member that is missing among them learns of the message by the `lastId` of its join.
-pub async fn handle(Parts { pace, messages, delivery }: Parts, event: MessageEvent) -> Result<Reply, Failure> {
-    let caller = &event.connection.caller;
+pub async fn handle(Parts { pace, messages, delivery }: Parts, event: ActionEvent) -> Result<Reply, Failure> {
+    let caller = &event.caller;
     let SendMessage { room, content, client_message_id } = SendMessage::read(&event.request, caller)?;
     pace.admit(caller.user(), &room)?;
 
@@ -36,6 +36,6 @@ pub async fn handle(Parts { pace, messages, delivery }: Parts, event: MessageEve
     let Stored { message, unused } = stored?;
 
     let push = Push::sent(&message, &caller.profile, unused);
-    delivery.deliver_from(&event.connection.id, &room, members?, &push).await?;
+    delivery.deliver_from(event.sender.as_ref(), &room, members?, &push).await?;
     Ok(Reply::sent(&message, unused))
 }

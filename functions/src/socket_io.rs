@@ -2,7 +2,7 @@
 //! route takes.
 
 use crate::authorize::{NoCaller, Tokens};
-use crate::{default, join_room, leave_room, send_message};
+use crate::{default, join_room, leave_room, list_members, send_message, signal};
 use chat::{Caller, Rejection, Reply};
 use chat_aws::entry::{self, Function, Guest, MessageEvent, Packets};
 use chat_aws::{Aws, Connections, Failure, Fault, Membership, Sessions, Vars};
@@ -16,6 +16,8 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
         join_room: join_room::Parts::new(&aws)?,
         membership: aws.membership()?,
         send_message: send_message::Parts::new(&aws)?,
+        signal: signal::Parts::new(&aws)?,
+        list_members: list_members::Parts::new(&aws)?,
     };
     Ok(entry::packets(aws.pusher()?, parts))
 }
@@ -28,6 +30,8 @@ pub struct Parts {
     join_room: join_room::Parts,
     membership: Membership,
     send_message: send_message::Parts,
+    signal: signal::Parts,
+    list_members: list_members::Parts,
 }
 
 impl Packets for Parts {
@@ -56,7 +60,9 @@ impl Packets for Parts {
         match event.request.action() {
             Some("joinRoom") => join_room::handle(self.join_room.clone(), event).await,
             Some("leaveRoom") => leave_room::handle(self.membership.clone(), event).await,
-            Some("sendMessage") => send_message::handle(self.send_message.clone(), event).await,
+            Some("sendMessage") => send_message::handle(self.send_message.clone(), event.into()).await,
+            Some("signal") => signal::handle(self.signal.clone(), event.into()).await,
+            Some("listMembers") => list_members::handle(self.list_members.clone(), event).await,
             _ => default::handle((), event).await,
         }
     }

@@ -6,8 +6,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chat::limits::{ID_BYTES_MAX, TOKEN_BYTES_MAX};
 use chat::socketio::{self, Packet};
 use chat::{
-    Caller, Cursor, Encoding, Form, Grant, HistoryPage, JoinRoom, LeaveRoom, ListHistory, Profile, Rejection, Reply,
-    ReplyFrame, Request, RoomId, SendMessage, Timestamp, UserId,
+    Caller, Cursor, Encoding, Form, Grant, HistoryPage, JoinRoom, LeaveRoom, ListHistory, ListMembers, MessageId,
+    Profile, Rejection, Reply, ReplyFrame, Request, RoomId, SendMessage, Signal, Timestamp, UserId,
 };
 use chat_aws::Vars;
 use chat_aws::entry::Function;
@@ -57,7 +57,17 @@ pub fn frames(bytes: &[u8]) {
         JoinRoom::read(&request, &caller).err(),
         LeaveRoom::read(&request, &caller).err(),
         SendMessage::read(&request, &caller).err(),
+        Signal::read(&request, &caller).err(),
+        ListMembers::read(&request, &caller).err(),
+        request.clone().on_path("sendMessage").err(),
     ];
+    if let Ok(message) = SendMessage::read(&request, &caller) {
+        // What goes on as it came is JSON that a client reads.
+        let shown = serde_json::to_string(message.content.extras()).expect("JSON");
+        let again: Value = serde_json::from_str(&shown).expect("JSON");
+        let reply_to = message.content.extras().reply_to;
+        assert_eq!(again["replyTo"].as_u64(), reply_to.map(MessageId::get));
+    }
     for rejection in refused.into_iter().flatten() {
         is_frame(&Reply::rejected(&rejection).answering(Some(&request)));
     }

@@ -13,18 +13,23 @@ pub async fn invoke(name: &str, vars: &Vars, event: Value) -> Value {
     build(vars).expect("a function that starts").invoke_as(REQUEST_ID, event).await.expect("an answer")
 }
 
-/// Adds the event type that API Gateway sets on this function's route, where a test's event has no route.
+/// Adds what API Gateway sets on this function's route, where a test's event has no route: the event type, and the route
+/// that the frame's action selects.
 fn on_route(name: &str, mut event: Value) -> Value {
     let kind = match name {
         "connect" => "CONNECT",
         "disconnect" => "DISCONNECT",
         _ => "MESSAGE",
     };
+    let frame: Value = event["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
     let context = event.get_mut("requestContext").and_then(Value::as_object_mut);
     if let Some(context) =
         context.filter(|context| context.contains_key("connectionId") && !context.contains_key("routeKey"))
     {
         context.entry("eventType").or_insert_with(|| kind.into());
+        if let Some(action) = frame["action"].as_str() {
+            context.insert("routeKey".into(), action.into());
+        }
     }
     event
 }

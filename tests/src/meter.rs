@@ -126,16 +126,35 @@ impl Meter {
         let mut taken = vec![("connect".to_owned(), self.take("connect").await)];
         let ask = |action: &str| json!({"action": action, "chatroomId": room});
         let unnamed = text_message(room.to_string(), TYPICAL_TEXT);
+        let posts = [
+            ("send-message", "/sendMessage", unnamed.clone()),
+            ("signal", "/signal", json!({"chatroomId": room, "kind": "typing"})),
+        ];
         let mut named = unnamed.clone();
         named["clientMessageId"] = json!("0b5e6a52-6f0c-4c8e-9a53-7d1f2e3c4b5a");
+        let mut reply = unnamed.clone();
+        reply["message"]["replyTo"] = json!(1);
+        reply["message"]["mentions"] = json!([1_001, 1_002]);
+        reply["message"]["metadata"] = json!({"mood": "happy"});
+        let mut online = ask("joinRoom");
+        online["online"] = json!(true);
+        let mut signal = ask("signal");
+        signal["kind"] = json!("typing");
+        let mut told = signal.clone();
+        told["requestId"] = json!("r1");
         let mut steps = vec![
             ("join-room", "joinRoom".to_owned(), ask("joinRoom")),
+            ("join-room", "joinRoom, with online".into(), online),
             ("send-message", "sendMessage".into(), unnamed),
+            ("send-message", "sendMessage, a reply with mentions and metadata".into(), reply),
             ("send-message", "sendMessage, with an id".into(), named.clone()),
             ("send-message", "sendMessage, repeated".into(), named),
+            ("signal", "signal".into(), signal),
+            ("signal", "signal, with a requestId".into(), told),
+            ("signal", "listMembers".into(), ask("listMembers")),
         ];
         let others = FUNCTIONS.iter().map(|(name, _)| *name);
-        let others = others.filter(|name| !["join-room", "send-message", "leave-room"].contains(name));
+        let others = others.filter(|name| !["join-room", "send-message", "signal", "leave-room"].contains(name));
         steps.extend(others.filter_map(|name| {
             let mut frame = plain_frame(name)?;
             frame["chatroomId"] = json!(room);
@@ -144,12 +163,24 @@ impl Meter {
         steps.push(("leave-room", "leaveRoom".into(), ask("leaveRoom")));
         steps.push(("default", "ping".into(), json!({"action": "ping"})));
         for (function, step, frame) in steps {
+            if frame["action"] == "signal" {
+                // What is posted to it goes nowhere.
+                client.send(frame).await;
+                taken.push((step, self.take(function).await));
+                continue;
+            }
             let reply = client.ask(frame).await;
             assert!(reply["type"] == "ack" || reply["type"] == "pong", "{step}: {reply}");
             taken.push((step, self.take(function).await));
         }
         client.ask(ask("joinRoom")).await;
         self.take("join-room").await;
+        for (function, path, body) in posts {
+            let request = self.server.http().post(self.server.url(path)).bearer_auth(self.server.token_of(1_001));
+            let answer = in_time("a POST is answered", request.body(body.to_string()).send()).await.expect("an answer");
+            assert_eq!(answer.status(), 200, "{path}");
+            taken.push((format!("POST {path}"), self.take(function).await));
+        }
         client.close().await;
         taken.push(("disconnect, in the room".into(), self.take("disconnect").await));
         taken

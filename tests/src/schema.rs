@@ -38,6 +38,13 @@ pub struct History {
     schemas: Schemas,
     bodies: BTreeMap<u16, SchemaIndex>,
     headers: BTreeMap<u16, Vec<Header>>,
+    posts: BTreeMap<String, Post>,
+}
+
+/// A path that takes an action.
+struct Post {
+    body: SchemaIndex,
+    answers: BTreeMap<u16, SchemaIndex>,
 }
 
 struct Header {
@@ -89,6 +96,13 @@ pub fn check_page(status: u16, headers: &HeaderMap, body: &Value) {
 pub fn check_body(status: u16, body: &Value) {
     let checked = HISTORY.check_body(status, body);
     checked.unwrap_or_else(|error| panic!("docs/openapi.yaml does not describe this answer: {status} {body}: {error}"));
+}
+
+/// Panics unless the document describes this answer to a body that was posted to a path.
+pub fn check_post(path: &str, status: u16, answer: &Value) {
+    let checked = HISTORY.check_post(path, status, answer);
+    checked
+        .unwrap_or_else(|error| panic!("docs/openapi.yaml does not describe this: {path} {status} {answer}: {error}"));
 }
 
 impl Socket {
@@ -163,7 +177,21 @@ impl History {
             };
             headers.insert(status, entries(&response["headers"]).map(header).collect());
         }
-        Self { document, schemas: reader.schemas, bodies, headers }
+        let posts = entries(&document["paths"]).filter(|(_, path)| path["post"].is_object());
+        let post = |(path, operations): (&String, &Value)| {
+            let place = format!("/paths/{}/post", path.replace('/', "~1"));
+            let body = reader.schema(&format!("{place}/requestBody/content/application~1json/schema"));
+            let answer = |(status, answer): (&String, &Value)| {
+                let shared = answer["$ref"].as_str().map(|reference| reference.trim_start_matches('#').to_owned());
+                let place = shared.unwrap_or_else(|| format!("{place}/responses/{status}"));
+                let schema = reader.schema(&format!("{place}/content/application~1json/schema"));
+                (status.parse().expect("a status"), schema)
+            };
+            let answers = entries(&operations["post"]["responses"]).map(answer).collect();
+            (path.clone(), Post { body, answers })
+        };
+        let posts = posts.map(post).collect();
+        Self { document, schemas: reader.schemas, bodies, headers, posts }
     }
 
     /// What is wrong with the headers of an answer.
@@ -184,6 +212,22 @@ impl History {
     /// What is wrong with the body of an answer.
     pub fn check_body(&self, status: u16, body: &Value) -> Result<(), String> {
         check(&self.schemas, *self.bodies.get(&status).ok_or("no answer has this status")?, body)
+    }
+
+    /// What is wrong with a body for a path.
+    pub fn check_posted(&self, path: &str, body: &Value) -> Result<(), String> {
+        check(&self.schemas, self.posts.get(path).ok_or("no such path")?.body, body)
+    }
+
+    /// What is wrong with the answer to one.
+    pub fn check_post(&self, path: &str, status: u16, answer: &Value) -> Result<(), String> {
+        let answers = &self.posts.get(path).ok_or("no such path")?.answers;
+        check(&self.schemas, *answers.get(&status).ok_or("no answer has this status")?, answer)
+    }
+
+    /// The paths that take an action.
+    pub fn posts(&self) -> impl Iterator<Item = &str> {
+        self.posts.keys().map(String::as_str)
     }
 
     /// A schema that answers share.

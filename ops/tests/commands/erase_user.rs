@@ -49,7 +49,8 @@ async fn the_texts_are_gone_and_everything_else_is_as_it_was() {
     }
     seven.ask(with_id(1, TEXT, "retried")).await;
     let mut image = text_message(1, "");
-    image["message"] = json!({"type": "image", "content": PICTURE});
+    image["message"] = json!({"type": "image", "content": PICTURE, "replyTo": 1, "mentions": ["marked person"],
+        "metadata": {"marked": true}});
     seven.ask(image).await;
     for (number, client) in [&mut eight, &mut like_seven, &mut seventy].into_iter().enumerate() {
         client.ask(with_id(1, &format!("of somebody else {number}"), "a")).await;
@@ -83,7 +84,9 @@ async fn the_texts_are_gone_and_everything_else_is_as_it_was() {
     let left = rows(&server, "ChatTable").await;
     let text = json!(left).to_string();
     assert!(
-        !text.contains("marked") && left.iter().all(|row| !is_of_7(row) || row["clientMessageId"].is_null()),
+        !text.contains("marked")
+            && left.iter().all(|row| !is_of_7(row)
+                || ["clientMessageId", "replyTo", "mentions", "metadata"].iter().all(|name| row[*name].is_null())),
         "{text}"
     );
     let keys = |rows: &[Value]| rows.iter().map(|row| (row["PK"].clone(), row["SK"].clone())).collect::<Vec<_>>();

@@ -5,9 +5,10 @@ use crate::limits::{DEFAULT_MEMORY, posts_in_flight};
 use crate::membership::Membership;
 use crate::pusher::Pusher;
 use crate::sessions::Sessions;
+use crate::signals::Signals;
 use crate::store::{Arrivals, Connections, Erasure, Messages, Tables, Users};
 use crate::{Fault, Pace, Vars};
-use chat::limits::{CONNECTIONS_PER_USER, NOTICES_UP_TO};
+use chat::limits::{CONNECTIONS_PER_USER, NOTICES_UP_TO, SIGNALS_UP_TO};
 
 /// What functions are made of, each part built from the function's variables. A function asks for what it uses, once,
 /// when it starts; the parts are cheap to clone. A client that no part needs is not built.
@@ -67,6 +68,20 @@ impl<'a> Aws<'a> {
     pub fn pusher(&self) -> Result<Pusher, Fault> {
         let memory = self.vars.parsed("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", DEFAULT_MEMORY)?;
         Ok(Pusher::new(self.clients.management()?, posts_in_flight(memory)))
+    }
+
+    pub fn signals(&self) -> Result<Signals, Fault> {
+        Ok(Signals::new(self.connections()?, self.delivery()?, self.signals_up_to()?))
+    }
+
+    /// Up to how many connections in a room signals are pushed.
+    pub fn signals_up_to(&self) -> Result<usize, Fault> {
+        self.vars.parsed("SIGNALS_UP_TO", SIGNALS_UP_TO)
+    }
+
+    /// A pace of its own for what is not sent: so many a second.
+    pub fn pace_of(&self, per_second: u32) -> Pace {
+        Pace::of(per_second)
     }
 
     pub fn pace(&self) -> Result<Pace, Fault> {

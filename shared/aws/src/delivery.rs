@@ -3,7 +3,7 @@
 use crate::clock::monotonic;
 use crate::limits::{HOUSEKEEPING_MAX, HOUSEKEEPING_STEP_MAX, ROOMS_IN_FLIGHT, housekeeping_posts};
 use crate::pusher::{Frame, Posted, Pusher};
-use crate::store::{Connections, Members};
+use crate::store::{Connections, Found, Members};
 use crate::{Failure, Fault, telemetry};
 use chat::limits::LEAVERS_PER_FRAME;
 use chat::{ConnectionId, Frames, Member, Push, Rejection, ReplyFrame, RoomId, UserId, departs};
@@ -42,18 +42,19 @@ impl Delivery {
 
     /// The same for a message. A sender that is not a member may have been closed during its handshake, to make place
     /// for another connection: API Gateway could not end it yet. Then the message is kept, and the sender is refused.
+    /// One that came over HTTP has no connection to look for.
     pub async fn deliver_from(
         &self,
-        sender: &ConnectionId,
+        sender: Option<&ConnectionId>,
         room: &RoomId,
         members: Members,
         push: &Push<'_>,
     ) -> Result<(), Failure> {
-        let is_member = self.deliver_and_look(room, members, push, Some(sender)).await?;
-        if is_member || self.connections.is_open(sender).await? {
-            return Ok(());
+        let is_member = self.deliver_and_look(room, members, push, sender).await?;
+        match sender.filter(|_| !is_member) {
+            Some(sender) if !self.connections.is_open(sender).await? => Err(Rejection::ConnectionGone.into()),
+            _ => Ok(()),
         }
-        Err(Rejection::ConnectionGone.into())
     }
 
     /// Delivers, and answers whether a connection was among the members.
@@ -143,8 +144,13 @@ impl Delivery {
 
     /// The members of a room, unless there are too many to tell them of joins and leaves.
     pub async fn audience(&self, room: &RoomId) -> Result<Option<Vec<Member>>, Fault> {
+        Ok(self.look(room).await?.whole())
+    }
+
+    /// The same, with those that were read where there are too many.
+    pub async fn look(&self, room: &RoomId) -> Result<Found, Fault> {
         match self.notices_up_to {
-            0 => Ok(None),
+            0 => Ok(Found { members: Vec::new(), all: false }),
             most => self.connections.members_up_to(room, most).await,
         }
     }

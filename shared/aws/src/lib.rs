@@ -16,6 +16,7 @@ mod membership;
 mod pace;
 mod pusher;
 mod sessions;
+mod signals;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod store;
@@ -36,8 +37,9 @@ pub use membership::{Arrived, Membership};
 pub use pace::Pace;
 pub use pusher::Pusher;
 pub use sessions::{Ended, Sessions};
+pub use signals::Signals;
 pub use store::{
-    Arrival, Closed, Connections, JoinNumber, Kept, Members, Messages, Removal, Shut, Stored, Tables, Users,
+    Arrival, Closed, Connections, Found, JoinNumber, Kept, Members, Messages, Removal, Shut, Stored, Tables, Users,
 };
 pub use store::{Erasure, Position, Size, Step, Where};
 pub use vars::Vars;

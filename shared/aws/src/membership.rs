@@ -1,7 +1,7 @@
 //! Who is in which room.
 
 use crate::delivery::Delivery;
-use crate::store::{Arrival, Arrivals, Connections, JoinNumber, Removal};
+use crate::store::{Arrival, Arrivals, Connections, Found, JoinNumber, Removal};
 use crate::{Failure, Fault, telemetry};
 use chat::{Caller, ConnectionId, Member, MessageId, Profile, Push, Rejection, RoomId, Timestamp, UserId, departs};
 
@@ -19,8 +19,8 @@ pub struct Arrived {
     /// The room's newest message; 0 before the first. Every message that was not pushed to this member has an id of at
     /// most this, and is found in the history.
     pub last_id: MessageId,
-    /// Whom to tell of it, unless the room is too large for that.
-    pub audience: Option<Vec<Member>>,
+    /// Whom to tell of it: all members, or the room is too large for that.
+    pub found: Found,
 }
 
 impl Membership {
@@ -38,10 +38,10 @@ impl Membership {
         telemetry::room(room);
         let join = self.connections.add_room(&me.connection, room).await?;
         let entered = self.connections.add_member(me, join, room, caller.good_until).await?;
-        let (arrival, audience) =
-            tokio::join!(self.arrivals.verify(&me.connection, room, join), self.delivery.audience(room));
+        let (arrival, members) =
+            tokio::join!(self.arrivals.verify(&me.connection, room, join), self.delivery.look(room));
         match arrival? {
-            Arrival::In(last_id) if entered => Ok(Arrived { last_id, audience: audience? }),
+            Arrival::In(last_id) if entered => Ok(Arrived { last_id, found: members? }),
             found => {
                 self.undo(me, join, room, found, &caller.profile).await?;
                 let closed = found == Arrival::Closed;

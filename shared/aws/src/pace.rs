@@ -12,8 +12,12 @@ pub struct Pace(Arc<Mutex<chat::Pace>>);
 
 impl Pace {
     pub(crate) fn new(vars: &Vars) -> Result<Self, Fault> {
-        let pace = chat::Pace::new(vars.parsed("SENDS_PER_SECOND", SENDS_PER_SECOND)?);
-        Ok(Self(Arc::new(Mutex::new(pace))))
+        Ok(Self::of(vars.parsed("SENDS_PER_SECOND", SENDS_PER_SECOND)?))
+    }
+
+    /// So many a second.
+    pub(crate) fn of(per_second: u32) -> Self {
+        Self(Arc::new(Mutex::new(chat::Pace::new(per_second))))
     }
 
     /// Lets it through, or says when to try again.

@@ -9,6 +9,7 @@ mod claims;
 mod device;
 #[cfg(test)]
 mod document;
+mod extras;
 mod ids;
 pub mod limits;
 mod member;
@@ -24,8 +25,9 @@ pub use actions::*;
 pub use caller::{Caller, Grant, InvalidContext, Profile};
 pub use claims::InvalidClaims;
 pub use device::{Device, surplus};
+pub use extras::{Extras, Metadata};
 pub use ids::{ClientMessageId, ConnectionId, MessageId, RoomId, UserId};
-pub use member::{Member, departs};
+pub use member::{Member, Presence, departs, users};
 pub use message::{Content, Message, MessageKind};
 pub use opening::Opening;
 pub use pace::Pace;

@@ -13,6 +13,14 @@ pub const TEXT_CHARS_MAX: usize = 4_000;
 /// Longest image or file address, in characters: what browsers and CDNs agree to carry.
 pub const URL_CHARS_MAX: usize = 2_048;
 
+/// Largest JSON of an application's own, a message's `metadata` or a signal's `data`, in bytes once it is written: a
+/// short message with it stays near the kilobyte that one write unit takes.
+pub const JSON_BYTES_MAX: usize = 1_024;
+
+/// Most ids in a message's `mentions`: more people than anybody means by name; for the others there is `all`. As UUIDs
+/// they take 800 bytes.
+pub const MENTIONS_MAX: usize = 20;
+
 /// Longest `clientMessageId`, in characters: a UUID is 36.
 pub const CLIENT_MESSAGE_ID_CHARS_MAX: usize = 64;
 
@@ -66,6 +74,26 @@ pub const OVERTAKEN_RETRY_MS: u64 = 100;
 /// Connections in a room up to which its members are told who comes and who goes, unless the deployment says otherwise:
 /// a larger room scrolls by faster than anybody reads names, and a join of each of n members would be n² pushes.
 pub const NOTICES_UP_TO: usize = 100;
+
+/// Connections in a room up to which signals are pushed to its members, unless the deployment says otherwise: one or two
+/// signals go with each message, and a room of strangers does not look who is typing.
+pub const SIGNALS_UP_TO: usize = 20;
+
+/// Signals of a user into a room per second: a cursor moves more often, and is smoothed by whoever shows it.
+pub const SIGNALS_PER_SECOND: u32 = 2;
+
+/// Longest kind of a signal, in characters: a word or two.
+pub const SIGNAL_KIND_CHARS_MAX: usize = 32;
+
+/// How often a user may ask per second who is in a room: nobody reads the list faster, and pushes keep it right.
+pub const LISTS_PER_SECOND: u32 = 1;
+
+/// People who are named as being in a room at most: their profiles fit one DynamoDB batch read, which takes 100 keys.
+pub const PRESENT_MAX: usize = 100;
+
+/// Largest list of profiles in one reply, in bytes: with its envelope it stays inside the 128 KB of a message
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>).
+pub const MEMBERS_BYTES_MAX: usize = 120 * 1_024;
 
 /// People that one `leaveRoom` frame names at most: with the longest ids it stays inside one frame of 32 KB.
 pub const LEAVERS_PER_FRAME: usize = 50;

@@ -1,7 +1,7 @@
 use crate::limits::{TEXT_CHARS_MAX, URL_CHARS_MAX};
 use crate::visible::is_blank;
 use crate::wire::Invalid;
-use crate::{ClientMessageId, MessageId, Rejection, RoomId, Timestamp, UserId};
+use crate::{ClientMessageId, Extras, MessageId, Rejection, RoomId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -40,6 +40,8 @@ pub struct Content {
     kind: MessageKind,
     text: String,
     erased_at: Option<Timestamp>,
+    /// Erased content has none.
+    extras: Extras,
 }
 
 impl Content {
@@ -60,18 +62,24 @@ impl Content {
             }
             _ => {}
         }
-        Ok(Self { kind, text: text.into(), erased_at: None })
+        Ok(Self { kind, text: text.into(), erased_at: None, extras: Extras::default() })
     }
 
     /// Content that was checked when it was stored.
     pub fn stored(kind: MessageKind, text: String) -> Self {
-        Self { kind, text, erased_at: None }
+        Self { kind, text, erased_at: None, extras: Extras::default() }
+    }
+
+    /// The same with what is said beside it.
+    #[must_use]
+    pub fn with(self, extras: Extras) -> Self {
+        Self { extras, ..self }
     }
 
     /// What is left of content that was erased. It is an empty text: every client can show an empty text, but not an
     /// empty address.
     pub fn erased(at: Timestamp) -> Self {
-        Self { kind: MessageKind::Text, text: String::new(), erased_at: Some(at) }
+        Self { kind: MessageKind::Text, text: String::new(), erased_at: Some(at), extras: Extras::default() }
     }
 
     pub fn kind(&self) -> MessageKind {
@@ -80,6 +88,10 @@ impl Content {
 
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    pub fn extras(&self) -> &Extras {
+        &self.extras
     }
 
     /// When an operator erased it, if one did.

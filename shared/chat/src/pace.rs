@@ -5,7 +5,7 @@ use crate::{Rejection, RoomId, UserId};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// How fast each user may send to each room, or join it: a token bucket, told by the moment when it will be full again
+/// How fast each user may do something in each room, such as send to it: a token bucket, told by the moment when it will be full again
 /// (the generic cell rate algorithm), so that a sender is one number.
 ///
 /// Time is monotonic: the wall clock may be set back, and everybody would wait until it has caught up.

@@ -18,6 +18,8 @@ pub enum Rejection {
     Invalid { field: &'static str, expected: String },
     #[error("{field} is longer than {limit} characters")]
     TooLarge { field: &'static str, limit: usize },
+    #[error("{field} is longer than {limit} bytes")]
+    TooManyBytes { field: &'static str, limit: usize },
     #[error("the query string is longer than {QUERY_BYTES_MAX} bytes")]
     QueryTooLarge,
     #[error("unknown action {action:?}")]
@@ -42,6 +44,8 @@ pub enum Rejection {
     RateLimited { retry_after_ms: u64 },
     #[error("another frame of this connection overtook this one, try again in {OVERTAKEN_RETRY_MS} ms")]
     Overtaken,
+    #[error("the connection is not in the room in chatroomId: join it first")]
+    NotJoined,
     #[error("the connection is in {ROOMS_PER_CONNECTION_MAX} rooms, and in no more at once: leave one first")]
     TooManyRooms,
     #[error("ended for a newer connection: a user has {limit} at most")]
@@ -60,7 +64,7 @@ impl Rejection {
             | Self::Missing { .. }
             | Self::Invalid { .. }
             | Self::TwoCursors => "badRequest",
-            Self::TooLarge { .. } | Self::QueryTooLarge => "tooLarge",
+            Self::TooLarge { .. } | Self::TooManyBytes { .. } | Self::QueryTooLarge => "tooLarge",
             Self::UnknownAction { .. } => "unknownAction",
             Self::NotCaller { .. }
             | Self::RoomNotGranted
@@ -70,6 +74,7 @@ impl Rejection {
             | Self::NotAdmitted
             | Self::AnothersConnection => "notAllowed",
             Self::RateLimited { .. } | Self::Overtaken => "rateLimited",
+            Self::NotJoined => "notJoined",
             Self::TooManyRooms => "tooManyRooms",
             Self::TooManyConnections { .. } => "tooManyConnections",
             Self::ConnectionGone => "gone",
@@ -95,6 +100,7 @@ impl Rejection {
             | Self::Missing { .. }
             | Self::Invalid { .. }
             | Self::TwoCursors
+            | Self::NotJoined
             | Self::UnknownAction { .. } => (400, "Bad Request"),
             Self::NotCaller { .. }
             | Self::RoomNotGranted
@@ -104,7 +110,7 @@ impl Rejection {
             | Self::NotAdmitted
             | Self::AnothersConnection => (403, "Forbidden"),
             Self::ConnectionGone => (410, "Gone"),
-            Self::TooLarge { .. } | Self::QueryTooLarge => (413, "Payload Too Large"),
+            Self::TooLarge { .. } | Self::TooManyBytes { .. } | Self::QueryTooLarge => (413, "Payload Too Large"),
             Self::RateLimited { .. } | Self::Overtaken | Self::TooManyRooms | Self::TooManyConnections { .. } => {
                 (429, "Too Many Requests")
             }
@@ -116,7 +122,7 @@ impl Rejection {
 pub(crate) mod tests {
     use super::*;
     use crate::document::{error_codes, every};
-    use crate::limits::{CONNECTIONS_PER_USER, TEXT_CHARS_MAX};
+    use crate::limits::{CONNECTIONS_PER_USER, JSON_BYTES_MAX, TEXT_CHARS_MAX};
     use std::collections::BTreeSet;
 
     pub(crate) fn rejections() -> Vec<Rejection> {
@@ -127,6 +133,7 @@ pub(crate) mod tests {
             Missing: [Rejection::Missing { field: "message.content" }],
             Invalid: [Rejection::Invalid { field: "batches", expected: "a boolean".into() }],
             TooLarge: [Rejection::TooLarge { field: "message.content", limit: TEXT_CHARS_MAX }],
+            TooManyBytes: [Rejection::TooManyBytes { field: "message.metadata", limit: JSON_BYTES_MAX }],
             QueryTooLarge: [Rejection::QueryTooLarge],
             UnknownAction: [Rejection::UnknownAction { action: "dance".into() }],
             NotCaller: [Rejection::NotCaller { field: "userId" }],
@@ -139,6 +146,7 @@ pub(crate) mod tests {
             TwoCursors: [Rejection::TwoCursors],
             RateLimited: [Rejection::RateLimited { retry_after_ms: 200 }],
             Overtaken: [Rejection::Overtaken],
+            NotJoined: [Rejection::NotJoined],
             TooManyRooms: [Rejection::TooManyRooms],
             TooManyConnections: [Rejection::TooManyConnections { limit: CONNECTIONS_PER_USER }],
             ConnectionGone: [Rejection::ConnectionGone],

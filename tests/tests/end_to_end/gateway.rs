@@ -71,7 +71,8 @@ async fn pages_of_any_origin_may_read_the_history() {
     let preflight = preflight.send().await.expect("an answer");
     assert_eq!(preflight.status().as_u16(), 204);
     assert_eq!(preflight.headers()["access-control-allow-origin"], "*");
-    assert_eq!(preflight.headers()["access-control-allow-headers"], "authorization");
+    assert_eq!(preflight.headers()["access-control-allow-headers"], "authorization,content-type");
+    assert_eq!(preflight.headers()["access-control-allow-methods"], "GET,POST");
 
     let read = deployment.http().get(&url).bearer_auth(deployment.token_of(fresh()));
     let read = read.header("origin", "https://example.org").send().await.expect("an answer");

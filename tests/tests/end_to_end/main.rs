@@ -10,6 +10,8 @@ mod examples;
 mod gateway;
 mod handshake;
 mod history;
+mod posts;
 mod presence;
 mod refusals;
 mod rooms;
+mod signals;

@@ -28,6 +28,11 @@ async fn every_field_that_is_missing_or_wrong_is_named() {
     let mut foreign = text_message(room, "hi");
     foreign["userId"] = json!(stranger);
     let image = with(send.clone(), "/message/type", json!("image"));
+    let beside = |field: &str, value: Value| {
+        let mut send = send.clone();
+        send["message"][field] = value;
+        send
+    };
     let cases = [
         (without(join.clone(), "", "chatroomId"), "badRequest", "chatroomId"),
         (json!({"action": "leaveRoom"}), "badRequest", "chatroomId"),
@@ -49,7 +54,12 @@ async fn every_field_that_is_missing_or_wrong_is_named() {
         (foreign, "notAllowed", "userId"),
         (json!({"action": "joinRoom", "chatroomId": room, "sendUserId": stranger}), "notAllowed", "sendUserId"),
         (json!({"action": "leaveRoom", "chatroomId": room, "userId": stranger}), "notAllowed", "userId"),
-        (with(send, "/message/content", json!("x".repeat(4_001))), "tooLarge", "message.content"),
+        (with(send.clone(), "/message/content", json!("x".repeat(4_001))), "tooLarge", "message.content"),
+        (beside("replyTo", json!(0)), "badRequest", "message.replyTo"),
+        (beside("mentions", json!("all")), "badRequest", "message.mentions"),
+        (beside("mentions", json!(vec![7; 21])), "badRequest", "message.mentions"),
+        (beside("metadata", json!([])), "badRequest", "message.metadata"),
+        (beside("metadata", json!({"a": "x".repeat(1_017)})), "tooLarge", "message.metadata"),
         (json!({"action": "dance"}), "unknownAction", "dance"),
         (json!({"action": 5}), "badRequest", "action"),
         (json!({"action": null}), "badRequest", "action"),

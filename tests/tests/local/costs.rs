@@ -112,6 +112,30 @@ async fn every_action_takes_what_it_needs_and_no_more() {
     assert!(published == document, "the page says {stale:#?}, counted was {counted:#?}");
 }
 
+/// At AWS's prices for a million: a frame or a push $1, a read unit $0.125, an invocation $0.20. Its time is not in it.
+#[tokio::test]
+async fn a_million_signals_cost_what_the_page_says() {
+    let meter = Meter::start().await;
+    let costs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/costs.md")).expect("a page");
+    let said = costs.replace('\n', " ");
+    for (members, before, after) in [
+        (10, "are ", " in a room of ten"),
+        (20, "and ", " in one of twenty"),
+        (21, "an invocation, ", " a million, and 0"),
+    ] {
+        let counted = meter.room_of(members).await;
+        let (_, usage) = counted.iter().find(|(action, _)| *action == "signal").expect("it is measured");
+        assert_eq!(usage.posts, if members > 20 { 0 } else { members - 1 });
+        assert_eq!(usage.requests, BTreeMap::from([("Query".to_owned(), 1)]));
+        let invocations: usize = usage.invocations.values().sum();
+        let tenths = (1 + usage.posts) * 1_000 + (usage.read_units * 125.0) as usize + invocations * 200;
+        // To the cent, half a cent up.
+        let dollars = format!("{before}${}.{:02}{after}", (tenths + 5) / 1_000, (tenths + 5) % 1_000 / 10);
+        assert!(said.contains(&dollars), "docs/costs.md does not say: {dollars}");
+    }
+    meter.stop().await;
+}
+
 /// The newest page and one from the middle are the same, and a longer history is no dearer.
 #[tokio::test]
 async fn a_page_of_history_takes_what_is_on_it() {

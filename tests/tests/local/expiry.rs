@@ -29,6 +29,8 @@ async fn a_connection_is_ended_by_what_it_does_after_its_token_is_over() {
         json!({"action": "joinRoom", "chatroomId": 2}),
         json!({"action": "leaveRoom", "chatroomId": 2}),
         text_message(1, "too late"),
+        json!({"action": "signal", "chatroomId": 1, "kind": "typing"}),
+        json!({"action": "listMembers", "chatroomId": 1}),
         json!("no object"),
     ];
     // All at once, since each waits for the end of its token.

@@ -61,7 +61,10 @@ async fn without_dynamodb_a_client_is_told_and_the_log_says_why() {
         let (answer, lines) = logged(name, &vars, event.clone()).await;
         assert_logged_once(&lines);
         assert_discreet(&answer, &lines);
-        if let Some(request) = request {
+        if *name == "signal" {
+            // It is posted to a connection that nobody knows.
+            assert_eq!(answer, json!({"statusCode": 200}));
+        } else if let Some(request) = request {
             let reply = frame(&answer);
             assert_eq!((&reply["type"], &reply["code"]), (&json!("error"), &json!("internal")), "{name}");
             assert_eq!(reply["requestId"], request["requestId"], "{name}");

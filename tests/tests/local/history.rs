@@ -60,7 +60,7 @@ async fn pages_of_the_chosen_origins_may_read_it_and_no_others() {
     let allowed = ask("https://example.org").send().await.expect("an answer");
     assert_eq!(allowed.status().as_u16(), 204);
     assert_eq!(allowed.headers()["access-control-allow-origin"], "https://example.org");
-    assert_eq!(allowed.headers()["access-control-allow-headers"], "authorization");
+    assert_eq!(allowed.headers()["access-control-allow-headers"], "authorization,content-type");
     let foreign = ask("https://evil.example").send().await.expect("an answer");
     assert_eq!(foreign.headers().get("access-control-allow-origin"), None);
 

@@ -118,6 +118,12 @@ fn is_answer(function: &str, answer: &Value) -> bool {
             Some(400 | 403 | 413 | 500) => body()["statusCode"] == answer["statusCode"],
             _ => false,
         },
+        // Of most signals nothing is told.
+        "signal" if status == Some(200) && answer["body"].is_null() => true,
+        "send-message" | "signal" => {
+            let told = ["ack", "error"].iter().any(|kind| body()["type"] == *kind);
+            matches!(status, Some(200 | 400 | 403 | 413 | 429 | 500)) && told
+        }
         _ => status == Some(200) && ["ack", "pong", "error"].iter().any(|kind| body()["type"] == *kind),
     }
 }
@@ -143,7 +149,9 @@ async fn whatever_an_event_looks_like_its_function_answers() {
                     // They cannot read such an event. The invocation fails, and nobody is let in.
                     Err(error) => {
                         let may = ["authorize", "disconnect-user", "list-history"];
-                        assert!(may.contains(&name), "{name} failed over {event}: {error}");
+                        // API Gateway names a route that leads to the function.
+                        let no_route = error.to_string() == "the function has no such route";
+                        assert!(no_route || may.contains(&name), "{name} failed over {event}: {error}");
                     }
                 }
             }

@@ -180,3 +180,29 @@ async fn a_join_after_the_end_is_undone() {
     assert_eq!(server.keys("ConnectionsTable").await, Vec::<String>::new());
     server.stop().await;
 }
+
+/// What nobody uses is in no row, so old rows and new ones are alike; what is used is read by older versions all the same.
+#[tokio::test]
+async fn a_message_has_in_its_row_what_it_says_and_no_more() {
+    let server = Server::start().await;
+    let mut client = server.connect(7).await;
+    client.say(1, "hi").await;
+    let mut reply = text_message(1, "hi");
+    reply["message"]["replyTo"] = json!(1);
+    reply["message"]["mentions"] = json!([7, "all"]);
+    reply["message"]["metadata"] = json!({"n": 0.5});
+    client.ask(reply).await;
+    let key = |id: u64| json!({"PK": {"S": "ROOM#1"}, "SK": {"S": format!("MSG#{id:016}")}});
+    let row = async |id| {
+        let found = server.dynamodb("GetItem", json!({"TableName": "ChatTable", "Key": key(id)})).await;
+        found["Item"].as_object().expect("a row").clone()
+    };
+    let (plain, full) = (row(1).await, row(2).await);
+    let always = ["PK", "SK", "content", "createTime", "id", "kind", "roomId", "senderId"];
+    assert_eq!(plain.keys().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(always));
+    let more: BTreeSet<_> = full.keys().filter(|name| !always.contains(&name.as_str())).map(String::as_str).collect();
+    assert_eq!(more, BTreeSet::from(["mentions", "metadata", "replyTo"]));
+    assert_eq!((&full["replyTo"], &full["metadata"]), (&json!({"N": "1"}), &json!({"S": r#"{"n":0.5}"#})));
+    assert_eq!(full["mentions"], json!({"L": [{"N": "7"}, {"S": "all"}]}));
+    server.stop().await;
+}

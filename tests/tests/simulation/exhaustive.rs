@@ -42,6 +42,9 @@ enum Act {
     SendFromOutside,
     Leave,
     Disconnect,
+    /// Told what became of it.
+    Signal,
+    ListMembers,
     /// A backend shuts another user out.
     DisconnectUser,
     History,
@@ -51,7 +54,7 @@ enum Act {
 }
 
 impl Act {
-    const OF_THEIR_OWN: [Self; 11] = [
+    const OF_THEIR_OWN: [Self; 13] = [
         Self::Connect,
         Self::Displace,
         Self::Join,
@@ -61,6 +64,8 @@ impl Act {
         Self::SendFromOutside,
         Self::Leave,
         Self::Disconnect,
+        Self::Signal,
+        Self::ListMembers,
         Self::DisconnectUser,
         Self::History,
     ];
@@ -82,6 +87,7 @@ impl Act {
             Self::Send | Self::SendUnnamed | Self::SendFromOutside => "send-message",
             Self::Leave => "leave-room",
             Self::Disconnect => "disconnect",
+            Self::Signal | Self::ListMembers => "signal",
             Self::DisconnectUser => "disconnect-user",
             Self::History => "list-history",
         }
@@ -212,8 +218,12 @@ impl Case {
             Act::Send | Act::SendFromOutside => drop(actor.send(room).await),
             Act::SendUnnamed => actor.send_unnamed(room).await,
             Act::Leave => actor.leave(room).await,
-            Act::Plain(function) => {
-                let mut frame = plain_frame(function).expect("a frame");
+            Act::Signal | Act::ListMembers | Act::Plain(_) => {
+                let sample = match act {
+                    Act::ListMembers => "signal-list-members",
+                    act => act.function(),
+                };
+                let mut frame = plain_frame(sample).expect("a frame");
                 frame["chatroomId"] = json!(room);
                 actor.insist(&frame).await;
             }

@@ -1,8 +1,12 @@
 //! A route of the HTTP API: from `lambda_http`'s request, and to the answer that API Gateway takes.
 
-use super::{Function, misshapen, status};
-use crate::{Failure, Fault};
-use chat::{Caller, Rejection, http_internal, http_refusal};
+use super::action::ActionEvent;
+use super::{Function, misshapen, status, unreadable};
+
+use crate::{Failure, Fault, Users};
+use aws_smithy_types::base64;
+use chat::limits::FRAME_BYTES_MAX;
+use chat::{Caller, Rejection, Reply, Request, http_internal, http_refusal};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::http::{HeaderValue, header};
 use lambda_http::request::LambdaRequest;
@@ -22,7 +26,7 @@ pub struct HttpEvent {
     pub path: String,
     /// The query string, as the client sent it.
     pub query: String,
-    body: Body,
+    body: Vec<u8>,
 }
 
 /// A JSON answer.
@@ -58,26 +62,79 @@ where
     Function::of(state, HttpEvent::read, handle, response)
 }
 
+/// `POST /<action>`: the frame of an action as the body, and its reply as the answer. There is no `$connect` in its way,
+/// so it is looked up whether the token was revoked.
+pub(super) fn posted<S, F>(
+    action: &'static str,
+    users: Users,
+    state: S,
+    handle: impl Fn(S, ActionEvent) -> F + Copy + Send + Sync + 'static,
+) -> Function
+where
+    S: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Reply, Failure>> + Send,
+{
+    let answered = move |(users, state): (Users, S), event: HttpEvent| async move {
+        let asked = event.request();
+        let said = async {
+            let request = asked.clone()?.on_path(action)?;
+            users.may_act(&event.caller).await?;
+            handle(state, ActionEvent { caller: event.caller, sender: None, request }).await
+        };
+        let said = said.await;
+        // Even a request for another action is answered by its name.
+        let named = asked.clone().and_then(|asked| asked.on_path(action));
+        Ok(Done { asked: named.or(asked).ok(), said })
+    };
+    Function::of((users, state), HttpEvent::read, answered, reply)
+}
+
+/// What became of a request.
+struct Done {
+    asked: Option<Request>,
+    said: Result<Reply, Failure>,
+}
+
+fn reply(done: Result<Done, Failure>, context: &Context) -> Result<Value, super::Error> {
+    let Done { asked, said } = done.unwrap_or_else(|failure| Done { asked: None, said: Err(failure) });
+    let (status, reply) = match said {
+        Ok(reply) => (200, reply),
+        Err(failure) => {
+            let reply = match &failure {
+                Failure::Rejected(rejection) => Reply::rejected(rejection),
+                Failure::Fault(_) => Reply::internal(&context.request_id),
+            };
+            (status(&failure, context), reply)
+        }
+    };
+    written(HttpAnswer::with_status(status, &reply.answering(asked.as_ref()))?)
+}
+
 impl HttpEvent {
+    /// The body as an action's request.
+    fn request(&self) -> Result<Request, Rejection> {
+        let body = self.body()?;
+        if body.len() > FRAME_BYTES_MAX {
+            return Err(Rejection::TooManyBytes { field: "the body", limit: FRAME_BYTES_MAX });
+        }
+        Request::parse(body)
+    }
+
     fn read(mut payload: Value) -> Result<Self, Failure> {
         let (path, query) = take_address(&mut payload);
+        let body = take_body(&mut payload)?;
         let request: LambdaRequest = serde_json::from_value(payload).map_err(misshapen)?;
         let request = lambda_http::Request::from(request);
         let context = request.request_context_ref();
         let fields = context.and_then(|context| context.authorizer()).map(|authorizer| &authorizer.fields);
         let caller = Caller::from_context(fields.unwrap_or(&HashMap::new()))?;
         let method = request.method().to_string();
-        Ok(Self { caller, method, path, query, body: request.into_body() })
+        Ok(Self { caller, method, path, query, body })
     }
 
     /// The body as text, empty where there is none. Refused if it is not UTF-8.
     pub fn body(&self) -> Result<&str, Rejection> {
-        match &self.body {
-            Body::Text(text) => Ok(text),
-            Body::Binary(bytes) => std::str::from_utf8(bytes)
-                .map_err(|_| Rejection::Invalid { field: "the body", expected: "UTF-8".into() }),
-            _ => Ok(""),
-        }
+        std::str::from_utf8(&self.body).map_err(|_| Rejection::Invalid { field: "the body", expected: "UTF-8".into() })
     }
 }
 
@@ -99,13 +156,29 @@ fn take_address(payload: &mut Value) -> (String, String) {
     (take("rawPath", "/"), take("rawQueryString", ""))
 }
 
+/// Takes the body out of an event: `lambda_http` panics over one that is said to be Base64 and is not.
+fn take_body(payload: &mut Value) -> Result<Vec<u8>, Failure> {
+    let Value::Object(event) = payload else { return Ok(Vec::new()) };
+    let is_encoded = event.insert("isBase64Encoded".into(), json!(false)) == Some(json!(true));
+    match event.remove("body") {
+        Some(Value::String(text)) if is_encoded => {
+            base64::decode(text).map_err(|_| unreadable("the body is not Base64"))
+        }
+        Some(Value::String(text)) => Ok(text.into_bytes()),
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// The answer as API Gateway takes it. `no-store`: neither a browser that several people use nor a proxy may keep
 /// messages.
 fn response(result: Result<HttpAnswer, Failure>, context: &Context) -> Result<Value, super::Error> {
-    let answer = match result {
+    written(match result {
         Ok(answer) => answer,
         Err(failure) => refusal(&failure, context)?,
-    };
+    })
+}
+
+fn written(answer: HttpAnswer) -> Result<Value, super::Error> {
     let mut response = ApiGatewayV2httpResponse::default();
     response.status_code = answer.status.into();
     response.body = Some(Body::Text(answer.body));
@@ -164,6 +237,9 @@ mod tests {
         binary["body"] = json!("/w==");
         let body = HttpEvent::read(binary).expect("an event").body().map(String::from);
         assert!(matches!(body, Err(Rejection::Invalid { .. })), "and only where a route reads it");
+        let mut garbled = event();
+        garbled["body"] = json!("{\"a\":1}");
+        assert!(matches!(HttpEvent::read(garbled), Err(Failure::Fault(_))), "it is no Base64");
         let mut nobody = event();
         nobody["requestContext"]["authorizer"] = json!({"lambda": {}});
         assert!(matches!(HttpEvent::read(nobody), Err(Failure::Fault(_))));

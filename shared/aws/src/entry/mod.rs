@@ -1,6 +1,7 @@
 //! Between Lambda and a handler: an event in our words goes in, an answer in our words comes out, and this is the one
 //! place where refusals and faults become answers.
 
+mod action;
 mod after;
 mod authorizer;
 mod call;
@@ -9,6 +10,7 @@ mod http;
 mod packets;
 mod websocket;
 
+pub use action::{ActionEvent, action, unanswered_action};
 pub use after::{After, Answer};
 pub use authorizer::{AuthorizeEvent, Verdict, authorize};
 pub use call::{CallEvent, call};
@@ -64,12 +66,13 @@ impl Function {
     }
 
     /// One function for several routes, of either API. A route key is what API Gateway calls a route: `joinRoom`, `GET
-    /// /path`.
+    /// /path`. An [`action`] stands there once: `POST /signal` is that of `signal`.
     pub fn of_routes(routes: impl IntoIterator<Item = (&'static str, Self)>) -> Self {
         let routes: Vec<_> = routes.into_iter().collect();
         Self(Box::new(move |payload, context| {
             let key = payload["requestContext"]["routeKey"].as_str();
-            match routes.iter().find(|(route, _)| Some(*route) == key) {
+            let action = key.and_then(|key| key.strip_prefix("POST /"));
+            match routes.iter().find(|(route, _)| Some(*route) == key || Some(*route) == action) {
                 Some((_, function)) => function.invoke(payload, context),
                 None => Box::pin(async { Err(Error::from("the function has no such route")) }),
             }
@@ -142,6 +145,11 @@ pub fn run(function: impl FnOnce(&Vars) -> Result<Function, Fault>) -> ExitCode 
     }
 }
 
+/// Whether an event is a request of the HTTP API, as the format 2.0 of its events says.
+fn is_http(payload: &Value) -> bool {
+    payload["requestContext"]["http"].is_object()
+}
+
 /// The status that says the same as a failure.
 fn status(failure: &Failure, context: &Context) -> u16 {
     match failure {
@@ -198,6 +206,7 @@ mod tests {
         };
         assert_eq!(answer("joinRoom").await, Ok(json!(["joinRoom", "b"])));
         assert_eq!(answer("GET /chatrooms").await, Ok(json!(["GET /chatrooms", "b"])));
+        assert_eq!(answer("POST /joinRoom").await, Ok(json!(["joinRoom", "b"])), "an action of either API");
         assert_eq!(answer("POST /chatrooms").await, Err("the function has no such route".into()));
     }
 }

@@ -62,7 +62,15 @@ async fn event(
         Ok(caller) => Ok(caller.clone()),
         Err(_) => packets.admitted(&guest).await,
     };
-    act(pusher, guest, caller, request, ack, |event| packets.act(event)).await
+    let unanswered = ack.is_none() && request.as_ref().is_ok_and(Request::is_unanswered);
+    let answered = act(pusher, guest, caller, request, ack, |event| packets.act(event)).await;
+    match answered {
+        Answered { said: Err(Failure::Rejected(refused)), asked, form } if unanswered => {
+            telemetry::refused(refused.code());
+            Answered { said: Ok(Said::Text(NOOP.to_owned())), asked, form }
+        }
+        answered => answered,
+    }
 }
 
 /// CONNECT. A client that is not let in is told so, and does not come back by itself; what fails on our side ends its

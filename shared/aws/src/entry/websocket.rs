@@ -87,17 +87,64 @@ where
     S: Clone + Send + Sync + 'static,
     F: Future<Output = Result<Reply, Failure>> + Send,
 {
-    let answered = move |(pusher, state): (Pusher, S), Frame { guest, body }: Frame| async move {
-        let request = Request::parse(&body);
-        match guest {
-            Ok(guest) => {
-                let caller = guest.caller();
-                Ok(act(&pusher, guest, caller, request, None, |event| handle(state, event)).await)
-            }
-            Err(failure) => Ok(Answered { asked: request.ok(), form: Form::default(), said: Err(failure) }),
-        }
+    let answered = move |(pusher, state): (Pusher, S), frame: Frame| async move {
+        Ok(answered(&pusher, frame, |event| handle(state, event)).await)
     };
     Function::of((pusher, state), Frame::read, answered, reply)
+}
+
+/// A route of frames without a route response: it costs a post less, and whatever the function answers goes nowhere. A
+/// client that gave a `requestId` is posted the reply; no other one is told of anything but its end.
+pub(super) fn unanswered<S, F>(
+    pusher: Pusher,
+    state: S,
+    handle: impl Fn(S, MessageEvent) -> F + Copy + Send + Sync + 'static,
+) -> Function
+where
+    S: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Reply, Failure>> + Send,
+{
+    Function(Box::new(move |payload, context| {
+        let (pusher, state) = (pusher.clone(), state.clone());
+        Box::pin(async move {
+            let (sender, answered) = match Frame::read(payload) {
+                Ok(frame) => {
+                    let sender = frame.guest.as_ref().ok().map(|guest| guest.id.clone());
+                    (sender, Ok(answered(&pusher, frame, |event| handle(state, event)).await))
+                }
+                Err(failure) => (None, Err(failure)),
+            };
+            let asks = answered.as_ref().is_ok_and(|answered: &Answered| {
+                answered.asked.as_ref().is_some_and(|request| !request.is_unanswered())
+            });
+            let mut reply = reply(answered, &context)?;
+            let text = reply.as_object_mut().and_then(|reply| reply.remove("body"));
+            if let (Some(sender), Some(Value::String(text))) = (sender.filter(|_| asks), text) {
+                // Whoever waits for it asks again.
+                pusher
+                    .tell(&sender, text.as_bytes())
+                    .await
+                    .map(drop)
+                    .unwrap_or_else(|fault| telemetry::survived(&fault));
+            }
+            Ok(reply.into())
+        })
+    }))
+}
+
+/// What becomes of a frame.
+async fn answered<F>(pusher: &Pusher, Frame { guest, body }: Frame, handle: impl FnOnce(MessageEvent) -> F) -> Answered
+where
+    F: Future<Output = Result<Reply, Failure>>,
+{
+    let request = Request::parse(&body);
+    match guest {
+        Ok(guest) => {
+            let caller = guest.caller();
+            act(pusher, guest, caller, request, None, handle).await
+        }
+        Err(failure) => Answered { asked: request.ok(), form: Form::default(), said: Err(failure) },
+    }
 }
 
 /// What came on a route of frames.

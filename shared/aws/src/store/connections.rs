@@ -407,17 +407,23 @@ impl Connections {
         Ok(Members { page, rest: next.map(|next| (self.clone(), room.clone(), next)) })
     }
 
+    /// As many members of a room as one answer holds.
+    pub async fn some_members(&self, room: &RoomId) -> Result<Found, Fault> {
+        let (members, next) = self.page_of_members(room, None, MEMBERS_PER_PAGE).await?;
+        Ok(Found { members, all: next.is_none() })
+    }
+
     /// All members of a room, unless there are more than `most`; then it reads only as many as it takes to know that.
-    pub async fn members_up_to(&self, room: &RoomId, most: usize) -> Result<Option<Vec<Member>>, Fault> {
+    pub async fn members_up_to(&self, room: &RoomId, most: usize) -> Result<Found, Fault> {
         let limit = i32::try_from(most + 1).map_or(MEMBERS_PER_PAGE, |limit| limit.min(MEMBERS_PER_PAGE));
         let (mut members, mut start) = (Vec::new(), None);
         loop {
             let (page, next) = self.page_of_members(room, start, limit).await?;
             members.extend(page);
             if members.len() > most {
-                return Ok(None);
+                return Ok(Found { members, all: false });
             }
-            let Some(next) = next else { return Ok(Some(members)) };
+            let Some(next) = next else { return Ok(Found { members, all: true }) };
             start = Some(next);
         }
     }
@@ -481,6 +487,21 @@ fn rooms_in(row: ConnectionRow, doing: &'static str) -> Result<BTreeSet<RoomId>,
 fn is_open(row: Option<Item>) -> Result<bool, Fault> {
     let row = row.map(read::<ConnectionRow>).transpose()?;
     Ok(row.is_some_and(|row| row.closed_at.is_none()))
+}
+
+/// Members of a room, read once.
+#[derive(Debug)]
+pub struct Found {
+    pub members: Vec<Member>,
+    /// Whether there are no others.
+    pub all: bool,
+}
+
+impl Found {
+    /// None where there are others.
+    pub fn whole(self) -> Option<Vec<Member>> {
+        self.all.then_some(self.members)
+    }
 }
 
 /// The members of a room, as many at a time as one answer holds, so that a room of any size fits a small function.

@@ -212,7 +212,7 @@ impl Erasure {
         let request = self.client.update_item().table_name(&self.chat_table);
         let request = request
             .set_key(Some(at.key()))
-            .update_expression("SET content = :nothing, kind = :text, eraseTime = :now REMOVE clientMessageId")
+            .update_expression(EMPTIED)
             .condition_expression(UNERASED_MESSAGE)
             .expression_attribute_values(":user", id(user)?)
             .expression_attribute_values(":nothing", text(""))
@@ -226,6 +226,10 @@ impl Erasure {
         }
     }
 }
+
+/// What is left of a message: its id, its time and its sender.
+const EMPTIED: &str = "SET content = :nothing, kind = :text, eraseTime = :now \
+                       REMOVE clientMessageId, replyTo, mentions, metadata";
 
 const UNERASED_MESSAGE: &str = "senderId = :user AND attribute_not_exists(eraseTime)";
 

@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
-use chat::{ClientMessageId, Content, Cursor, HistoryPage, ListHistory, Message, MessageId, MessageKind};
-use chat::{RoomId, Timestamp, UserId};
+use chat::{ClientMessageId, Content, Cursor, Extras, HistoryPage, ListHistory, Message, MessageId, MessageKind};
+use chat::{Metadata, RoomId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -51,6 +51,13 @@ struct MessageRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     erase_time: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    mentions: Vec<UserId>,
+    /// As text: DynamoDB would bound how deep it is, and write its numbers anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
 }
 
@@ -71,11 +78,13 @@ pub(super) struct HeadRow {
 impl From<MessageRow> for Message {
     fn from(row: MessageRow) -> Self {
         let erased = row.erase_time.map(|at| Content::erased(Timestamp::from_millis(at)));
+        let extras =
+            Extras { reply_to: row.reply_to, mentions: row.mentions, metadata: row.metadata.map(Metadata::stored) };
         Self {
             id: row.id,
             room: row.room_id,
             sender: row.sender_id,
-            content: erased.unwrap_or_else(|| Content::stored(row.kind, row.content)),
+            content: erased.unwrap_or_else(|| Content::stored(row.kind, row.content).with(extras)),
             create_time: Timestamp::from_millis(row.create_time),
             client_message_id: row.client_message_id,
         }
@@ -225,6 +234,7 @@ impl Messages {
     }
 
     fn row(&self, message: &Message) -> Result<Item, Fault> {
+        let extras = message.content.extras().clone();
         let attributes = MessageRow {
             id: message.id,
             room_id: message.room.clone(),
@@ -234,6 +244,9 @@ impl Messages {
             create_time: message.create_time.millis(),
             client_message_id: message.client_message_id.clone(),
             erase_time: None,
+            reply_to: extras.reply_to,
+            mentions: extras.mentions,
+            metadata: extras.metadata.map(|metadata| metadata.text().to_owned()),
             expires_at: self.retention.map(|retention| message.create_time.after(retention).seconds()),
         };
         row(&keys::room(&message.room), &keys::message(message.id), attributes)

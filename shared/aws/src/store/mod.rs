@@ -11,7 +11,7 @@ mod time;
 mod users;
 
 pub use arrivals::{Arrival, Arrivals};
-pub use connections::{Closed, Connections, JoinNumber, Kept, Members, Removal, Shut};
+pub use connections::{Closed, Connections, Found, JoinNumber, Kept, Members, Removal, Shut};
 pub use erasure::{Erasure, Position, Size, Step, Where};
 pub use messages::{Messages, Stored};
 pub use tables::Tables;

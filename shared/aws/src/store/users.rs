@@ -35,6 +35,12 @@ struct ProfileRow {
     revoked_at: Option<i64>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RevocationRow {
+    revoked_at: Option<i64>,
+}
+
 /// What `profiles` reads of a row: not the connections.
 const PROFILE_ATTRIBUTES: &str = "userId, username, nickName, email, headPic, createTime, revokedAt";
 
@@ -122,6 +128,20 @@ impl Users {
         Ok((found.item.is_some(), time))
     }
 
+    /// Refused if the caller's tokens were revoked since this one was issued. For whoever comes by no handshake, which
+    /// [remembers](Self::remember) a user and is refused there.
+    pub async fn may_act(&self, caller: &Caller) -> Result<(), Failure> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = request.set_key(Some(key(&keys::user(caller.user()), keys::PROFILE)));
+        let found = answer(request.projection_expression("revokedAt").send()).await;
+        let found = found.map_err(Fault::doing("failed to look whether a token was revoked"))?;
+        let row: RevocationRow = read(found.item.unwrap_or_default())?;
+        if row.revoked_at.is_some_and(|at| caller.issued_at <= at) {
+            return Err(Rejection::TokenRevoked.into());
+        }
+        Ok(())
+    }
+
     /// The connections that the user's row still lists.
     pub async fn devices(&self, user: &UserId) -> Result<Vec<Device>, Fault> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
@@ -181,7 +201,8 @@ impl Users {
         Ok(profiles)
     }
 
-    /// The same for an operator, whom the account itself lets read.
+    /// The same for whoever may read without being asked: an operator, whom the account itself lets in, and a connection,
+    /// which a revocation ends.
     pub async fn profiles_of(&self, ids: BTreeSet<UserId>) -> Result<HashMap<UserId, Profile>, Fault> {
         let mut profiles: HashMap<_, _> = ids.iter().map(|id| (id.clone(), Profile::unknown(id.clone()))).collect();
         let ids: Vec<_> = ids.into_iter().collect();

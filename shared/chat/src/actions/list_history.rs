@@ -2,7 +2,7 @@
 
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX, QUERY_BYTES_MAX, SAFE_INTEGER_MAX};
 use crate::wire::Invalid;
-use crate::{Caller, Message, MessageId, Profile, Rejection, RoomId, Timestamp, UserId};
+use crate::{Caller, Extras, Message, MessageId, Profile, Rejection, RoomId, Timestamp, UserId};
 use serde::Serialize;
 use std::borrow::Cow;
 use url::form_urlencoded;
@@ -85,6 +85,8 @@ pub struct HistoryItem {
     /// Only of a message whose content was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     erase_time: Option<Timestamp>,
+    #[serde(flatten)]
+    extras: Extras,
     sender: Profile,
 }
 
@@ -101,6 +103,7 @@ impl HistoryItem {
             create_time: message.create_time,
             update_time: erase_time.unwrap_or(message.create_time),
             erase_time,
+            extras: message.content.extras().clone(),
             sender,
         }
     }

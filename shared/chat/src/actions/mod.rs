@@ -7,14 +7,18 @@ mod disconnect_user;
 mod join_room;
 mod leave_room;
 mod list_history;
+mod list_members;
 mod ping;
 mod send_message;
+mod signal;
 
 pub use disconnect_user::{DisconnectUser, DisconnectUserReply};
 pub use join_room::{JoinRoom, JoinRoomPush, JoinRoomReply};
 pub use leave_room::{LeaveRoom, LeaveRoomPush, LeaveRoomReply};
 pub use list_history::{Cursor, HistoryItem, HistoryPage, ListHistory};
+pub use list_members::{ListMembers, ListMembersReply};
 pub use send_message::{SendMessage, SendMessagePush, SendMessageReply};
+pub use signal::{Signal, SignalPush, SignalReply};
 
 use crate::wire::ErrorReply;
 use serde::Serialize;
@@ -26,6 +30,8 @@ pub enum Reply {
     JoinRoom(JoinRoomReply),
     LeaveRoom(LeaveRoomReply),
     SendMessage(SendMessageReply),
+    Signal(SignalReply),
+    ListMembers(ListMembersReply),
     Ping {},
     Error(ErrorReply),
 }
@@ -37,6 +43,7 @@ pub enum Push<'a> {
     JoinRoom(JoinRoomPush<'a>),
     LeaveRoom(LeaveRoomPush<'a>),
     SendMessage(SendMessagePush<'a>),
+    Signal(SignalPush<'a>),
 }
 
 #[cfg(test)]
@@ -45,8 +52,8 @@ mod tests {
     use crate::document::{assert_shown, every};
     use crate::rejection::tests::rejections;
     use crate::{
-        Caller, ClientMessageId, Content, Grant, Message, MessageId, MessageKind, Profile, Rejection, Request, RoomId,
-        Timestamp, UserId,
+        Caller, ClientMessageId, ConnectionId, Content, Encoding, Grant, Member, Message, MessageId, MessageKind,
+        Presence, Profile, Rejection, Request, RoomId, Timestamp, UserId,
     };
     use serde_json::{Value, json};
 
@@ -110,24 +117,53 @@ mod tests {
         let picture = Content::parse(MessageKind::Image, "https://example.com/cat.png").expect("content");
         let image = Message { room: lobby.clone(), sender: guang.id.clone(), content: picture, ..said() };
         let erased = Message { content: Content::erased(Timestamp::from_millis(1_741_832_565_000)), ..said() };
+        let extras = json!({"replyTo": 41, "mentions": ["auth0|5", "all"], "metadata": {"mood": "happy"}});
+        let extras = serde_json::from_value(extras).expect("extras");
+        let reply = Content::parse(MessageKind::Text, "so do I").expect("content").with(extras);
+        let reply = Message { content: reply, ..said() };
+        let typing = Signal { room: room("1"), kind: "typing".into(), data: None };
+        let cursor = Signal { kind: "cursor".into(), data: Some(json!({"x": 0.5, "y": 12})), ..typing.clone() };
         let said = said();
         let pushes = every!(Push {
             JoinRoom: [Push::joined(&one, &dong), Push::joined(&lobby, &guang)],
             LeaveRoom: [Push::left(&one, &dong.id), Push::left_together(&one, &gone).expect("somebody left")],
             SendMessage: [
                 Push::sent(&said, &dong, None),
+                Push::sent(&reply, &dong, None),
                 Push::sent(&image, &guang, unused),
                 Push::sent(&erased, &dong, unused),
             ],
+            Signal: [Push::signal(&typing, &dong.id), Push::signal(&cursor, &guang.id)],
         });
         pushes.iter().map(text).collect()
     }
 
     fn replies() -> Vec<String> {
         let (one, last) = (room("1"), MessageId::new(41));
+        let dong = named("7", "dong", "东");
+        let member = |number: i64, user: &str| Member {
+            connection: ConnectionId::new(format!("c{number}")),
+            user: UserId::parse(user).expect("an id"),
+            joined_at: Timestamp::from_millis(number),
+            batches: false,
+            encoding: Encoding::Json,
+        };
+        let members = [member(1, "7"), member(2, "guang"), member(3, "7")];
+        let small = Presence::of(&members, true, &dong.id, 20);
+        let large = Presence::of(&members, false, &dong.id, 2);
         let replies = every!(Reply {
-            JoinRoom: [Reply::joined(one.clone(), last, false), Reply::joined(one.clone(), last, true)],
-            LeaveRoom: [Reply::left(one)],
+            JoinRoom: [
+                Reply::joined(one.clone(), last, false, None),
+                Reply::joined(one.clone(), last, true, None),
+                Reply::joined(one.clone(), last, false, Some(small)),
+                Reply::joined(one.clone(), last, true, Some(large)),
+            ],
+            LeaveRoom: [Reply::left(one.clone())],
+            Signal: [Reply::signalled(one.clone(), true), Reply::signalled(one.clone(), false)],
+            ListMembers: [
+                Reply::members(one.clone(), [dong.clone()], 1, false),
+                Reply::members(one, [dong], 1_100, true),
+            ],
             SendMessage: [Reply::sent(&said(), None), Reply::sent(&said(), Some(MessageId::new(43)))],
             Ping: [Reply::pong()],
             Error: [Reply::internal("4f")],
@@ -136,6 +172,8 @@ mod tests {
             let asked = match &reply {
                 Reply::JoinRoom(_) => json!({"action": "joinRoom", "requestId": "r1"}),
                 Reply::LeaveRoom(_) => json!({"action": "leaveRoom", "requestId": "r3"}),
+                Reply::Signal(_) => json!({"action": "signal", "requestId": "r5"}),
+                Reply::ListMembers(_) => json!({"action": "listMembers", "requestId": "r6"}),
                 Reply::SendMessage(_) | Reply::Error(_) => json!({"action": "sendMessage", "requestId": "r2"}),
                 Reply::Ping {} => json!({"action": "ping", "requestId": 5}),
             };
@@ -163,9 +201,11 @@ mod tests {
             let action = match &rejection {
                 Rejection::NotAnObject | Rejection::TooManyConnections { .. } => None,
                 Rejection::UnknownAction { action } => Some(action.as_str()),
-                Rejection::Missing { .. } | Rejection::TooLarge { .. } | Rejection::RateLimited { .. } => {
-                    Some("sendMessage")
-                }
+                Rejection::Missing { .. }
+                | Rejection::TooLarge { .. }
+                | Rejection::TooManyBytes { .. }
+                | Rejection::RateLimited { .. } => Some("sendMessage"),
+                Rejection::NotJoined => Some("signal"),
                 _ => Some("joinRoom"),
             };
             let asked = action.map(|action| request(&json!({"action": action, "requestId": "r2"})));
@@ -203,6 +243,8 @@ mod tests {
         refuses(JoinRoom::read, &cases(json!({"action": "joinRoom", "chatroomId": 1})));
         refuses(LeaveRoom::read, &cases(json!({"action": "leaveRoom", "chatroomId": 1})));
         let message = json!({"type": "text", "content": "hi"});
+        refuses(ListMembers::read, &cases(json!({"action": "listMembers", "chatroomId": 1})));
+        refuses(Signal::read, &cases(json!({"action": "signal", "chatroomId": 1, "kind": "typing"})));
         refuses(SendMessage::read, &cases(json!({"action": "sendMessage", "chatroomId": 1, "message": message})));
     }
 }

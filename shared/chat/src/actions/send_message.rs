@@ -1,8 +1,8 @@
 //! `sendMessage`: say something in a room.
 
 use crate::{
-    Caller, ClientMessageId, Content, Message, MessageId, MessageKind, Profile, Push, Rejection, Reply, Request,
-    RoomId, Timestamp, UserId,
+    Caller, ClientMessageId, Content, Extras, Message, MessageId, MessageKind, Profile, Push, Rejection, Reply,
+    Request, RoomId, Timestamp, UserId,
 };
 use serde::Serialize;
 
@@ -24,6 +24,7 @@ impl SendMessage {
         let kind = message.string("type", "message.type")?;
         let kind = MessageKind::parse(kind).map_err(|invalid| invalid.in_field("message.type"))?;
         let content = Content::parse(kind, message.string("content", "message.content")?)?;
+        let content = content.with(Extras::read(message)?);
         caller.must_be(&claimed)?;
         caller.may_enter(&room)?;
         Ok(Self { room, content, client_message_id })
@@ -83,6 +84,8 @@ struct PushedMessage<'a> {
     erase_time: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_message_id: Option<&'a ClientMessageId>,
+    #[serde(flatten)]
+    extras: &'a Extras,
     sender: &'a Profile,
 }
 
@@ -99,6 +102,7 @@ impl<'a> Push<'a> {
             create_time: message.create_time,
             erase_time: message.content.erased_at(),
             client_message_id: message.client_message_id.as_ref(),
+            extras: message.content.extras(),
             sender,
         };
         let (chatroom_id, user_id) = (&message.room, &message.sender);
@@ -134,6 +138,7 @@ mod tests {
                 (with(json!({"type": "video", "content": "hi"})), "badRequest: message.type must be \"text\""),
                 (with(json!({"type": "text"})), "badRequest: message.content is missing"),
                 (with(json!({"type": "text", "content": 7})), "badRequest: message.content must be a string"),
+                (with(json!({"type": "text", "content": "hi", "replyTo": 0})), "badRequest: message.replyTo must be"),
                 (
                     json!({"chatroomId": 1, "message": text, "clientMessageId": "a b"}),
                     "badRequest: clientMessageId must be",

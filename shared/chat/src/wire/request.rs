@@ -22,6 +22,18 @@ impl Request {
         Ok(Self::of(fields))
     }
 
+    /// This request as one of the action that its path names: in the body the action may be left out.
+    pub fn on_path(mut self, action: &str) -> Result<Self, Rejection> {
+        match self.fields.get("action") {
+            Some(Value::String(named)) if named == action => Ok(self),
+            None | Some(Value::Null) => {
+                self.fields.insert("action".into(), action.into());
+                Ok(self)
+            }
+            Some(_) => Err(Invalid::expected(format!("{action:?}, as the path says, or left out")).in_field("action")),
+        }
+    }
+
     /// Reads an event of Socket.IO: its name is the action, and its argument has the fields.
     pub fn of_event(name: String, argument: Value) -> Result<Self, Rejection> {
         let mut fields = match argument {
@@ -41,6 +53,11 @@ impl Request {
     /// The action as the client named it, if it named one.
     pub fn action(&self) -> Option<&str> {
         self.fields.get("action").and_then(Value::as_str)
+    }
+
+    /// Whether nobody waits for an answer: it is a signal, and named by nothing that an answer could repeat.
+    pub fn is_unanswered(&self) -> bool {
+        self.action() == Some("signal") && self.request_id.is_none()
     }
 
     /// The action, which every request has to name.
@@ -92,6 +109,25 @@ mod tests {
             let refused = read(argument).expect_err("no object");
             assert_eq!(refused.to_string(), "the event's argument must be an object");
         }
+    }
+
+    #[test]
+    fn the_path_names_the_action_and_the_body_may() {
+        let on_path = |body: &str| Request::parse(body).expect("an object").on_path("sendMessage");
+        let expected = on_path(r#"{"action":"sendMessage","chatroomId":1}"#).expect("the same");
+        assert_eq!(expected.action(), Some("sendMessage"));
+        assert_eq!(on_path(r#"{"chatroomId":1}"#), Ok(expected.clone()));
+        assert_eq!(on_path(r#"{"action":null,"chatroomId":1}"#), Ok(expected));
+        for body in [r#"{"action":"joinRoom"}"#, r#"{"action":5}"#, r#"{"action":""}"#] {
+            assert!(matches!(on_path(body), Err(Rejection::Invalid { field: "action", .. })), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_signal_that_nothing_names_is_not_answered() {
+        let unanswered = |body: Value| Request::parse(&body.to_string()).expect("an object").is_unanswered();
+        assert!(unanswered(json!({"action": "signal"})) && unanswered(json!({"action": "signal", "requestId": {}})));
+        assert!(!unanswered(json!({"action": "signal", "requestId": 0})) && !unanswered(json!({"action": "ping"})));
     }
 
     #[test]

@@ -1,0 +1,36 @@
+//! `listMembers`: who is in a room, by name. A route of the function `signal`.
+
+use chat::limits::{LISTS_PER_SECOND, PRESENT_MAX};
+use chat::{ListMembers, Reply, users};
+use chat_aws::entry::MessageEvent;
+use chat_aws::{Aws, Connections, Failure, Fault, Pace, Users};
+
+#[derive(Clone)]
+pub struct Parts {
+    pace: Pace,
+    connections: Connections,
+    users: Users,
+}
+
+impl Parts {
+    pub(crate) fn new(aws: &Aws<'_>) -> Result<Self, Fault> {
+        Ok(Self { pace: aws.pace_of(LISTS_PER_SECOND), connections: aws.connections()?, users: aws.users()? })
+    }
+}
+
+/// One query for the members, as many as one answer holds, and one batch read for the profiles of those who are named.
+pub async fn handle(
+    Parts { pace, connections, users: profiles }: Parts,
+    event: MessageEvent,
+) -> Result<Reply, Failure> {
+    let caller = &event.connection.caller;
+    let ListMembers { room } = ListMembers::read(&event.request, caller)?;
+    pace.admit(caller.user(), &room)?;
+
+    let found = connections.some_members(&room).await?;
+    let online = users(&found.members);
+    let named: Vec<_> = online.iter().take(PRESENT_MAX).cloned().collect();
+    let mut profiles = profiles.profiles_of(named.iter().cloned().collect()).await?;
+    let members = named.iter().filter_map(|user| profiles.remove(user));
+    Ok(Reply::members(room, members, online.len(), !found.all))
+}

@@ -1,0 +1,62 @@
+//! An action of either API: a frame, or the body of a `POST` whose path is the action's name. So bots, backends and
+//! `curl` need no connection for what needs none.
+
+use super::http::posted;
+use super::websocket::{MessageEvent, message, unanswered};
+use super::{Function, is_http};
+use crate::{Failure, Pusher, Users};
+use chat::{Caller, ConnectionId, Reply, Request};
+
+/// A request, whichever way it came.
+#[derive(Debug)]
+pub struct ActionEvent {
+    pub caller: Caller,
+    /// The connection that it came on; none over HTTP.
+    pub sender: Option<ConnectionId>,
+    pub request: Request,
+}
+
+impl From<MessageEvent> for ActionEvent {
+    fn from(MessageEvent { connection, request }: MessageEvent) -> Self {
+        Self { caller: connection.caller, sender: Some(connection.id), request }
+    }
+}
+
+/// The route `name` of the WebSocket API, which replies, and `POST /name` of the HTTP API.
+pub fn action<S, F>(
+    name: &'static str,
+    pusher: Pusher,
+    users: Users,
+    state: S,
+    handle: impl Fn(S, ActionEvent) -> F + Copy + Send + Sync + 'static,
+) -> Function
+where
+    S: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Reply, Failure>> + Send,
+{
+    let frames = message(pusher, state.clone(), move |state, event: MessageEvent| handle(state, event.into()));
+    either(frames, posted(name, users, state, handle))
+}
+
+/// The same of a route that has no route response. Only who gave a `requestId` is told what became of a frame.
+pub fn unanswered_action<S, F>(
+    name: &'static str,
+    pusher: Pusher,
+    users: Users,
+    state: S,
+    handle: impl Fn(S, ActionEvent) -> F + Copy + Send + Sync + 'static,
+) -> Function
+where
+    S: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Reply, Failure>> + Send,
+{
+    let frames = unanswered(pusher, state.clone(), move |state, event: MessageEvent| handle(state, event.into()));
+    either(frames, posted(name, users, state, handle))
+}
+
+fn either(frames: Function, posts: Function) -> Function {
+    Function(Box::new(move |payload, context| match is_http(&payload) {
+        true => posts.invoke(payload, context),
+        false => frames.invoke(payload, context),
+    }))
+}

@@ -170,7 +170,7 @@ export type ChangingRoom = {
      */
     edit: (id: number, text: string, options?: {
         clientMessageId?: string;
-    } & Omit<Extras, "replyTo">) => Promise<Changed>;
+    }) => Promise<Changed>;
     /**
      * Recalls a message, in the same way.
      */

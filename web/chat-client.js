@@ -74,7 +74,7 @@
 /** @typedef {{ changed: Change, stale: null }} ChangeEvents `stale`: too much has changed; what was read before is to be read again. */
 /**
  * @typedef {object} ChangingRoom
- * @property {(id: number, text: string, options?: { clientMessageId?: string } & Omit<Extras, "replyTo">) => Promise<Changed>} edit
+ * @property {(id: number, text: string, options?: { clientMessageId?: string }) => Promise<Changed>} edit
  *   Settles when the edit is stored. It is sent in turn with the messages, and again until it was answered.
  * @property {(id: number) => Promise<Changed>} remove Recalls a message, in the same way.
  * @property {Since | undefined} position What to keep for the next `join({ since })`; undefined while the room was not entered.
@@ -256,7 +256,7 @@ function bytes(/** @type {string} */ text) {
 /** Throws if the server could not take it, or not even read it. @param {string} name @param {unknown} data */
 function mustFit(name, data) {
   const text = JSON.stringify(data) ?? "null";
-  if (bytes(text) > DATA_BYTES_MAX) throw badRequest(`${name} must be at most ${DATA_BYTES_MAX} bytes of JSON`);
+  if (bytes(text) > DATA_BYTES_MAX) throw new ChatError("tooLarge", `${name} is longer than ${DATA_BYTES_MAX} bytes`);
   // JSON writes half an emoji as an escape, which no other text looks like: a backslash in a text is written as two.
   if (/(^|[^\\])(\\\\)*\\ud[89a-f]/.test(text)) throw badRequest(`${name} must not have half an emoji in it`);
 }
@@ -367,8 +367,8 @@ export class Changes {
     this.#client = client;
     const position = () => (this.#position === null ? undefined : { id: room.solid, change: this.#position });
     /** @type {ChangingRoom} */ const adds = {
-      edit: (id, text, { clientMessageId = newId(), mentions, metadata } = {}) => {
-        const message = { type: "text", content: readable(text), mentions, metadata };
+      edit: (id, text, { clientMessageId = newId() } = {}) => {
+        const message = { type: "text", content: readable(text) };
         return room.queue({ action: "editMessage", id, message, clientMessageId }, (ack) => this.#stored(ack));
       },
       remove: (id) => room.queue({ action: "deleteMessage", id }, (ack) => this.#stored(ack)),
@@ -377,6 +377,11 @@ export class Changes {
       },
     };
     this.adds = /** @type {any} */ (adds);
+  }
+
+  /** @internal */
+  asks() {
+    return { changes: true };
   }
 
   /** @internal @param {{ lastChange?: number, settledChange?: number }} ack @param {boolean} _wasIn @param {Since} [since] */

@@ -34,8 +34,8 @@ export class Changes {
     this.#client = client;
     const position = () => (this.#position === null ? undefined : { id: room.solid, change: this.#position });
     /** @type {ChangingRoom} */ const adds = {
-      edit: (id, text, { clientMessageId = newId(), mentions, metadata } = {}) => {
-        const message = { type: "text", content: readable(text), mentions, metadata };
+      edit: (id, text, { clientMessageId = newId() } = {}) => {
+        const message = { type: "text", content: readable(text) };
         return room.queue({ action: "editMessage", id, message, clientMessageId }, (ack) => this.#stored(ack));
       },
       remove: (id) => room.queue({ action: "deleteMessage", id }, (ack) => this.#stored(ack)),
@@ -44,6 +44,11 @@ export class Changes {
       },
     };
     this.adds = /** @type {any} */ (adds);
+  }
+
+  /** @internal */
+  asks() {
+    return { changes: true };
   }
 
   /** @internal @param {{ lastChange?: number, settledChange?: number }} ack @param {boolean} _wasIn @param {Since} [since] */

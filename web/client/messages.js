@@ -1,5 +1,5 @@
 // @ts-check
-import { badRequest } from "./errors.js";
+import { ChatError, badRequest } from "./errors.js";
 import { DATA_BYTES_MAX, ID_BYTES_MAX, KINDS } from "./limits.js";
 
 /** @import { Message } from "./types.js" */
@@ -34,7 +34,7 @@ export function bytes(/** @type {string} */ text) {
 /** Throws if the server could not take it, or not even read it. @param {string} name @param {unknown} data */
 export function mustFit(name, data) {
   const text = JSON.stringify(data) ?? "null";
-  if (bytes(text) > DATA_BYTES_MAX) throw badRequest(`${name} must be at most ${DATA_BYTES_MAX} bytes of JSON`);
+  if (bytes(text) > DATA_BYTES_MAX) throw new ChatError("tooLarge", `${name} is longer than ${DATA_BYTES_MAX} bytes`);
   // JSON writes half an emoji as an escape, which no other text looks like: a backslash in a text is written as two.
   if (/(^|[^\\])(\\\\)*\\ud[89a-f]/.test(text)) throw badRequest(`${name} must not have half an emoji in it`);
 }

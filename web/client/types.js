@@ -67,7 +67,7 @@
 /** @typedef {{ changed: Change, stale: null }} ChangeEvents `stale`: too much has changed; what was read before is to be read again. */
 /**
  * @typedef {object} ChangingRoom
- * @property {(id: number, text: string, options?: { clientMessageId?: string } & Omit<Extras, "replyTo">) => Promise<Changed>} edit
+ * @property {(id: number, text: string, options?: { clientMessageId?: string }) => Promise<Changed>} edit
  *   Settles when the edit is stored. It is sent in turn with the messages, and again until it was answered.
  * @property {(id: number) => Promise<Changed>} remove Recalls a message, in the same way.
  * @property {Since | undefined} position What to keep for the next `join({ since })`; undefined while the room was not entered.

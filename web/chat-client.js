@@ -1577,7 +1577,10 @@ export class Reactions {
       try {
         const { messages } = await this.#client.page(this.#room.id, { limit: NEWEST_PAGE });
         if (this.#visit !== visit) return;
-        for (const { id, reactions = {}, reactionVersion = 0 } of messages) this.#take({ id, reactions, reactionVersion });
+        for (const { id, reactions = {}, reactionVersion = 0, deleted } of messages) {
+          if (deleted) this.#forget(id);
+          else this.#take({ id, reactions, reactionVersion });
+        }
         return;
       } catch {
         await sleep(backoff(attempt, RECONNECT_MAX_MS));

@@ -1387,6 +1387,8 @@ export class Online {
   /** @type {Map<Id, Profile | null>} */ #online = new Map();
   #count = 0;
   #more = false;
+  /** Whether the server says who is here: one of before does not. */
+  #isTold = false;
   /** Who came or went since the room was last asked: its answer may be older. @type {Map<Id, Presence | null>} */ #since = new Map();
 
   /** @internal @param {ChatRoom} room */
@@ -1418,8 +1420,8 @@ export class Online {
 
   /** @internal @param {{ online?: Id[], onlineCount?: number, onlineMore?: boolean }} ack */
   entered({ online, onlineCount, onlineMore }) {
-    // A server of before does not say.
-    if (!Array.isArray(online)) return;
+    this.#isTold = Array.isArray(online);
+    if (!online || !this.#isTold) return;
     const known = this.#online;
     this.#online = new Map(online.map((id) => [id, known.get(id) ?? null]));
     this.#count = Math.max(Number(onlineCount) || 0, online.length);
@@ -1435,7 +1437,7 @@ export class Online {
   left() {
     this.#online = new Map();
     this.#count = 0;
-    this.#more = false;
+    this.#more = this.#isTold = false;
     this.#since.clear();
   }
 
@@ -1461,6 +1463,7 @@ export class Online {
   /** @param {Presence} presence */
   #came(presence) {
     this.#since.set(presence.userId, presence);
+    if (!this.#isTold) return;
     this.#enter(presence);
     this.#tell();
   }
@@ -1468,7 +1471,7 @@ export class Online {
   /** @param {Id} userId */
   #went(userId) {
     this.#since.set(userId, null);
-    if (this.#leave(userId)) this.#tell();
+    if (this.#isTold && this.#leave(userId)) this.#tell();
   }
 
   /** @param {Presence} presence */

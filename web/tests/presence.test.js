@@ -84,6 +84,8 @@ describe("who is in the room", { concurrency: true }, () => {
   it("is nobody after a leave, and on a server of before", async (test) => {
     const { server, room, of } = await connected(test);
     await room.join();
+    server.tell(1, { type: "joinRoom", chatroomId: 1, userId: 9, user: profile(9) });
+    await next(room, "joined");
     assert.deepEqual([room.online.size, room.onlineCount, of("online")], [0, 0, []]);
     await room.leave();
     server.joined = { online: [7], onlineCount: 1 };

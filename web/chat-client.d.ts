@@ -126,13 +126,12 @@ export type Since = {
     change?: number;
 };
 export type Stored = {
-    action: string;
     id?: number;
     message?: Record<string, any>;
     clientMessageId?: string;
 };
 export type Send = {
-    frame: Stored;
+    frame: Record<string, unknown>;
     take: (ack: any) => any;
     tries: number;
     tried?: Tried;
@@ -203,7 +202,7 @@ export type OnlineEvents = {
 export type OnlineRoom = {
     /**
      *   Who is in the room, those who are here longest first: at most the first hundred. A profile is null until the client has
-     *   heard it. Where the room is `quiet` it is of the moment when the room was entered.
+     *   heard it. Where the room is `quiet` nobody is listed, until `members` asks.
      */
     online: ReadonlyMap<Id, Profile | null>;
     /**

@@ -47,8 +47,8 @@
 /** When a send was first tried, by three clocks: one may stop, one may jump, and one is the server's. @typedef {{ at: number, wall: number, server: number }} Tried */
 /** @typedef {{ clientMessageId?: string } & Extras} SendOptions */
 /** Up to which message and which change an application keeps what it was told. @typedef {{ id: number, change?: number }} Since */
-/** What the server stores. @typedef {{ action: string, id?: number, message?: Record<string, any>, clientMessageId?: string }} Stored */
-/** @typedef {{ frame: Stored, take: (ack: any) => any, tries: number, tried?: Tried, done: Deferred<any> }} Send */
+/** What the server stores. @typedef {{ id?: number, message?: Record<string, any>, clientMessageId?: string }} Stored */
+/** @typedef {{ frame: Record<string, unknown>, take: (ack: any) => any, tries: number, tried?: Tried, done: Deferred<any> }} Send */
 /**
  * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`. One is made for each room.
  * @typedef {new (room: ChatRoom, client: ChatClient<any>) => {
@@ -94,7 +94,7 @@
  * @typedef {object} OnlineRoom
  * @property {ReadonlyMap<Id, Profile | null>} online
  *   Who is in the room, those who are here longest first: at most the first hundred. A profile is null until the client has
- *   heard it. Where the room is `quiet` it is of the moment when the room was entered.
+ *   heard it. Where the room is `quiet` nobody is listed, until `members` asks.
  * @property {number} onlineCount How many there are.
  * @property {boolean} onlineMore Whether there are more than were counted.
  * @property {() => Promise<Profile[]>} members Asks for the profiles of those who are here, at most a hundred.
@@ -369,9 +369,9 @@ export class Changes {
     /** @type {ChangingRoom} */ const adds = {
       edit: (id, text, { clientMessageId = newId() } = {}) => {
         const message = { type: "text", content: readable(text) };
-        return room.queue({ action: "editMessage", id, message, clientMessageId }, (ack) => this.#stored(ack));
+        return room.queue("editMessage", { id, message, clientMessageId }, (ack) => this.#stored(ack));
       },
-      remove: (id) => room.queue({ action: "deleteMessage", id }, (ack) => this.#stored(ack)),
+      remove: (id) => room.queue("deleteMessage", { id }, (ack) => this.#stored(ack)),
       get position() {
         return position();
       },
@@ -973,7 +973,7 @@ export class ChatRoom extends Target {
   /** @param {Kind} type @param {string} content @param {SendOptions} [options] @returns {Promise<Sent>} */
   #send(type, content, { clientMessageId = newId(), replyTo, mentions, metadata } = {}) {
     const message = { type, content: readable(content), replyTo, mentions, metadata };
-    return this.queue({ action: "sendMessage", message, clientMessageId }, ({ id, createTime, unusedId }) => {
+    return this.queue("sendMessage", { message, clientMessageId }, ({ id, createTime, unusedId }) => {
       this.#count(id);
       this.#unused(unusedId);
       this.#advance(OVERTAKING_MS);
@@ -983,20 +983,20 @@ export class ChatRoom extends Target {
 
   /**
    * What must not be lost: it is sent in turn, until the server has answered.
-   * @internal @template T @param {Stored} frame @param {(ack: any) => T} take @returns {Promise<T>}
+   * @internal @template T @param {string} action @param {Stored} what @param {(ack: any) => T} take @returns {Promise<T>}
    */
-  queue(frame, take) {
+  queue(action, what, take) {
     /** @type {Deferred<T>} */ const done = deferred();
     try {
-      if ("clientMessageId" in frame) mustBeClientMessageId(frame.clientMessageId);
-      if ("id" in frame && !isPositive(frame.id)) throw badRequest("id must be the number of a message");
+      if ("clientMessageId" in what) mustBeClientMessageId(what.clientMessageId);
+      if ("id" in what && !isPositive(what.id)) throw badRequest("id must be the number of a message");
       if (!this.#wanted) throw new ChatError("left", "join the room first");
       if (this.#outbox.length >= OUTBOX_MAX) throw new ChatError("queueFull", `${OUTBOX_MAX} messages wait already`);
-      if (frame.message) mustBeMessage(frame.message);
-      this.#outbox.push({ frame, take, tries: 0, done });
+      if (what.message) mustBeMessage(what.message);
+      this.#outbox.push({ frame: { action, chatroomId: this.#id, ...what }, take, tries: 0, done });
       void this.#flush();
     } catch (caught) {
-      done.reject(Object.assign(/** @type {Error} */ (caught), { action: frame.action }));
+      done.reject(Object.assign(/** @type {Error} */ (caught), { action }));
     }
     return this.reported(done.promise);
   }
@@ -1026,7 +1026,7 @@ export class ChatRoom extends Target {
       const send = this.#outbox[0];
       try {
         if (await this.#isForgotten(send)) throw new ChatError("unknown", "nobody knows any more whether it was sent");
-        const frame = { ...send.frame, chatroomId: this.#id };
+        const { frame } = send;
         // While we waited, the connection or the room may have gone.
         if (!this.#connection || this.#outbox[0] !== send) continue;
         send.done.resolve(send.take(await this.#connection.request(frame)));
@@ -1387,7 +1387,7 @@ export class Online {
   /** @type {Map<Id, Profile | null>} */ #online = new Map();
   #count = 0;
   #more = false;
-  /** Whether the server says who is here: one of before does not. */
+  /** Whether the server says who comes and goes: one of before does not, and nobody does in a quiet room. */
   #isTold = false;
   /** Who came or went since the room was last asked: its answer may be older. @type {Map<Id, Presence | null>} */ #since = new Map();
 
@@ -1420,15 +1420,16 @@ export class Online {
 
   /** @internal @param {{ online?: Id[], onlineCount?: number, onlineMore?: boolean }} ack */
   entered({ online, onlineCount, onlineMore }) {
-    this.#isTold = Array.isArray(online);
-    if (!online || !this.#isTold) return;
     const known = this.#online;
-    this.#online = new Map(online.map((id) => [id, known.get(id) ?? null]));
-    this.#count = Math.max(Number(onlineCount) || 0, online.length);
+    this.#online = new Map((online ?? []).map((id) => [id, known.get(id) ?? null]));
+    this.#count = Math.max(Number(onlineCount) || 0, this.#online.size);
     this.#more = onlineMore === true;
+    this.#isTold = online !== undefined;
+    // A server of before says nothing.
+    if (onlineCount === undefined) return;
     for (const [id, here] of this.#since) {
-      if (here) this.#enter(here);
-      else this.#leave(id);
+      if (this.#isTold && here) this.#enter(here);
+      else if (this.#isTold) this.#leave(id);
     }
     this.#tell();
   }
@@ -1624,6 +1625,11 @@ export class Signals {
     this.adds = /** @type {any} */ (adds);
     room.addEventListener("message", ({ detail }) => this.#stops(detail.senderId));
     room.addEventListener("left", ({ detail }) => this.#stops(detail.userId));
+  }
+
+  /** @internal */
+  asks() {
+    return { online: true };
   }
 
   /** @internal @param {{ signals?: boolean }} ack */

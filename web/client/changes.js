@@ -36,9 +36,9 @@ export class Changes {
     /** @type {ChangingRoom} */ const adds = {
       edit: (id, text, { clientMessageId = newId() } = {}) => {
         const message = { type: "text", content: readable(text) };
-        return room.queue({ action: "editMessage", id, message, clientMessageId }, (ack) => this.#stored(ack));
+        return room.queue("editMessage", { id, message, clientMessageId }, (ack) => this.#stored(ack));
       },
-      remove: (id) => room.queue({ action: "deleteMessage", id }, (ack) => this.#stored(ack)),
+      remove: (id) => room.queue("deleteMessage", { id }, (ack) => this.#stored(ack)),
       get position() {
         return position();
       },

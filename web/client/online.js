@@ -11,7 +11,7 @@ export class Online {
   /** @type {Map<Id, Profile | null>} */ #online = new Map();
   #count = 0;
   #more = false;
-  /** Whether the server says who is here: one of before does not. */
+  /** Whether the server says who comes and goes: one of before does not, and nobody does in a quiet room. */
   #isTold = false;
   /** Who came or went since the room was last asked: its answer may be older. @type {Map<Id, Presence | null>} */ #since = new Map();
 
@@ -44,15 +44,16 @@ export class Online {
 
   /** @internal @param {{ online?: Id[], onlineCount?: number, onlineMore?: boolean }} ack */
   entered({ online, onlineCount, onlineMore }) {
-    this.#isTold = Array.isArray(online);
-    if (!online || !this.#isTold) return;
     const known = this.#online;
-    this.#online = new Map(online.map((id) => [id, known.get(id) ?? null]));
-    this.#count = Math.max(Number(onlineCount) || 0, online.length);
+    this.#online = new Map((online ?? []).map((id) => [id, known.get(id) ?? null]));
+    this.#count = Math.max(Number(onlineCount) || 0, this.#online.size);
     this.#more = onlineMore === true;
+    this.#isTold = online !== undefined;
+    // A server of before says nothing.
+    if (onlineCount === undefined) return;
     for (const [id, here] of this.#since) {
-      if (here) this.#enter(here);
-      else this.#leave(id);
+      if (this.#isTold && here) this.#enter(here);
+      else if (this.#isTold) this.#leave(id);
     }
     this.#tell();
   }

@@ -330,7 +330,7 @@ export class ChatRoom extends Target {
   /** @param {Kind} type @param {string} content @param {SendOptions} [options] @returns {Promise<Sent>} */
   #send(type, content, { clientMessageId = newId(), replyTo, mentions, metadata } = {}) {
     const message = { type, content: readable(content), replyTo, mentions, metadata };
-    return this.queue({ action: "sendMessage", message, clientMessageId }, ({ id, createTime, unusedId }) => {
+    return this.queue("sendMessage", { message, clientMessageId }, ({ id, createTime, unusedId }) => {
       this.#count(id);
       this.#unused(unusedId);
       this.#advance(OVERTAKING_MS);
@@ -340,20 +340,20 @@ export class ChatRoom extends Target {
 
   /**
    * What must not be lost: it is sent in turn, until the server has answered.
-   * @internal @template T @param {Stored} frame @param {(ack: any) => T} take @returns {Promise<T>}
+   * @internal @template T @param {string} action @param {Stored} what @param {(ack: any) => T} take @returns {Promise<T>}
    */
-  queue(frame, take) {
+  queue(action, what, take) {
     /** @type {Deferred<T>} */ const done = deferred();
     try {
-      if ("clientMessageId" in frame) mustBeClientMessageId(frame.clientMessageId);
-      if ("id" in frame && !isPositive(frame.id)) throw badRequest("id must be the number of a message");
+      if ("clientMessageId" in what) mustBeClientMessageId(what.clientMessageId);
+      if ("id" in what && !isPositive(what.id)) throw badRequest("id must be the number of a message");
       if (!this.#wanted) throw new ChatError("left", "join the room first");
       if (this.#outbox.length >= OUTBOX_MAX) throw new ChatError("queueFull", `${OUTBOX_MAX} messages wait already`);
-      if (frame.message) mustBeMessage(frame.message);
-      this.#outbox.push({ frame, take, tries: 0, done });
+      if (what.message) mustBeMessage(what.message);
+      this.#outbox.push({ frame: { action, chatroomId: this.#id, ...what }, take, tries: 0, done });
       void this.#flush();
     } catch (caught) {
-      done.reject(Object.assign(/** @type {Error} */ (caught), { action: frame.action }));
+      done.reject(Object.assign(/** @type {Error} */ (caught), { action }));
     }
     return this.reported(done.promise);
   }
@@ -383,7 +383,7 @@ export class ChatRoom extends Target {
       const send = this.#outbox[0];
       try {
         if (await this.#isForgotten(send)) throw new ChatError("unknown", "nobody knows any more whether it was sent");
-        const frame = { ...send.frame, chatroomId: this.#id };
+        const { frame } = send;
         // While we waited, the connection or the room may have gone.
         if (!this.#connection || this.#outbox[0] !== send) continue;
         send.done.resolve(send.take(await this.#connection.request(frame)));

@@ -36,6 +36,11 @@ export class Signals {
     room.addEventListener("left", ({ detail }) => this.#stops(detail.userId));
   }
 
+  /** @internal */
+  asks() {
+    return { online: true };
+  }
+
   /** @internal @param {{ signals?: boolean }} ack */
   entered({ signals }) {
     this.#passedOn = signals !== false;

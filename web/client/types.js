@@ -40,8 +40,8 @@
 /** When a send was first tried, by three clocks: one may stop, one may jump, and one is the server's. @typedef {{ at: number, wall: number, server: number }} Tried */
 /** @typedef {{ clientMessageId?: string } & Extras} SendOptions */
 /** Up to which message and which change an application keeps what it was told. @typedef {{ id: number, change?: number }} Since */
-/** What the server stores. @typedef {{ action: string, id?: number, message?: Record<string, any>, clientMessageId?: string }} Stored */
-/** @typedef {{ frame: Stored, take: (ack: any) => any, tries: number, tried?: Tried, done: Deferred<any> }} Send */
+/** What the server stores. @typedef {{ id?: number, message?: Record<string, any>, clientMessageId?: string }} Stored */
+/** @typedef {{ frame: Record<string, unknown>, take: (ack: any) => any, tries: number, tried?: Tried, done: Deferred<any> }} Send */
 /**
  * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`. One is made for each room.
  * @typedef {new (room: ChatRoom, client: ChatClient<any>) => {
@@ -87,7 +87,7 @@
  * @typedef {object} OnlineRoom
  * @property {ReadonlyMap<Id, Profile | null>} online
  *   Who is in the room, those who are here longest first: at most the first hundred. A profile is null until the client has
- *   heard it. Where the room is `quiet` it is of the moment when the room was entered.
+ *   heard it. Where the room is `quiet` nobody is listed, until `members` asks.
  * @property {number} onlineCount How many there are.
  * @property {boolean} onlineMore Whether there are more than were counted.
  * @property {() => Promise<Profile[]>} members Asks for the profiles of those who are here, at most a hundred.

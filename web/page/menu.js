@@ -10,7 +10,7 @@ export class MessageMenu {
   #menu;
   #choices;
   #more = create("button", "more", "⋯");
-  /** @type {{ view: RoomView, line: HTMLElement, id: number } | null} */ #at = null;
+  /** Where the button is. @type {{ view: RoomView, line: HTMLElement, id: number } | null} */ #at = null;
 
   /** @param {HTMLElement} menu @param {(view: RoomView, id: number) => Choice[]} choices */
   constructor(menu, choices) {
@@ -54,14 +54,13 @@ export class MessageMenu {
     if (!(line instanceof HTMLElement) || !this.#menu.hidden) return;
     const id = Number(line.dataset.id);
     const has = line.dataset.id !== undefined && this.#choices(view, id).length > 0;
-    if (line === this.#at?.line && has === line.contains(this.#more)) return;
+    if (line.tabIndex === 0 && (!has || line.contains(this.#more))) return;
     view.unannounced(() => {
-      if (this.#at) this.#at.line.tabIndex = -1;
+      for (const other of view.log.querySelectorAll('.message[tabindex="0"]')) /** @type {HTMLElement} */ (other).tabIndex = -1;
       line.tabIndex = 0;
       if (has) line.querySelector(".bubble")?.append(this.#more);
-      else this.#more.remove();
     });
-    this.#at = { view, line, id };
+    if (has) this.#at = { view, line, id };
   }
 
   #open() {
@@ -119,7 +118,7 @@ export class MessageMenu {
     const { target, key } = event;
     if (!(target instanceof HTMLElement) || !target.matches(".message")) return;
     if (key === "Enter") {
-      if (!this.#more.isConnected) return;
+      if (!target.contains(this.#more)) return;
       this.#open();
       event.preventDefault();
     }

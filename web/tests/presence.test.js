@@ -47,8 +47,9 @@ describe("who is in the room", { concurrency: true }, () => {
     // Of one who came or went on the way tells a push.
     assert.deepEqual([[...room.online], room.onlineCount], [[[8, profile(8)], [7, null]], 2]);
     // Where nobody tells, the answer is the newest that there is.
-    server.joined = { ...server.joined, quiet: true };
+    server.joined = { quiet: true, onlineCount: 2, onlineMore: true };
     await comeBack(living);
+    assert.deepEqual([[...room.online], room.onlineCount, room.onlineMore], [[], 2, true]);
     await room.members();
     assert.deepEqual([[...room.online], room.onlineCount], [[[8, profile(8)], [9, profile(9)]], 3]);
     assert.equal(of("online").length, 4, "each time, it was told");

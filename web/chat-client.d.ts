@@ -2,7 +2,10 @@
  * Rooms in a browser (or in Node) over connections that come and go: every message once, in order, none missing.
  *
  * A `ChatClient` keeps one connection, and replaces it before the server cuts it. A `ChatRoom` keeps one room's order:
- * ids go 1, 2, 3, …, so the room sees what is missing and fetches it from the history. `index.html` shows how to use it.
+ * ids go 1, 2, 3, …, so the room sees what is missing and fetches it from the history. What not everybody uses is a
+ * feature, handed in by name. `index.html` shows how to use it.
+ *
+ * Made of the files in `client/` by `npm run bundle`.
  */
 export type Id = number | string;
 export type Kind = "text" | "image" | "file";
@@ -14,6 +17,18 @@ export type Profile = {
     email?: string;
     createTime?: string;
 };
+export type Reacted = Record<string, Id[]>;
+export type Extras = {
+    replyTo?: number;
+    mentions?: Id[];
+    metadata?: Record<string, unknown>;
+};
+export type Changeable = {
+    version?: number;
+    updateTime?: string;
+    deleted?: boolean;
+    deletedBy?: Id;
+};
 export type Message = {
     id: number;
     type: Kind;
@@ -24,7 +39,9 @@ export type Message = {
     eraseTime?: string;
     sender: Profile;
     clientMessageId?: string;
-};
+    reactions?: Reacted;
+    reactionVersion?: number;
+} & Extras & Changeable;
 export type Sent = {
     id: number;
     createTime: string;
@@ -101,14 +118,133 @@ export type Tried = {
     wall: number;
     server: number;
 };
+export type SendOptions = {
+    clientMessageId?: string;
+} & Extras;
+export type Since = {
+    id: number;
+    change?: number;
+};
+export type Stored = {
+    id?: number;
+    message?: Record<string, any>;
+    clientMessageId?: string;
+};
 export type Send = {
-    type: Kind;
-    content: string;
-    clientMessageId: string;
+    frame: Record<string, unknown>;
+    take: (ack: any) => any;
     tries: number;
     tried?: Tried;
-    done: Deferred<Sent>;
+    done: Deferred<any>;
 };
+export type Feature = new (room: ChatRoom, client: ChatClient<any>) => {
+    adds: object;
+    asks?: () => object;
+    entered?: (ack: any, wasIn: boolean, since?: Since) => void;
+    receive?: (frame: any) => void;
+    show?: (message: Message) => Message | void;
+    left?: () => void;
+};
+export type Each<All> = (All extends unknown ? (all: All) => void : never) extends (all: infer Each) => void ? Each : never;
+export type RoomWith<F extends Feature> = [F] extends [never] ? ChatRoom : ChatRoom & Each<InstanceType<F>["adds"]>;
+export type Listening<Events extends Record<string, any>> = {
+    addEventListener: <T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions) => void;
+    removeEventListener: <T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | EventListenerOptions) => void;
+};
+export type Change = Omit<Message, "sender"> & {
+    version: number;
+};
+export type Changed = {
+    id: number;
+    version: number;
+    updateTime: string;
+};
+export type ChangeEvents = {
+    changed: Change;
+    stale: null;
+};
+export type ChangingRoom = {
+    /**
+     *   Settles when the edit is stored. It is sent in turn with the messages, and again until it was answered.
+     */
+    edit: (id: number, text: string, options?: {
+        clientMessageId?: string;
+    }) => Promise<Changed>;
+    /**
+     * Recalls a message, in the same way.
+     */
+    remove: (id: number) => Promise<Changed>;
+    /**
+     * What to keep for the next `join({ since })`; undefined while the room was not entered.
+     */
+    position: Since | undefined;
+};
+export type Reaction = {
+    id: number;
+    reactions: Reacted;
+    reactionVersion: number;
+    userId?: Id;
+    emoji?: string;
+    on?: boolean;
+};
+export type ReactionEvents = {
+    reaction: Reaction;
+};
+export type ReactingRoom = {
+    /**
+     *   Settles when it is stored. What cannot be sent now is refused, and not sent later.
+     */
+    react: (id: number, emoji: string, on?: boolean) => Promise<void>;
+};
+export type OnlineEvents = {
+    online: null;
+};
+export type OnlineRoom = {
+    /**
+     *   Who is in the room, those who are here longest first: at most the first hundred. A profile is null until the client has
+     *   heard it. Where the room is `quiet` nobody is listed, until `members` asks.
+     */
+    online: ReadonlyMap<Id, Profile | null>;
+    /**
+     * How many there are.
+     */
+    onlineCount: number;
+    /**
+     * Whether there are more than were counted.
+     */
+    onlineMore: boolean;
+    /**
+     * Asks for the profiles of those who are here, at most a hundred.
+     */
+    members: () => Promise<Profile[]>;
+};
+export type Signal = {
+    userId: Id;
+    kind: string;
+    data?: any;
+};
+export type SignalEvents = {
+    signal: Signal;
+    typing: {
+        userIds: Id[];
+    };
+};
+export type SignallingRoom = {
+    /**
+     * Whether the room is small enough for signals to be passed on.
+     */
+    signals: boolean;
+    /**
+     *   Tells those who are here now, and nobody later; not stored, not answered. Returns whether it was sent. Throws a
+     *   `ChatError` if the server could not take it: `kind` is 1 to 32 of `A-Z a-z 0-9 _ - .`, `data` at most 1 KB of JSON.
+     */
+    signal: (kind: string, data?: unknown) => boolean;
+    /**
+     * To be called with each key: a signal is sent every 10 seconds at most.
+     */
+    typing: () => boolean;
+};
+export type Timer = ReturnType<typeof setTimeout> | undefined;
 export declare class ChatError extends Error {
     code: string;
     retryable: boolean;
@@ -147,21 +283,19 @@ declare class Target<Events extends Record<string, any>> extends EventTarget {
      */
     removeEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | EventListenerOptions): void;
 }
-/** One user's connection to the rooms. For another user, make another client. @extends {Target<ClientEvents>} */
-export declare class ChatClient extends Target<ClientEvents> {
+/**
+ * Edits and recalls. Changes of a room are numbered, 1, 2, 3, …; of every message whose last change is not above the
+ * position, the last state was told. What the pushes lack is in the feed, where each changed message is once.
+ */
+export declare class Changes {
     #private;
-    /** @param {ChatOptions} options */
-    constructor(options: ChatOptions);
-    get state(): "connected" | "connecting" | "disconnected";
-    /** The user of the token; undefined before the first token. */
-    get userId(): Id | undefined;
-    /** The room, always the same object. Sends nothing before `join`. Throws a `ChatError` if no room can have this id. @param {Id} id */
-    room(id: Id): ChatRoom;
-    /** Connects, and stays connected until `disconnect` or a refusal. @returns {Promise<void>} */
-    connect(): Promise<void>;
-    /** Ends the connection. The next `connect` joins the rooms again. Unsent messages are rejected. */
-    disconnect(): void;
+    /** @type {ChangingRoom & Listening<ChangeEvents>} */ adds: ChangingRoom & Listening<ChangeEvents>;
 }
+/**
+ * The message after a change: the change's state, with what it does not tell. A recall takes the reactions along.
+ * @param {Message} message @param {Change} change @returns {Message}
+ */
+export declare function applyChange(message: Message, change: Change): Message;
 /** Made by `client.room(id)`. @extends {Target<RoomEvents>} */
 export declare class ChatRoom extends Target<RoomEvents> {
     #private;
@@ -170,26 +304,26 @@ export declare class ChatRoom extends Target<RoomEvents> {
     get joined(): boolean;
     /** Whether the room is so large that the server announces nobody: there are no `joined` and `left` events, only messages. */
     get quiet(): boolean;
-    /** Enters, and enters again after each reconnect, until `leave` or a refusal. @returns {Promise<void>} */
-    join(): Promise<void>;
+    /**
+     * Enters, and enters again after each reconnect, until `leave` or a refusal. Who keeps messages says `since` when: all
+     * that came after them is told, so it is not for an absence of months.
+     * @param {{ since?: Since }} [options] @returns {Promise<void>}
+     */
+    join({ since }?: {
+        since?: Since;
+    }): Promise<void>;
     /** @returns {Promise<void>} */
     leave(): Promise<void>;
     /**
      * Settles when the message is stored. Until then it is sent again, over later connections too. Messages are sent in the
      * order of the calls. To repeat a rejected send, pass its `clientMessageId`: then it cannot be stored twice.
-     * @param {string} text @param {{ clientMessageId?: string }} [options]
+     * @param {string} text @param {SendOptions} [options]
      */
-    send(text: string, options?: {
-        clientMessageId?: string;
-    }): Promise<Sent>;
-    /** @param {string} url An http or https address. @param {{ clientMessageId?: string }} [options] */
-    sendImage(url: string, options?: {
-        clientMessageId?: string;
-    }): Promise<Sent>;
-    /** @param {string} url An http or https address. @param {{ clientMessageId?: string }} [options] */
-    sendFile(url: string, options?: {
-        clientMessageId?: string;
-    }): Promise<Sent>;
+    send(text: string, options?: SendOptions): Promise<Sent>;
+    /** @param {string} url An http or https address. @param {SendOptions} [options] */
+    sendImage(url: string, options?: SendOptions): Promise<Sent>;
+    /** @param {string} url An http or https address. @param {SendOptions} [options] */
+    sendFile(url: string, options?: SendOptions): Promise<Sent>;
     /**
      * A page of messages. Without `before`, the page ends exactly where the `message` events begin: nothing is missing, and
      * nothing comes twice. So it may wait for a message that was on its way when the room was entered.
@@ -201,5 +335,39 @@ export declare class ChatRoom extends Target<RoomEvents> {
         before?: number;
     }): Promise<Page>;
 }
-export type Timer = ReturnType<typeof setTimeout> | undefined;
+/**
+ * One user's connection to the rooms. For another user, make another client. Its rooms can do what its `features` add.
+ * @template {Feature} [F=never] @extends {Target<ClientEvents>}
+ */
+export declare class ChatClient<F extends Feature = never> extends Target<ClientEvents> {
+    #private;
+    /** @param {ChatOptions & { features?: F[] }} options */
+    constructor(options: ChatOptions & {
+        features?: F[];
+    });
+    get state(): "connected" | "connecting" | "disconnected";
+    /** The user of the token; undefined before the first token. */
+    get userId(): Id | undefined;
+    /** The room, always the same object. Sends nothing before `join`. Throws a `ChatError` if no room can have this id. @param {Id} id @returns {RoomWith<F>} */
+    room(id: Id): RoomWith<F>;
+    /** Connects, and stays connected until `disconnect` or a refusal. @returns {Promise<void>} */
+    connect(): Promise<void>;
+    /** Ends the connection. The next `connect` joins the rooms again. Unsent messages are rejected. */
+    disconnect(): void;
+}
+/** Who is in the room: told when it is entered, and kept by the joins and leaves since. */
+export declare class Online {
+    #private;
+    /** @type {OnlineRoom & Listening<OnlineEvents>} */ adds: OnlineRoom & Listening<OnlineEvents>;
+}
+/** Reactions: best effort when they are made, and read again after an absence. */
+export declare class Reactions {
+    #private;
+    /** @type {ReactingRoom & Listening<ReactionEvents>} */ adds: ReactingRoom & Listening<ReactionEvents>;
+}
+/** What is said and gone: an application's own signals, and who is typing. */
+export declare class Signals {
+    #private;
+    /** @type {SignallingRoom & Listening<SignalEvents>} */ adds: SignallingRoom & Listening<SignalEvents>;
+}
 export {};

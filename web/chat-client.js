@@ -3,15 +3,25 @@
  * Rooms in a browser (or in Node) over connections that come and go: every message once, in order, none missing.
  *
  * A `ChatClient` keeps one connection, and replaces it before the server cuts it. A `ChatRoom` keeps one room's order:
- * ids go 1, 2, 3, …, so the room sees what is missing and fetches it from the history. `index.html` shows how to use it.
+ * ids go 1, 2, 3, …, so the room sees what is missing and fetches it from the history. What not everybody uses is a
+ * feature, handed in by name. `index.html` shows how to use it.
+ *
+ * Made of the files in `client/` by `npm run bundle`.
  */
+
+/** The words of the protocol and of the client, for all of its files. */
+
 
 /** @typedef {number | string} Id A string of digits that a number holds exactly is that number. */
 /** @typedef {"text" | "image" | "file"} Kind */
 /** @typedef {{ id: Id, username: string, nickName: string, headPic: string | null, email?: string, createTime?: string }} Profile */
+/** Who reacted with what: the users of each emoji. @typedef {Record<string, Id[]>} Reacted */
+/** What a message may have besides: the message that it answers, whom it mentions, and what the application adds. @typedef {{ replyTo?: number, mentions?: Id[], metadata?: Record<string, unknown> }} Extras */
+/** What comes with changes: the number of the last one, its time, and whether the message was recalled, and by whom. @typedef {{ version?: number, updateTime?: string, deleted?: boolean, deletedBy?: Id }} Changeable */
 /**
- * A pushed message has a `clientMessageId`; one from the history has none. With an `eraseTime` a message is an empty text.
- * @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, eraseTime?: string, sender: Profile, clientMessageId?: string }} Message
+ * A pushed message has a `clientMessageId`; one from the history has none. With an `eraseTime` a message is an empty text,
+ * and so is one that is `deleted`.
+ * @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, eraseTime?: string, sender: Profile, clientMessageId?: string, reactions?: Reacted, reactionVersion?: number } & Extras & Changeable} Message
  */
 /** @typedef {{ id: number, createTime: string, clientMessageId: string }} Sent */
 /** @typedef {{ messages: Message[], hasOlder: boolean }} Page Oldest first. */
@@ -35,7 +45,73 @@
 /** @template Detail @typedef {{ on(event: CustomEvent<Detail>): void }["on"] | EventListenerObject} Listener */
 /** @template T @typedef {{ promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void }} Deferred */
 /** When a send was first tried, by three clocks: one may stop, one may jump, and one is the server's. @typedef {{ at: number, wall: number, server: number }} Tried */
-/** @typedef {{ type: Kind, content: string, clientMessageId: string, tries: number, tried?: Tried, done: Deferred<Sent> }} Send */
+/** @typedef {{ clientMessageId?: string } & Extras} SendOptions */
+/** Up to which message and which change an application keeps what it was told. @typedef {{ id: number, change?: number }} Since */
+/** What the server stores. @typedef {{ id?: number, message?: Record<string, any>, clientMessageId?: string }} Stored */
+/** @typedef {{ frame: Record<string, unknown>, take: (ack: any) => any, tries: number, tried?: Tried, done: Deferred<any> }} Send */
+/**
+ * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`. One is made for each room.
+ * @typedef {new (room: ChatRoom, client: ChatClient<any>) => {
+ *   adds: object,
+ *   asks?: () => object,
+ *   entered?: (ack: any, wasIn: boolean, since?: Since) => void,
+ *   receive?: (frame: any) => void,
+ *   show?: (message: Message) => Message | void,
+ *   left?: () => void,
+ * }} Feature
+ */
+/** All of them. @template All @typedef {(All extends unknown ? (all: All) => void : never) extends (all: infer Each) => void ? Each : never} Each */
+/** A room with what features add. @template {Feature} F @typedef {[F] extends [never] ? ChatRoom : ChatRoom & Each<InstanceType<F>["adds"]>} RoomWith */
+/**
+ * Events that a feature adds.
+ * @template {Record<string, any>} Events
+ * @typedef {object} Listening
+ * @property {<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions) => void} addEventListener
+ * @property {<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | EventListenerOptions) => void} removeEventListener
+ */
+/** A message's newest state, without its sender. Everything that it had before is replaced by it, reactions apart. @typedef {Omit<Message, "sender"> & { version: number }} Change */
+/** @typedef {{ id: number, version: number, updateTime: string }} Changed */
+/** @typedef {{ changed: Change, stale: null }} ChangeEvents `stale`: too much has changed; what was read before is to be read again. */
+/**
+ * @typedef {object} ChangingRoom
+ * @property {(id: number, text: string, options?: { clientMessageId?: string }) => Promise<Changed>} edit
+ *   Settles when the edit is stored. It is sent in turn with the messages, and again until it was answered.
+ * @property {(id: number) => Promise<Changed>} remove Recalls a message, in the same way.
+ * @property {Since | undefined} position What to keep for the next `join({ since })`; undefined while the room was not entered.
+ */
+/**
+ * All reactions of a message, as they are now. Those that were pushed say who did what; those that were read do not.
+ * @typedef {{ id: number, reactions: Reacted, reactionVersion: number, userId?: Id, emoji?: string, on?: boolean }} Reaction
+ */
+/** @typedef {{ reaction: Reaction }} ReactionEvents */
+/**
+ * @typedef {object} ReactingRoom
+ * @property {(id: number, emoji: string, on?: boolean) => Promise<void>} react
+ *   Settles when it is stored. What cannot be sent now is refused, and not sent later.
+ */
+/** @typedef {{ online: null }} OnlineEvents */
+/**
+ * @typedef {object} OnlineRoom
+ * @property {ReadonlyMap<Id, Profile | null>} online
+ *   Who is in the room, those who are here longest first: at most the first hundred. A profile is null until the client has
+ *   heard it. Where the room is `quiet` nobody is listed, until `members` asks.
+ * @property {number} onlineCount How many there are.
+ * @property {boolean} onlineMore Whether there are more than were counted.
+ * @property {() => Promise<Profile[]>} members Asks for the profiles of those who are here, at most a hundred.
+ */
+/** @typedef {{ userId: Id, kind: string, data?: any }} Signal */
+/** @typedef {{ signal: Signal, typing: { userIds: Id[] } }} SignalEvents `typing` says who is typing now, without oneself. */
+/**
+ * @typedef {object} SignallingRoom
+ * @property {boolean} signals Whether the room is small enough for signals to be passed on.
+ * @property {(kind: string, data?: unknown) => boolean} signal
+ *   Tells those who are here now, and nobody later; not stored, not answered. Returns whether it was sent. Throws a
+ *   `ChatError` if the server could not take it: `kind` is 1 to 32 of `A-Z a-z 0-9 _ - .`, `data` at most 1 KB of JSON.
+ * @property {() => boolean} typing To be called with each key: a signal is sent every 10 seconds at most.
+ */
+/** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
+
+/** Numbers of the client, each with its reason. */
 
 /** API Gateway cuts a connection that is silent for 10 minutes. */
 const PING_INTERVAL_MS = 5 * 60_000;
@@ -59,11 +135,15 @@ const STABLE_MS = 3_000;
 const RETRY_WINDOW_MS = 23 * 3_600_000;
 /** The server's limit, in characters. A frame over 32 KB would not be answered: API Gateway closes the connection. */
 const CONTENT_MAX = 4_000;
+/** A little less than API Gateway's 32 KB: the request's id comes on top. */
+const FRAME_BYTES_MAX = 32_000;
+/** The server's limit for whom a message mentions. */
+const MENTIONS_MAX = 20;
 /** The server's limit for the id of a room. */
 const ID_BYTES_MAX = 255;
 /** After so many failures of the server, a send is given up: the sends behind it must not wait for ever. */
 const SEND_TRIES = 6;
-/** The most unsent messages in a room. */
+/** The most messages and changes of a room that wait to be sent. */
 const OUTBOX_MAX = 100;
 /** The most messages that wait for one before them. Later ones are fetched when it is their turn. */
 const HELD_MAX = 1_000;
@@ -73,11 +153,25 @@ const PRESENT_MAX = 1_000;
 const PAGE_MAX = 100;
 /** The fields that an answer must have, by action. @type {Record<string, string>} */
 const TOLD = { joinRoom: "lastId", sendMessage: "id" };
+/** The server's limit for what an application adds to a message or a signal, as JSON. */
+const DATA_BYTES_MAX = 1_024;
 /** The history's numbers for kinds. */
 const KINDS = /** @type {const} */ (["text", "image", "file"]);
 
 /** Refusals of the server that end after a while. */
 const RETRYABLE = ["internal", "rateLimited", "tooManyConnections"];
+/** After so many changes nobody asks for each one: the application reads its pages again. */
+const BEHIND_MAX = 1_000;
+/** Of how many messages the newest state is remembered. */
+const LATEST_MAX = 1_000;
+/** The server's limit for a reaction. */
+const EMOJI_BYTES_MAX = 64;
+/** What is read again for its reactions after an absence: the page that `history` gives first. */
+const NEWEST_PAGE = 50;
+/** Typing is told so often at the most: it costs as much as a message. */
+const TYPING_MS = 10_000;
+/** And it is believed a little longer, so that it does not flicker. */
+const TYPING_SHOWN_MS = 12_000;
 
 export class ChatError extends Error {
   /**
@@ -94,6 +188,87 @@ export class ChatError extends Error {
     this.action = action;
     this.retryAfterMs = retryAfterMs;
   }
+}
+
+/** @param {unknown} caught @param {string} code */
+function chatError(caught, code) {
+  if (caught instanceof ChatError) return caught;
+  return new ChatError(code, caught instanceof Error ? caught.message : String(caught), { retryable: true, cause: caught });
+}
+
+function connectionLost(/** @type {string} */ reason) {
+  return new ChatError("connectionLost", reason, { retryable: true });
+}
+
+/** A mistake of the application. */
+function badRequest(/** @type {string} */ message) {
+  return new ChatError("badRequest", message);
+}
+
+function badFrame() {
+  return new ChatError("badFrame", "the server sent what makes no sense", { retryable: true });
+}
+
+/** @param {unknown} error */
+function ignoreLoss(error) {
+  if (!(error instanceof ChatError && error.code === "connectionLost")) throw error;
+}
+
+/**
+ * Remembers what is newest of a message, for the latest thousand. Of what must go, first goes what was given out.
+ * @template T @param {Map<number, T>} all @param {number} id @param {T} state @param {number} solid
+ */
+function remember(all, id, state, solid) {
+  all.delete(id);
+  all.set(id, state);
+  if (all.size <= LATEST_MAX) return;
+  const ids = [...all.keys()];
+  all.delete(ids.find((known) => known <= solid) ?? ids[0]);
+}
+
+/** Whether it has an id and a time, and so a place in the order. @param {unknown} message @returns {message is Message} */
+function isMessage(message) {
+  const { id, createTime } = /** @type {any} */ (message ?? {});
+  return Number.isSafeInteger(id) && id > 0 && !!Date.parse(createTime);
+}
+
+/** Whether it is of a known kind and has content. @param {Pick<Message, "type" | "content">} message */
+function isKnown({ type, content }) {
+  return KINDS.includes(type) && typeof content === "string";
+}
+
+/** The server's rule. The server could not even read a frame with half an emoji in it. @param {unknown} id */
+function isRoomId(id) {
+  if (typeof id === "number") return Number.isSafeInteger(id) && id >= 0;
+  return typeof id === "string" && /^(?!\s*$)[^\p{Cc}\p{Cs}]+$/u.test(id) && bytes(id) <= ID_BYTES_MAX;
+}
+
+/** @param {unknown} number */
+function isPositive(number) {
+  return Number.isSafeInteger(number) && Number(number) > 0;
+}
+
+/** The length in UTF-8. */
+function bytes(/** @type {string} */ text) {
+  return new TextEncoder().encode(text).length;
+}
+
+/** Throws if the server could not take it, or not even read it. @param {string} name @param {unknown} data */
+function mustFit(name, data) {
+  const text = JSON.stringify(data) ?? "null";
+  if (bytes(text) > DATA_BYTES_MAX) throw new ChatError("tooLarge", `${name} is longer than ${DATA_BYTES_MAX} bytes`);
+  // JSON writes half an emoji as an escape, which no other text looks like: a backslash in a text is written as two.
+  if (/(^|[^\\])(\\\\)*\\ud[89a-f]/.test(text)) throw badRequest(`${name} must not have half an emoji in it`);
+}
+
+/** @param {unknown} id */
+function mustBeClientMessageId(id) {
+  if (typeof id !== "string" || !/^[\w-]{1,64}$/.test(id)) throw badRequest("clientMessageId must be 1 to 64 of A-Z a-z 0-9 _ -");
+}
+
+/** Half an emoji is not text: the server cannot read such a frame, so it cannot say which request it refuses. @param {unknown} text */
+function readable(text) {
+  return String(text).replace(/\p{Surrogate}/gu, "\ufffd");
 }
 
 /**
@@ -127,10 +302,793 @@ class Target extends EventTarget {
   }
 }
 
-/** One user's connection to the rooms. For another user, make another client. @extends {Target<ClientEvents>} */
+/** @param {unknown} data @returns {any} */
+function parse(data) {
+  try {
+    return JSON.parse(String(data));
+  } catch {
+    return null;
+  }
+}
+
+/** Full jitter, because all clients of a restarted server come back at once. @param {number} attempt @param {number} maxMs */
+function backoff(attempt, maxMs) {
+  return Math.random() * Math.min(maxMs, 500 * 2 ** attempt);
+}
+
+function sleep(/** @type {number} */ ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** @template T @param {number} ms @param {T | Promise<T>} promise @returns {Promise<T>} */
+async function within(ms, promise) {
+  /** @type {Timer} */ let timer;
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error("it took too long")), ms)));
+  return Promise.race([promise, /** @type {Promise<never>} */ (late)]).finally(() => clearTimeout(timer));
+}
+
+/** `crypto.randomUUID` exists only on secure origins. A laptop's address in the office is not one. */
+function newId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function noop() {}
+
+/** A promise that nobody needs to look at: it never becomes an unhandled rejection. @template T @returns {Deferred<T>} */
+function deferred() {
+  /** @type {any} */ const parts = {};
+  parts.promise = new Promise((resolve, reject) => Object.assign(parts, { resolve, reject }));
+  parts.promise.catch(noop);
+  return parts;
+}
+
+/**
+ * Edits and recalls. Changes of a room are numbered, 1, 2, 3, …; of every message whose last change is not above the
+ * position, the last state was told. What the pushes lack is in the feed, where each changed message is once.
+ */
+export class Changes {
+  /** @type {ChangingRoom & Listening<ChangeEvents>} */ adds;
+  #room;
+  #client;
+  /** Null before the room is entered. @type {number | null} */ #position = null;
+  /** The highest number that the server is known to have given out. */
+  #told = 0;
+  /** From this time (`performance.now()`) on, a number up to `#told` that is not in the feed is of a message that is gone. */
+  #finalAt = 0;
+  /** Numbers above the position whose states have come. @type {Set<number>} */ #ahead = new Set();
+  /** The newest states, also of messages that are still to come. @type {Map<number, Change>} */ #states = new Map();
+  #filling = false;
+  /** Another one after each leave. */
+  #visit = {};
+
+  /** @internal @param {ChatRoom} room @param {ChatClient<any>} client */
+  constructor(room, client) {
+    this.#room = room;
+    this.#client = client;
+    const position = () => (this.#position === null ? undefined : { id: room.solid, change: this.#position });
+    /** @type {ChangingRoom} */ const adds = {
+      edit: (id, text, { clientMessageId = newId() } = {}) => {
+        const message = { type: "text", content: readable(text) };
+        return room.queue("editMessage", { id, message, clientMessageId }, (ack) => this.#stored(ack));
+      },
+      remove: (id) => room.queue("deleteMessage", { id }, (ack) => this.#stored(ack)),
+      get position() {
+        return position();
+      },
+    };
+    this.adds = /** @type {any} */ (adds);
+  }
+
+  /** @internal */
+  asks() {
+    return { changes: true };
+  }
+
+  /** @internal @param {{ lastChange?: number, settledChange?: number }} ack @param {boolean} _wasIn @param {Since} [since] */
+  entered({ lastChange = 0, settledChange = lastChange }, _wasIn, since) {
+    this.#position ??= since?.change ?? settledChange;
+    if (lastChange - this.#position > BEHIND_MAX && settledChange > this.#position) this.#skip(settledChange);
+    this.#tell(lastChange);
+    this.#advance(0);
+  }
+
+  /** @internal @param {any} frame */
+  receive({ type, message }) {
+    if (type !== "editMessage" && type !== "deleteMessage") return;
+    if (!isMessage(message) || !isPositive(message.version)) return this.#client.emit("error", badFrame());
+    this.#take(/** @type {Change} */ (message));
+    this.#seen(/** @type {Change} */ (message).version);
+    this.#advance(OVERTAKING_MS);
+  }
+
+  /** @internal @param {Message} message */
+  show(message) {
+    const known = this.#states.get(message.id);
+    const { version = 0 } = message;
+    if (known && known.version > version) return applyChange(message, known);
+    if (version > 0) remember(this.#states, message.id, { ...message, version }, this.#room.solid);
+  }
+
+  /** @internal */
+  left() {
+    this.#position = null;
+    this.#told = this.#finalAt = 0;
+    this.#ahead.clear();
+    this.#states.clear();
+    this.#visit = {};
+  }
+
+  /** @param {any} ack @returns {Changed} */
+  #stored({ id, version, updateTime }) {
+    if (!isPositive(version)) throw badFrame();
+    // The push may be lost.
+    this.#tell(version);
+    this.#advance(OVERTAKING_MS);
+    return { id, version, updateTime };
+  }
+
+  /** A state replaces an older one, never a newer one, and nothing replaces a recall. @param {Change} state */
+  #take(state) {
+    const known = this.#states.get(state.id);
+    if (known && (known.deleted || known.version >= state.version)) return;
+    remember(this.#states, state.id, state, this.#room.solid);
+    if (state.id <= this.#room.solid && isKnown(state)) this.#room.emit(/** @type {any} */ ("changed"), /** @type {any} */ (state));
+  }
+
+  /** @param {number} version */
+  #seen(version) {
+    if (this.#ahead.size < BEHIND_MAX) this.#ahead.add(version);
+    this.#tell(version);
+  }
+
+  /** @param {number} version */
+  #tell(version) {
+    if (version <= this.#told) return;
+    this.#told = version;
+    this.#finalAt = performance.now() + FINAL_AFTER_MS;
+  }
+
+  /** Moves over what has come, and asks the feed for what is missing. @param {number} delayMs */
+  #advance(delayMs) {
+    if (this.#position === null) return;
+    while (this.#ahead.delete(this.#position + 1)) this.#position++;
+    for (const version of this.#ahead) if (version <= this.#position) this.#ahead.delete(version);
+    if (this.#position < this.#told && !this.#filling) void this.#fill(delayMs);
+  }
+
+  /** @param {number} position */
+  #move(position) {
+    if (position > Number(this.#position)) this.#position = position;
+    this.#advance(0);
+  }
+
+  /** @param {number} position */
+  #skip(position) {
+    this.#move(position);
+    this.#room.emit(/** @type {any} */ ("stale"), /** @type {any} */ (null));
+  }
+
+  /** Asks the feed until nothing that was told of is missing. @param {number} delayMs */
+  async #fill(delayMs) {
+    this.#filling = true;
+    await sleep(delayMs);
+    for (let attempt = 0; this.#room.joined && this.#position !== null && this.#position < this.#told; ) {
+      const askedAt = performance.now();
+      const [visit, after, told, finalAt] = [this.#visit, this.#position, this.#told, this.#finalAt];
+      try {
+        if (told - after > BEHIND_MAX) {
+          // Before that, pages might still be read without the newest of it.
+          await sleep(Math.max(0, finalAt - askedAt));
+          if (visit === this.#visit) this.#skip(told);
+          continue;
+        }
+        const { messages, hasNewer } = await this.#client.page(this.#room.id, { limit: PAGE_MAX, after }, "changes");
+        if (visit !== this.#visit) continue; // left, and perhaps joined again at another position
+        let read = hasNewer || askedAt < finalAt ? after : told;
+        for (const { change, ...state } of /** @type {(Message & { version: number, change: number })[]} */ (messages)) {
+          if (!isPositive(change) || !isPositive(state.version)) throw badFrame();
+          this.#take(state);
+          read = Math.max(read, change);
+        }
+        this.#move(read);
+        if (read > after) attempt = 0;
+        else await sleep(backoff(attempt++, REPEAT_MAX_MS));
+      } catch (caught) {
+        if (visit === this.#visit) this.#room.emit("error", chatError(caught, "badResponse"));
+        await sleep(backoff(attempt++, RECONNECT_MAX_MS));
+      }
+    }
+    this.#filling = false;
+  }
+}
+
+/**
+ * The message after a change: the change's state, with what it does not tell. A recall takes the reactions along.
+ * @param {Message} message @param {Change} change @returns {Message}
+ */
+export function applyChange(message, change) {
+  const { sender, clientMessageId, reactions, reactionVersion = 0 } = message;
+  const after = { sender, ...(clientMessageId === undefined ? {} : { clientMessageId }), ...change };
+  if (change.deleted || reactionVersion <= (change.reactionVersion ?? 0)) return after;
+  return { ...after, reactions, reactionVersion };
+}
+
+/** One socket: requests and their replies. All other frames go to the client. */
+class Connection {
+  /** @type {Deferred<void>} */ opened = deferred();
+  /** `performance.now()`, or 0. */
+  openedAt = 0;
+  isOpen = false;
+  #isEnded = false;
+  #socket;
+  #settings;
+  #client;
+  /** @type {Map<string, Deferred<any> & { frame: Record<string, unknown> }>} */ #waiting = new Map();
+  #requests = 0;
+  /** @type {Timer} */ #quiet;
+
+  /** @param {WebSocket} socket @param {Settings} settings @param {ChatClient} client */
+  constructor(socket, settings, client) {
+    this.#socket = socket;
+    this.#settings = settings;
+    this.#client = client;
+    this.#quiet = setTimeout(() => this.end("the server did not answer"), settings.timeoutMs);
+    socket.onopen = () => {
+      this.isOpen = true;
+      this.openedAt = performance.now();
+      this.#rest();
+      this.opened.resolve();
+    };
+    socket.onmessage = ({ data }) => {
+      if (this.isOpen) this.#receive(data);
+    };
+    socket.onerror = noop; // without a handler `ws` throws; the close event follows anyway
+    socket.onclose = ({ reason }) => this.end(reason || (this.openedAt ? "the connection was lost" : "no connection"));
+  }
+
+  /** Returns the reply, or throws the server's refusal. @param {Record<string, unknown>} frame */
+  request(frame, timeoutMs = this.#settings.timeoutMs) {
+    /** @type {Deferred<any>} */ const reply = deferred();
+    const requestId = String(++this.#requests);
+    const timer = setTimeout(() => this.end("the server did not answer"), timeoutMs);
+    this.#waiting.set(requestId, { ...reply, frame });
+    if (this.isOpen) this.#socket.send(JSON.stringify({ ...frame, requestId }));
+    else reply.reject(connectionLost("not connected"));
+    this.#rest();
+    return reply.promise.finally(() => {
+      clearTimeout(timer);
+      this.#waiting.delete(requestId);
+    });
+  }
+
+  /** Sends what has no answer. @param {Record<string, unknown>} frame */
+  tell(frame) {
+    if (this.isOpen) this.#socket.send(JSON.stringify(frame));
+    this.#rest();
+    return this.isOpen;
+  }
+
+  /** Finds out whether the server is there, sooner than a request would. */
+  ping() {
+    this.request({ action: "ping" }, this.#settings.timeoutMs / 3).catch(noop);
+  }
+
+  /** The push of one's own message says all that its ack would. @param {Message} message @param {Id} roomId */
+  settle(message, roomId) {
+    for (const { frame, resolve } of this.#waiting.values()) {
+      const { action, clientMessageId, chatroomId } = frame;
+      if (action !== "sendMessage") continue;
+      if (clientMessageId && clientMessageId === message.clientMessageId && chatroomId === roomId) resolve(message);
+    }
+  }
+
+  /** Closes after the last answer; sends no new requests. */
+  async retire() {
+    await Promise.allSettled([...this.#waiting.values()].map(({ promise }) => promise));
+    this.end("replaced by a newer connection");
+  }
+
+  /** @param {string} reason @param {ChatError} [why] What to tell the client, if it is more than a lost connection. */
+  end(reason, why) {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.isOpen = false;
+    clearTimeout(this.#quiet);
+    this.#socket.close();
+    const error = connectionLost(reason);
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.opened.reject(error);
+    this.#client.lost(this, why ?? error);
+  }
+
+  /** Pings when it was silent for long: API Gateway cuts silent connections. */
+  #rest() {
+    if (!this.isOpen) return;
+    clearTimeout(this.#quiet);
+    this.#quiet = setTimeout(() => this.ping(), this.#settings.pingIntervalMs);
+  }
+
+  /** @param {unknown} data */
+  #receive(data) {
+    this.#rest();
+    const frame = parse(data);
+    const waiting = this.#waiting.get(frame?.requestId);
+    switch (frame?.type) {
+      case "ack":
+      case "pong": {
+        const told = waiting && TOLD[String(waiting.frame.action)];
+        if (!told || (Number.isSafeInteger(frame[told]) && frame[told] >= 0)) return waiting?.resolve(frame);
+        waiting.reject(badFrame());
+        return this.#client.emit("error", badFrame());
+      }
+      case "error": {
+        const { code, action, message } = frame;
+        const retryAfterMs = frame.retryAfterMs > 0 ? Math.min(Number(frame.retryAfterMs), RETRY_AFTER_MAX_MS) : undefined;
+        if (code === "gone") return this.end("the server had closed the connection");
+        const error = new ChatError(String(code), String(message), { action, retryable: RETRYABLE.includes(code), retryAfterMs });
+        // The user has opened others since. Requests wait until this client may come back.
+        if (code === "tooManyConnections") return this.end(error.message, error);
+        return waiting ? waiting.reject(error) : this.#client.emit("error", error);
+      }
+    }
+    // A push. Another type is of a later server, or of a feature that is not here: the room ignores it.
+    if (typeof frame?.type === "string") return this.#client.receive(frame);
+    if (typeof frame?.message !== "string") return this.#client.emit("error", badFrame());
+    // API Gateway's own errors do not say which request failed; all requests may be repeated.
+    const error = new ChatError("internal", frame.message, { retryable: true });
+    if (this.#waiting.size === 0) this.#client.emit("error", error);
+    for (const { reject } of this.#waiting.values()) reject(error);
+  }
+}
+
+/** Asks again if the server failed. @param {Connection} connection @param {Record<string, unknown>} frame */
+async function persist(connection, frame, /** @type {() => boolean} */ isWanted) {
+  for (let attempt = 0; isWanted(); attempt++) {
+    try {
+      return await connection.request(frame);
+    } catch (caught) {
+      const error = chatError(caught, "badFrame");
+      if (!error.retryable || error.code === "connectionLost") throw error;
+      await sleep(error.retryAfterMs ?? backoff(attempt, RECONNECT_MAX_MS));
+    }
+  }
+  return null;
+}
+
+/** Made by `client.room(id)`. @extends {Target<RoomEvents>} */
+export class ChatRoom extends Target {
+  #client;
+  #id;
+  /** Settles when the room is first entered; null while the application does not want the room. @type {Deferred<void> | null} */ #wanted = null;
+  /** Where the application's own messages end, if it keeps any. @type {Since | undefined} */ #since;
+  /** The connections that are in the room, the newest last. @type {Connection[]} */ #connections = [];
+  /** Joining and leaving wait for each other: frames of one connection run side by side. */
+  #turn = Promise.resolve();
+  /** `message` events begin after this id; null before the room is first entered. @type {number | null} */ #start = null;
+  /** From this time (`performance.now()`) on, no message up to `#start` can come. */
+  #startFinalAt = 0;
+  /** Every message up to this id was given out, or never will be. */
+  #solid = 0;
+  /** The newest id that the server is known to have counted. */
+  #upTo = 0;
+  /** From this time on, no message up to `#upTo` can come. */
+  #upToFinalAt = 0;
+  /** Messages above `#solid`; null for an id that stays unused. @type {Map<number, Message | null>} */ #held = new Map();
+  #filling = false;
+  #quiet = false;
+  /** Each user's last join or leave. @type {Map<string, "joined" | "left">} */ #present = new Map();
+  /** @type {Send[]} */ #outbox = [];
+  #sending = false;
+  /** What the features add. @type {InstanceType<Feature>[]} */ #features;
+
+  /** @internal @param {ChatClient} client @param {Id} id @param {Feature[]} features */
+  constructor(client, id, features) {
+    super();
+    this.#client = client;
+    this.#id = id;
+    this.#features = features.map((Feature) => new Feature(this, client));
+    for (const { adds } of this.#features) Object.defineProperties(this, Object.getOwnPropertyDescriptors(adds));
+  }
+
+  get id() {
+    return this.#id;
+  }
+
+  /** Whether an open connection is in the room. */
+  get joined() {
+    return this.#connection !== undefined;
+  }
+
+  /** Whether the room is so large that the server announces nobody: there are no `joined` and `left` events, only messages. */
+  get quiet() {
+    return this.#quiet;
+  }
+
+  get #connection() {
+    return this.#connections.findLast((connection) => connection.isOpen);
+  }
+
+  /**
+   * Enters, and enters again after each reconnect, until `leave` or a refusal. Who keeps messages says `since` when: all
+   * that came after them is told, so it is not for an absence of months.
+   * @param {{ since?: Since }} [options] @returns {Promise<void>}
+   */
+  join({ since } = {}) {
+    if (!this.#wanted) {
+      this.#wanted = deferred();
+      this.#since = since;
+      for (const connection of this.#client.connections) void this.enter(connection);
+    }
+    return this.#wanted.promise;
+  }
+
+  /** @returns {Promise<void>} */
+  leave() {
+    if (!this.#wanted) return Promise.resolve();
+    this.#forget(new ChatError("left", "the room was left"));
+    const left = this.#inTurn(async () => {
+      const isLeft = () => !this.#wanted;
+      const leaving = { action: "leaveRoom", chatroomId: this.#id };
+      // If one connection is lost, still wait for the other: a join must not overtake the leave there.
+      await Promise.all(this.#client.connections.map((one) => persist(one, leaving, isLeft).catch(ignoreLoss)));
+    });
+    return this.reported(left);
+  }
+
+  /**
+   * Settles when the message is stored. Until then it is sent again, over later connections too. Messages are sent in the
+   * order of the calls. To repeat a rejected send, pass its `clientMessageId`: then it cannot be stored twice.
+   * @param {string} text @param {SendOptions} [options]
+   */
+  send(text, options) {
+    return this.#send("text", text, options);
+  }
+
+  /** @param {string} url An http or https address. @param {SendOptions} [options] */
+  sendImage(url, options) {
+    return this.#send("image", url, options);
+  }
+
+  /** @param {string} url An http or https address. @param {SendOptions} [options] */
+  sendFile(url, options) {
+    return this.#send("file", url, options);
+  }
+
+  /**
+   * A page of messages. Without `before`, the page ends exactly where the `message` events begin: nothing is missing, and
+   * nothing comes twice. So it may wait for a message that was on its way when the room was entered.
+   * @param {{ limit?: number, before?: number }} [paging] `limit` up to 100, 50 if not given
+   * @returns {Promise<Page>}
+   */
+  history({ limit = 50, before } = {}) {
+    return this.reported(this.#settled(limit, before));
+  }
+
+  /** @param {number} limit @param {number} [before] */
+  async #settled(limit, before = this.#start === null ? undefined : this.#start + 1) {
+    for (let attempt = 0; ; attempt++) {
+      const askedAt = performance.now();
+      const { messages, hasOlder } = await this.#client.page(this.#id, { limit, before });
+      if (this.#isOpenEnded(hasOlder ? messages : [{ id: 0 }, ...messages], before, askedAt)) {
+        await sleep(backoff(attempt, REPEAT_MAX_MS));
+        continue;
+      }
+      const known = messages.filter(isKnown);
+      if (known.length > 0 || !hasOlder || messages.length === 0) {
+        return { messages: known.map((message) => this.#shown(message)), hasOlder };
+      }
+      // A page with only kinds of a later server would look like the beginning.
+      before = messages[0].id;
+    }
+  }
+
+  /**
+   * Whether another message may still appear between these.
+   * @param {{ id: number, createTime?: string }[]} messages @param {number | undefined} before @param {number} askedAt
+   */
+  #isOpenEnded(messages, before, askedAt) {
+    if (before === undefined || askedAt >= this.#startFinalAt) return false;
+    const above = [...messages.slice(1), { id: before }];
+    const isFinal = (/** @type {string | undefined} */ time) => time !== undefined && this.#client.isFinal(time, askedAt);
+    return messages.some(({ id }, index) => id < above[index].id - 1 && !isFinal(above[index].createTime));
+  }
+
+  /**
+   * Enters the room on a connection. Returns whether there was something to do. After a refusal the room is not wanted any more.
+   * @internal @param {Connection} connection @returns {Promise<boolean>}
+   */
+  async enter(connection) {
+    const wanted = this.#wanted;
+    const isWanted = () => this.#wanted === wanted && !this.#connections.includes(connection);
+    if (!wanted || !isWanted()) return false;
+    await this.#inTurn(async () => {
+      // `batches` tells the server that one frame may name several people who left.
+      const asked = this.#features.map((feature) => feature.asks?.());
+      const frame = Object.assign({ action: "joinRoom", chatroomId: this.#id, batches: true }, ...asked);
+      const ack = await persist(connection, frame, isWanted);
+      if (ack && isWanted()) this.#entered(connection, ack);
+    }).catch((error) => {
+      if (error.code === "connectionLost" || !isWanted()) return;
+      this.#forget(error);
+      this.emit("error", error);
+    });
+    return true;
+  }
+
+  /** @param {Connection} connection @param {{ lastId: number, quiet?: boolean }} ack */
+  #entered(connection, ack) {
+    const { lastId, quiet } = ack;
+    this.#quiet = quiet === true;
+    const [wasIn, since] = [this.joined, this.#since];
+    // Without a connection, nobody told us who joined and left.
+    if (!wasIn) this.#present.clear();
+    this.#connections = [...this.#connections.filter(({ isOpen }) => isOpen), connection];
+    this.#count(lastId);
+    if (this.#start === null) {
+      const start = (this.#start = this.#solid = Math.min(since?.id ?? lastId, lastId));
+      this.#startFinalAt = performance.now() + FINAL_AFTER_MS;
+      for (const id of this.#held.keys()) if (id <= start) this.#held.delete(id);
+    }
+    for (const feature of this.#features) feature.entered?.(ack, wasIn, since);
+    this.#advance(0);
+    this.#wanted?.resolve();
+    void this.#flush();
+  }
+
+  /** @internal @param {any} frame */
+  receive(frame) {
+    if (!this.#wanted) return;
+    if (frame.type === "sendMessage") {
+      const { message, unusedId } = frame;
+      if (!isMessage(message)) return this.#client.emit("error", badFrame());
+      if (String(message.senderId) === String(this.#client.userId)) {
+        for (const connection of this.#connections) connection.settle(message, this.#id);
+      }
+      this.#unused(unusedId);
+      this.#hold(message);
+      this.#advance(OVERTAKING_MS);
+    } else if (frame.type === "joinRoom") {
+      this.#tell("joined", frame.userId, frame.user);
+    } else if (frame.type === "leaveRoom") {
+      for (const id of Array.isArray(frame.userIds) ? frame.userIds : [frame.userId]) this.#tell("left", id);
+    } else {
+      for (const feature of this.#features) feature.receive?.(frame);
+    }
+  }
+
+  /** @param {"joined" | "left"} news @param {Id} userId @param {Profile} [user] */
+  #tell(news, userId, user) {
+    const key = String(userId);
+    // Two connections hear everything twice, and a join may be announced again.
+    if (this.#present.get(key) === news) return;
+    if (this.#present.size >= PRESENT_MAX) this.#present.clear();
+    this.#present.set(key, news);
+    this.emit(news, { userId, user });
+  }
+
+  /** Rejects what is not sent and not entered yet. @internal */
+  abandon() {
+    const why = new ChatError("disconnected", "disconnected by the application");
+    if (this.#start === null && this.#wanted) this.#forget(why);
+    for (const send of this.#outbox.splice(0)) send.done.reject(why);
+  }
+
+  /** @param {ChatError} why */
+  #forget(why) {
+    this.#wanted?.reject(why);
+    this.#wanted = this.#start = null;
+    this.#connections = [];
+    this.#solid = this.#upTo = 0;
+    this.#quiet = false;
+    this.#held.clear();
+    for (const feature of this.#features) feature.left?.();
+    for (const send of this.#outbox.splice(0)) send.done.reject(why);
+  }
+
+  /** @template T @param {() => Promise<T>} step @returns {Promise<T>} */
+  #inTurn(step) {
+    const taken = this.#turn.then(step);
+    this.#turn = taken.then(noop, noop);
+    return taken;
+  }
+
+  /** Passes over a kind that only a later server knows; nothing waits for it. @param {Message} message */
+  #hold(message, max = HELD_MAX) {
+    this.#client.observe(message.createTime);
+    this.#put(message.id, isKnown(message) ? message : null, max);
+  }
+
+  /** @param {number} id @param {Message | null} message */
+  #put(id, message, max = HELD_MAX) {
+    this.#count(id);
+    if (id > this.#solid && this.#held.size < max) this.#held.set(id, message);
+  }
+
+  /** The number of a retry: no message will have it. @param {unknown} id */
+  #unused(id) {
+    if (Number.isSafeInteger(id)) this.#put(Number(id), null);
+  }
+
+  /** This id was given out, and all before it. @param {number} id */
+  #count(id) {
+    if (id <= this.#upTo) return;
+    this.#upTo = id;
+    this.#upToFinalAt = performance.now() + FINAL_AFTER_MS;
+  }
+
+  /** Gives out the messages whose turn it is, and fetches what is missing. @param {number} delayMs */
+  #advance(delayMs) {
+    if (this.#start === null) return;
+    while (this.#held.has(this.#solid + 1)) {
+      const message = this.#held.get(++this.#solid);
+      this.#held.delete(this.#solid);
+      if (message) this.emit("message", this.#shown(message));
+    }
+    if (this.#solid < this.#upTo && !this.#filling) void this.#fill(delayMs);
+  }
+
+  /** As it is now: it may have changed on the way. @param {Message} message */
+  #shown(message) {
+    return this.#features.reduce((shown, feature) => feature.show?.(shown) ?? shown, message);
+  }
+
+  /** Asks the history until no missing message can still come. @param {number} delayMs */
+  async #fill(delayMs) {
+    this.#filling = true;
+    await sleep(delayMs);
+    for (let attempt = 0; this.joined && this.#solid < this.#upTo; ) {
+      const askedAt = performance.now();
+      const [wanted, solid] = [this.#wanted, this.#solid];
+      try {
+        const { messages, hasNewer } = await this.#client.page(this.#id, { limit: PAGE_MAX, after: solid });
+        if (this.#wanted !== wanted) continue; // left, and perhaps joined again with another start
+        // Hold it even if too many are held: otherwise the ids below would be passed over.
+        for (const message of messages) this.#hold(message, Infinity);
+        this.#advance(0);
+        const last = messages.at(-1);
+        // The page says nothing of later ids.
+        this.#pass(hasNewer && last ? last.id : this.#upTo, askedAt);
+        if (this.#solid > solid) attempt = 0;
+        else await sleep(backoff(attempt++, REPEAT_MAX_MS));
+      } catch (caught) {
+        if (this.#wanted) this.emit("error", chatError(caught, "badResponse"));
+        await sleep(backoff(attempt++, RECONNECT_MAX_MS));
+      }
+    }
+    this.#filling = false;
+  }
+
+  /** Passes over the ids up to `end` that stay unused. @param {number} end @param {number} askedAt */
+  #pass(end, askedAt) {
+    while (this.#solid < end) {
+      const ids = [...this.#held.keys()].sort((one, other) => one - other);
+      const above = ids.map((id) => this.#held.get(id)).find(Boolean);
+      const isFinal = above && this.#client.isFinal(above.createTime, askedAt);
+      if (!isFinal && askedAt < this.#upToFinalAt) return;
+      this.#solid = Math.min((ids[0] ?? Infinity) - 1, end);
+      this.#advance(0);
+    }
+  }
+
+  /** @param {Kind} type @param {string} content @param {SendOptions} [options] @returns {Promise<Sent>} */
+  #send(type, content, { clientMessageId = newId(), replyTo, mentions, metadata } = {}) {
+    const message = { type, content: readable(content), replyTo, mentions, metadata };
+    return this.queue("sendMessage", { message, clientMessageId }, ({ id, createTime, unusedId }) => {
+      this.#count(id);
+      this.#unused(unusedId);
+      this.#advance(OVERTAKING_MS);
+      return { id, createTime, clientMessageId };
+    });
+  }
+
+  /**
+   * What must not be lost: it is sent in turn, until the server has answered.
+   * @internal @template T @param {string} action @param {Stored} what @param {(ack: any) => T} take @returns {Promise<T>}
+   */
+  queue(action, what, take) {
+    /** @type {Deferred<T>} */ const done = deferred();
+    try {
+      if ("clientMessageId" in what) mustBeClientMessageId(what.clientMessageId);
+      if ("id" in what && !isPositive(what.id)) throw badRequest("id must be the number of a message");
+      if (!this.#wanted) throw new ChatError("left", "join the room first");
+      if (this.#outbox.length >= OUTBOX_MAX) throw new ChatError("queueFull", `${OUTBOX_MAX} messages wait already`);
+      if (what.message) mustBeMessage(what.message);
+      this.#outbox.push({ frame: { action, chatroomId: this.#id, ...what }, take, tries: 0, done });
+      void this.#flush();
+    } catch (caught) {
+      done.reject(Object.assign(/** @type {Error} */ (caught), { action }));
+    }
+    return this.reported(done.promise);
+  }
+
+  /** What is worth nothing later: it is not sent again. @internal @param {Record<string, unknown> & { action: string }} frame */
+  request(frame) {
+    const connection = this.#connection;
+    if (!connection) return Promise.reject(connectionLost("not in the room"));
+    return connection.request({ ...frame, chatroomId: this.#id });
+  }
+
+  /** What the server does not answer. Returns whether it was sent. @internal @param {Record<string, unknown>} frame */
+  tell(frame) {
+    return this.#connection?.tell({ ...frame, chatroomId: this.#id }) ?? false;
+  }
+
+  /** The newest message whose event has come, or that was there before the events began. @internal */
+  get solid() {
+    return this.#solid;
+  }
+
+  /** Sends one at a time, so that they keep their order. */
+  async #flush() {
+    if (this.#sending) return;
+    this.#sending = true;
+    while (this.#connection && this.#outbox.length > 0) {
+      const send = this.#outbox[0];
+      try {
+        if (await this.#isForgotten(send)) throw new ChatError("unknown", "nobody knows any more whether it was sent");
+        const { frame } = send;
+        // While we waited, the connection or the room may have gone.
+        if (!this.#connection || this.#outbox[0] !== send) continue;
+        send.done.resolve(send.take(await this.#connection.request(frame)));
+      } catch (caught) {
+        const error = chatError(caught, "badFrame");
+        if (error.code === "connectionLost") continue;
+        if (error.retryAfterMs) {
+          await sleep(error.retryAfterMs);
+          continue;
+        }
+        if (error.retryable && ++send.tries < SEND_TRIES) {
+          await sleep(backoff(send.tries, REPEAT_MAX_MS));
+          continue;
+        }
+        send.done.reject(error);
+      }
+      if (this.#outbox[0] === send) this.#outbox.shift();
+    }
+    this.#sending = false;
+  }
+
+  /** Whether the server has forgotten the send, so that a retry would be a second message. @param {Send} send */
+  async #isForgotten(send) {
+    const client = this.#client;
+    const tried = (send.tried ??= { at: performance.now(), wall: Date.now(), server: client.serverTime });
+    if (performance.now() - tried.at > RETRY_WINDOW_MS) return true;
+    if (Date.now() - tried.wall <= RETRY_WINDOW_MS) return false;
+    // Either the wall clock jumped, or the machine slept and the other clock stood still. The server's `Date` decides.
+    await client.page(this.#id, { limit: 1 });
+    return client.serverTime - tried.server > RETRY_WINDOW_MS;
+  }
+
+  /**
+   * Raises an `error` event as well: nobody may look at the promise.
+   * @internal @template T @param {Promise<T>} promise
+   */
+  reported(promise) {
+    promise.catch((error) => this.emit("error", error));
+    return promise;
+  }
+}
+
+/** @param {Record<string, any>} message */
+function mustBeMessage(message) {
+  const { content, replyTo, mentions, metadata } = message;
+  if ([...content].length > CONTENT_MAX) throw new ChatError("tooLarge", `longer than ${CONTENT_MAX} characters`);
+  if (replyTo !== undefined && !isPositive(replyTo)) throw badRequest("replyTo must be the whole number of a message");
+  if (mentions !== undefined && !(Array.isArray(mentions) && mentions.length <= MENTIONS_MAX && mentions.every(isRoomId))) {
+    throw badRequest(`mentions must be at most ${MENTIONS_MAX} ids of users`);
+  }
+  if (metadata !== undefined) mustFit("metadata", metadata);
+  if (bytes(JSON.stringify(message)) > FRAME_BYTES_MAX) throw new ChatError("tooLarge", `longer than ${FRAME_BYTES_MAX} bytes`);
+}
+
+/**
+ * One user's connection to the rooms. For another user, make another client. Its rooms can do what its `features` add.
+ * @template {Feature} [F=never] @extends {Target<ClientEvents>}
+ */
 export class ChatClient extends Target {
   /** @type {Settings} */ #settings;
   #WebSocket;
+  /** @type {Feature[]} */ #features;
   /** @type {Map<string, ChatRoom>} */ #rooms = new Map();
   /** @type {"disconnected" | "connecting" | "connected"} */ #state = "disconnected";
   /** Settles with the first connection; null while the client is disconnected. @type {Deferred<void> | null} */ #wanted = null;
@@ -146,10 +1104,10 @@ export class ChatClient extends Target {
   /** The server's clock is `performance.now()` plus at least this; the wall clock here may be wrong. */
   #serverOffset = -Infinity;
 
-  /** @param {ChatOptions} options */
+  /** @param {ChatOptions & { features?: F[] }} options */
   constructor(options) {
     super();
-    const { url, historyUrl, getToken, WebSocket = globalThis.WebSocket } = options;
+    const { url, historyUrl, getToken, WebSocket = globalThis.WebSocket, features = [] } = options;
     const { pingIntervalMs = PING_INTERVAL_MS, lifetimeMs = LIFETIME_MS, timeoutMs = TIMEOUT_MS } = options;
     if (!WebSocket) throw new TypeError("there is no global WebSocket: hand one in");
     // Throws here; otherwise the client would retry for ever.
@@ -158,6 +1116,7 @@ export class ChatClient extends Target {
       if (!(ms > 0 && ms <= TIMER_MAX_MS)) throw badRequest(`${name} must be 1 to ${TIMER_MAX_MS} ms`);
     }
     this.#WebSocket = WebSocket;
+    this.#features = features;
     this.#settings = { url, historyUrl, getToken, pingIntervalMs, lifetimeMs, timeoutMs };
   }
 
@@ -170,13 +1129,13 @@ export class ChatClient extends Target {
     return this.#userId;
   }
 
-  /** The room, always the same object. Sends nothing before `join`. Throws a `ChatError` if no room can have this id. @param {Id} id */
+  /** The room, always the same object. Sends nothing before `join`. Throws a `ChatError` if no room can have this id. @param {Id} id @returns {RoomWith<F>} */
   room(id) {
     if (!isRoomId(id)) throw badRequest(`room id must be a whole number, or a text of 1 to ${ID_BYTES_MAX} printable bytes`);
     const key = String(id);
     let room = this.#rooms.get(key);
-    if (!room) this.#rooms.set(key, (room = new ChatRoom(this, id)));
-    return room;
+    if (!room) this.#rooms.set(key, (room = new ChatRoom(this, id, this.#features)));
+    return /** @type {RoomWith<F>} */ (room);
   }
 
   /** Connects, and stays connected until `disconnect` or a refusal. @returns {Promise<void>} */
@@ -339,9 +1298,12 @@ export class ChatClient extends Target {
     if (room) room.receive(frame);
   }
 
-  /** @internal @param {Id} roomId @param {{ limit: number, before?: number, after?: number }} paging */
-  async page(roomId, paging) {
-    const url = new URL(this.#settings.historyUrl);
+  /**
+   * A page of the history, or of the list beside it.
+   * @internal @param {Id} roomId @param {{ limit: number, before?: number, after?: number }} paging
+   */
+  async page(roomId, paging, list = "") {
+    const url = new URL(list, this.#settings.historyUrl);
     url.searchParams.set("chatroomId", String(roomId));
     for (const [name, value] of Object.entries(paging)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
@@ -402,559 +1364,6 @@ export class ChatClient extends Target {
   }
 }
 
-/** Made by `client.room(id)`. @extends {Target<RoomEvents>} */
-export class ChatRoom extends Target {
-  #client;
-  #id;
-  /** Settles when the room is first entered; null while the application does not want the room. @type {Deferred<void> | null} */ #wanted = null;
-  /** The connections that are in the room, the newest last. @type {Connection[]} */ #connections = [];
-  /** Joining and leaving wait for each other: frames of one connection run side by side. */
-  #turn = Promise.resolve();
-  /** `message` events begin after this id; null before the room is first entered. @type {number | null} */ #start = null;
-  /** From this time (`performance.now()`) on, no message up to `#start` can come. */
-  #startFinalAt = 0;
-  /** Every message up to this id was given out, or never will be. */
-  #solid = 0;
-  /** The newest id that the server is known to have counted. */
-  #upTo = 0;
-  /** From this time on, no message up to `#upTo` can come. */
-  #upToFinalAt = 0;
-  /** Messages above `#solid`; null for an id that stays unused. @type {Map<number, Message | null>} */ #held = new Map();
-  #filling = false;
-  #quiet = false;
-  /** Each user's last join or leave. @type {Map<string, "joined" | "left">} */ #present = new Map();
-  /** @type {Send[]} */ #outbox = [];
-  #sending = false;
-
-  /** @internal @param {ChatClient} client @param {Id} id */
-  constructor(client, id) {
-    super();
-    this.#client = client;
-    this.#id = id;
-  }
-
-  get id() {
-    return this.#id;
-  }
-
-  /** Whether an open connection is in the room. */
-  get joined() {
-    return this.#connection !== undefined;
-  }
-
-  /** Whether the room is so large that the server announces nobody: there are no `joined` and `left` events, only messages. */
-  get quiet() {
-    return this.#quiet;
-  }
-
-  get #connection() {
-    return this.#connections.findLast((connection) => connection.isOpen);
-  }
-
-  /** Enters, and enters again after each reconnect, until `leave` or a refusal. @returns {Promise<void>} */
-  join() {
-    if (!this.#wanted) {
-      this.#wanted = deferred();
-      for (const connection of this.#client.connections) void this.enter(connection);
-    }
-    return this.#wanted.promise;
-  }
-
-  /** @returns {Promise<void>} */
-  leave() {
-    if (!this.#wanted) return Promise.resolve();
-    this.#forget(new ChatError("left", "the room was left"));
-    const left = this.#inTurn(async () => {
-      const isLeft = () => !this.#wanted;
-      const leaving = { action: "leaveRoom", chatroomId: this.#id };
-      // If one connection is lost, still wait for the other: a join must not overtake the leave there.
-      await Promise.all(this.#client.connections.map((one) => persist(one, leaving, isLeft).catch(ignoreLoss)));
-    });
-    return this.#reported(left);
-  }
-
-  /**
-   * Settles when the message is stored. Until then it is sent again, over later connections too. Messages are sent in the
-   * order of the calls. To repeat a rejected send, pass its `clientMessageId`: then it cannot be stored twice.
-   * @param {string} text @param {{ clientMessageId?: string }} [options]
-   */
-  send(text, options) {
-    return this.#send("text", text, options);
-  }
-
-  /** @param {string} url An http or https address. @param {{ clientMessageId?: string }} [options] */
-  sendImage(url, options) {
-    return this.#send("image", url, options);
-  }
-
-  /** @param {string} url An http or https address. @param {{ clientMessageId?: string }} [options] */
-  sendFile(url, options) {
-    return this.#send("file", url, options);
-  }
-
-  /**
-   * A page of messages. Without `before`, the page ends exactly where the `message` events begin: nothing is missing, and
-   * nothing comes twice. So it may wait for a message that was on its way when the room was entered.
-   * @param {{ limit?: number, before?: number }} [paging] `limit` up to 100, 50 if not given
-   * @returns {Promise<Page>}
-   */
-  history({ limit = 50, before } = {}) {
-    return this.#reported(this.#settled(limit, before));
-  }
-
-  /** @param {number} limit @param {number} [before] */
-  async #settled(limit, before = this.#start === null ? undefined : this.#start + 1) {
-    for (let attempt = 0; ; attempt++) {
-      const askedAt = performance.now();
-      const { messages, hasOlder } = await this.#client.page(this.#id, { limit, before });
-      if (this.#isOpenEnded(hasOlder ? messages : [{ id: 0 }, ...messages], before, askedAt)) {
-        await sleep(backoff(attempt, REPEAT_MAX_MS));
-        continue;
-      }
-      const known = messages.filter(isKnown);
-      if (known.length > 0 || !hasOlder || messages.length === 0) return { messages: known, hasOlder };
-      // A page with only kinds of a later server would look like the beginning.
-      before = messages[0].id;
-    }
-  }
-
-  /**
-   * Whether another message may still appear between these.
-   * @param {{ id: number, createTime?: string }[]} messages @param {number | undefined} before @param {number} askedAt
-   */
-  #isOpenEnded(messages, before, askedAt) {
-    if (before === undefined || askedAt >= this.#startFinalAt) return false;
-    const above = [...messages.slice(1), { id: before }];
-    const isFinal = (/** @type {string | undefined} */ time) => time !== undefined && this.#client.isFinal(time, askedAt);
-    return messages.some(({ id }, index) => id < above[index].id - 1 && !isFinal(above[index].createTime));
-  }
-
-  /**
-   * Enters the room on a connection. Returns whether there was something to do. After a refusal the room is not wanted any more.
-   * @internal @param {Connection} connection @returns {Promise<boolean>}
-   */
-  async enter(connection) {
-    const wanted = this.#wanted;
-    const isWanted = () => this.#wanted === wanted && !this.#connections.includes(connection);
-    if (!wanted || !isWanted()) return false;
-    await this.#inTurn(async () => {
-      // `batches` tells the server that one frame may name several people who left.
-      const ack = await persist(connection, { action: "joinRoom", chatroomId: this.#id, batches: true }, isWanted);
-      if (ack && isWanted()) this.#entered(connection, ack);
-    }).catch((error) => {
-      if (error.code === "connectionLost" || !isWanted()) return;
-      this.#forget(error);
-      this.emit("error", error);
-    });
-    return true;
-  }
-
-  /** @param {Connection} connection @param {{ lastId: number, quiet?: boolean }} ack */
-  #entered(connection, { lastId, quiet }) {
-    this.#quiet = quiet === true;
-    // Without a connection, nobody told us who joined and left.
-    if (!this.joined) this.#present.clear();
-    this.#connections = [...this.#connections.filter(({ isOpen }) => isOpen), connection];
-    this.#count(lastId);
-    if (this.#start === null) {
-      this.#start = this.#solid = lastId;
-      this.#startFinalAt = performance.now() + FINAL_AFTER_MS;
-      for (const id of this.#held.keys()) if (id <= lastId) this.#held.delete(id);
-    }
-    this.#advance(0);
-    this.#wanted?.resolve();
-    void this.#flush();
-  }
-
-  /** @internal @param {any} frame */
-  receive(frame) {
-    if (!this.#wanted) return;
-    if (frame.type === "sendMessage") {
-      const { message, unusedId } = frame;
-      if (!isMessage(message)) return this.#client.emit("error", badFrame());
-      if (String(message.senderId) === String(this.#client.userId)) {
-        for (const connection of this.#connections) connection.settle(message, this.#id);
-      }
-      this.#unused(unusedId);
-      this.#hold(message);
-      this.#advance(OVERTAKING_MS);
-    } else {
-      const { userId, userIds, user } = frame;
-      if (frame.type === "joinRoom") return this.#tell("joined", userId, user);
-      for (const id of Array.isArray(userIds) ? userIds : [userId]) this.#tell("left", id);
-    }
-  }
-
-  /** @param {"joined" | "left"} news @param {Id} userId @param {Profile} [user] */
-  #tell(news, userId, user) {
-    const key = String(userId);
-    // Two connections hear everything twice, and a join may be announced again.
-    if (this.#present.get(key) === news) return;
-    if (this.#present.size >= PRESENT_MAX) this.#present.clear();
-    this.#present.set(key, news);
-    this.emit(news, { userId, user });
-  }
-
-  /** Rejects what is not sent and not entered yet. @internal */
-  abandon() {
-    const why = new ChatError("disconnected", "disconnected by the application");
-    if (this.#start === null && this.#wanted) this.#forget(why);
-    for (const send of this.#outbox.splice(0)) send.done.reject(why);
-  }
-
-  /** @param {ChatError} why */
-  #forget(why) {
-    this.#wanted?.reject(why);
-    this.#wanted = this.#start = null;
-    this.#connections = [];
-    this.#solid = this.#upTo = 0;
-    this.#quiet = false;
-    this.#held.clear();
-    for (const send of this.#outbox.splice(0)) send.done.reject(why);
-  }
-
-  /** @template T @param {() => Promise<T>} step @returns {Promise<T>} */
-  #inTurn(step) {
-    const taken = this.#turn.then(step);
-    this.#turn = taken.then(noop, noop);
-    return taken;
-  }
-
-  /** Passes over a kind that only a later server knows; nothing waits for it. @param {Message} message */
-  #hold(message, max = HELD_MAX) {
-    this.#client.observe(message.createTime);
-    this.#put(message.id, isKnown(message) ? message : null, max);
-  }
-
-  /** @param {number} id @param {Message | null} message */
-  #put(id, message, max = HELD_MAX) {
-    this.#count(id);
-    if (id > this.#solid && this.#held.size < max) this.#held.set(id, message);
-  }
-
-  /** The number of a retry: no message will have it. @param {unknown} id */
-  #unused(id) {
-    if (Number.isSafeInteger(id)) this.#put(Number(id), null);
-  }
-
-  /** This id was given out, and all before it. @param {number} id */
-  #count(id) {
-    if (id <= this.#upTo) return;
-    this.#upTo = id;
-    this.#upToFinalAt = performance.now() + FINAL_AFTER_MS;
-  }
-
-  /** Gives out the messages whose turn it is, and fetches what is missing. @param {number} delayMs */
-  #advance(delayMs) {
-    if (this.#start === null) return;
-    while (this.#held.has(this.#solid + 1)) {
-      const message = this.#held.get(++this.#solid);
-      this.#held.delete(this.#solid);
-      if (message) this.emit("message", message);
-    }
-    if (this.#solid < this.#upTo && !this.#filling) void this.#fill(delayMs);
-  }
-
-  /** Asks the history until no missing message can still come. @param {number} delayMs */
-  async #fill(delayMs) {
-    this.#filling = true;
-    await sleep(delayMs);
-    for (let attempt = 0; this.joined && this.#solid < this.#upTo; ) {
-      const askedAt = performance.now();
-      const [wanted, solid] = [this.#wanted, this.#solid];
-      try {
-        const { messages, hasNewer } = await this.#client.page(this.#id, { limit: PAGE_MAX, after: solid });
-        if (this.#wanted !== wanted) continue; // left, and perhaps joined again with another start
-        // Hold it even if too many are held: otherwise the ids below would be passed over.
-        for (const message of messages) this.#hold(message, Infinity);
-        this.#advance(0);
-        const last = messages.at(-1);
-        // The page says nothing of later ids.
-        this.#pass(hasNewer && last ? last.id : this.#upTo, askedAt);
-        if (this.#solid > solid) attempt = 0;
-        else await sleep(backoff(attempt++, REPEAT_MAX_MS));
-      } catch (caught) {
-        if (this.#wanted) this.emit("error", chatError(caught, "badResponse"));
-        await sleep(backoff(attempt++, RECONNECT_MAX_MS));
-      }
-    }
-    this.#filling = false;
-  }
-
-  /** Passes over the ids up to `end` that stay unused. @param {number} end @param {number} askedAt */
-  #pass(end, askedAt) {
-    while (this.#solid < end) {
-      const ids = [...this.#held.keys()].sort((one, other) => one - other);
-      const above = ids.map((id) => this.#held.get(id)).find(Boolean);
-      const isFinal = above && this.#client.isFinal(above.createTime, askedAt);
-      if (!isFinal && askedAt < this.#upToFinalAt) return;
-      this.#solid = Math.min((ids[0] ?? Infinity) - 1, end);
-      this.#advance(0);
-    }
-  }
-
-  /** @param {Kind} type @param {string} content @param {{ clientMessageId?: string }} [options] @returns {Promise<Sent>} */
-  #send(type, content, { clientMessageId = newId() } = {}) {
-    const refuse = (/** @type {string} */ code, /** @type {string} */ message) =>
-      this.#reported(Promise.reject(new ChatError(code, message, { action: "sendMessage" })));
-    if (typeof clientMessageId !== "string" || !/^[\w-]{1,64}$/.test(clientMessageId)) {
-      return refuse("badRequest", "clientMessageId must be 1 to 64 of A-Z a-z 0-9 _ -");
-    }
-    if (!this.#wanted) return refuse("left", "join the room first");
-    if (this.#outbox.length >= OUTBOX_MAX) return refuse("queueFull", `${OUTBOX_MAX} messages wait already`);
-    // Half an emoji is not text: the server cannot read such a frame, so it cannot say which request it refuses.
-    const text = String(content).replace(/\p{Surrogate}/gu, "\ufffd");
-    if ([...text].length > CONTENT_MAX) return refuse("tooLarge", `longer than ${CONTENT_MAX} characters`);
-    /** @type {Deferred<Sent>} */ const done = deferred();
-    this.#outbox.push({ type, content: text, clientMessageId, tries: 0, done });
-    void this.#flush();
-    return this.#reported(done.promise);
-  }
-
-  /** Sends one at a time, so that they keep their order. */
-  async #flush() {
-    if (this.#sending) return;
-    this.#sending = true;
-    while (this.#connection && this.#outbox.length > 0) {
-      const send = this.#outbox[0];
-      const { type, content, clientMessageId, done } = send;
-      try {
-        if (await this.#isForgotten(send)) throw new ChatError("unknown", "nobody knows any more whether it was sent");
-        const message = { type, content };
-        const frame = { action: "sendMessage", chatroomId: this.#id, message, clientMessageId };
-        // While we waited, the connection or the room may have gone.
-        if (!this.#connection || this.#outbox[0] !== send) continue;
-        const { id, createTime, unusedId } = await this.#connection.request(frame);
-        done.resolve({ id, createTime, clientMessageId });
-        this.#count(id);
-        this.#unused(unusedId);
-        this.#advance(OVERTAKING_MS);
-      } catch (caught) {
-        const error = chatError(caught, "badFrame");
-        if (error.code === "connectionLost") continue;
-        if (error.retryAfterMs) {
-          await sleep(error.retryAfterMs);
-          continue;
-        }
-        if (error.retryable && ++send.tries < SEND_TRIES) {
-          await sleep(backoff(send.tries, REPEAT_MAX_MS));
-          continue;
-        }
-        done.reject(error);
-      }
-      if (this.#outbox[0] === send) this.#outbox.shift();
-    }
-    this.#sending = false;
-  }
-
-  /** Whether the server has forgotten the send, so that a retry would be a second message. @param {Send} send */
-  async #isForgotten(send) {
-    const client = this.#client;
-    const tried = (send.tried ??= { at: performance.now(), wall: Date.now(), server: client.serverTime });
-    if (performance.now() - tried.at > RETRY_WINDOW_MS) return true;
-    if (Date.now() - tried.wall <= RETRY_WINDOW_MS) return false;
-    // Either the wall clock jumped, or the machine slept and the other clock stood still. The server's `Date` decides.
-    await client.page(this.#id, { limit: 1 });
-    return client.serverTime - tried.server > RETRY_WINDOW_MS;
-  }
-
-  /** Raises an `error` event as well: nobody may look at the promise. @template T @param {Promise<T>} promise */
-  #reported(promise) {
-    promise.catch((error) => this.emit("error", error));
-    return promise;
-  }
-}
-
-/** One socket: requests and their replies. All other frames go to the client. */
-class Connection {
-  /** @type {Deferred<void>} */ opened = deferred();
-  /** `performance.now()`, or 0. */
-  openedAt = 0;
-  isOpen = false;
-  #isEnded = false;
-  #socket;
-  #settings;
-  #client;
-  /** @type {Map<string, Deferred<any> & { frame: Record<string, unknown> }>} */ #waiting = new Map();
-  #requests = 0;
-  /** @type {Timer} */ #quiet;
-
-  /** @param {WebSocket} socket @param {Settings} settings @param {ChatClient} client */
-  constructor(socket, settings, client) {
-    this.#socket = socket;
-    this.#settings = settings;
-    this.#client = client;
-    this.#quiet = setTimeout(() => this.end("the server did not answer"), settings.timeoutMs);
-    socket.onopen = () => {
-      this.isOpen = true;
-      this.openedAt = performance.now();
-      this.#rest();
-      this.opened.resolve();
-    };
-    socket.onmessage = ({ data }) => {
-      if (this.isOpen) this.#receive(data);
-    };
-    socket.onerror = noop; // without a handler `ws` throws; the close event follows anyway
-    socket.onclose = ({ reason }) => this.end(reason || (this.openedAt ? "the connection was lost" : "no connection"));
-  }
-
-  /** Returns the reply, or throws the server's refusal. @param {Record<string, unknown>} frame */
-  request(frame, timeoutMs = this.#settings.timeoutMs) {
-    /** @type {Deferred<any>} */ const reply = deferred();
-    const requestId = String(++this.#requests);
-    const timer = setTimeout(() => this.end("the server did not answer"), timeoutMs);
-    this.#waiting.set(requestId, { ...reply, frame });
-    if (this.isOpen) this.#socket.send(JSON.stringify({ ...frame, requestId }));
-    else reply.reject(connectionLost("not connected"));
-    this.#rest();
-    return reply.promise.finally(() => {
-      clearTimeout(timer);
-      this.#waiting.delete(requestId);
-    });
-  }
-
-  /** Finds out whether the server is there, sooner than a request would. */
-  ping() {
-    this.request({ action: "ping" }, this.#settings.timeoutMs / 3).catch(noop);
-  }
-
-  /** The push of one's own message says all that its ack would. @param {Message} message @param {Id} roomId */
-  settle(message, roomId) {
-    for (const { frame, resolve } of this.#waiting.values()) {
-      const { clientMessageId, chatroomId } = frame;
-      if (clientMessageId && clientMessageId === message.clientMessageId && chatroomId === roomId) resolve(message);
-    }
-  }
-
-  /** Closes after the last answer; sends no new requests. */
-  async retire() {
-    await Promise.allSettled([...this.#waiting.values()].map(({ promise }) => promise));
-    this.end("replaced by a newer connection");
-  }
-
-  /** @param {string} reason @param {ChatError} [why] What to tell the client, if it is more than a lost connection. */
-  end(reason, why) {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
-    this.isOpen = false;
-    clearTimeout(this.#quiet);
-    this.#socket.close();
-    const error = connectionLost(reason);
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.opened.reject(error);
-    this.#client.lost(this, why ?? error);
-  }
-
-  /** Pings when it was silent for long: API Gateway cuts silent connections. */
-  #rest() {
-    if (!this.isOpen) return;
-    clearTimeout(this.#quiet);
-    this.#quiet = setTimeout(() => this.ping(), this.#settings.pingIntervalMs);
-  }
-
-  /** @param {unknown} data */
-  #receive(data) {
-    this.#rest();
-    const frame = parse(data);
-    const waiting = this.#waiting.get(frame?.requestId);
-    switch (frame?.type) {
-      case "ack":
-      case "pong": {
-        const told = waiting && TOLD[String(waiting.frame.action)];
-        if (!told || (Number.isSafeInteger(frame[told]) && frame[told] >= 0)) return waiting?.resolve(frame);
-        waiting.reject(badFrame());
-        return this.#client.emit("error", badFrame());
-      }
-      case "error": {
-        const { code, action, message } = frame;
-        const retryAfterMs = frame.retryAfterMs > 0 ? Math.min(Number(frame.retryAfterMs), RETRY_AFTER_MAX_MS) : undefined;
-        if (code === "gone") return this.end("the server had closed the connection");
-        const error = new ChatError(String(code), String(message), { action, retryable: RETRYABLE.includes(code), retryAfterMs });
-        // The user has opened others since. Requests wait until this client may come back.
-        if (code === "tooManyConnections") return this.end(error.message, error);
-        return waiting ? waiting.reject(error) : this.#client.emit("error", error);
-      }
-      case "joinRoom":
-      case "leaveRoom":
-      case "sendMessage":
-        return this.#client.receive(frame);
-    }
-    // Another type is of a later server: ignore it.
-    if (typeof frame?.type === "string") return;
-    if (typeof frame?.message !== "string") return this.#client.emit("error", badFrame());
-    // API Gateway's own errors do not say which request failed; all requests may be repeated.
-    const error = new ChatError("internal", frame.message, { retryable: true });
-    if (this.#waiting.size === 0) this.#client.emit("error", error);
-    for (const { reject } of this.#waiting.values()) reject(error);
-  }
-}
-
-/** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
-
-/** Asks again if the server failed. @param {Connection} connection @param {Record<string, unknown>} frame */
-async function persist(connection, frame, /** @type {() => boolean} */ isWanted) {
-  for (let attempt = 0; isWanted(); attempt++) {
-    try {
-      return await connection.request(frame);
-    } catch (caught) {
-      const error = chatError(caught, "badFrame");
-      if (!error.retryable || error.code === "connectionLost") throw error;
-      await sleep(error.retryAfterMs ?? backoff(attempt, RECONNECT_MAX_MS));
-    }
-  }
-  return null;
-}
-
-/** Whether it has an id and a time, and so a place in the order. @param {unknown} message @returns {message is Message} */
-function isMessage(message) {
-  const { id, createTime } = /** @type {any} */ (message ?? {});
-  return Number.isSafeInteger(id) && id > 0 && !!Date.parse(createTime);
-}
-
-/** Whether it is of a known kind and has content. @param {Message} message */
-function isKnown({ type, content }) {
-  return KINDS.includes(type) && typeof content === "string";
-}
-
-/** The server's rule. The server could not even read a frame with half an emoji in it. @param {unknown} id */
-function isRoomId(id) {
-  if (typeof id === "number") return Number.isSafeInteger(id) && id >= 0;
-  return typeof id === "string" && /^(?!\s*$)[^\p{Cc}\p{Cs}]+$/u.test(id) && new TextEncoder().encode(id).length <= ID_BYTES_MAX;
-}
-
-/** @param {unknown} data @returns {any} */
-function parse(data) {
-  try {
-    return JSON.parse(String(data));
-  } catch {
-    return null;
-  }
-}
-
-/** @param {unknown} caught @param {string} code */
-function chatError(caught, code) {
-  if (caught instanceof ChatError) return caught;
-  return new ChatError(code, caught instanceof Error ? caught.message : String(caught), { retryable: true, cause: caught });
-}
-
-function connectionLost(/** @type {string} */ reason) {
-  return new ChatError("connectionLost", reason, { retryable: true });
-}
-
-/** A mistake of the application. */
-function badRequest(/** @type {string} */ message) {
-  return new ChatError("badRequest", message);
-}
-
-function badFrame() {
-  return new ChatError("badFrame", "the server sent what makes no sense", { retryable: true });
-}
-
-/** @param {unknown} error */
-function ignoreLoss(error) {
-  if (!(error instanceof ChatError && error.code === "connectionLost")) throw error;
-}
-
 function isRefusal(/** @type {number} */ status) {
   return status === 401 || status === 403;
 }
@@ -971,33 +1380,310 @@ function userOf(token) {
   }
 }
 
-/** Full jitter, because all clients of a restarted server come back at once. @param {number} attempt @param {number} maxMs */
-function backoff(attempt, maxMs) {
-  return Math.random() * Math.min(maxMs, 500 * 2 ** attempt);
+/** Who is in the room: told when it is entered, and kept by the joins and leaves since. */
+export class Online {
+  /** @type {OnlineRoom & Listening<OnlineEvents>} */ adds;
+  #room;
+  /** @type {Map<Id, Profile | null>} */ #online = new Map();
+  #count = 0;
+  #more = false;
+  /** Whether the server says who comes and goes: one of before does not, and nobody does in a quiet room. */
+  #isTold = false;
+  /** Who came or went since the room was last asked: its answer may be older. @type {Map<Id, Presence | null>} */ #since = new Map();
+
+  /** @internal @param {ChatRoom} room */
+  constructor(room) {
+    this.#room = room;
+    const [online, count, more] = [() => this.#online, () => this.#count, () => this.#more];
+    /** @type {OnlineRoom} */ const adds = {
+      get online() {
+        return online();
+      },
+      get onlineCount() {
+        return count();
+      },
+      get onlineMore() {
+        return more();
+      },
+      members: () => room.reported(this.#members()),
+    };
+    this.adds = /** @type {any} */ (adds);
+    room.addEventListener("joined", ({ detail }) => this.#came(detail));
+    room.addEventListener("left", ({ detail }) => this.#went(detail.userId));
+  }
+
+  /** @internal */
+  asks() {
+    this.#since.clear();
+    return { online: true };
+  }
+
+  /** @internal @param {{ online?: Id[], onlineCount?: number, onlineMore?: boolean }} ack */
+  entered({ online, onlineCount, onlineMore }) {
+    const known = this.#online;
+    this.#online = new Map((online ?? []).map((id) => [id, known.get(id) ?? null]));
+    this.#count = Math.max(Number(onlineCount) || 0, this.#online.size);
+    this.#more = onlineMore === true;
+    this.#isTold = online !== undefined;
+    // A server of before says nothing.
+    if (onlineCount === undefined) return;
+    for (const [id, here] of this.#since) {
+      if (this.#isTold && here) this.#enter(here);
+      else if (this.#isTold) this.#leave(id);
+    }
+    this.#tell();
+  }
+
+  /** @internal */
+  left() {
+    this.#online = new Map();
+    this.#count = 0;
+    this.#more = this.#isTold = false;
+    this.#since.clear();
+  }
+
+  /** @internal @param {Message} message */
+  show({ sender }) {
+    // Messages say who their senders are.
+    if (this.#hear(sender)) this.#tell();
+  }
+
+  async #members() {
+    const { members, onlineCount } = await this.#room.request({ action: "listMembers" });
+    if (!Array.isArray(members)) throw badFrame();
+    // Nobody says who comes to a quiet room, so this is newer than what was told.
+    if (this.#room.quiet) {
+      this.#online = new Map(members.map(({ id }) => [id, null]));
+      this.#count = Math.max(Number(onlineCount) || 0, members.length);
+    }
+    for (const profile of members) this.#hear(profile);
+    this.#tell();
+    return /** @type {Profile[]} */ (members);
+  }
+
+  /** @param {Presence} presence */
+  #came(presence) {
+    this.#since.set(presence.userId, presence);
+    if (!this.#isTold) return;
+    this.#enter(presence);
+    this.#tell();
+  }
+
+  /** @param {Id} userId */
+  #went(userId) {
+    this.#since.set(userId, null);
+    if (this.#isTold && this.#leave(userId)) this.#tell();
+  }
+
+  /** @param {Presence} presence */
+  #enter({ userId, user }) {
+    if (!this.#online.has(userId)) this.#count++;
+    this.#online.set(userId, user ?? this.#online.get(userId) ?? null);
+  }
+
+  /** @param {Id} userId */
+  #leave(userId) {
+    // Of a large room not everybody is known here.
+    const isCounted = this.#online.delete(userId) || this.#count > this.#online.size;
+    if (isCounted) this.#count--;
+    return isCounted;
+  }
+
+  /** Whether the profile was not known. @param {Profile} profile */
+  #hear(profile) {
+    const isNew = this.#online.get(profile?.id) === null;
+    if (isNew) this.#online.set(profile.id, profile);
+    return isNew;
+  }
+
+  #tell() {
+    this.#room.emit(/** @type {any} */ ("online"), /** @type {any} */ (null));
+  }
 }
 
-function sleep(/** @type {number} */ ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Of what must not be shown any more: nothing is newer. */
+const RECALLED = { reactions: {}, reactionVersion: Infinity };
+
+/** Reactions: best effort when they are made, and read again after an absence. */
+export class Reactions {
+  /** @type {ReactingRoom & Listening<ReactionEvents>} */ adds;
+  #room;
+  #client;
+  /** @type {Map<number, { reactions: Reacted, reactionVersion: number }>} */ #known = new Map();
+  /** Another one after each leave; null before the room is entered. @type {object | null} */ #visit = null;
+
+  /** @internal @param {ChatRoom} room @param {ChatClient<any>} client */
+  constructor(room, client) {
+    this.#room = room;
+    this.#client = client;
+    /** @type {ReactingRoom} */ const adds = { react: (id, emoji, on = true) => room.reported(this.#react(id, emoji, on)) };
+    this.adds = /** @type {any} */ (adds);
+    // What is read in the feed is told by this event alone.
+    room.addEventListener(/** @type {any} */ ("changed"), (/** @type {CustomEvent} */ { detail }) => {
+      if (detail.deleted) this.#forget(detail.id);
+    });
+  }
+
+  /** @internal @param {unknown} _ack @param {boolean} wasIn */
+  entered(_ack, wasIn) {
+    if (this.#visit && !wasIn) void this.#readAgain(this.#visit);
+    this.#visit ??= {};
+  }
+
+  /** @internal @param {any} frame */
+  receive({ type, message, userId, id, emoji, on, reactionVersion, reactions }) {
+    if (type === "deleteMessage" && isPositive(message?.id)) return this.#forget(message.id);
+    if (type !== "reactMessage") return;
+    if (!isPositive(id) || !isPositive(reactionVersion) || !isReacted(reactions)) return this.#client.emit("error", badFrame());
+    this.#take({ id, reactions, reactionVersion, userId, emoji, on });
+  }
+
+  /** @internal @param {Message} message */
+  show(message) {
+    const { id, reactions = {}, reactionVersion = 0, deleted } = message;
+    if (deleted) return this.#forget(id);
+    const known = this.#known.get(id);
+    if (known && known !== RECALLED && known.reactionVersion > reactionVersion) return { ...message, ...known };
+    if (reactionVersion > 0 && !known) remember(this.#known, id, { reactions, reactionVersion }, this.#room.solid);
+  }
+
+  /** @internal */
+  left() {
+    this.#visit = null;
+    this.#known.clear();
+  }
+
+  /** @param {number} id @param {string} emoji @param {boolean} on */
+  async #react(id, emoji, on) {
+    if (!isPositive(id)) throw badRequest("id must be the number of a message");
+    if (typeof emoji !== "string" || !/^[^\s\p{Cc}\p{Cs}]+$/u.test(emoji) || bytes(emoji) > EMOJI_BYTES_MAX) {
+      throw badRequest(`emoji must be 1 to ${EMOJI_BYTES_MAX} bytes, without blanks`);
+    }
+    await this.#room.request({ action: "reactMessage", id, emoji, on });
+  }
+
+  /** @param {number} id */
+  #forget(id) {
+    remember(this.#known, id, RECALLED, this.#room.solid);
+  }
+
+  /** @param {Reaction} reaction */
+  #take(reaction) {
+    const { id, reactions, reactionVersion } = reaction;
+    if ((this.#known.get(id)?.reactionVersion ?? 0) >= reactionVersion) return;
+    remember(this.#known, id, { reactions, reactionVersion }, this.#room.solid);
+    if (id <= this.#room.solid) this.#room.emit(/** @type {any} */ ("reaction"), /** @type {any} */ (reaction));
+  }
+
+  /** Reactions are in no feed: what was pushed meanwhile is read with the newest page. @param {object} visit */
+  async #readAgain(visit) {
+    for (let attempt = 0; attempt < SEND_TRIES && this.#room.joined && this.#visit === visit; attempt++) {
+      try {
+        const { messages } = await this.#client.page(this.#room.id, { limit: NEWEST_PAGE });
+        if (this.#visit !== visit) return;
+        for (const { id, reactions = {}, reactionVersion = 0, deleted } of messages) {
+          if (deleted) this.#forget(id);
+          else this.#take({ id, reactions, reactionVersion });
+        }
+        return;
+      } catch {
+        await sleep(backoff(attempt, RECONNECT_MAX_MS));
+      }
+    }
+  }
 }
 
-/** @template T @param {number} ms @param {T | Promise<T>} promise @returns {Promise<T>} */
-async function within(ms, promise) {
-  /** @type {Timer} */ let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error("it took too long")), ms)));
-  return Promise.race([promise, /** @type {Promise<never>} */ (late)]).finally(() => clearTimeout(timer));
+/** @param {unknown} reactions */
+function isReacted(reactions) {
+  return typeof reactions === "object" && reactions !== null && Object.values(reactions).every(Array.isArray);
 }
 
-/** `crypto.randomUUID` exists only on secure origins. A laptop's address in the office is not one. */
-function newId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
+const TYPING = "typing";
 
-function noop() {}
+/** What is said and gone: an application's own signals, and who is typing. */
+export class Signals {
+  /** @type {SignallingRoom & Listening<SignalEvents>} */ adds;
+  #room;
+  #client;
+  #passedOn = true;
+  /** When typing was last told, by `performance.now()`. */
+  #typedAt = -Infinity;
+  /** @type {Map<Id, Timer>} */ #typing = new Map();
 
-/** A promise that nobody needs to look at: it never becomes an unhandled rejection. @template T @returns {Deferred<T>} */
-function deferred() {
-  /** @type {any} */ const parts = {};
-  parts.promise = new Promise((resolve, reject) => Object.assign(parts, { resolve, reject }));
-  parts.promise.catch(noop);
-  return parts;
+  /** @internal @param {ChatRoom} room @param {ChatClient<any>} client */
+  constructor(room, client) {
+    this.#room = room;
+    this.#client = client;
+    const passedOn = () => this.#passedOn;
+    /** @type {SignallingRoom} */ const adds = {
+      get signals() {
+        return passedOn();
+      },
+      signal: (kind, data) => this.#signal(kind, data),
+      typing: () => this.#type(),
+    };
+    this.adds = /** @type {any} */ (adds);
+    room.addEventListener("message", ({ detail }) => this.#stops(detail.senderId));
+    room.addEventListener("left", ({ detail }) => this.#stops(detail.userId));
+  }
+
+  /** @internal */
+  asks() {
+    return { online: true };
+  }
+
+  /** @internal @param {{ signals?: boolean }} ack */
+  entered({ signals }) {
+    this.#passedOn = signals !== false;
+  }
+
+  /** @internal @param {any} frame */
+  receive({ type, userId, kind, data }) {
+    if (type !== "signal") return;
+    if (kind === TYPING) this.#types(userId);
+    else this.#room.emit(/** @type {any} */ ("signal"), /** @type {any} */ ({ userId, kind, data }));
+  }
+
+  /** @internal */
+  left() {
+    this.#passedOn = true;
+    this.#typedAt = -Infinity;
+    for (const timer of this.#typing.values()) clearTimeout(timer);
+    this.#typing.clear();
+  }
+
+  /** @param {string} kind @param {unknown} data */
+  #signal(kind, data) {
+    if (typeof kind !== "string" || !/^[\w.-]{1,32}$/.test(kind)) throw badRequest("kind must be 1 to 32 of A-Z a-z 0-9 _ - .");
+    mustFit("data", data);
+    return this.#passedOn && this.#room.tell({ action: "signal", kind, data });
+  }
+
+  #type() {
+    const now = performance.now();
+    if (now - this.#typedAt < TYPING_MS) return false;
+    const isSent = this.#signal(TYPING, undefined);
+    if (isSent) this.#typedAt = now;
+    return isSent;
+  }
+
+  /** @param {Id} userId */
+  #types(userId) {
+    if (String(userId) === String(this.#client.userId)) return;
+    const timer = this.#typing.get(userId);
+    clearTimeout(timer);
+    this.#typing.set(userId, setTimeout(() => this.#stops(userId), TYPING_SHOWN_MS));
+    if (!timer) this.#tell();
+  }
+
+  /** @param {Id} userId */
+  #stops(userId) {
+    clearTimeout(this.#typing.get(userId));
+    if (this.#typing.delete(userId)) this.#tell();
+  }
+
+  #tell() {
+    const detail = { userIds: [...this.#typing.keys()] };
+    this.#room.emit(/** @type {any} */ ("typing"), /** @type {any} */ (detail));
+  }
 }

@@ -1,16 +1,24 @@
 // @ts-check
 /** The page: the form, the list of rooms, and the room that is open. */
-import { ChatClient } from "../chat-client.js";
+import { ChatClient, Changes, Online, Reactions, Signals } from "../chat-client.js";
 import { create, find, webUrl } from "./dom.js";
+import { MessageMenu } from "./menu.js";
+import { sayFirstLine } from "./message.js";
 import { RoomView } from "./room-view.js";
 import { badAddress, deployment, localRun, toId } from "./way.js";
 import { label, preferredLanguage, say, speak } from "./words.js";
 
 /** @import { ChatError, Disconnected, Kind, Profile } from "../chat-client.js" */
+/** @import { Choice } from "./menu.js" */
+/** @import { Room } from "./room-view.js" */
 /** @import { Way } from "./way.js" */
+/** What is being written: an answer, or a message anew. @typedef {{ what: "replying" | "editing", id: number }} About */
 
 /** The server's limit, in characters. */
 const TEXT_MAX = 4_000;
+/** Enough to answer without a word; another reaction is a press on one that is there. */
+const EMOJIS = ["👍", "❤️", "😂", "🎉", "😮", "😢"];
+const FEATURES = [Changes, Reactions, Online, Signals];
 
 const language = find("language", HTMLSelectElement);
 const status = find("status", HTMLElement);
@@ -28,7 +36,15 @@ const roomList = find("rooms", HTMLElement);
 const addRoom = find("add-room", HTMLFormElement);
 const newRoom = find("new-room", HTMLInputElement);
 const roomTitle = find("room-title", HTMLElement);
-const [back, leave, newer] = ["back", "leave", "newer"].map((id) => find(id, HTMLButtonElement));
+const [back, leave, newer, here, aboutCancel, sendButton] = ["back", "leave", "newer", "here", "about-cancel", "send"].map((id) =>
+  find(id, HTMLButtonElement),
+);
+const people = find("people", HTMLElement);
+const peopleList = find("people-list", HTMLElement);
+const typing = find("typing", HTMLElement);
+const news = find("news", HTMLElement);
+const about = find("about", HTMLElement);
+const [aboutWhat, aboutText] = ["about-what", "about-text"].map((id) => find(id, HTMLElement));
 const logs = find("logs", HTMLElement);
 const composer = find("composer", HTMLFormElement);
 const kind = find("kind", HTMLSelectElement);
@@ -44,9 +60,9 @@ const kept = {
   ...JSON.parse(sessionStorage.getItem("chat") ?? "{}"),
 };
 
-/** @type {ChatClient | null} */ let client = null;
+/** @type {ChatClient<typeof FEATURES[number]> | null} */ let client = null;
 /** The user, as the form says. @type {Profile} */ let me;
-/** By room id, in the order of the list. @type {Map<string, { view: RoomView, item: HTMLElement, draft: string }>} */
+/** By room id, in the order of the list. @type {Map<string, { view: RoomView, item: HTMLElement, draft: string, about: About | null, typing: string[] }>} */
 const rooms = new Map();
 /** @type {ReturnType<typeof setInterval> | undefined} */ let countdown;
 
@@ -102,25 +118,52 @@ composer.addEventListener("submit", (event) => {
   if (chosen !== "text" && !webUrl(content)) return complain("needsUrl");
   if ([...content].length > TEXT_MAX) return complain("tooLong", { max: TEXT_MAX });
   notice.hidden = true;
+  const said = rooms.get(kept.open)?.about;
   text.value = "";
   choose("text");
   fitText();
-  view.send(chosen, content);
+  write(null);
+  if (said?.what === "editing") void edit(view, said.id, content);
+  else view.send(chosen, content, said?.id);
   text.focus();
 });
 
+aboutCancel.addEventListener("click", () => {
+  stopWriting();
+  text.focus();
+});
+
+here.addEventListener("click", () => {
+  people.hidden = !people.hidden;
+  here.ariaExpanded = String(!people.hidden);
+  const room = rooms.get(kept.open)?.view.room;
+  if (people.hidden || !room) return;
+  showPeople();
+  // Names that nobody has told yet. The room's `error` event shows why there are none.
+  if ([...room.online.values()].includes(null)) void room.members().catch(() => {});
+});
+
+people.addEventListener("keydown", closePeople);
+here.addEventListener("keydown", closePeople);
+
 text.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && rooms.get(kept.open)?.about) return stopWriting();
   // Ignore the Enter that ends a word of Chinese input. Safari marks it by the key code 229 alone (WebKit bug 165004).
   if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
   composer.requestSubmit();
 });
-text.addEventListener("input", fitText);
+text.addEventListener("input", () => {
+  fitText();
+  const now = rooms.get(kept.open);
+  if (text.value.trim() && now && now.about?.what !== "editing") now.view.room.typing();
+});
 kind.addEventListener("change", () => {
   choose(kind.value);
   text.focus();
 });
 
+const menu = new MessageMenu(find("menu", HTMLElement), choices);
 language.value = preferredLanguage();
 speak(language.value);
 prepareEntry();
@@ -168,6 +211,7 @@ function start(way, first) {
     url: way.url,
     historyUrl: way.historyUrl,
     lifetimeMs: way.lifetimeMs,
+    features: FEATURES,
     getToken: async () => {
       const next = ahead || way.token(first);
       ahead = "";
@@ -245,8 +289,29 @@ function addToList(id) {
     if (id === kept.open) showNewer();
     showTitle();
   });
-  room.addEventListener("error", ({ detail }) => roomFailed(id, detail), { signal: view.signal });
-  rooms.set(id, { view, item, draft: "" });
+  const { signal } = view;
+  room.addEventListener("error", ({ detail }) => roomFailed(id, detail), { signal });
+  for (const kind of /** @type {const} */ (["joined", "left", "message"])) room.addEventListener(kind, () => showHere(id), { signal });
+  room.addEventListener("online", () => showHere(id), { signal });
+  room.addEventListener("typing", ({ detail }) => showTyping(id, detail.userIds.map((user) => view.nameOf(user))), { signal });
+  view.addEventListener("news", (event) => {
+    const { word, values } = /** @type {CustomEvent} */ (event).detail;
+    say(news, word, values);
+  });
+  view.addEventListener("again", (event) => {
+    text.value = [text.value, /** @type {CustomEvent} */ (event).detail].filter(Boolean).join("\n");
+    fitText();
+    text.focus();
+  });
+  // A message that is answered or edited may be recalled meanwhile.
+  room.addEventListener("changed", ({ detail }) => {
+    const known = rooms.get(id);
+    if (known?.about?.id !== detail.id) return;
+    if (detail.deleted) known.about = null;
+    if (id === kept.open) write(known.about);
+  }, { signal });
+  menu.watch(view);
+  rooms.set(id, { view, item, draft: "", about: null, typing: [] });
   roomList.append(item);
   logs.append(view.log);
   if (!kept.rooms.includes(id)) kept.rooms.push(id);
@@ -254,7 +319,7 @@ function addToList(id) {
   view.enter().catch(() => {}); // the room's `error` event shows it
 }
 
-/** Null if no room can have this id. @param {ChatClient} client @param {string} id */
+/** Null if no room can have this id. @param {ChatClient<typeof FEATURES[number]>} client @param {string} id @returns {Room | null} */
 function roomOf(client, id) {
   try {
     return client.room(toId(id));
@@ -285,6 +350,7 @@ function forget(id) {
 function open(id) {
   const before = rooms.get(kept.open);
   if (before) before.draft = text.value;
+  menu.close(false);
   kept.open = id;
   keep();
   for (const [known, { view, item }] of rooms) {
@@ -299,9 +365,123 @@ function open(id) {
   if (now) say(roomTitle, "roomTitle", { id });
   else say(roomTitle, "noRoom");
   text.value = now?.draft ?? "";
+  write(now?.about ?? null);
   fitText();
+  people.hidden = true;
+  here.ariaExpanded = "false";
+  news.textContent = "";
+  showHere(id);
+  showTyping(id, now?.typing ?? []);
   showNewer();
   showTitle();
+}
+
+/** What can be done with a message. @param {RoomView} view @param {number} id @returns {Choice[]} */
+function choices(view, id) {
+  const message = view.message(id);
+  if (!message || message.deleted || message.eraseTime) return [];
+  const { reactions = {} } = message;
+  const { isMe, react } = view.around;
+  /** @type {Choice[]} */ const made = EMOJIS.map((emoji) => {
+    const isOn = (reactions[emoji] ?? []).some(isMe);
+    return { word: "reactWith", values: { emoji }, text: emoji, isOn, run: () => react(id, emoji, !isOn) };
+  });
+  made.push({ word: "reply", run: () => begin({ what: "replying", id }) });
+  if (!isMe(message.senderId)) return made;
+  if (message.type === "text") made.push({ word: "edit", run: () => begin({ what: "editing", id }, message.content) });
+  made.push({ word: "recall", run: () => void view.recall(id) });
+  return made;
+}
+
+/** @param {About} what @param {string} [content] */
+function begin(what, content) {
+  if (content !== undefined || rooms.get(kept.open)?.about?.what === "editing") text.value = content ?? "";
+  choose("text");
+  write(what);
+  fitText();
+  text.focus();
+}
+
+function stopWriting() {
+  if (rooms.get(kept.open)?.about?.what === "editing") text.value = "";
+  write(null);
+  fitText();
+}
+
+/** Says what is being written. @param {About | null} what */
+function write(what) {
+  const now = rooms.get(kept.open);
+  if (now) now.about = what;
+  about.hidden = !what;
+  kind.disabled = what?.what === "editing";
+  say(sendButton, kind.disabled ? "save" : "send");
+  const message = what && now?.view.message(what.id);
+  if (!what || !now || !message) return;
+  say(aboutWhat, what.what, { name: now.view.nameOf(message.senderId) });
+  sayFirstLine(aboutText, message, now.view.around);
+}
+
+/** What could not be stored comes back into the box. @param {RoomView} view @param {number} id @param {string} content */
+async function edit(view, id, content) {
+  try {
+    await view.edit(id, content);
+  } catch {
+    // The room's `error` event shows why.
+    const isFree = String(view.id) === kept.open && !text.value && !rooms.get(kept.open)?.about;
+    if (isFree && view.message(id)?.deleted === undefined) begin({ what: "editing", id }, content);
+  }
+}
+
+/** Who is there: nothing where the room is so large that nobody is told of. @param {string} id */
+function showHere(id) {
+  if (id !== kept.open) return;
+  const room = rooms.get(id)?.view.room;
+  here.hidden = !room || room.quiet || room.onlineCount === 0;
+  if (here.hidden || !room) {
+    people.hidden = true;
+    here.ariaExpanded = "false";
+    return;
+  }
+  say(here, "here", { count: room.onlineCount, more: room.onlineMore });
+  if (!people.hidden) showPeople();
+}
+
+function showPeople() {
+  const now = rooms.get(kept.open);
+  if (!now) return;
+  const { room } = now.view;
+  const lines = [...room.online].map(([id, profile]) => {
+    const line = create("li", "name", profile?.nickName || profile?.username || now.view.nameOf(id));
+    line.dir = "auto";
+    return line;
+  });
+  const others = room.onlineCount - room.online.size;
+  if (others > 0) {
+    const line = create("li", "");
+    say(line, "others", { count: others });
+    lines.push(line);
+  }
+  peopleList.replaceChildren(...lines);
+}
+
+/** @param {KeyboardEvent} event */
+function closePeople({ key }) {
+  if (key !== "Escape" || people.hidden) return;
+  people.hidden = true;
+  here.ariaExpanded = "false";
+  here.focus();
+}
+
+/** @param {string} id @param {string[]} names */
+function showTyping(id, names) {
+  const now = rooms.get(id);
+  if (now) now.typing = names;
+  if (id !== kept.open) return;
+  if (names.length === 0) {
+    typing.removeAttribute("data-word");
+    typing.textContent = "";
+  } else if (names.length === 1) say(typing, "typingOne", { name: names[0] });
+  else say(typing, "typingMany", { count: names.length });
 }
 
 function focusOnList() {

@@ -1,15 +1,26 @@
 // @ts-check
 /** The line of one message. */
 import { create, webUrl } from "./dom.js";
-import { inWords, say, sayTime } from "./words.js";
+import { inWords, label, say, sayTime } from "./words.js";
 
-/** @import { Message, Profile } from "../chat-client.js" */
-/** @typedef {Pick<Message, "type" | "content" | "createTime" | "eraseTime"> & { id?: number, sender?: Profile }} Shown */
+/** @import { Id, Message, Profile } from "../chat-client.js" */
+/** @typedef {Omit<Message, "id" | "sender" | "chatroomId"> & { id?: number, sender?: Profile }} Shown */
+/**
+ * What a line asks its room, and what it tells it.
+ * @typedef {object} Around
+ * @property {(id: Id) => string} name
+ * @property {(id: Id) => boolean} isMe
+ * @property {(id: number) => Message | undefined} original
+ * @property {(id: number) => void} jump
+ * @property {(id: number, emoji: string, on: boolean) => void} react
+ */
 
-/** @param {Shown} message @param {string} name @param {boolean} isMine */
-export function messageLine({ id, type, content, createTime, eraseTime, sender }, name, isMine) {
+/** @param {Shown} message @param {string} name @param {boolean} isMine @param {Around} around */
+export function messageLine(message, name, isMine, around) {
+  const { id, createTime, sender } = message;
   const line = create("article", isMine ? "message mine" : "message");
   if (id !== undefined) line.dataset.id = String(id);
+  line.tabIndex = -1;
   const time = document.createElement("time");
   sayTime(time, new Date(createTime));
   const who = create("b", "name");
@@ -20,14 +31,107 @@ export function messageLine({ id, type, content, createTime, eraseTime, sender }
     who.dir = "auto";
   }
   const head = create("p", "head", who, " ", time);
-  line.append(avatar(name, sender?.headPic), create("div", "bubble", head, eraseTime ? erased() : body(type, content, name)));
+  const bubble = create("div", "bubble", head, ...parts(message, name, around));
+  line.append(avatar(name, sender?.headPic), bubble);
   return line;
 }
 
-function erased() {
+/** All that a change may change. @param {Shown} message @param {string} name @param {Around} around */
+function parts(message, name, around) {
+  const { type, content, eraseTime, deleted, deletedBy = message.senderId, version, replyTo } = message;
+  if (deleted) return [around.isMe(deletedBy) ? gone("youRecalled") : gone("recalled", { name: around.name(deletedBy) })];
+  if (eraseTime) return [gone("erased")];
+  /** @type {HTMLElement[]} */ const made = [];
+  if (replyTo !== undefined) made.push(quote(replyTo, around));
+  made.push(body(type, content, name));
+  if (version) {
+    const mark = create("p", "edited");
+    say(mark, "edited");
+    made.push(mark);
+  }
+  const row = reactionsRow(message, around);
+  return row ? [...made, row] : made;
+}
+
+/** What stands where content was. @param {string} word @param {Record<string, unknown>} [values] */
+function gone(word, values) {
   const text = create("p", "content erased");
-  say(text, "erased");
+  say(text, word, values);
   return text;
+}
+
+/** The message's new state, in the line that it has. @param {HTMLElement} line @param {Message} message @param {string} name @param {Around} around */
+export function changeLine(line, message, name, around) {
+  const bubble = line.querySelector(".bubble");
+  const head = bubble?.querySelector(".head");
+  const more = bubble?.querySelector(".more");
+  if (!bubble || !head) return;
+  const wasInside = bubble.contains(document.activeElement);
+  bubble.replaceChildren(head, ...parts(message, name, around), ...(more && !message.deleted ? [more] : []));
+  if (wasInside && !bubble.contains(document.activeElement)) line.focus();
+}
+
+/** Only the reactions, so that the one that was pressed keeps the focus. @param {HTMLElement} line @param {Message} message @param {Around} around */
+export function reactLine(line, message, around) {
+  const before = line.querySelector(".reactions");
+  const after = message.deleted ? null : reactionsRow(message, around);
+  const pressed = before?.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.emoji : null;
+  if (before && after) before.replaceWith(after);
+  else if (before) before.remove();
+  else if (after) line.querySelector(".bubble")?.append(after);
+  if (!pressed) return;
+  const same = [...(after?.querySelectorAll("button") ?? [])].find(({ dataset }) => dataset.emoji === pressed);
+  (same ?? line).focus();
+}
+
+/** Null if there is none. @param {Shown} message @param {Around} around */
+function reactionsRow({ id, reactions = {} }, around) {
+  const emojis = Object.entries(reactions).filter(([, users]) => users.length > 0);
+  if (emojis.length === 0 || id === undefined) return null;
+  const row = create("ul", "reactions");
+  label(row, "reactions");
+  for (const [emoji, users] of emojis) {
+    const isMine = users.some((user) => around.isMe(user));
+    const button = create("button", isMine ? "reaction own" : "reaction", emoji, " ", String(users.length));
+    button.type = "button";
+    button.dataset.emoji = emoji;
+    button.ariaPressed = String(isMine);
+    label(button, "reacted", { emoji, names: users.map((user) => (around.isMe(user) ? inWords("you") : around.name(user))) });
+    button.title = users.map((user) => around.name(user)).join(", ");
+    button.addEventListener("click", () => around.react(id, emoji, !isMine));
+    row.append(create("li", "", button));
+  }
+  return row;
+}
+
+/** @param {number} id @param {Around} around */
+function quote(id, around) {
+  const button = create("button", "quote");
+  button.type = "button";
+  button.dataset.quotes = String(id);
+  button.addEventListener("click", () => around.jump(id));
+  fillQuote(button, around.original(id), around);
+  return button;
+}
+
+/** @param {HTMLElement} button @param {Message | undefined} original @param {Around} around */
+export function fillQuote(button, original, around) {
+  const [who, said] = [create("b", "name"), create("span", "said")];
+  if (original) who.textContent = around.name(original.senderId);
+  who.dir = said.dir = "auto";
+  sayFirstLine(said, original, around);
+  button.replaceChildren(who, " ", said);
+}
+
+/** What a message says, in one line. @param {HTMLElement} element @param {Message | undefined} message @param {Around} around */
+export function sayFirstLine(element, message, around) {
+  if (!message) return say(element, "earlier");
+  const { type, content, deleted, deletedBy = message.senderId, eraseTime } = message;
+  if (deleted) return around.isMe(deletedBy) ? say(element, "youRecalled") : say(element, "recalled", { name: around.name(deletedBy) });
+  if (eraseTime) return say(element, "erased");
+  if (type !== "text") return say(element, type);
+  element.removeAttribute("data-word");
+  element.textContent = content.trim().split("\n")[0];
 }
 
 /** @param {Message["type"]} type @param {string} content @param {string} name */
@@ -86,10 +190,10 @@ const PARTS = [".avatar", "time", ".content, .picture"];
 /**
  * A message that is on its way. Its line stays in place when the message arrives. A moved or new line would jump, and
  * a screen reader would read it twice.
- * @param {Shown} message @param {string} name @param {{ retry(): void, discard(): void }} choices
+ * @param {Shown} message @param {string} name @param {{ retry(): void, discard(): void }} choices @param {Around} around
  */
-export function outgoingLine(message, name, { retry, discard }) {
-  const line = messageLine(message, name, true);
+export function outgoingLine(message, name, { retry, discard }, around) {
+  const line = messageLine(message, name, true, around);
   const state = create("p", "");
   line.querySelector(".bubble")?.append(state);
   return {
@@ -106,10 +210,12 @@ export function outgoingLine(message, name, { retry, discard }) {
       line.dataset.id = String(id);
       state.remove();
     },
-    /** @param {Shown & { id: number }} message @param {string} name */
+    /** @param {Message} message @param {string} name */
     arrived(message, name) {
       this.sent(message.id);
-      const made = messageLine(message, name, true);
+      // It changed on the way.
+      if (message.version || message.reactionVersion) changeLine(line, message, name, around);
+      const made = messageLine(message, name, true, around);
       for (const part of PARTS) {
         const [shown, told] = [line, made].map((whole) => whole.querySelector(part));
         if (shown && told && shown.outerHTML !== told.outerHTML) shown.replaceWith(told);

@@ -1,23 +1,30 @@
 // @ts-check
-/** The view of one room: the log, joins and leaves, messages on their way, and what is unread. */
-import { ChatError } from "../chat-client.js";
+/** The view of one room: the log, joins and leaves, messages on their way, what changes, and what is unread. */
+import { ChatError, applyChange } from "../chat-client.js";
 import { create } from "./dom.js";
-import { messageLine, outgoingLine } from "./message.js";
+import { changeLine, fillQuote, messageLine, outgoingLine, reactLine } from "./message.js";
 import { inWords, label, say, sayDay } from "./words.js";
 
-/** @import { ChatRoom, Id, Kind, Message, Presence, Profile } from "../chat-client.js" */
+/** @import { Change, Changes, Id, Kind, Message, Online, Presence, Profile, Reaction, Reactions, RoomWith, SendOptions, Signals } from "../chat-client.js" */
+/** @import { Around } from "./message.js" */
+/** @typedef {RoomWith<typeof Changes | typeof Reactions | typeof Online | typeof Signals>} Room */
 
 /** Messages of one sender within this time stand under one head. */
 const GROUP_MS = 5 * 60_000;
 /** Nearer to the end than this, the reader follows new messages. In pixels. */
 const END_PX = 60;
+/** So many pages are read to find the message that another answers. */
+const PAGES_BACK = 20;
 /** Older messages are fetched when the first one is this near. In pixels. */
 const AHEAD = "600px";
 
 /** @typedef {ReturnType<typeof outgoingLine> & { clientMessageId: string, message: Said }} Outgoing */
 /** @typedef {Pick<Message, "senderId" | "createTime">} Said */
 
-/** An `EventTarget`: `change` when there is more or less unread, or below the visible part. */
+/**
+ * An `EventTarget`: `change` when there is more or less unread, or below the visible part; `news` with a sentence for those
+ * who do not see what changed; `again` with a text that its author recalled and wants back.
+ */
 export class RoomView extends EventTarget {
   log = create("div", "log");
   #items = create("div", "items");
@@ -27,6 +34,10 @@ export class RoomView extends EventTarget {
   /** @type {() => Profile} */ #me;
   /** @type {Map<string, string>} */ #names = new Map();
   /** Messages that have not arrived yet, or were not sent: at the end of the log, in this order. @type {Outgoing[]} */ #outgoing = [];
+  /** What the lines show, by id. Messages that are only quoted are in it, too. @type {Map<number, Message>} */ #said = new Map();
+  /** What others answered, and is read, one after the other. @type {Set<number>} */ #sought = new Set();
+  #seeking = Promise.resolve();
+  /** What a line needs to know. @type {Around} */ #around;
   /** The oldest and the newest message in the log. @type {Message | null} */ #first = null;
   /** @type {Message | null} */ #last = null;
   #loading = false;
@@ -41,11 +52,19 @@ export class RoomView extends EventTarget {
   #gone = new AbortController();
   unread = 0;
 
-  /** @param {ChatRoom} room @param {() => Profile} me */
+  /** @param {Room} room @param {() => Profile} me */
   constructor(room, me) {
     super();
     this.#room = room;
     this.#me = me;
+    this.#around = {
+      name: (id) => this.nameOf(id),
+      isMe: (id) => String(id) === String(this.#me().id),
+      original: (id) => this.#original(id),
+      jump: (id) => void this.#jump(id),
+      // The room's `error` event shows it.
+      react: (id, emoji, on) => void this.#room.react(id, emoji, on).catch(() => {}),
+    };
     this.log.setAttribute("role", "log");
     this.log.setAttribute("aria-live", "polite");
     this.log.tabIndex = 0;
@@ -72,6 +91,9 @@ export class RoomView extends EventTarget {
     room.addEventListener("message", ({ detail }) => this.#append(detail), { signal });
     room.addEventListener("joined", ({ detail }) => this.#came(detail, "joined"), { signal });
     room.addEventListener("left", ({ detail }) => this.#came(detail, "left"), { signal });
+    room.addEventListener("changed", ({ detail }) => this.#changed(detail), { signal });
+    room.addEventListener("reaction", ({ detail }) => this.#reacted(detail), { signal });
+    room.addEventListener("stale", () => void this.#reload(), { signal });
   }
 
   /** Aborted when the view is removed. */
@@ -81,6 +103,24 @@ export class RoomView extends EventTarget {
 
   get id() {
     return this.#room.id;
+  }
+
+  get room() {
+    return this.#room;
+  }
+
+  get around() {
+    return this.#around;
+  }
+
+  /** What is shown of a message. @param {number} id */
+  message(id) {
+    return this.#said.get(id);
+  }
+
+  /** @param {number} id */
+  lineOf(id) {
+    return /** @type {HTMLElement | null} */ (this.#items.querySelector(`[data-id="${id}"]`));
   }
 
   /** Joins and shows the newest page. The page ends where the events begin, so it always goes on top. */
@@ -113,19 +153,22 @@ export class RoomView extends EventTarget {
     this.#seen();
   }
 
-  /** Shows the message at once, and then whether it was sent. @param {Kind} kind @param {string} content */
-  send(kind, content) {
+  /**
+   * Shows the message at once, and then whether it was sent.
+   * @param {Kind} kind @param {string} content @param {number} [replyTo]
+   */
+  send(kind, content, replyTo) {
     const clientMessageId = newId();
     const sender = this.#me();
-    const message = { type: kind, content, createTime: new Date().toISOString(), senderId: sender.id, sender };
+    const message = { type: kind, content, createTime: new Date().toISOString(), senderId: sender.id, sender, replyTo };
     const name = this.#names.get(String(sender.id)) ?? this.#name(sender.id, sender);
     const discard = () => this.#drop(outgoing);
-    const line = outgoingLine(message, name, { retry: () => void deliver(), discard });
+    const line = outgoingLine(message, name, { retry: () => void deliver(), discard }, this.#around);
     const outgoing = { ...line, clientMessageId, message };
     const deliver = async () => {
       outgoing.sending();
       try {
-        const { id } = await this.#hand(kind, content, clientMessageId);
+        const { id } = await this.#hand(kind, content, { clientMessageId, replyTo });
         if (!this.#outgoing.includes(outgoing)) return; // its event came first
         // It was stored, and shown from the history, before this retry.
         if (this.#items.querySelector(`[data-id="${id}"]`)) discard();
@@ -141,9 +184,28 @@ export class RoomView extends EventTarget {
     void deliver();
   }
 
-  /** @param {Kind} kind @param {string} content @param {string} clientMessageId */
-  #hand(kind, content, clientMessageId) {
-    const options = { clientMessageId };
+  /** Marks the message until the edit is stored. @param {number} id @param {string} content */
+  async edit(id, content) {
+    const line = this.lineOf(id);
+    line?.classList.add("sending");
+    try {
+      await this.#room.edit(id, content);
+    } finally {
+      line?.classList.remove("sending");
+    }
+  }
+
+  /** @param {number} id */
+  async recall(id) {
+    const line = this.lineOf(id);
+    line?.classList.add("sending");
+    // The room's `error` event shows why not.
+    await this.#room.remove(id).catch(() => {});
+    line?.classList.remove("sending");
+  }
+
+  /** @param {Kind} kind @param {string} content @param {SendOptions} options */
+  #hand(kind, content, options) {
     if (kind === "image") return this.#room.sendImage(content, options);
     if (kind === "file") return this.#room.sendFile(content, options);
     return this.#room.send(content, options);
@@ -151,14 +213,15 @@ export class RoomView extends EventTarget {
 
   /** @param {Message} message */
   #append(message) {
+    this.#said.set(message.id, message);
     const outgoing = this.#outgoing.find((outgoing) => this.#isSame(outgoing, message));
     const name = this.#name(message.senderId, message.sender);
-    const line = outgoing?.line ?? messageLine(message, name, this.#isMine(message));
+    const line = outgoing?.line ?? messageLine(message, name, this.#isMine(message), this.#around);
     if (outgoing) {
       outgoing.arrived(message, name);
       // The ones before it were not sent; they stay below.
       if (outgoing !== this.#outgoing[0]) {
-        this.#unannounced(() => {
+        this.unannounced(() => {
           dayOver(line)?.remove();
           this.#place(line);
         });
@@ -218,7 +281,7 @@ export class RoomView extends EventTarget {
   }
 
   /** Makes a change that a screen reader does not read aloud: old lines, or lines that move. @param {() => void} change */
-  #unannounced(change) {
+  unannounced(change) {
     this.log.setAttribute("aria-live", "off");
     change();
     setTimeout(() => this.log.setAttribute("aria-live", "polite"));
@@ -247,7 +310,7 @@ export class RoomView extends EventTarget {
   /** Keeps what the reader looks at in place: as far from the end as before. @param {Message[]} messages @param {boolean} hasOlder */
   #prepend(messages, hasOlder) {
     const fromEnd = this.log.scrollHeight - this.log.scrollTop;
-    this.#unannounced(() => {
+    this.unannounced(() => {
       this.#older.hidden = !hasOlder;
       this.#beginning.hidden = hasOlder;
       const newest = messages.at(-1);
@@ -274,12 +337,133 @@ export class RoomView extends EventTarget {
     for (const message of messages) {
       const isNewDay = !before || dayOf(before) !== dayOf(message);
       if (isNewDay) lines.push(dayLine(message));
-      const line = messageLine(message, this.#name(message.senderId, message.sender), this.#isMine(message));
+      this.#said.set(message.id, message);
+      const line = messageLine(message, this.#name(message.senderId, message.sender), this.#isMine(message), this.#around);
       line.classList.toggle("continued", before !== null && !isNewDay && continues(before, message));
       lines.push(line);
       before = message;
     }
     return lines;
+  }
+
+  /** @param {Change} change */
+  #changed(change) {
+    const before = this.#said.get(change.id);
+    if (!before) return;
+    const after = applyChange(before, change);
+    this.#show(after);
+    if (after.deleted && this.#around.isMe(after.deletedBy ?? "") && this.#isMine(after) && before.type === "text") this.#offer(after.id, before.content);
+    if (this.#isMine(after) && !after.deleted) return;
+    const name = this.nameOf(after.deletedBy ?? after.senderId);
+    if (after.deleted) this.#tell("recalled", { name });
+    else this.#tell("newsEdited", { name, text: after.content });
+  }
+
+  /** What one took back may be written anew, as long as the page knows it. @param {number} id @param {string} content */
+  #offer(id, content) {
+    const again = create("button", "again");
+    again.type = "button";
+    say(again, "writeAgain");
+    again.addEventListener("click", () => {
+      again.remove();
+      this.dispatchEvent(new CustomEvent("again", { detail: content }));
+    });
+    this.unannounced(() => this.lineOf(id)?.querySelector(".bubble")?.append(again));
+  }
+
+  /** @param {Reaction} reaction */
+  #reacted({ id, reactions, reactionVersion, userId, emoji, on }) {
+    const before = this.#said.get(id);
+    if (!before) return;
+    const after = { ...before, reactions, reactionVersion };
+    this.#said.set(id, after);
+    const line = this.lineOf(id);
+    if (line) this.unannounced(() => reactLine(line, after, this.#around));
+    this.#keepAtEnd();
+    const isOwn = userId === undefined || this.#around.isMe(userId);
+    if (on && !isOwn) this.#tell("newsReacted", { name: this.nameOf(userId), emoji, text: after.content });
+  }
+
+  /** A message's new state, in its line and wherever it is quoted. @param {Message} message */
+  #show(message) {
+    this.#said.set(message.id, message);
+    const line = this.lineOf(message.id);
+    this.unannounced(() => {
+      if (line) changeLine(line, message, this.nameOf(message.senderId), this.#around);
+      this.#requote(message.id);
+    });
+    this.#keepAtEnd();
+  }
+
+  /** @param {number} id */
+  #requote(id) {
+    for (const quote of this.#items.querySelectorAll(`[data-quotes="${id}"]`)) {
+      fillQuote(/** @type {HTMLElement} */ (quote), this.#said.get(id), this.#around);
+    }
+  }
+
+  /** Too much has changed: what is shown is read again. */
+  async #reload() {
+    const last = this.#last?.id;
+    if (last === undefined) return;
+    try {
+      for (let before = last + 1; this.#first && before > this.#first.id; ) {
+        const { messages, hasOlder } = await this.#room.history({ before, limit: 100 });
+        for (const message of messages) if (this.#said.has(message.id)) this.#show(message);
+        if (!hasOlder || messages.length === 0) return;
+        before = messages[0].id;
+      }
+    } catch (caught) {
+      if (!(caught instanceof ChatError)) throw caught;
+    }
+  }
+
+  /** A sentence for those who do not see it. @param {string} word @param {Record<string, unknown>} values */
+  #tell(word, values) {
+    if (this.#isOpen) this.dispatchEvent(new CustomEvent("news", { detail: { word, values } }));
+  }
+
+  /** The message that another answers; if it is not known here, it is read. @param {number} id */
+  #original(id) {
+    const known = this.#said.get(id);
+    if (!known && !this.#sought.has(id) && this.#room.joined) {
+      this.#sought.add(id);
+      this.#seeking = this.#seeking.then(() => this.#seek(id));
+    }
+    return known;
+  }
+
+  /** @param {number} id */
+  async #seek(id) {
+    try {
+      // An older page may have brought it meanwhile.
+      const { messages } = this.#said.has(id) ? { messages: [] } : await this.#room.history({ before: id + 1, limit: 1 });
+      const found = messages.find((message) => message.id === id);
+      if (found) {
+        this.#said.set(id, found);
+        this.#name(found.senderId, found.sender);
+      }
+      this.unannounced(() => this.#requote(id));
+    } catch (caught) {
+      this.#sought.delete(id);
+      if (!(caught instanceof ChatError)) throw caught;
+    }
+  }
+
+  /** Leads to a message, and reads the pages on the way to it. @param {number} id */
+  async #jump(id) {
+    for (let page = 0; page < PAGES_BACK && !this.lineOf(id) && this.#first && id < this.#first.id; page++) {
+      const before = this.#first.id;
+      await this.#loadOlder();
+      if (this.#first.id === before) return;
+    }
+    const line = this.lineOf(id);
+    if (!line) return;
+    this.#isAtEnd = false;
+    line.focus({ preventScroll: true });
+    line.scrollIntoView({ block: "center" });
+    line.classList.remove("found");
+    requestAnimationFrame(() => line.classList.add("found"));
   }
 
   /** @param {Presence} presence @param {"joined" | "left"} word */
@@ -290,6 +474,11 @@ export class RoomView extends EventTarget {
     this.#place(line);
     this.#arrange();
     this.#keepAtEnd();
+  }
+
+  /** @param {Id} id */
+  nameOf(id) {
+    return this.#names.get(String(id)) ?? this.#name(id, this.#room.online.get(id) ?? undefined);
   }
 
   /** Remembers names: a leave has no profile. @param {Id} id @param {Profile} [profile] */

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { after, describe, it } from "node:test";
 import WebSocket from "ws";
 import { ChatClient, ChatError } from "../chat-client.js";
-import { collect, next, pause, until } from "./listening.js";
+import { collect, next, pause, replace, until } from "./listening.js";
 import { TOKEN, answer, startScriptedServer } from "./scripted-server.js";
 
 /** @import { ServerResponse } from "node:http" */
@@ -1205,15 +1205,6 @@ function make(test, { url, historyUrl }, options) {
   const client = new ChatClient({ url, historyUrl, getToken: () => TOKEN, WebSocket: /** @type {any} */ (WebSocket), ...options });
   test.after(() => client.disconnect());
   return client;
-}
-
-/** Until the test ends. @param {TestContext} test @param {object} target @param {Record<string, unknown>} parts */
-function replace(test, target, parts) {
-  for (const [name, value] of Object.entries(parts)) {
-    const before = Object.getOwnPropertyDescriptor(target, name);
-    Object.defineProperty(target, name, { value, writable: true, configurable: true });
-    test.after(() => (before ? Object.defineProperty(target, name, before) : Reflect.deleteProperty(target, name)));
-  }
 }
 
 /** A client that is connected. @param {TestContext} test @param {Partial<ChatOptions>} [options] */

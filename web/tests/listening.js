@@ -1,5 +1,6 @@
 /** Waits for events that must come, and collects those that do. */
 
+/** @import { TestContext } from "node:test" */
 /** @import { ChatRoom, Message, Presence } from "../chat-client.js" */
 
 /** How long to wait for an event that must come. No test passes by waiting this long. */
@@ -35,4 +36,13 @@ export async function until(condition) {
 
 export function pause(/** @type {number} */ ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Until the test ends. @param {TestContext} test @param {object} target @param {Record<string, unknown>} parts */
+export function replace(test, target, parts) {
+  for (const [name, value] of Object.entries(parts)) {
+    const before = Object.getOwnPropertyDescriptor(target, name);
+    Object.defineProperty(target, name, { value, writable: true, configurable: true });
+    test.after(() => (before ? Object.defineProperty(target, name, before) : Reflect.deleteProperty(target, name)));
+  }
 }

@@ -10,13 +10,13 @@ import { ChatClient } from "../chat-client.js";
 import { openWindow, startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
 import { startNetwork } from "./network.js";
+import { choose, comeIn, eventually, join, openRoom, scan, send, texts } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
-/** @import { Browser, BrowserContextOptions, Page } from "playwright-core" */
+/** @import { Browser, BrowserContextOptions } from "playwright-core" */
 /** @import { LocalRun } from "./local-run.js" */
-/** @typedef {{ name?: string, id?: number, room?: string, address?: string, options?: BrowserContextOptions }} Visit */
+/** @import { Visit } from "./visitors.js" */
 
-const axe = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 let rooms = 0;
 const fresh = () => `room-${++rooms}`;
 
@@ -560,60 +560,3 @@ describe("the page", () => {
     return made;
   }
 });
-
-/** @param {Page} page @param {Visit} visit */
-async function comeIn(page, { name = "Guang", id = 1, room = "1" }) {
-  await page.getByLabel("Name").fill(name);
-  await page.getByLabel("User id").fill(String(id));
-  await page.getByLabel("Room", { exact: true }).fill(room);
-  await page.getByRole("button", { name: "Enter" }).click();
-  await page.getByRole("status").getByText("Connected", { exact: true }).waitFor();
-}
-
-/** @param {Page} page @param {string} text */
-async function send(page, text) {
-  await page.getByRole("textbox", { name: "Message" }).fill(text);
-  await page.getByRole("button", { name: "Send" }).click();
-}
-
-/** @param {Page} page @param {"Text" | "Image" | "File"} kind */
-function choose(page, kind) {
-  return page.getByLabel("Kind of message").selectOption(kind);
-}
-
-/** @param {Page} page @param {string} room */
-async function join(page, room) {
-  await page.getByLabel("New room").fill(room);
-  await page.getByRole("button", { name: "Join" }).click();
-}
-
-/** @param {Page} page @param {string} room */
-function openRoom(page, room) {
-  return page.getByRole("button", { name: `Room ${room}` }).click();
-}
-
-/** What the open room's messages say. @param {Page} page */
-function texts(page) {
-  return page.locator(".log:not([hidden]) [data-id] .content").allTextContents();
-}
-
-/** @param {Page} page @param {string} where */
-async function scan(page, where) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => /** @type {any} */ (window).axe.run());
-  const found = violations.map((/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ node) => node.html).join(" ")}`);
-  assert.deepEqual(found, [], where);
-}
-
-/** @template T @param {() => Promise<T>} look @param {T} expected */
-async function eventually(look, expected) {
-  const started = performance.now();
-  for (;;) {
-    try {
-      return assert.deepEqual(await look(), expected);
-    } catch (caught) {
-      if (performance.now() - started > 20_000) throw caught;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-}

@@ -7,8 +7,8 @@ import { WebSocketServer } from "ws";
 /** @import { WebSocket } from "ws" */
 /** @import { Id, Kind } from "../chat-client.js" */
 
-/** @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, clientMessageId?: string, sender: object }} Stored */
-/** @typedef {{ lastId: number, messages: Map<number, Stored>, sent: Map<string, Stored> }} Room */
+/** @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, clientMessageId?: string, sender: object, version?: number, deleted?: boolean, reactions?: Record<string, Id[]>, reactionVersion?: number }} Stored */
+/** @typedef {{ lastId: number, messages: Map<number, Stored>, sent: Map<string, Stored>, lastChange: number }} Room */
 /** @typedef {{ socket: WebSocket, token: string, frames: any[], rooms: Set<string>, push(frame: unknown): void }} Peer */
 
 const KINDS = ["text", "image", "file"];
@@ -35,6 +35,14 @@ export const TOKEN = `e30.${Buffer.from(JSON.stringify({ userId: 7 })).toString(
  * @property {(room: Id, how?: { id?: number, ageMs?: number, isPushed?: boolean, content?: string }) => Stored} say
  *   Somebody else's message: stored, and pushed unless told otherwise.
  * @property {(room: Id, message: Stored, more?: object) => void} push
+ * @property {(room: Id, id: number, change?: { content?: string, version?: number, isPushed?: boolean, isStored?: boolean }) => any} change
+ *   An edit, or a recall where there is no content: stored, and pushed unless told otherwise. Gives its push.
+ * @property {(room: Id, id: number, emoji: string, how?: { userId?: Id, on?: boolean, isPushed?: boolean }) => any} react
+ * @property {(room: Id, frame: object) => void} tell Pushes a frame to the room.
+ * @property {string[]} feed What the list of changes was asked for, as `after`.
+ * @property {number | undefined} settled The `settledChange` of joins.
+ * @property {(response: ServerResponse, query: URLSearchParams) => boolean | void} answerFeed
+ * @property {Record<string, unknown>} joined What the acks of joins have besides.
  * @property {(action: string) => any[]} frames Every frame of an action, of all connections.
  */
 
@@ -52,13 +60,17 @@ export async function startScriptedServer(test) {
     ahead: 0,
     answer: () => false,
     answerHistory: () => false,
+    feed: [],
+    settled: undefined,
+    answerFeed: () => false,
+    joined: {},
 
     get peer() {
       return server.peers[server.peers.length - 1];
     },
     room(id) {
       const key = String(id);
-      const room = rooms.get(key) ?? { lastId: 0, messages: new Map(), sent: new Map() };
+      const room = rooms.get(key) ?? { lastId: 0, messages: new Map(), sent: new Map(), lastChange: 0 };
       rooms.set(key, room);
       return room;
     },
@@ -77,6 +89,34 @@ export async function startScriptedServer(test) {
       const frame = { type: "sendMessage", chatroomId: room, userId: message.senderId, message, ...more };
       for (const peer of server.peers) if (peer.rooms.has(String(room))) peer.push(frame);
     },
+    change(room, id, { content, version, isPushed = true, isStored = true } = {}) {
+      const of = server.room(room);
+      const deleted = content === undefined;
+      version ??= of.lastChange + 1;
+      const updateTime = new Date(now() + server.ahead).toISOString();
+      const { sender: _, clientMessageId: __, reactions: ___, ...before } = /** @type {Stored} */ (of.messages.get(id));
+      const state = { ...before, content: content ?? "", version, updateTime, ...(deleted ? { deleted, deletedBy: 8 } : {}) };
+      const { sender } = /** @type {Stored} */ (of.messages.get(id));
+      of.lastChange = Math.max(of.lastChange, version);
+      if (isStored) of.messages.set(id, { ...state, sender });
+      const frame = { type: deleted ? "deleteMessage" : "editMessage", chatroomId: room, userId: 8, message: state };
+      if (isPushed) server.tell(room, frame);
+      return frame;
+    },
+    react(room, id, emoji, { userId = 8, on = true, isPushed = true } = {}) {
+      const stored = /** @type {Stored} */ (server.room(room).messages.get(id));
+      const users = (stored.reactions?.[emoji] ?? []).filter((known) => known !== userId);
+      const reactions = { ...stored.reactions, [emoji]: on ? [...users, userId] : users };
+      if (reactions[emoji].length === 0) delete reactions[emoji];
+      const reactionVersion = (stored.reactionVersion ?? 0) + 1;
+      Object.assign(stored, { reactions, reactionVersion });
+      const frame = { type: "reactMessage", chatroomId: room, userId, id, emoji, on, reactionVersion, reactions };
+      if (isPushed) server.tell(room, frame);
+      return frame;
+    },
+    tell(room, frame) {
+      for (const peer of server.peers) if (peer.rooms.has(String(room))) peer.push(frame);
+    },
     frames(action) {
       return server.peers.flatMap(({ frames }) => frames.filter((frame) => frame.action === action));
     },
@@ -91,9 +131,21 @@ export async function startScriptedServer(test) {
     switch (action) {
       case "ping":
         return peer.push({ type: "pong", requestId });
-      case "joinRoom":
+      case "joinRoom": {
         peer.rooms.add(String(chatroomId));
-        return ack({ lastId: room.lastId });
+        const { lastChange } = room;
+        return ack({ lastId: room.lastId, ...(lastChange > 0 ? { lastChange, settledChange: server.settled } : {}), ...server.joined });
+      }
+      case "editMessage":
+      case "deleteMessage": {
+        const done = room.sent.get(clientMessageId);
+        const { version, updateTime } = done ?? server.change(chatroomId, frame.id, { content: message?.content }).message;
+        if (clientMessageId) room.sent.set(clientMessageId, /** @type {any} */ ({ version, updateTime }));
+        return ack({ id: frame.id, version, updateTime });
+      }
+      case "reactMessage":
+        server.react(chatroomId, frame.id, frame.emoji, { userId: 7, on: frame.on });
+        return ack({ id: frame.id });
       case "leaveRoom":
         peer.rooms.delete(String(chatroomId));
         return ack({});
@@ -115,6 +167,7 @@ export async function startScriptedServer(test) {
   const http = createServer((request, response) => {
     const url = new URL(String(request.url), "http://here");
     const query = url.searchParams;
+    if (url.pathname.endsWith("/changes")) return answerChanges(response, query);
     server.asked.push(query);
     response.setHeader("Date", new Date(now() + server.ahead).toUTCString());
     if (server.answerHistory(response, query, request)) return;
@@ -129,6 +182,17 @@ export async function startScriptedServer(test) {
     }
     answer(response, 200, page.map(({ clientMessageId: _, type, ...item }) => ({ ...item, type: KINDS.indexOf(type) })));
   });
+  /** @param {ServerResponse} response @param {URLSearchParams} query */
+  function answerChanges(response, query) {
+    server.feed.push(String(query.get("after")));
+    if (server.answerFeed(response, query)) return;
+    const all = [...server.room(String(query.get("chatroomId"))).messages.values()].filter(({ version = 0 }) => version > Number(query.get("after")));
+    all.sort((one, other) => Number(one.version) - Number(other.version));
+    const page = all.slice(0, Number(query.get("limit")));
+    if (all.length > page.length) response.setHeader("Link", `<?x=1>; rel="next"`);
+    answer(response, 200, page.map(({ sender: _, clientMessageId: __, type, ...item }) => ({ ...item, type: KINDS.indexOf(type), change: item.version })));
+  }
+
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => "chat" });
   http.on("upgrade", (request, socket, head) => {
     const protocols = String(request.headers["sec-websocket-protocol"]).split(",").map((name) => name.trim());

@@ -19,6 +19,10 @@ const SAFE_HEADERS = ["cache-control", "content-language", "content-length", "co
 /** This machine's, from before the client's own takes its place: it comes after everything that promises still do. */
 const realImmediate = setImmediate;
 
+/** What a room tells, and what it tells besides by its features. */
+const HEARD = ["message", "joined", "left", "error"];
+const ADDED = ["changed", "stale", "reaction", "online", "signal", "typing"];
+
 /** All that there is of a browser, from one `begin` to the next. */
 let now = 0;
 let epoch = 0;
@@ -30,7 +34,8 @@ let count = 0;
 /** @type {Map<number, Timer>} */ const timers = new Map();
 /** @type {Map<number, Socket>} */ const sockets = new Map();
 /** @type {Map<number, Waiting>} */ const waiting = new Map();
-/** @type {import("../chat-client.js").ChatClient} */ let client;
+/** @type {import("../chat-client.js").ChatClient<any>} */ let client;
+/** @type {any[]} */ let added = [];
 /** @type {Set<unknown>} */ const heard = new Set();
 
 class Socket {
@@ -149,18 +154,20 @@ for (const kind of ["uncaughtException", "unhandledRejection"]) {
 
 /** @type {Record<string, (happening: Happening) => void>} */
 const happenings = {
-  begin({ seed, wall, performance, settings }) {
+  begin({ seed, wall, performance, settings: { features = [], ...settings } }) {
     [now, count, chance, epoch, origin] = [0, 0, seed | 0, wall, performance];
     for (const known of [timers, sockets, waiting, heard]) known.clear();
     // The client of the schedule before hears nothing any more.
     page = new EventTarget();
     tab = Object.assign(new EventTarget(), { hidden: false });
-    client = new ChatClient({ ...settings, getToken: () => ask("signs", {}) });
+    // Those that the schedule names, such as `Changes`.
+    added = features.map((/** @type {keyof typeof shipped} */ name) => shipped[name]);
+    client = new ChatClient({ ...settings, features: added, getToken: () => ask("signs", {}) });
     listen(client, undefined, ["connecting", "connected", "disconnected", "error"]);
   },
   call({ call, room, does, given = [] }) {
     /** @type {any} */ const target = room === undefined ? client : client.room(room);
-    if (room !== undefined) listen(target, room, ["message", "joined", "left", "error"]);
+    if (room !== undefined) listen(target, room, added.length > 0 ? [...HEARD, ...ADDED] : HEARD);
     did.push({ calls: call });
     Promise.resolve(target[does](...given)).then(
       (value) => did.push({ settles: call, value: value ?? null }),
@@ -237,7 +244,8 @@ async function runTimers() {
   }
 }
 
-const { ChatClient, ChatError } = await import(pathToFileURL(process.argv[2]).href);
+/** @type {typeof import("../chat-client.js")} */ const shipped = await import(pathToFileURL(process.argv[2]).href);
+const { ChatClient, ChatError } = shipped;
 for await (const line of createInterface({ input: process.stdin })) {
   const { now: time, happened, timers: order } = JSON.parse(line);
   now = time;

@@ -56,8 +56,8 @@ const MISTAKES: [Mistake; 10] = [
     },
     Mistake {
         name: "sends a retry as a new message",
-        code: "const frame = { action: \"sendMessage\", chatroomId: this.#id, message, clientMessageId };",
-        instead: "const frame = { action: 'sendMessage', chatroomId: this.#id, message, clientMessageId: newId() };",
+        code: "const { frame } = send;",
+        instead: "const frame = { ...send.frame, clientMessageId: newId() };",
         finds: "several times",
     },
     Mistake {

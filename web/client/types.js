@@ -1,0 +1,105 @@
+// @ts-check
+/** The words of the protocol and of the client, for all of its files. */
+
+/** @import { ChatClient } from "./client.js" */
+/** @import { ChatError } from "./errors.js" */
+/** @import { ChatRoom } from "./room.js" */
+
+/** @typedef {number | string} Id A string of digits that a number holds exactly is that number. */
+/** @typedef {"text" | "image" | "file"} Kind */
+/** @typedef {{ id: Id, username: string, nickName: string, headPic: string | null, email?: string, createTime?: string }} Profile */
+/** Who reacted with what: the users of each emoji. @typedef {Record<string, Id[]>} Reacted */
+/** What a message may have besides: the message that it answers, whom it mentions, and what the application adds. @typedef {{ replyTo?: number, mentions?: Id[], metadata?: Record<string, unknown> }} Extras */
+/** What comes with changes: the number of the last one, its time, and whether the message was recalled, and by whom. @typedef {{ version?: number, updateTime?: string, deleted?: boolean, deletedBy?: Id }} Changeable */
+/**
+ * A pushed message has a `clientMessageId`; one from the history has none. With an `eraseTime` a message is an empty text,
+ * and so is one that is `deleted`.
+ * @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, eraseTime?: string, sender: Profile, clientMessageId?: string, reactions?: Reacted, reactionVersion?: number } & Extras & Changeable} Message
+ */
+/** @typedef {{ id: number, createTime: string, clientMessageId: string }} Sent */
+/** @typedef {{ messages: Message[], hasOlder: boolean }} Page Oldest first. */
+/** @typedef {{ userId: Id, user?: Profile }} Presence Those who join have a `user`; those who leave have none. */
+/** @typedef {{ code: string, reason: string, willRetry: boolean, retryInMs?: number }} Disconnected `code` is a `ChatError`'s. */
+/** @typedef {{ connecting: null, connected: null, disconnected: Disconnected, error: ChatError }} ClientEvents */
+/** @typedef {{ message: Message, joined: Presence, left: Presence, error: ChatError }} RoomEvents */
+/**
+ * @typedef {object} ChatOptions
+ * @property {string} url The WebSocket API: `wss://….amazonaws.com/dev`.
+ * @property {string} historyUrl The history: `https://….amazonaws.com/chat-history/list`.
+ * @property {() => string | Promise<string>} getToken
+ *   Called before each connection, and when the history no longer takes the token. It may throw: the client tries again, unless it
+ *   is a `ChatError` that is not `retryable`. If it returns no token, the client ends with the code `token`.
+ * @property {number} [pingIntervalMs] How long the connection may be silent before the client pings; 5 minutes.
+ * @property {number} [lifetimeMs] How long the server lets a connection live; 2 hours. Before that, a new one takes over.
+ * @property {number} [timeoutMs] Longest wait for any answer; 15 seconds.
+ * @property {typeof globalThis.WebSocket} [WebSocket] For runtimes without a global one: `ws` in Node 20, for example.
+ */
+/** @typedef {Required<Omit<ChatOptions, "WebSocket">>} Settings */
+/** @template Detail @typedef {{ on(event: CustomEvent<Detail>): void }["on"] | EventListenerObject} Listener */
+/** @template T @typedef {{ promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void }} Deferred */
+/** When a send was first tried, by three clocks: one may stop, one may jump, and one is the server's. @typedef {{ at: number, wall: number, server: number }} Tried */
+/** @typedef {{ clientMessageId?: string } & Extras} SendOptions */
+/** Up to which message and which change an application keeps what it was told. @typedef {{ id: number, change?: number }} Since */
+/** What the server stores. @typedef {{ id?: number, message?: Record<string, any>, clientMessageId?: string }} Stored */
+/** @typedef {{ frame: Record<string, unknown>, take: (ack: any) => any, tries: number, tried?: Tried, done: Deferred<any> }} Send */
+/**
+ * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`. One is made for each room.
+ * @typedef {new (room: ChatRoom, client: ChatClient<any>) => {
+ *   adds: object,
+ *   asks?: () => object,
+ *   entered?: (ack: any, wasIn: boolean, since?: Since) => void,
+ *   receive?: (frame: any) => void,
+ *   show?: (message: Message) => Message | void,
+ *   left?: () => void,
+ * }} Feature
+ */
+/** All of them. @template All @typedef {(All extends unknown ? (all: All) => void : never) extends (all: infer Each) => void ? Each : never} Each */
+/** A room with what features add. @template {Feature} F @typedef {[F] extends [never] ? ChatRoom : ChatRoom & Each<InstanceType<F>["adds"]>} RoomWith */
+/**
+ * Events that a feature adds.
+ * @template {Record<string, any>} Events
+ * @typedef {object} Listening
+ * @property {<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions) => void} addEventListener
+ * @property {<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | EventListenerOptions) => void} removeEventListener
+ */
+/** A message's newest state, without its sender. Everything that it had before is replaced by it, reactions apart. @typedef {Omit<Message, "sender"> & { version: number }} Change */
+/** @typedef {{ id: number, version: number, updateTime: string }} Changed */
+/** @typedef {{ changed: Change, stale: null }} ChangeEvents `stale`: too much has changed; what was read before is to be read again. */
+/**
+ * @typedef {object} ChangingRoom
+ * @property {(id: number, text: string, options?: { clientMessageId?: string }) => Promise<Changed>} edit
+ *   Settles when the edit is stored. It is sent in turn with the messages, and again until it was answered.
+ * @property {(id: number) => Promise<Changed>} remove Recalls a message, in the same way.
+ * @property {Since | undefined} position What to keep for the next `join({ since })`; undefined while the room was not entered.
+ */
+/**
+ * All reactions of a message, as they are now. Those that were pushed say who did what; those that were read do not.
+ * @typedef {{ id: number, reactions: Reacted, reactionVersion: number, userId?: Id, emoji?: string, on?: boolean }} Reaction
+ */
+/** @typedef {{ reaction: Reaction }} ReactionEvents */
+/**
+ * @typedef {object} ReactingRoom
+ * @property {(id: number, emoji: string, on?: boolean) => Promise<void>} react
+ *   Settles when it is stored. What cannot be sent now is refused, and not sent later.
+ */
+/** @typedef {{ online: null }} OnlineEvents */
+/**
+ * @typedef {object} OnlineRoom
+ * @property {ReadonlyMap<Id, Profile | null>} online
+ *   Who is in the room, those who are here longest first: at most the first hundred. A profile is null until the client has
+ *   heard it. Where the room is `quiet` nobody is listed, until `members` asks.
+ * @property {number} onlineCount How many there are.
+ * @property {boolean} onlineMore Whether there are more than were counted.
+ * @property {() => Promise<Profile[]>} members Asks for the profiles of those who are here, at most a hundred.
+ */
+/** @typedef {{ userId: Id, kind: string, data?: any }} Signal */
+/** @typedef {{ signal: Signal, typing: { userIds: Id[] } }} SignalEvents `typing` says who is typing now, without oneself. */
+/**
+ * @typedef {object} SignallingRoom
+ * @property {boolean} signals Whether the room is small enough for signals to be passed on.
+ * @property {(kind: string, data?: unknown) => boolean} signal
+ *   Tells those who are here now, and nobody later; not stored, not answered. Returns whether it was sent. Throws a
+ *   `ChatError` if the server could not take it: `kind` is 1 to 32 of `A-Z a-z 0-9 _ - .`, `data` at most 1 KB of JSON.
+ * @property {() => boolean} typing To be called with each key: a signal is sent every 10 seconds at most.
+ */
+/** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */

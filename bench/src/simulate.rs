@@ -30,6 +30,9 @@ pub struct Simulate {
     /// Makes each mistake that the functions do not make, and says in how many schedules it is found
     #[arg(long)]
     mistakes: bool,
+    /// With `--mistakes`, those alone whose name has this in it
+    #[arg(long, requires = "mistakes")]
+    only: Option<String>,
 }
 
 impl Simulate {
@@ -68,7 +71,8 @@ impl Simulate {
         let first = self.seed.unwrap_or_default();
         println!("| mistake | found in schedule | how |\n| --- | ---: | --- |");
         let mut unfound = Vec::new();
-        for mistake in Mutant::ALL {
+        let named = |mistake: &Mutant| self.only.as_deref().is_none_or(|only| format!("{mistake:?}").contains(only));
+        for mistake in Mutant::ALL.into_iter().filter(named) {
             let hunt = Hunt { mutant: Some(mistake), ..Hunt::of(first..first.saturating_add(SCHEDULES_PER_MISTAKE)) };
             match hunt.run().failed.first() {
                 Some(outcome) => println!("| {mistake:?} | {} | {} |", outcome.seed - first + 1, outcome.findings[0]),

@@ -139,7 +139,16 @@ async fn parts(report: &mut Report) -> Result<()> {
         let id = app.messages.next_id(&room).await.map_err(failed)?;
         let content = Content::parse(MessageKind::Text, TYPICAL_TEXT)?;
         let (room_of, sender) = (room.clone(), sender.clone());
-        let message = Message { id, room: room_of, sender, content, create_time: now(), client_message_id: None };
+        let message = Message {
+            id,
+            room: room_of,
+            sender,
+            content,
+            create_time: now(),
+            client_message_id: None,
+            changed: None,
+            reactions: chat::Reactions::default(),
+        };
         let (stored, here) = tokio::join!(app.messages.store(message), app.connections.members(&room));
         let (stored, here) = (stored.map_err(failed)?, here.map_err(failed)?);
         store.push(began.elapsed());

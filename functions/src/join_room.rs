@@ -29,16 +29,16 @@ pub async fn handle(parts: Parts, event: MessageEvent) -> Result<Reply, Failure>
     let Parts { pace, membership, delivery, signals_up_to } = parts;
     let (connection, asked_at) = (event.connection, now());
     let caller = &connection.caller;
-    let JoinRoom { room, batches, online } = JoinRoom::read(&event.request, caller)?;
+    let JoinRoom { room, batches, changes, online } = JoinRoom::read(&event.request, caller)?;
     pace.admit(caller.user(), &room)?;
 
     let (user, encoding) = (caller.user().clone(), connection.encoding);
     let me = Member { connection: connection.id, user, joined_at: asked_at, batches, encoding };
-    let Arrived { last_id, found } = membership.arrive(&me, &room, caller).await?;
+    let Arrived { newest, found } = membership.arrive(&me, &room, caller, changes).await?;
     let presence = online.then(|| Presence::of(&found.members, found.all, &me.user, signals_up_to));
     let quiet = !found.all;
     if let Some(members) = found.whole().filter(|members| me.arrives(members)) {
         delivery.deliver(&room, members.into(), &Push::joined(&room, &caller.profile)).await?;
     }
-    Ok(Reply::joined(room, last_id, quiet, presence))
+    Ok(Reply::joined(room, newest, quiet, presence))
 }

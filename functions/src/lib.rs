@@ -4,6 +4,7 @@
 //! of several routes has a file for each.
 
 pub mod authorize;
+pub mod change_message;
 pub mod connect;
 pub mod default;
 pub mod disconnect;
@@ -11,6 +12,7 @@ pub mod disconnect_user;
 pub mod join_room;
 pub mod keep_alive;
 pub mod leave_room;
+pub mod list_changes;
 pub mod list_history;
 pub mod list_members;
 pub mod send_message;
@@ -24,8 +26,9 @@ use chat_aws::{Fault, Vars};
 pub type Build = fn(&Vars) -> Result<Function, Fault>;
 
 /// Every function there is, by the name of its binary.
-pub const FUNCTIONS: [(&str, Build); 12] = [
+pub const FUNCTIONS: [(&str, Build); 13] = [
     ("authorize", authorize::function),
+    ("change-message", change_message::function),
     ("connect", connect::function),
     ("default", default::function),
     ("disconnect", disconnect::function),

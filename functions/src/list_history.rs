@@ -1,12 +1,18 @@
 //! `GET /chat-history/list`: a page of a room's history, each message with its sender.
 
+use crate::list_changes;
 use chat::{HistoryItem, ListHistory, Message, Profile};
 use chat_aws::entry::{self, Function, HttpAnswer, HttpEvent};
 use chat_aws::{Aws, Failure, Fault, Messages, Users, Vars};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
-    Ok(entry::http(Parts { messages: aws.messages()?, users: aws.users()? }, handle))
+    let (messages, users) = (Parts { messages: aws.messages()?, users: aws.users()? }, aws.users()?);
+    let changes = list_changes::Parts { changes: aws.changes()?, users };
+    Ok(Function::of_routes([
+        ("GET /chat-history/list", entry::http(messages, handle)),
+        ("GET /chat-history/changes", entry::http(changes, list_changes::handle)),
+    ]))
 }
 
 #[derive(Clone)]

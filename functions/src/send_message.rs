@@ -1,6 +1,6 @@
 //! `sendMessage`: count, store, push, acknowledge.
 
-use chat::{Message, Push, Reply, SendMessage};
+use chat::{Message, Push, Reactions, Reply, SendMessage};
 use chat_aws::entry::{self, ActionEvent, Function};
 use chat_aws::{Aws, Delivery, Failure, Fault, Messages, Pace, Stored, Vars, now};
 
@@ -31,7 +31,16 @@ pub async fn handle(Parts { pace, messages, delivery }: Parts, event: ActionEven
 
     let id = messages.next_id(&room).await?;
     let sender = caller.user().clone();
-    let message = Message { id, room: room.clone(), sender, content, create_time: now(), client_message_id };
+    let message = Message {
+        id,
+        room: room.clone(),
+        sender,
+        content,
+        create_time: now(),
+        client_message_id,
+        changed: None,
+        reactions: Reactions::default(),
+    };
     let (stored, members) = tokio::join!(messages.store(message), delivery.members(&room));
     let Stored { message, unused } = stored?;
 

@@ -2,7 +2,8 @@
 //! route takes.
 
 use crate::authorize::{NoCaller, Tokens};
-use crate::{default, join_room, leave_room, list_members, send_message, signal};
+use crate::change_message::{delete_message, edit_message, react_message};
+use crate::{change_message, default, join_room, leave_room, list_members, send_message, signal};
 use chat::{Caller, Rejection, Reply};
 use chat_aws::entry::{self, Function, Guest, MessageEvent, Packets};
 use chat_aws::{Aws, Connections, Failure, Fault, Membership, Sessions, Vars};
@@ -16,6 +17,7 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
         join_room: join_room::Parts::new(&aws)?,
         membership: aws.membership()?,
         send_message: send_message::Parts::new(&aws)?,
+        change_message: change_message::Parts::new(&aws)?,
         signal: signal::Parts::new(&aws)?,
         list_members: list_members::Parts::new(&aws)?,
     };
@@ -30,6 +32,7 @@ pub struct Parts {
     join_room: join_room::Parts,
     membership: Membership,
     send_message: send_message::Parts,
+    change_message: change_message::Parts,
     signal: signal::Parts,
     list_members: list_members::Parts,
 }
@@ -61,6 +64,9 @@ impl Packets for Parts {
             Some("joinRoom") => join_room::handle(self.join_room.clone(), event).await,
             Some("leaveRoom") => leave_room::handle(self.membership.clone(), event).await,
             Some("sendMessage") => send_message::handle(self.send_message.clone(), event.into()).await,
+            Some("editMessage") => edit_message::handle(self.change_message.clone(), event.into()).await,
+            Some("deleteMessage") => delete_message::handle(self.change_message.clone(), event.into()).await,
+            Some("reactMessage") => react_message::handle(self.change_message.clone(), event.into()).await,
             Some("signal") => signal::handle(self.signal.clone(), event.into()).await,
             Some("listMembers") => list_members::handle(self.list_members.clone(), event).await,
             _ => default::handle((), event).await,

@@ -114,6 +114,7 @@ fn caller() -> Caller {
     Caller {
         profile: Profile::unknown(UserId::parse("7").expect("an id")),
         rooms: Grant::All,
+        moderates: Grant::none(),
         issued_at: 0,
         good_until: Timestamp::MAX,
     }

@@ -198,6 +198,8 @@ mod tests {
             content: Content::stored(MessageKind::Text, "hi".into()),
             create_time: Timestamp::from_millis(sent),
             client_message_id: None,
+            changed: None,
+            reactions: chat::Reactions::default(),
         };
         ids.iter().map(message).collect()
     }

@@ -1,10 +1,14 @@
-use chat_aws::{Aws, Connections, Delivery, Fault, Membership, Messages, Sessions, Tables, Users, Vars};
+use chat_aws::{
+    Aws, Changes, Connections, Delivery, Fault, Membership, Messages, Reactions, Sessions, Tables, Users, Vars,
+};
 
 /// Every part that functions are made of, for tests that look behind them.
 #[derive(Clone)]
 pub struct App {
     pub connections: Connections,
     pub messages: Messages,
+    pub changes: Changes,
+    pub reactions: Reactions,
     pub users: Users,
     pub tables: Tables,
     pub delivery: Delivery,
@@ -18,6 +22,8 @@ impl App {
         Ok(Self {
             connections: aws.connections()?,
             messages: aws.messages()?,
+            changes: aws.changes()?,
+            reactions: aws.reactions()?,
             users: aws.users()?,
             tables: aws.tables()?,
             delivery: aws.delivery()?,

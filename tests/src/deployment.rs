@@ -135,11 +135,21 @@ impl Deployment {
     }
 
     pub async fn history_as(&self, token: &str, query: &str) -> Page {
-        let request = self.http.get(self.url(&format!("/chat-history/list?{query}"))).bearer_auth(token);
+        self.page(schema::LIST, token, query).await
+    }
+
+    /// A page of what changed in a room, read by a user who may read every room.
+    pub async fn changes(&self, query: &str) -> Page {
+        self.page(schema::LIST_CHANGES, &self.token_of(fresh()), query).await
+    }
+
+    /// A page of one of the two.
+    pub async fn page(&self, path: &str, token: &str, query: &str) -> Page {
+        let request = self.http.get(self.url(&format!("{path}?{query}"))).bearer_auth(token);
         let response = request.send().await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.json().await.expect("JSON");
-        schema::check_page(status, &headers, &body);
+        schema::check_page(path, status, &headers, &body);
         Page { status, headers, body }
     }
 

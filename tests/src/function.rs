@@ -69,9 +69,14 @@ pub fn function_of(sample: &str) -> &'static str {
 
 /// The page, or the error, in the answer of the history's function. It is checked against `docs/openapi.yaml`.
 pub fn page(answer: &Value) -> Value {
+    page_of(schema::LIST, answer)
+}
+
+/// The same of another path.
+pub fn page_of(path: &str, answer: &Value) -> Value {
     let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
     let body = serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON");
-    schema::check_body(status, &body);
+    schema::check_body(path, status, &body);
     body
 }
 

@@ -16,6 +16,16 @@ pub(crate) struct Knowledge {
     first_seen: BTreeMap<u64, Instant>,
     /// Every message up to this id is known, or will never come.
     pub complete: u64,
+    /// Its position in the feed: the state of every message up to this change is known.
+    pub change: u64,
+    /// All states of changed messages that it was told of.
+    pub states: Vec<Seen>,
+    /// How far the changes reached when it joined, for the last time.
+    pub told: u64,
+    /// The versions of the changes that were pushed to it.
+    pub heard: BTreeSet<u64>,
+    /// Those of messages that are not known yet.
+    ahead: BTreeMap<u64, Seen>,
 }
 
 impl Knowledge {
@@ -33,15 +43,28 @@ impl Knowledge {
         if id <= self.since {
             return;
         }
-        match self.messages.get(&id) {
-            Some(before) if *before != seen => self.conflicts.push(seen),
+        match self.messages.get_mut(&id) {
+            // Of two states the one with the higher version holds, in whichever order they come.
+            Some(known) if known.version < seen.version => *known = seen,
+            Some(known) if known.version == seen.version && *known != seen => self.conflicts.push(seen),
             Some(_) => {}
             None => {
-                self.messages.insert(id, seen);
+                let ahead = self.ahead.remove(&id).filter(|ahead| ahead.version > seen.version);
+                self.messages.insert(id, ahead.unwrap_or(seen));
                 self.first_seen.insert(id, Instant::now());
             }
         }
         self.close_up();
+    }
+
+    /// Takes in what a message became.
+    pub fn take_state(&mut self, seen: Seen) {
+        self.states.push(seen.clone());
+        if self.messages.contains_key(&seen.id) {
+            self.take_in(seen);
+        } else if self.ahead.get(&seen.id).is_none_or(|ahead| ahead.version < seen.version) {
+            self.ahead.insert(seen.id, seen);
+        }
     }
 
     fn close_up(&mut self) {
@@ -79,7 +102,15 @@ mod tests {
     async fn a_hole_is_final_by_the_time_at_which_it_was_asked_for() {
         let mut known = Knowledge::since(0);
         let asked_at = Instant::now();
-        known.take_in(Seen { id: 2, room: 1, user: 1, key: None, content: "after a hole".into() });
+        known.take_in(Seen {
+            id: 2,
+            room: 1,
+            user: 1,
+            key: None,
+            content: "after a hole".into(),
+            version: 0,
+            deleted: false,
+        });
         advance(Duration::from_secs(60)).await;
         known.pass_over_holes(asked_at);
         assert_eq!(known.complete, 0, "it is asked for again");

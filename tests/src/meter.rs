@@ -3,9 +3,11 @@ mod packets;
 pub use packets::Way;
 
 use crate::chaos::lock;
-use crate::{Client, Posts, Recorder, Server, device_of, enter, ghost, in_time, plain_frame, room, text_message, user};
+use crate::{
+    Client, Posts, Recorder, Server, caller, device_of, enter, ghost, in_time, plain_frame, room, text_message, user,
+};
 use chat::limits::CONNECTIONS_PER_USER;
-use chat::{ConnectionId, Content, Member, Message, MessageId, MessageKind, Profile, RoomId};
+use chat::{Change, ConnectionId, Content, Member, Message, MessageId, MessageKind, Profile, RoomId};
 use chat_aws::{Kept, now};
 use chat_local::{Interference, Plan};
 use functions::FUNCTIONS;
@@ -142,6 +144,14 @@ impl Meter {
         signal["kind"] = json!("typing");
         let mut told = signal.clone();
         told["requestId"] = json!("r1");
+        let edit = |id: u64, name: &str| {
+            let message = json!({"type": "text", "content": TYPICAL_TEXT});
+            json!({"action": "editMessage", "chatroomId": room, "id": id, "message": message, "clientMessageId": name})
+        };
+        let mut recall = ask("deleteMessage");
+        recall["id"] = json!(3);
+        let mut react = ask("reactMessage");
+        (react["id"], react["emoji"], react["on"]) = (json!(1), json!("👍"), json!(true));
         let mut steps = vec![
             ("join-room", "joinRoom".to_owned(), ask("joinRoom")),
             ("join-room", "joinRoom, with online".into(), online),
@@ -149,12 +159,18 @@ impl Meter {
             ("send-message", "sendMessage, a reply with mentions and metadata".into(), reply),
             ("send-message", "sendMessage, with an id".into(), named.clone()),
             ("send-message", "sendMessage, repeated".into(), named),
+            ("change-message", "editMessage, the first change of a room".into(), edit(1, "a")),
+            ("change-message", "editMessage".into(), edit(2, "b")),
+            ("change-message", "editMessage, of a message changed before".into(), edit(1, "c")),
+            ("change-message", "deleteMessage".into(), recall),
+            ("change-message", "reactMessage".into(), react),
             ("signal", "signal".into(), signal),
             ("signal", "signal, with a requestId".into(), told),
             ("signal", "listMembers".into(), ask("listMembers")),
         ];
         let others = FUNCTIONS.iter().map(|(name, _)| *name);
-        let others = others.filter(|name| !["join-room", "send-message", "signal", "leave-room"].contains(name));
+        let others = others
+            .filter(|name| !["join-room", "send-message", "change-message", "signal", "leave-room"].contains(name));
         steps.extend(others.filter_map(|name| {
             let mut frame = plain_frame(name)?;
             frame["chatroomId"] = json!(room);
@@ -184,6 +200,39 @@ impl Meter {
         client.close().await;
         taken.push(("disconnect, in the room".into(), self.take("disconnect").await));
         taken
+    }
+
+    /// An edit that is repeated, and a join that asks how far changes reach.
+    pub async fn changes(&self) -> Vec<(String, Usage)> {
+        let room = room("200000");
+        let mut client = self.connect().await;
+        self.take("connect").await;
+        client.ask(text_message(room.to_string(), TYPICAL_TEXT)).await;
+        self.take("send-message").await;
+        let message = json!({"type": "text", "content": TYPICAL_TEXT});
+        let edit = json!({"action": "editMessage", "chatroomId": room, "id": 1, "message": message,
+            "clientMessageId": "a"});
+        let join = json!({"action": "joinRoom", "chatroomId": room, "changes": true});
+        let mut taken = Vec::new();
+        for (function, step, frame) in [
+            ("join-room", "joinRoom, with changes", join),
+            ("change-message", "", edit.clone()),
+            ("change-message", "editMessage, repeated", edit.clone()),
+        ] {
+            assert_eq!(client.ask(frame).await["type"], "ack");
+            let usage = self.take(function).await;
+            taken.extend((!step.is_empty()).then(|| (step.to_owned(), usage)));
+        }
+        client.close().await;
+        self.take("disconnect").await;
+        taken
+    }
+
+    /// A page of what changed in a room.
+    pub async fn page_of_changes(&self, room: &RoomId, limit: usize) -> Usage {
+        let page = self.server.changes(&format!("chatroomId={room}&after=0&limit={limit}")).await;
+        assert_eq!(page.body.as_array().map(Vec::len), Some(limit), "{}", page.body);
+        self.take("list-history").await
     }
 
     /// A connection of a user who has as many as are allowed: it displaces the oldest.
@@ -283,6 +332,8 @@ pub async fn talk(server: &Server, room: &RoomId, messages: usize) {
             content,
             create_time: now(),
             client_message_id: None,
+            changed: None,
+            reactions: chat::Reactions::default(),
         };
         let app = app.clone();
         async move {
@@ -292,4 +343,16 @@ pub async fn talk(server: &Server, room: &RoomId, messages: usize) {
     };
     let said = stream::iter(0..messages).map(say).buffered(1);
     said.try_for_each(|_| async { Ok(()) }).await.expect("stored");
+}
+
+/// Edits the first messages of a room, so many of them, as their authors.
+pub async fn edit_all(server: &Server, room: &RoomId, messages: usize) {
+    let app = server.app();
+    for number in 1..=messages as u64 {
+        let author = caller(&format!("{}", 1_001 + (number - 1) % 10));
+        let content = Content::parse(MessageKind::Text, TYPICAL_TEXT).expect("content");
+        let client_message_id = serde_json::from_value(json!("a")).expect("an id");
+        let edit = Change::Edit { content, client_message_id };
+        app.changes.change(room, MessageId::new(number), &edit, &author).await.expect("edited");
+    }
 }

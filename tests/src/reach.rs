@@ -25,8 +25,8 @@ pub trait Reach: Send + Sync {
     /// Opens a connection.
     fn open<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Socket, Refused>>;
 
-    /// A page of a room's history.
-    fn history<'a>(&'a self, token: &'a str, query: String) -> BoxFuture<'a, Page>;
+    /// A page of a room's history, or of its changes.
+    fn page<'a>(&'a self, path: &'static str, token: &'a str, query: String) -> BoxFuture<'a, Page>;
 }
 
 impl Reach for Server {
@@ -44,8 +44,8 @@ impl Reach for Server {
         .boxed()
     }
 
-    fn history<'a>(&'a self, token: &'a str, query: String) -> BoxFuture<'a, Page> {
-        async move { self.history_as(token, &query).await }.boxed()
+    fn page<'a>(&'a self, path: &'static str, token: &'a str, query: String) -> BoxFuture<'a, Page> {
+        async move { Deployment::page(self, path, token, &query).await }.boxed()
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Call {
     pub operation: String,
     /// Every table that it names, or index of one, with the kind of every partition key: `ChatTable ROOM#*`.
     pub partitions: BTreeSet<String>,
+    /// The rights that it takes: `dynamodb:PutItem ChatTable ROOM#*`. A transaction takes those of what is in it.
+    pub rights: BTreeSet<String>,
     /// Capacity units, as DynamoDB reports them.
     pub read_units: f64,
     pub write_units: f64,
@@ -106,6 +108,7 @@ async fn pass_on(State(books): State<Arc<Books>>, headers: HeaderMap, body: Byte
     let operation = operation(&headers).to_owned();
     let mut request: Value = serde_json::from_slice(&body).expect("JSON");
     let partitions = partitions(&request);
+    let rights = rights(&operation, &request, &partitions);
     if operation != "DescribeTable" {
         request["ReturnConsumedCapacity"] = "TOTAL".into();
     }
@@ -128,7 +131,7 @@ async fn pass_on(State(books): State<Arc<Books>>, headers: HeaderMap, body: Byte
     }
     let reads = matches!(operation.as_str(), "BatchGetItem" | "GetItem" | "Query" | "Scan");
     let (read_units, write_units) = if reads { (units, 0.0) } else { (0.0, units) };
-    let call = Call { operation, partitions, read_units, write_units, began, ended };
+    let call = Call { operation, partitions, rights, read_units, write_units, began, ended };
     books.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     (status, headers, body)
 }
@@ -164,6 +167,18 @@ fn partitions(request: &Value) -> BTreeSet<String> {
     batch.chain(single).map(|(table, key)| format!("{table}{index} {}", kind(key))).collect()
 }
 
+fn rights(operation: &str, request: &Value, partitions: &BTreeSet<String>) -> BTreeSet<String> {
+    let actions = request["TransactItems"].as_array().into_iter().flatten();
+    let of_actions = actions.flat_map(|action| action.as_object().expect("an action")).map(|(verb, call)| {
+        let table = call["TableName"].as_str().expect("a table");
+        format!("dynamodb:{verb}Item {table} {}", kind(partition_key(call)))
+    });
+    match operation {
+        "TransactWriteItems" => of_actions.collect(),
+        operation => partitions.iter().map(|row| format!("dynamodb:{operation} {row}")).collect(),
+    }
+}
+
 /// The partition key of a call for one row or one partition; null for one of a whole table.
 fn partition_key(call: &Value) -> &Value {
     let places = [&call["Item"]["PK"], &call["Key"]["PK"], &call["ExpressionAttributeValues"][":pk"]];
@@ -187,6 +202,7 @@ mod tests {
         let call = |began, ended| Call {
             operation: "Query".into(),
             partitions: BTreeSet::new(),
+            rights: BTreeSet::new(),
             read_units: 0.0,
             write_units: 0.0,
             began: at(began),

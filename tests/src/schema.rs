@@ -8,7 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 static SOCKET: LazyLock<Socket> = LazyLock::new(Socket::read);
-static HISTORY: LazyLock<History> = LazyLock::new(History::read);
+static HISTORY: LazyLock<History> = LazyLock::new(|| History::read(LIST));
+static CHANGES: LazyLock<History> = LazyLock::new(|| History::read(LIST_CHANGES));
+
+/// Where the history is, and where what changed in it.
+pub const LIST: &str = "/chat-history/list";
+pub const LIST_CHANGES: &str = "/chat-history/changes";
 
 /// Who sends a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +72,11 @@ pub fn history() -> &'static History {
     &HISTORY
 }
 
+/// The same of what changed.
+pub fn changes() -> &'static History {
+    &CHANGES
+}
+
 /// Reads a frame of the server. Panics unless the document describes it.
 pub fn received(text: &str) -> Value {
     let frame = serde_json::from_str(text).expect("JSON");
@@ -84,17 +94,21 @@ pub fn answered(request: &Value, reply: &Value) {
     }
 }
 
-/// Panics unless the document describes this answer of the history.
-pub fn check_page(status: u16, headers: &HeaderMap, body: &Value) {
-    if let Err(error) = HISTORY.check_headers(status, headers) {
+/// Panics unless the document describes this answer of a path.
+pub fn check_page(path: &str, status: u16, headers: &HeaderMap, body: &Value) {
+    if let Err(error) = of(path).check_headers(status, headers) {
         panic!("docs/openapi.yaml does not describe these headers: {status} {headers:?}: {error}");
     }
-    check_body(status, body);
+    check_body(path, status, body);
 }
 
-/// Panics unless the document describes this body of an answer of the history.
-pub fn check_body(status: u16, body: &Value) {
-    let checked = HISTORY.check_body(status, body);
+fn of(path: &str) -> &'static History {
+    if path == LIST_CHANGES { &CHANGES } else { &HISTORY }
+}
+
+/// Panics unless the document describes this body of an answer of a path.
+pub fn check_body(path: &str, status: u16, body: &Value) {
+    let checked = of(path).check_body(status, body);
     checked.unwrap_or_else(|error| panic!("docs/openapi.yaml does not describe this answer: {status} {body}: {error}"));
 }
 
@@ -156,12 +170,12 @@ impl Socket {
 }
 
 impl History {
-    fn read() -> Self {
+    fn read(path: &str) -> Self {
         let document = Template::document(include_str!("../../docs/openapi.yaml")).expect("docs/openapi.yaml");
         let mut reader = Reader::of(&document, Draft::V2020_12);
         let (mut bodies, mut headers) = (BTreeMap::new(), BTreeMap::new());
-        let responses = "/paths/~1chat-history~1list/get/responses";
-        for (status, response) in entries(document.pointer(responses).expect("responses")) {
+        let responses = format!("/paths/{}/get/responses", path.replace('/', "~1"));
+        for (status, response) in entries(document.pointer(&responses).expect("responses")) {
             let place = format!("{responses}/{status}");
             let status = status.parse().expect("a status");
             let body = format!("{place}/content/application~1json/schema");

@@ -4,7 +4,7 @@ use crate::chaos::{Chaos, Director, lock};
 use crate::checker::{History, Leftover, Room, Seen, User};
 use crate::device::{BACKOFF, Device, Record, seen, tries};
 use crate::reach::Reach;
-use crate::{PATIENCE, POLL, Page, Server, fresh};
+use crate::{PATIENCE, POLL, Page, Server, fresh, schema};
 use chat_local::Limits;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -43,19 +43,23 @@ pub(crate) async fn come_to_rest(
             }
         }
     }
-    join_all(devices.iter_mut().map(|device| device.settle(&newest))).await;
+    let reader = reach.token(&json!({"userId": READER, "rooms": "*"}));
+    let mut changes = BTreeMap::new();
+    for room in newest.keys() {
+        changes.insert(*room, last_change(reach, &reader, *room).await);
+    }
+    join_all(devices.iter_mut().map(|device| device.settle(&newest, &changes))).await;
     let views = devices.iter().flat_map(|device| device.views(&newest)).collect();
     let mut stored = BTreeMap::new();
-    let reader = reach.token(&json!({"userId": READER, "rooms": "*"}));
-    let (sends, acks) = {
+    let (sends, acks, changes, change_acks) = {
         let record = lock(record);
-        (record.sends.clone(), record.acks.clone())
+        (record.sends.clone(), record.acks.clone(), record.changes.clone(), record.change_acks.clone())
     };
     let spoken_in: BTreeSet<Room> = newest.into_keys().chain(sends.iter().map(|send| send.room)).collect();
     for room in spoken_in {
         stored.insert(room, whole_history(reach, &reader, room).await);
     }
-    History { sends, acks, views, stored, grants, leftovers: Vec::new() }
+    History { sends, acks, changes, change_acks, views, stored, grants, leftovers: Vec::new() }
 }
 
 /// The whole history of a room, oldest first.
@@ -63,11 +67,23 @@ async fn whole_history(reach: &dyn Reach, token: &str, room: Room) -> Vec<Seen> 
     let mut messages: Vec<Seen> = Vec::new();
     let mut query = Some(format!("chatroomId={room}&after=0&limit=100"));
     while let Some(next) = query {
-        let page = page(reach, token, next).await;
+        let page = page(reach, schema::LIST, token, next).await;
         messages.extend(page.body.as_array().expect("a list").iter().map(seen));
         query = page.link("next");
     }
     messages
+}
+
+/// The number of a room's newest change; 0 if there is none.
+async fn last_change(reach: &dyn Reach, token: &str, room: Room) -> u64 {
+    let (mut last, mut query) = (0, Some(format!("chatroomId={room}&after=0&limit=100")));
+    while let Some(next) = query {
+        let page = page(reach, schema::LIST_CHANGES, token, next).await;
+        let changes = page.body.as_array().expect("a list");
+        last = changes.last().and_then(|newest| newest["change"].as_u64()).unwrap_or(last);
+        query = page.link("next");
+    }
+    last
 }
 
 /// A row of the table of connections. Of members only those in these rooms count as such: other rooms may be in use.
@@ -79,16 +95,16 @@ pub(crate) fn leftover(item: &Value, rooms: &BTreeSet<Room>) -> Leftover {
     Leftover { row: format!("{partition} {sort}"), member, expires: item["expiresAt"]["N"].is_string() }
 }
 
-/// A page of the history. It is tried again, since a function may give up on a busy machine.
-async fn page(reach: &dyn Reach, token: &str, query: String) -> Page {
+/// A page. It is tried again, since a function may give up on a busy machine.
+async fn page(reach: &dyn Reach, path: &'static str, token: &str, query: String) -> Page {
     for () in tries() {
-        let page = reach.history(token, query.clone()).await;
+        let page = reach.page(path, token, query.clone()).await;
         if page.status == 200 {
             return page;
         }
         sleep(BACKOFF).await;
     }
-    panic!("never given the history: {query}");
+    panic!("never given {path}?{query}");
 }
 
 impl Trial {

@@ -1,4 +1,5 @@
-//! Workloads from a random seed: people in rooms who send, come, go, and are cut off, with faults or without.
+//! Workloads from a random seed: people in rooms who send, edit, recall, come, go, and are cut off, with faults or
+//! without.
 
 use crate::chaos::{Chaos, Direction, Director, Fault, Weather, lock};
 use crate::checker::{Delivery, History, Room, User, Violation};
@@ -256,6 +257,15 @@ impl Life {
                     }
                 }
                 16..22 => self.device.listen().await,
+                // A user may change one message a second.
+                22..24 => {
+                    let room = *inside.first().expect("a room");
+                    match self.dice.random_range(0..3) {
+                        0 => self.device.recall(room).await,
+                        1 => self.device.edit_again().await,
+                        _ => self.device.edit(room).await,
+                    }
+                }
                 _ => {
                     if self.budget.fetch_add(1, Ordering::Relaxed) >= self.messages {
                         break;

@@ -409,7 +409,8 @@ mod tests {
         assert_eq!(route("$connect"), Some(("ConnectFunction", false)));
         assert_eq!(route("$default"), Some(("DefaultFunction", true)));
         assert_eq!(template.websocket.authorizer.as_deref(), Some("AuthorizeFunction"));
-        assert_eq!(template.http.routes[0].path, "/chat-history/list");
+        let reads = template.http.routes.iter().filter(|route| route.method == "GET").map(|route| route.path.as_str());
+        assert_eq!(reads.collect::<Vec<_>>(), ["/chat-history/changes", "/chat-history/list"]);
         assert_eq!(template.http.cors.expose_headers, ["link", "date"]);
         let throttle = Some(Throttle { per_second: 200.0, burst: 200.0 });
         assert_eq!((template.websocket.throttle, template.http.throttle), (throttle, throttle));

@@ -328,7 +328,16 @@ async fn what_was_under_way_is_erased_and_what_is_new_is_not() {
     // A send that was under way when its connection ended is stored only now.
     let (id, content) = (app.messages.next_id(&room("1")).await, Content::stored(MessageKind::Text, TEXT.into()));
     let (id, room, sender) = (id.expect("an id"), room("1"), user("7"));
-    let message = Message { id, room, sender, content, create_time: now(), client_message_id: None };
+    let message = Message {
+        id,
+        room,
+        sender,
+        content,
+        create_time: now(),
+        client_message_id: None,
+        changed: None,
+        reactions: chat::Reactions::default(),
+    };
     app.messages.store(message).await.expect("stored");
     let said = end(erasure).await;
     assert_eq!(said.code, 1, "{said:?}");

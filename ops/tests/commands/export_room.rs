@@ -24,7 +24,16 @@ async fn fill(server: &Server, in_room: &str, ids: std::ops::RangeInclusive<u64>
         let (sender, content) =
             (user(&(n % 7).to_string()), Content::parse(MessageKind::Text, &format!("message {n}")));
         let (room, content) = (room(in_room), content.expect("content"));
-        let message = Message { id, room, sender, content, create_time: now(), client_message_id: None };
+        let message = Message {
+            id,
+            room,
+            sender,
+            content,
+            create_time: now(),
+            client_message_id: None,
+            changed: None,
+            reactions: chat::Reactions::default(),
+        };
         app.messages.store(message).await.expect("stored");
     }
 }
@@ -128,7 +137,16 @@ async fn an_export_waits_for_a_hole_that_may_still_be_filled() {
     .await;
     let content = Content::parse(MessageKind::Text, "late").expect("content");
     let (room, sender) = (room("1"), user("7"));
-    let message = Message { id: late, room, sender, content, create_time: now(), client_message_id: None };
+    let message = Message {
+        id: late,
+        room,
+        sender,
+        content,
+        create_time: now(),
+        client_message_id: None,
+        changed: None,
+        reactions: chat::Reactions::default(),
+    };
     server.app().messages.store(message).await.expect("stored");
     let said = crate::end(export).await;
     assert_eq!(ids(&lines(&said.out)), [1, 2, 3, 4, 5]);
@@ -166,7 +184,16 @@ async fn a_hole_is_as_fresh_as_the_page_that_it_is_in() {
     let app = server.app();
     let message = |id, text: &str, create_time| {
         let content = Content::parse(MessageKind::Text, text).expect("content");
-        Message { id, room: room("1"), sender: user("7"), content, create_time, client_message_id: None }
+        Message {
+            id,
+            room: room("1"),
+            sender: user("7"),
+            content,
+            create_time,
+            client_message_id: None,
+            changed: None,
+            reactions: chat::Reactions::default(),
+        }
     };
     let late = app.messages.next_id(&room("1")).await.expect("an id");
     let next = app.messages.next_id(&room("1")).await.expect("an id");

@@ -6,9 +6,10 @@ use crate::membership::Membership;
 use crate::pusher::Pusher;
 use crate::sessions::Sessions;
 use crate::signals::Signals;
-use crate::store::{Arrivals, Connections, Erasure, Messages, Tables, Users};
+use crate::store::{Arrivals, Changes, Connections, Erasure, Messages, Reactions, Tables, Users};
 use crate::{Fault, Pace, Vars};
-use chat::limits::{CONNECTIONS_PER_USER, NOTICES_UP_TO, SIGNALS_UP_TO};
+use chat::Windows;
+use chat::limits::{CONNECTIONS_PER_USER, EDIT_WINDOW, NOTICES_UP_TO, RECALL_WINDOW, SENDS_PER_SECOND, SIGNALS_UP_TO};
 
 /// What functions are made of, each part built from the function's variables. A function asks for what it uses, once,
 /// when it starts; the parts are cheap to clone. A client that no part needs is not built.
@@ -50,6 +51,17 @@ impl<'a> Aws<'a> {
         Ok(Messages::new(self.clients.dynamodb(), self.chat_table()?, retention_days))
     }
 
+    pub fn reactions(&self) -> Result<Reactions, Fault> {
+        Ok(Reactions::new(self.clients.dynamodb(), self.chat_table()?))
+    }
+
+    /// What messages become.
+    pub fn changes(&self) -> Result<Changes, Fault> {
+        let edit = self.vars.parsed("EDIT_MINUTES", EDIT_WINDOW)?;
+        let recall = self.vars.parsed("RECALL_MINUTES", RECALL_WINDOW)?;
+        Ok(Changes::new(self.clients.dynamodb(), self.chat_table()?, Windows { edit, recall }))
+    }
+
     pub fn users(&self) -> Result<Users, Fault> {
         Ok(Users::new(self.clients.dynamodb(), self.chat_table()?, self.vars.flag("EXPOSE_EMAIL")?))
     }
@@ -85,7 +97,7 @@ impl<'a> Aws<'a> {
     }
 
     pub fn pace(&self) -> Result<Pace, Fault> {
-        Pace::new(self.vars)
+        Ok(Pace::of(self.vars.parsed("SENDS_PER_SECOND", SENDS_PER_SECOND)?))
     }
 
     fn connections_table(&self) -> Result<&'a str, Fault> {

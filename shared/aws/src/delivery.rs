@@ -57,6 +57,22 @@ impl Delivery {
         }
     }
 
+    /// The same for a notice, which a room that is too large is not told of. Its sender is looked at all the same.
+    pub async fn deliver_notice_from(
+        &self,
+        sender: Option<&ConnectionId>,
+        room: &RoomId,
+        push: &Push<'_>,
+    ) -> Result<(), Failure> {
+        if let Some(members) = self.audience(room).await? {
+            return self.deliver_from(sender, room, members.into(), push).await;
+        }
+        match sender {
+            Some(sender) if !self.connections.is_open(sender).await? => Err(Rejection::ConnectionGone.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Delivers, and answers whether a connection was among the members.
     async fn deliver_and_look(
         &self,

@@ -39,7 +39,8 @@ pub use pusher::Pusher;
 pub use sessions::{Ended, Sessions};
 pub use signals::Signals;
 pub use store::{
-    Arrival, Closed, Connections, Found, JoinNumber, Kept, Members, Messages, Removal, Shut, Stored, Tables, Users,
+    Arrival, Changes, Closed, Committed, Connections, Found, JoinNumber, Kept, Members, Messages, Reacted, Reactions,
+    Removal, Shut, Stored, Tables, Users,
 };
 pub use store::{Erasure, Position, Size, Step, Where};
 pub use vars::Vars;

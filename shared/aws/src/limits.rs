@@ -116,6 +116,10 @@ pub fn housekeeping_posts(in_flight: usize) -> usize {
     in_flight * usize::try_from(rounds).unwrap_or(1)
 }
 
+/// For how long after a change the rows that it wrote may still be read as they were before. DynamoDB's transactions are
+/// no snapshot for who reads several rows: they become visible one after the other, as a rule within milliseconds.
+pub const CHANGE_SETTLES: Duration = Duration::from_secs(10);
+
 /// Keys of one `BatchGetItem`, DynamoDB's limit.
 pub const BATCH_GET_MAX: usize = 100;
 

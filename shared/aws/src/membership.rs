@@ -3,7 +3,7 @@
 use crate::delivery::Delivery;
 use crate::store::{Arrival, Arrivals, Connections, Found, JoinNumber, Removal};
 use crate::{Failure, Fault, telemetry};
-use chat::{Caller, ConnectionId, Member, MessageId, Profile, Push, Rejection, RoomId, Timestamp, UserId, departs};
+use chat::{Caller, ConnectionId, Member, Newest, Profile, Push, Rejection, RoomId, Timestamp, UserId, departs};
 
 /// Lets connections into rooms and out of them, and tells the rooms.
 #[derive(Clone)]
@@ -16,9 +16,9 @@ pub struct Membership {
 /// A join that stands.
 #[derive(Debug)]
 pub struct Arrived {
-    /// The room's newest message; 0 before the first. Every message that was not pushed to this member has an id of at
-    /// most this, and is found in the history.
-    pub last_id: MessageId,
+    /// How far the room reaches. Every message that was not pushed to this member has an id of at most the newest's, and
+    /// is found in the history; the same holds for changes and the feed.
+    pub newest: Newest,
     /// Whom to tell of it: all members, or the room is too large for that.
     pub found: Found,
 }
@@ -34,14 +34,14 @@ impl Membership {
     /// So a close or a leave that comes meanwhile is seen here, or itself sees the room at the connection. And a sender
     /// counts first and reads the members after that, so a member that a sender did not see finds the message by
     /// `last_id`.
-    pub async fn arrive(&self, me: &Member, room: &RoomId, caller: &Caller) -> Result<Arrived, Failure> {
+    pub async fn arrive(&self, me: &Member, room: &RoomId, caller: &Caller, changes: bool) -> Result<Arrived, Failure> {
         telemetry::room(room);
         let join = self.connections.add_room(&me.connection, room).await?;
         let entered = self.connections.add_member(me, join, room, caller.good_until).await?;
         let (arrival, members) =
-            tokio::join!(self.arrivals.verify(&me.connection, room, join), self.delivery.look(room));
+            tokio::join!(self.arrivals.verify(&me.connection, room, join, changes), self.delivery.look(room));
         match arrival? {
-            Arrival::In(last_id) if entered => Ok(Arrived { last_id, found: members? }),
+            Arrival::In(newest) if entered => Ok(Arrived { newest, found: members? }),
             found => {
                 self.undo(me, join, room, found, &caller.profile).await?;
                 let closed = found == Arrival::Closed;

@@ -1,6 +1,4 @@
 use crate::clock::monotonic;
-use crate::{Fault, Vars};
-use chat::limits::SENDS_PER_SECOND;
 use chat::{Rejection, RoomId, UserId};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,10 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Pace(Arc<Mutex<chat::Pace>>);
 
 impl Pace {
-    pub(crate) fn new(vars: &Vars) -> Result<Self, Fault> {
-        Ok(Self::of(vars.parsed("SENDS_PER_SECOND", SENDS_PER_SECOND)?))
-    }
-
     /// So many a second.
     pub(crate) fn of(per_second: u32) -> Self {
         Self(Arc::new(Mutex::new(chat::Pace::new(per_second))))

@@ -35,6 +35,22 @@ impl Grant {
         }
     }
 
+    /// No room at all.
+    pub const fn none() -> Self {
+        Self::Rooms(BTreeSet::new())
+    }
+
+    fn is_none(&self) -> bool {
+        *self == Self::none()
+    }
+
+    fn has(&self, room: &RoomId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Rooms(rooms) => rooms.contains(room),
+        }
+    }
+
     fn to_context(&self) -> String {
         match self {
             Self::All => "*".into(),
@@ -76,6 +92,8 @@ impl Profile {
 pub struct Caller {
     pub profile: Profile,
     pub rooms: Grant,
+    /// The rooms in which the caller may recall what others said: none, as a rule.
+    pub moderates: Grant,
     /// When the token was issued, in seconds since 1970; 0 if it does not say.
     pub issued_at: i64,
     /// Until when the token is good, and with it a connection, clocks that differ included.
@@ -106,10 +124,12 @@ impl Caller {
 
     /// Refuses a room that the token does not grant.
     pub fn may_enter(&self, room: &RoomId) -> Result<(), Rejection> {
-        match &self.rooms {
-            Grant::Rooms(rooms) if !rooms.contains(room) => Err(Rejection::RoomNotGranted),
-            _ => Ok(()),
-        }
+        if self.rooms.has(room) { Ok(()) } else { Err(Rejection::RoomNotGranted) }
+    }
+
+    /// Whether the caller may recall what others said in a room.
+    pub fn moderates(&self, room: &RoomId) -> bool {
+        self.moderates.has(room)
     }
 
     /// Whether the token has expired. A connection outlives the check of its token by up to two hours.
@@ -130,6 +150,9 @@ impl Caller {
         ];
         context.extend(profile.email.clone().map(|email| ("email", email)));
         context.extend(profile.head_pic.clone().map(|url| ("headPic", url)));
+        if !self.moderates.is_none() {
+            context.push(("moderates", self.moderates.to_context()));
+        }
         let bytes = serde_json::json!(context).to_string().len();
         if bytes > CONTEXT_BYTES_MAX { Err(InvalidContext::TooLarge(bytes)) } else { Ok(context) }
     }
@@ -140,6 +163,10 @@ impl Caller {
         let required = |key: &'static str| text(key).ok_or(InvalidContext::Lacks(key));
         let id = UserId::parse(&required("userId")?).ok_or(InvalidContext::Lacks("userId"))?;
         let rooms = Grant::from_context(&required("rooms")?).ok_or(InvalidContext::Lacks("rooms"))?;
+        let moderates = match text("moderates") {
+            None => Grant::none(),
+            Some(moderates) => Grant::from_context(&moderates).ok_or(InvalidContext::Lacks("moderates"))?,
+        };
         let number = |key| required(key)?.parse().map_err(|_| InvalidContext::Lacks(key));
         let profile = Profile {
             id,
@@ -150,7 +177,7 @@ impl Caller {
             create_time: None,
         };
         let good_until = Timestamp::from_millis(number("goodUntil")?);
-        Ok(Self { profile, rooms, issued_at: number("issuedAt")?, good_until })
+        Ok(Self { profile, rooms, moderates, issued_at: number("issuedAt")?, good_until })
     }
 }
 
@@ -164,6 +191,7 @@ mod tests {
         Caller {
             profile: Profile { head_pic: Some("https://example.com/7.png".into()), ..Profile::unknown(id) },
             rooms,
+            moderates: Grant::none(),
             issued_at: 1_741_746_165,
             good_until: Timestamp::from_millis(1_741_749_765_000),
         }
@@ -211,14 +239,15 @@ mod tests {
         fn the_context_carries_the_caller_unchanged(
             user in "[a-z0-9]{1,12}", name in "\\PC{1,20}", email in proptest::option::of("\\PC{1,20}"),
             rooms in proptest::option::of(proptest::collection::btree_set("\\PC{1,12}", 0..8)),
+            moderates in proptest::option::of(proptest::collection::btree_set("\\PC{1,12}", 0..8)),
         ) {
             let id = UserId::parse(&user).expect("alphanumeric");
             let profile = Profile { username: name.clone(), nick_name: name, email, ..Profile::unknown(id) };
-            let rooms = match rooms {
+            let grant = |rooms: Option<BTreeSet<String>>| match rooms {
                 None => Grant::All,
                 Some(ids) => Grant::Rooms(ids.iter().filter_map(|id| RoomId::parse(id)).collect()),
             };
-            let caller = Caller { profile, ..caller(rooms) };
+            let caller = Caller { profile, moderates: grant(moderates), ..caller(grant(rooms)) };
             let context = caller.to_context().expect("small");
             let handed_on = context.into_iter().map(|(key, text)| (key.into(), Value::String(text))).collect();
             prop_assert_eq!(Caller::from_context(&handed_on).expect("ours"), caller);

@@ -14,6 +14,8 @@ pub enum InvalidClaims {
     NoUser,
     #[error("the token's rooms must be \"*\" or a list of room ids")]
     Rooms,
+    #[error("the token's moderates must be \"*\" or a list of room ids")]
+    Moderates,
     #[error("the token has no expiry: exp must be a number of seconds")]
     NoExpiry,
 }
@@ -29,6 +31,11 @@ impl Caller {
         let rooms = match claims.get("rooms") {
             None => default_rooms.clone(),
             Some(rooms) => Grant::from_json(rooms).ok_or(InvalidClaims::Rooms)?,
+        };
+        // Nobody is a moderator by default.
+        let moderates = match claims.get("moderates") {
+            None => Grant::none(),
+            Some(rooms) => Grant::from_json(rooms).ok_or(InvalidClaims::Moderates)?,
         };
         let texts = |keys: &[&str]| keys.iter().filter_map(|key| claims.get(*key)?.as_str()).collect::<Vec<_>>();
         let fits = |name: &String| name.chars().count() <= PROFILE_TEXT_CHARS_MAX;
@@ -51,7 +58,7 @@ impl Caller {
         let expiry = seconds("exp").ok_or(InvalidClaims::NoExpiry)?;
         let expiry = Timestamp::from_millis(expiry.saturating_mul(1_000));
         let good_until = expiry.after(Duration::from_secs(CLOCK_SKEW_SECONDS));
-        Ok(Self { profile, rooms, issued_at: seconds("iat").unwrap_or_default(), good_until })
+        Ok(Self { profile, rooms, moderates, issued_at: seconds("iat").unwrap_or_default(), good_until })
     }
 }
 

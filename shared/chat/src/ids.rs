@@ -146,6 +146,12 @@ impl MessageId {
         let expected = || Invalid::expected(format!("a message id: a whole number from 0 to {SAFE_INTEGER_MAX}"));
         canonical_number(text).map(Self).ok_or_else(expected)
     }
+
+    /// Reads the id of a message that is meant: a whole number from 1.
+    pub(crate) fn from_json(value: &Value) -> Result<Self, Invalid> {
+        let id = value.as_u64().filter(|id| (1..=SAFE_INTEGER_MAX).contains(id)).map(Self);
+        id.ok_or_else(|| Invalid::expected(format!("a message id: a whole number from 1 to {SAFE_INTEGER_MAX}")))
+    }
 }
 
 impl fmt::Display for MessageId {
@@ -154,8 +160,41 @@ impl fmt::Display for MessageId {
     }
 }
 
+/// The place of a change among those of its room: 1, 2, 3, … without a hole. 0 stands before the first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ChangeNumber(u64);
+
+impl ChangeNumber {
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The one that follows.
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// Reads a position from a query string: digits, at most 2^53 - 1.
+    pub(crate) fn parse(text: &str) -> Result<Self, Invalid> {
+        let expected =
+            || Invalid::expected(format!("the number of a change: a whole number from 0 to {SAFE_INTEGER_MAX}"));
+        canonical_number(text).map(Self).ok_or_else(expected)
+    }
+}
+
+impl fmt::Display for ChangeNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The sender's own name for a send, the same on every retry: what makes a retry safe.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ClientMessageId(String);
 
@@ -168,6 +207,13 @@ impl ClientMessageId {
             }
             _ => Err(Invalid::expected(format!("1 to {CLIENT_MESSAGE_ID_CHARS_MAX} characters of A-Z a-z 0-9 _ -"))),
         }
+    }
+}
+
+impl ClientMessageId {
+    /// Takes an id that was checked when it was stored.
+    pub fn stored(id: String) -> Self {
+        Self(id)
     }
 }
 

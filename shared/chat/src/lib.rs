@@ -5,6 +5,7 @@
 
 mod actions;
 mod caller;
+mod change;
 mod claims;
 mod device;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod member;
 mod message;
 mod opening;
 mod pace;
+mod reactions;
 mod rejection;
 mod timestamp;
 mod visible;
@@ -23,14 +25,16 @@ mod wire;
 
 pub use actions::*;
 pub use caller::{Caller, Grant, InvalidContext, Profile};
+pub use change::{Change, Changed, Verdict, Window, Windows};
 pub use claims::InvalidClaims;
 pub use device::{Device, surplus};
 pub use extras::{Extras, Metadata};
-pub use ids::{ClientMessageId, ConnectionId, MessageId, RoomId, UserId};
+pub use ids::{ChangeNumber, ClientMessageId, ConnectionId, MessageId, RoomId, UserId};
 pub use member::{Member, Presence, departs, users};
 pub use message::{Content, Message, MessageKind};
 pub use opening::Opening;
 pub use pace::Pace;
+pub use reactions::{Emoji, Reactions};
 pub use rejection::Rejection;
 pub use timestamp::Timestamp;
 pub use wire::{

@@ -1,5 +1,7 @@
 //! Every number of the protocol, each with its reason.
 
+use crate::Window;
+
 /// The largest integer that a JavaScript number holds exactly, 2^53 - 1: ids above it would change on the way.
 pub const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
 
@@ -49,6 +51,34 @@ pub const SENDS_PER_SECOND: u32 = 5;
 /// Sends that a user may make at once into a room, as seconds' worth of the deployment's rate: a client that was away
 /// sends what has gathered.
 pub const SENDS_BURST_SECONDS: u64 = 4;
+
+/// Changes of a user in a room per second, edits and recalls together: people correct themselves, programs flood. Each
+/// takes a transaction, and all changes of a room go through one row.
+pub const CHANGES_PER_SECOND: u32 = 1;
+
+/// Edits of one message at most. Each is remembered in the message's row, so that a late repeat cannot bring its text
+/// back: with the longest ids 1.3 KB.
+pub const EDITS_PER_MESSAGE_MAX: usize = 20;
+
+/// For how long an author may edit a message, unless the deployment says otherwise: long enough for a mistake,
+/// too short to make somebody's answer look foolish.
+pub const EDIT_WINDOW: Window = Window::Minutes(15);
+
+/// For how long an author may recall a message, unless the deployment says otherwise.
+pub const RECALL_WINDOW: Window = Window::Always;
+
+/// Changes in a page of the feed at most, and when the request does not say: their messages fit one DynamoDB batch
+/// read, which takes 100 keys.
+pub const CHANGES_PAGE_MAX: usize = 100;
+
+/// Reactions of a user in a room per second: a finger that goes over a row of emoji.
+pub const REACTIONS_PER_SECOND: u32 = 2;
+
+/// Reactions to one message at most. They stand in its row, which is read with every page: with UUIDs 3.6 KB.
+pub const REACTIONS_PER_MESSAGE_MAX: usize = 100;
+
+/// Longest emoji, in bytes of UTF-8: a family of four is 25, and some applications have names instead.
+pub const EMOJI_BYTES_MAX: usize = 64;
 
 /// Senders whose pace an instance of `send-message` remembers before it forgets those that were quiet, some 200 bytes
 /// each.

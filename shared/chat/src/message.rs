@@ -1,7 +1,9 @@
 use crate::limits::{TEXT_CHARS_MAX, URL_CHARS_MAX};
 use crate::visible::is_blank;
 use crate::wire::Invalid;
-use crate::{ClientMessageId, Extras, MessageId, Rejection, RoomId, Timestamp, UserId};
+use crate::{
+    ChangeNumber, Changed, ClientMessageId, Extras, MessageId, Reactions, Rejection, RoomId, Timestamp, UserId,
+};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -82,6 +84,11 @@ impl Content {
         Self { kind: MessageKind::Text, text: String::new(), erased_at: Some(at), extras: Extras::default() }
     }
 
+    /// What is left of content that was recalled: an empty text, as of content that was erased.
+    pub fn recalled() -> Self {
+        Self { kind: MessageKind::Text, text: String::new(), erased_at: None, extras: Extras::default() }
+    }
+
     pub fn kind(&self) -> MessageKind {
         self.kind
     }
@@ -123,6 +130,27 @@ pub struct Message {
     pub content: Content,
     pub create_time: Timestamp,
     pub client_message_id: Option<ClientMessageId>,
+    /// Nothing of a message that is as it was sent.
+    pub changed: Option<Changed>,
+    pub reactions: Reactions,
+}
+
+impl Message {
+    /// The number of its latest change; 0 of a message that is as it was sent.
+    pub fn version(&self) -> ChangeNumber {
+        self.changed.as_ref().map_or(ChangeNumber::default(), |changed| changed.version)
+    }
+
+    /// When it became what it is.
+    pub fn update_time(&self) -> Timestamp {
+        let changed = self.changed.as_ref().map(|changed| changed.time);
+        self.content.erased_at().max(changed).unwrap_or(self.create_time)
+    }
+
+    /// Who recalled it, if somebody did.
+    pub fn deleted_by(&self) -> Option<&UserId> {
+        self.changed.as_ref()?.deleted_by.as_ref()
+    }
 }
 
 #[cfg(test)]

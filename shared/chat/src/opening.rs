@@ -55,6 +55,7 @@ mod tests {
         Caller {
             profile: Profile::unknown(UserId::parse("7").expect("an id")),
             rooms: Grant::All,
+            moderates: Grant::none(),
             issued_at: 0,
             good_until: Timestamp::from_millis(1),
         }

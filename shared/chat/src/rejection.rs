@@ -1,4 +1,7 @@
-use crate::limits::{DISPLACED_RETRY_MS, OVERTAKEN_RETRY_MS, QUERY_BYTES_MAX, ROOMS_PER_CONNECTION_MAX};
+use crate::Window;
+use crate::limits::{
+    DISPLACED_RETRY_MS, EDITS_PER_MESSAGE_MAX, OVERTAKEN_RETRY_MS, QUERY_BYTES_MAX, ROOMS_PER_CONNECTION_MAX,
+};
 use thiserror::Error;
 
 /// An expected refusal: the client asked for something it may not have, and is told so.
@@ -28,6 +31,20 @@ pub enum Rejection {
     NotCaller { field: &'static str },
     #[error("the token does not grant the room in chatroomId")]
     RoomNotGranted,
+    #[error("the room has no message of this id")]
+    NotFound,
+    #[error("a message is edited by its author alone")]
+    NotAuthor,
+    #[error("a message is recalled by its author, or by a moderator of the room")]
+    NotModerator,
+    #[error("{}", too_late(.what, *.window))]
+    TooLate { what: &'static str, window: Window },
+    #[error("id must be that of a text")]
+    NotText,
+    #[error("a message is edited {EDITS_PER_MESSAGE_MAX} times at most")]
+    TooManyEdits,
+    #[error("a message has {limit} reactions at most")]
+    TooManyReactions { limit: usize },
     #[error("the token was revoked")]
     TokenRevoked,
     #[error("a token is missing")]
@@ -63,11 +80,17 @@ impl Rejection {
             | Self::Binary
             | Self::Missing { .. }
             | Self::Invalid { .. }
-            | Self::TwoCursors => "badRequest",
+            | Self::TwoCursors
+            | Self::NotText
+            | Self::TooManyEdits => "badRequest",
+            Self::NotFound => "notFound",
+            Self::TooLate { .. } => "tooLate",
             Self::TooLarge { .. } | Self::TooManyBytes { .. } | Self::QueryTooLarge => "tooLarge",
             Self::UnknownAction { .. } => "unknownAction",
             Self::NotCaller { .. }
             | Self::RoomNotGranted
+            | Self::NotAuthor
+            | Self::NotModerator
             | Self::TokenRevoked
             | Self::TokenMissing
             | Self::TokenRefused
@@ -76,6 +99,7 @@ impl Rejection {
             Self::RateLimited { .. } | Self::Overtaken => "rateLimited",
             Self::NotJoined => "notJoined",
             Self::TooManyRooms => "tooManyRooms",
+            Self::TooManyReactions { .. } => "tooMany",
             Self::TooManyConnections { .. } => "tooManyConnections",
             Self::ConnectionGone => "gone",
         }
@@ -101,9 +125,15 @@ impl Rejection {
             | Self::Invalid { .. }
             | Self::TwoCursors
             | Self::NotJoined
+            | Self::NotText
+            | Self::TooManyEdits
             | Self::UnknownAction { .. } => (400, "Bad Request"),
+            Self::NotFound => (404, "Not Found"),
             Self::NotCaller { .. }
             | Self::RoomNotGranted
+            | Self::NotAuthor
+            | Self::NotModerator
+            | Self::TooLate { .. }
             | Self::TokenRevoked
             | Self::TokenMissing
             | Self::TokenRefused
@@ -111,10 +141,19 @@ impl Rejection {
             | Self::AnothersConnection => (403, "Forbidden"),
             Self::ConnectionGone => (410, "Gone"),
             Self::TooLarge { .. } | Self::TooManyBytes { .. } | Self::QueryTooLarge => (413, "Payload Too Large"),
-            Self::RateLimited { .. } | Self::Overtaken | Self::TooManyRooms | Self::TooManyConnections { .. } => {
-                (429, "Too Many Requests")
-            }
+            Self::RateLimited { .. }
+            | Self::Overtaken
+            | Self::TooManyRooms
+            | Self::TooManyReactions { .. }
+            | Self::TooManyConnections { .. } => (429, "Too Many Requests"),
         }
+    }
+}
+
+fn too_late(what: &str, window: Window) -> String {
+    match window {
+        Window::Minutes(minutes) => format!("a message is {what} within {minutes} minutes of its sending"),
+        Window::Never | Window::Always => format!("messages are not {what} here"),
     }
 }
 
@@ -122,7 +161,7 @@ impl Rejection {
 pub(crate) mod tests {
     use super::*;
     use crate::document::{error_codes, every};
-    use crate::limits::{CONNECTIONS_PER_USER, JSON_BYTES_MAX, TEXT_CHARS_MAX};
+    use crate::limits::{CONNECTIONS_PER_USER, JSON_BYTES_MAX, REACTIONS_PER_MESSAGE_MAX, TEXT_CHARS_MAX};
     use std::collections::BTreeSet;
 
     pub(crate) fn rejections() -> Vec<Rejection> {
@@ -138,6 +177,16 @@ pub(crate) mod tests {
             UnknownAction: [Rejection::UnknownAction { action: "dance".into() }],
             NotCaller: [Rejection::NotCaller { field: "userId" }],
             RoomNotGranted: [Rejection::RoomNotGranted],
+            NotFound: [Rejection::NotFound],
+            NotAuthor: [Rejection::NotAuthor],
+            NotModerator: [Rejection::NotModerator],
+            TooLate: [
+                Rejection::TooLate { what: "edited", window: Window::Minutes(15) },
+                Rejection::TooLate { what: "recalled", window: Window::Never },
+            ],
+            NotText: [Rejection::NotText],
+            TooManyEdits: [Rejection::TooManyEdits],
+            TooManyReactions: [Rejection::TooManyReactions { limit: REACTIONS_PER_MESSAGE_MAX }],
             TokenRevoked: [Rejection::TokenRevoked],
             TokenMissing: [Rejection::TokenMissing],
             TokenRefused: [Rejection::TokenRefused],

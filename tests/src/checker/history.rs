@@ -26,6 +26,34 @@ pub struct Ack {
     pub id: u64,
 }
 
+/// An edit or a recall, as a client asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub room: Room,
+    pub user: User,
+    /// Of which message.
+    pub id: u64,
+    /// The `clientMessageId` of an edit. A recall has none.
+    pub key: Option<String>,
+    /// What the message is to say. A recalled one says nothing.
+    pub content: String,
+    /// When it was asked for first, among all moments of a run.
+    pub asked: u64,
+}
+
+/// An ack of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeAck {
+    pub room: Room,
+    pub id: u64,
+    pub key: Option<String>,
+    pub version: u64,
+    /// It was done before; `version` is the message's latest.
+    pub duplicate: bool,
+    /// When it came, among all moments of a run.
+    pub at: u64,
+}
+
 /// A message as somebody saw it, by a push or in the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
@@ -35,6 +63,9 @@ pub struct Seen {
     /// `None` if the key was not shown. Such a message contradicts none by its key.
     pub key: Option<String>,
     pub content: String,
+    /// The number of its latest change; 0 of a message that is as it was sent.
+    pub version: u64,
+    pub deleted: bool,
 }
 
 /// What one device knows of one room for as long as it was a member.
@@ -52,6 +83,14 @@ pub struct View {
     pub messages: Vec<Seen>,
     /// Ids of the messages that were pushed to it.
     pub pushed: BTreeSet<u64>,
+    /// Whether it follows changes: then its messages are in their latest state.
+    pub follows: bool,
+    /// All states of changed messages that it was told of.
+    pub states: Vec<Seen>,
+    /// How far the room's changes reached when it joined, for the last time.
+    pub told: u64,
+    /// The versions of the changes that were pushed to it.
+    pub heard: BTreeSet<u64>,
 }
 
 /// A row in the table of connections whose connection has ended.
@@ -68,6 +107,8 @@ pub struct Leftover {
 pub struct History {
     pub sends: Vec<Send>,
     pub acks: Vec<Ack>,
+    pub changes: Vec<Change>,
+    pub change_acks: Vec<ChangeAck>,
     pub views: Vec<View>,
     /// The whole history of each room at the end, as the endpoint returned it, oldest first.
     pub stored: BTreeMap<Room, Vec<Seen>>,
@@ -84,18 +125,32 @@ impl fmt::Display for Send {
     }
 }
 
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { room, user, id, key, content, .. } = self;
+        match key {
+            Some(key) => write!(f, "the edit {key} of message {id} in room {room} by user {user}, {content:?},"),
+            None => write!(f, "the recall of message {id} in room {room} by user {user}"),
+        }
+    }
+}
+
 impl Seen {
+    fn of_version(&self) -> String {
+        if self.version == 0 { String::new() } else { format!(", version {}", self.version) }
+    }
+
     /// The message without its id and its room.
     pub(super) fn words(&self) -> String {
-        let key = self.key.as_deref().unwrap_or("unknown");
-        format!("{:?} (user {}, key {key})", self.content, self.user)
+        let (key, version) = (self.key.as_deref().unwrap_or("unknown"), self.of_version());
+        format!("{:?} (user {}, key {key}{version})", self.content, self.user)
     }
 }
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, room, user, key, content } = self;
+        let (Self { id, room, user, key, content, .. }, version) = (self, self.of_version());
         let key = key.as_deref().unwrap_or("unknown");
-        write!(f, "message {id} {content:?} (user {user}, room {room}, key {key})")
+        write!(f, "message {id} {content:?} (user {user}, room {room}, key {key}{version})")
     }
 }

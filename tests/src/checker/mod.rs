@@ -4,13 +4,14 @@
 //! The history does not show a message's key, a push does. So an unknown key contradicts none, and messages without a
 //! key are told apart by their text. Sends whose text is unique are judged most strictly.
 
+mod changes;
 mod history;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod violation;
 
-pub use history::{Ack, History, Leftover, Room, Seen, Send, User, View};
+pub use history::{Ack, Change, ChangeAck, History, Leftover, Room, Seen, Send, User, View};
 pub use violation::{VIOLATIONS_PER_RULE_MAX, Violation, Witness};
 
 use rules::{Facts, judge_leftovers, judge_order};
@@ -35,6 +36,7 @@ impl History {
         let mut report = Report::default();
 
         let altered = facts.judge_acks(&self.acks, &mut report);
+        facts.judge_changes(&self.stored, &mut report);
         for (&room, messages) in &self.stored {
             judge_order(room, messages, &mut report);
             facts.judge_stored(room, messages, &altered, &mut report);

@@ -1,5 +1,6 @@
 //! The rules, and the tables by which they look up facts.
 
+use super::changes::Changes;
 use super::history::{Ack, History, Leftover, Room, Seen, Send, User, View};
 use super::violation::{Report, Violation, Witness};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -16,6 +17,7 @@ pub(super) struct Facts<'a> {
     /// If several messages have the same id, the first one.
     stored: BTreeMap<Room, BTreeMap<u64, &'a Seen>>,
     grants: &'a BTreeMap<User, BTreeSet<Room>>,
+    changes: Changes<'a>,
 }
 
 impl<'a> Facts<'a> {
@@ -36,7 +38,7 @@ impl<'a> Facts<'a> {
             by_id
         };
         let stored = history.stored.iter().map(|(&room, messages)| (room, first_of_each(messages))).collect();
-        Self { sends, contents, stored, grants: &history.grants }
+        Self { sends, contents, stored, grants: &history.grants, changes: Changes::of(history) }
     }
 
     fn stored(&self, room: Room, id: u64) -> Option<&'a Seen> {
@@ -54,7 +56,16 @@ impl<'a> Facts<'a> {
         self.grants.get(&user).is_none_or(|rooms| rooms.contains(&room))
     }
 
+    pub(super) fn judge_changes(&self, stored: &BTreeMap<Room, Vec<Seen>>, report: &mut Report) {
+        self.changes.judge_numbers(stored, report);
+        self.changes.judge_acks(|room, id| self.stored(room, id), report);
+    }
+
+    /// Whether somebody said it, at first or by a change.
     fn was_sent(&self, seen: &Seen) -> bool {
+        if self.changes.has_asked_for(seen) {
+            return true;
+        }
         match &seen.key {
             Some(key) => self.sends.get(&(seen.room, seen.user, key)).is_some_and(|send| send.content == seen.content),
             None => self.contents.contains_key(&(seen.room, seen.user, seen.content.as_str())),
@@ -129,7 +140,7 @@ impl<'a> Facts<'a> {
     pub(super) fn judge_copies(&self, room: Room, report: &mut Report) {
         let mut by_key: BTreeMap<Name<'a>, Vec<&Seen>> = BTreeMap::new();
         let mut by_content: BTreeMap<Name<'a>, Vec<&Seen>> = BTreeMap::new();
-        for &seen in self.stored[&room].values().filter(|seen| seen.room == room) {
+        for &seen in self.stored[&room].values().filter(|seen| seen.room == room && seen.version == 0) {
             if let Some(key) = &seen.key {
                 by_key.entry((room, seen.user, key)).or_default().push(seen);
             }
@@ -157,6 +168,8 @@ impl<'a> Facts<'a> {
             report.add(Violation::ViewForbidden { device: device.clone(), user: *user, room: *room });
         }
 
+        self.changes.judge_states(view, |room, id| self.stored(room, id), report);
+
         let mut shown = HashSet::with_capacity(view.messages.len());
         let mut previous = 0;
         for seen in &view.messages {
@@ -168,6 +181,10 @@ impl<'a> Facts<'a> {
             self.judge_seen(device, seen, report);
             if seen.id <= view.since || seen.id > view.until {
                 continue;
+            }
+            if let Some(stored) = self.stored(*room, seen.id).filter(|now| view.follows && now.version > seen.version) {
+                let (device, seen, stored) = (device.clone(), seen.clone(), stored.clone());
+                report.add(Violation::Stale { device, seen, stored });
             }
             if !shown.insert(seen.id) {
                 report.add(Violation::SeenTwice { device: device.clone(), room: *room, id: seen.id });
@@ -189,7 +206,8 @@ impl<'a> Facts<'a> {
     fn judge_seen(&self, device: &str, seen: &Seen, report: &mut Report) {
         let witness = || Witness::Device(device.into());
         match self.stored(seen.room, seen.id) {
-            Some(stored) if !agree(seen, stored) => {
+            // One that does not follow changes, or left, has an earlier state.
+            Some(stored) if seen.version == stored.version && !agree(seen, stored) => {
                 let (device, seen, stored) = (device.into(), seen.clone(), stored.clone());
                 report.add(Violation::SeenDifferently { device, seen, stored });
             }
@@ -213,6 +231,7 @@ impl<'a> Facts<'a> {
     }
 
     pub(super) fn judge_pushes(&self, view: &View, report: &mut Report) {
+        self.changes.judge_pushes(view, report);
         for stored in self.due(view).filter(|stored| !view.pushed.contains(&stored.id)) {
             report.add(Violation::NotPushed { device: view.device.clone(), room: view.room, id: stored.id });
         }
@@ -241,11 +260,13 @@ pub(super) fn judge_leftovers(leftovers: &[Leftover], report: &mut Report) {
 
 /// Whether a message is what the client sent. Its room is known to be right here.
 fn is_of(seen: &Seen, send: &Send) -> bool {
-    seen.user == send.user && seen.content == send.content && seen.key.as_ref().is_none_or(|key| *key == send.key)
+    let is_as_sent = seen.content == send.content && seen.key.as_ref().is_none_or(|key| *key == send.key);
+    seen.user == send.user && (is_as_sent || seen.version > 0)
 }
 
 /// Whether two views of one id agree.
 fn agree(one: &Seen, other: &Seen) -> bool {
     let keys_agree = one.key.is_none() || other.key.is_none() || one.key == other.key;
-    one.user == other.user && one.content == other.content && keys_agree
+    let states_agree = (one.version, one.deleted) == (other.version, other.deleted);
+    one.user == other.user && one.content == other.content && keys_agree && states_agree
 }

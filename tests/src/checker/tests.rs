@@ -17,12 +17,24 @@ fn ack(room: Room, user: User, key: &str, id: u64) -> Ack {
 }
 
 fn seen(id: u64, room: Room, user: User, key: &str, content: &str) -> Seen {
-    Seen { id, room, user, key: Some(key.into()), content: content.into() }
+    Seen { id, room, user, key: Some(key.into()), content: content.into(), version: 0, deleted: false }
 }
 
 fn view(device: &str, user: User, since: u64, until: u64, room: Room, messages: &[Seen]) -> View {
     let pushed = messages.iter().map(|message| message.id).filter(|id| *id > since).collect();
-    View { device: device.into(), user, room, since, until, messages: messages.into(), pushed }
+    View {
+        device: device.into(),
+        user,
+        room,
+        since,
+        until,
+        messages: messages.into(),
+        pushed,
+        follows: true,
+        states: Vec::new(),
+        told: 0,
+        heard: BTreeSet::new(),
+    }
 }
 
 /// Everything that may happen without breaking a promise: a retry, a lost ack (d), a lost send (e), an unused id (4),
@@ -47,6 +59,8 @@ fn sound() -> History {
             ack(2, BOB, "a", 1),
             ack(2, BOB, "b", 2),
         ],
+        changes: Vec::new(),
+        change_acks: Vec::new(),
         views: vec![
             view("bob's phone", BOB, 0, 5, 1, &one),
             view("eve's phone", EVE, 2, 3, 1, &[3, 1, 2, 1].map(|place: usize| one[place].clone())),

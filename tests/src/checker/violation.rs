@@ -1,6 +1,6 @@
 //! The violations, each with its sentence.
 
-use super::history::{Room, Seen, Send, User};
+use super::history::{Change, Room, Seen, Send, User};
 use std::collections::HashMap;
 use std::fmt;
 use std::mem::{Discriminant, discriminant};
@@ -45,6 +45,20 @@ pub enum Violation {
     NeverStored { device: String, seen: Seen },
     /// A message that no client sent.
     NobodySent { witness: Witness, seen: Seen },
+    /// One number was given to several changes.
+    VersionShared { room: Room, version: u64, ids: Vec<u64> },
+    /// A change was acked, and the history has the message as it was before.
+    ChangeLost { change: Change, version: u64, stored: Seen },
+    /// Something followed a recall that was acked.
+    RecallUndone { room: Room, id: u64, stored: Seen },
+    /// The history has what an edit said, though a later change was acked.
+    EditReturned { change: Change },
+    /// A device was told that a message is what it never was.
+    ToldDifferently { device: String, seen: Seen, stored: Seen },
+    /// A state that nobody asked for.
+    NobodyAsked { device: String, seen: Seen },
+    /// A device has a message as it was before its latest change.
+    Stale { device: String, seen: Seen, stored: Seen },
     /// A message that names another room than the one where it was seen.
     ForeignRoom { witness: Witness, room: Room, seen: Seen },
     /// A device was a member of a room that its user may not enter.
@@ -55,6 +69,8 @@ pub enum Violation {
     MemberLeft { row: String },
     /// A row of a connection that has ended never expires.
     NeverExpires { row: String },
+    /// Only with [`Delivery::Reliable`]: a change that a member was neither pushed nor told of when it joined.
+    NotTold { device: String, room: Room, version: u64 },
     /// Only with [`Delivery::Reliable`]: a message that a member was not pushed.
     NotPushed { device: String, room: Room, id: u64 },
 }
@@ -117,6 +133,23 @@ impl fmt::Display for Violation {
             }
             Self::NeverStored { device, seen } => write!(f, "{device} saw {seen}, but the history has no such id"),
             Self::NobodySent { witness, seen } => write!(f, "{witness} has {seen}, but nobody sent it"),
+            Self::VersionShared { room, version, ids } => {
+                write!(f, "version {version} in room {room} is of {}", list(ids))
+            }
+            Self::ChangeLost { change, version, stored } => {
+                write!(f, "{change} was acked as {version}, but the history has {}", stored.words())
+            }
+            Self::RecallUndone { room, id, stored } => {
+                write!(f, "message {id} in room {room} was recalled, but the history has {}", stored.words())
+            }
+            Self::EditReturned { change } => write!(f, "{change} is in the history, though a later change was acked"),
+            Self::ToldDifferently { device, seen, stored } => {
+                write!(f, "{device} was told of {seen}, but it is, or was, {}", stored.words())
+            }
+            Self::NobodyAsked { device, seen } => write!(f, "{device} was told of {seen}, but nobody asked for it"),
+            Self::Stale { device, seen, stored } => {
+                write!(f, "{device} has {seen}, but the history has {}", stored.words())
+            }
             Self::ForeignRoom { witness, room, seen } => write!(f, "{witness} has {seen} in room {room}"),
             Self::ViewForbidden { device, user, room } => {
                 write!(f, "{device} was in room {room}, which user {user} may not enter")
@@ -126,6 +159,9 @@ impl fmt::Display for Violation {
             }
             Self::MemberLeft { row } => write!(f, "row {row} is a member of a room, but its connection is no more"),
             Self::NeverExpires { row } => write!(f, "row {row} never expires, but its connection is no more"),
+            Self::NotTold { device, room, version } => {
+                write!(f, "{device} was not told of change {version} in room {room}")
+            }
             Self::NotPushed { device, room, id } => write!(f, "{device} was not pushed {id} in room {room}"),
         }
     }

@@ -4,7 +4,7 @@ use super::line::FORBIDDEN;
 use super::{BACKOFF, Device, tries};
 use crate::checker::{Room, Seen, View};
 use crate::knowledge::Knowledge;
-use crate::schema;
+use crate::{Page, schema};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 /// How long a client waits for a push that another one overtook.
-const GAP_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const GAP_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Device {
     /// Reads what was pushed: it asks for a `pong`, which comes after earlier pushes.
@@ -47,12 +47,13 @@ impl Device {
         self.rooms.keys().copied().collect()
     }
 
-    /// Learns everything in its rooms up to these ids: it reads in the history what was not pushed.
-    pub async fn settle(&mut self, newest: &BTreeMap<Room, u64>) {
+    /// Learns everything in its rooms up to these ids and changes: it reads what was not pushed.
+    pub async fn settle(&mut self, newest: &BTreeMap<Room, u64>, changes: &BTreeMap<Room, u64>) {
         self.connect().await;
         self.listen().await;
         for room in self.known_rooms() {
             self.catch_up(room, newest[&room]).await;
+            self.follow(room, changes[&room], Instant::now()).await;
         }
     }
 
@@ -66,6 +67,10 @@ impl Device {
             until: newest[room],
             messages: known.messages.values().chain(&known.conflicts).cloned().collect(),
             pushed: known.pushed.clone(),
+            follows: true,
+            states: known.states.clone(),
+            told: known.told,
+            heard: known.heard.clone(),
         };
         // It reads no history there. That it saw anything may be a violation.
         let elsewhere = self.early.iter().map(|seen| View {
@@ -76,6 +81,10 @@ impl Device {
             until: 0,
             messages: vec![seen.clone()],
             pushed: BTreeSet::from([seen.id]),
+            follows: false,
+            states: Vec::new(),
+            told: 0,
+            heard: BTreeSet::new(),
         });
         self.rooms.iter().map(view).chain(elsewhere).collect()
     }
@@ -84,6 +93,9 @@ impl Device {
     pub(super) fn take_in(&mut self, frame: &Value) {
         match (frame["type"].as_str(), frame["code"].as_str()) {
             (Some("sendMessage"), _) => self.take_push(seen(&frame["message"])),
+            (Some("editMessage" | "deleteMessage"), None) if frame["message"].is_object() => {
+                self.take_change(&frame["message"]);
+            }
             (_, Some("tooManyConnections")) => {
                 let wait = Duration::from_millis(frame["retryAfterMs"].as_u64().expect("a time"));
                 self.comes_back_at = Instant::now() + wait;
@@ -113,6 +125,7 @@ impl Device {
             let newest = self.rooms[&room].newest();
             self.catch_up(room, newest).await;
         }
+        Box::pin(self.close_gaps_of_changes()).await;
     }
 
     /// Reads the history from where this device's view is complete up to an id.
@@ -129,21 +142,24 @@ impl Device {
     }
 
     async fn history(&mut self, room: Room, after: u64) -> Vec<Seen> {
+        let page = self.page(schema::LIST, format!("chatroomId={room}&after={after}&limit=100")).await;
+        page.body.as_array().expect("a list").iter().map(seen).collect()
+    }
+
+    pub(super) async fn page(&mut self, path: &'static str, query: String) -> Page {
         for () in tries() {
-            let page = self.reach.history(&self.token, format!("chatroomId={room}&after={after}&limit=100")).await;
-            if page.status == 200 {
-                return page.body.as_array().expect("a list").iter().map(seen).collect();
-            }
+            let page = self.reach.page(path, &self.token, query.clone()).await;
             match page.status {
+                200 => return page,
                 FORBIDDEN => self.renew_token().await,
                 _ => sleep(BACKOFF).await,
             }
         }
-        panic!("{} never gets the history of {room}", self.name);
+        panic!("{} never gets {path}?{query}", self.name);
     }
 }
 
-/// A message of a push or of the history.
+/// A message of a push, of the history or of the feed.
 pub(crate) fn seen(message: &Value) -> Seen {
     let content = message["content"].as_str().expect("a text").to_owned();
     Seen {
@@ -153,5 +169,7 @@ pub(crate) fn seen(message: &Value) -> Seen {
         // The history does not show it. A device's texts begin with it.
         key: content.split_once(' ').map(|(key, _)| key.into()),
         content,
+        version: message["version"].as_u64().unwrap_or_default(),
+        deleted: message["deleted"] == true,
     }
 }

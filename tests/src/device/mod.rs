@@ -1,6 +1,7 @@
 //! A client that does its part of the protocol, as docs/protocol.md says, whatever happens to it, and records what it
 //! sees. Every frame is checked against `docs/asyncapi.yaml`.
 
+mod changes;
 mod knows;
 mod line;
 mod rooms;
@@ -9,7 +10,7 @@ mod sends;
 pub(crate) use knows::seen;
 
 use crate::PATIENCE;
-use crate::checker::{Ack, Room, Seen, Send, User};
+use crate::checker::{Ack, Change, ChangeAck, Room, Seen, Send, User};
 use crate::knowledge::Knowledge;
 use crate::reach::Reach;
 use line::Line;
@@ -22,6 +23,9 @@ use tokio::time::Instant;
 /// How long a client waits before it tries again.
 pub(crate) const BACKOFF: Duration = Duration::from_millis(20);
 
+/// The user who may recall what others said.
+const MODERATOR: User = 1;
+
 /// One item for each try, until [`PATIENCE`] is over: then something is wrong for good.
 pub(crate) fn tries() -> impl Iterator<Item = ()> {
     let until = Instant::now() + PATIENCE;
@@ -33,8 +37,19 @@ pub(crate) fn tries() -> impl Iterator<Item = ()> {
 pub struct Record {
     pub sends: Vec<Send>,
     pub acks: Vec<Ack>,
+    pub changes: Vec<Change>,
+    pub change_acks: Vec<ChangeAck>,
+    moments: u64,
     /// Requests and replies, to explain a violation.
     pub trace: Vec<String>,
+}
+
+impl Record {
+    /// Moments are numbered in their order.
+    fn moment(&mut self) -> u64 {
+        self.moments += 1;
+        self.moments
+    }
 }
 
 /// A device of a user.
@@ -49,8 +64,18 @@ pub struct Device {
     rooms: BTreeMap<Room, Knowledge>,
     /// Messages of rooms whose join is not answered yet.
     early: Vec<Seen>,
+    /// Changes of such rooms.
+    early_changes: Vec<Value>,
     /// Rooms with missing messages, and since when.
     gaps: BTreeMap<Room, Instant>,
+    /// Rooms of whose changes some were not pushed: the latest of which it was told, and since when.
+    told: BTreeMap<Room, (u64, Instant)>,
+    /// What it said in each room, by id and key, but for what it recalled.
+    own: BTreeMap<Room, Vec<(u64, String)>>,
+    /// Its edits, as it asked for them.
+    edits: Vec<Value>,
+    /// How often it reacted.
+    reactions: u64,
     /// Rooms that it wants to be in. It joins them again after a reconnect.
     joined: BTreeSet<Room>,
     requests: u64,
@@ -74,7 +99,10 @@ impl Device {
         rooms: Option<&BTreeSet<Room>>,
     ) -> Self {
         let rooms = rooms.map_or_else(|| json!("*"), |rooms| json!(rooms));
-        let claims = json!({"userId": user, "username": name, "rooms": rooms});
+        let mut claims = json!({"userId": user, "username": name, "rooms": rooms});
+        if user == MODERATOR {
+            claims["moderates"] = json!("*");
+        }
         Self {
             token: reach.token(&claims),
             claims,
@@ -85,7 +113,12 @@ impl Device {
             line: None,
             rooms: BTreeMap::new(),
             early: Vec::new(),
+            early_changes: Vec::new(),
             gaps: BTreeMap::new(),
+            told: BTreeMap::new(),
+            own: BTreeMap::new(),
+            edits: Vec::new(),
+            reactions: 0,
             joined: BTreeSet::new(),
             requests: 0,
             sends: 0,

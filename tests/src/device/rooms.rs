@@ -8,6 +8,11 @@ use crate::knowledge::Knowledge;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+/// A join as a client asks for it that follows changes.
+pub(super) fn join(room: Room) -> Value {
+    json!({"action": "joinRoom", "chatroomId": room, "changes": true})
+}
+
 impl Device {
     /// Joins a room, and reads what it missed there since its first join.
     pub async fn join(&mut self, room: Room) {
@@ -27,7 +32,8 @@ impl Device {
     /// Sends a join, and does not wait for the reply. Answers the request.
     pub async fn begin_join(&mut self, room: Room) -> Value {
         self.requests += 1;
-        let request = json!({"action": "joinRoom", "chatroomId": room, "requestId": self.requests});
+        let mut request = join(room);
+        request["requestId"] = json!(self.requests);
         assert!(self.say(std::slice::from_ref(&request)).await.is_ok(), "a join is sent");
         request
     }
@@ -41,7 +47,7 @@ impl Device {
     /// Tries to join once. `Lost` if it has to connect again.
     pub(super) async fn try_join(&mut self, room: Room) -> Result<(), Lost> {
         for () in tries() {
-            let reply = self.ask(json!({"action": "joinRoom", "chatroomId": room})).await?;
+            let reply = self.ask(join(room)).await?;
             match (reply["type"].as_str(), reply["code"].as_str()) {
                 (Some("ack"), _) => {
                     self.enter(room, &reply).await;
@@ -61,12 +67,14 @@ impl Device {
     /// Takes in the ack of a join, and reads what it missed.
     pub(super) async fn enter(&mut self, room: Room, ack: &Value) {
         let last_id = ack["lastId"].as_u64().expect("lastId");
+        let is_first = !self.rooms.contains_key(&room);
         self.rooms.entry(room).or_insert_with(|| Knowledge::since(last_id));
         let (here, early) = std::mem::take(&mut self.early).into_iter().partition(|seen| seen.room == room);
         self.early = early;
         let here: Vec<Seen> = here;
         here.into_iter().for_each(|seen| self.take_push(seen));
         self.catch_up(room, last_id).await;
+        self.enter_changes(room, ack, is_first).await;
     }
 
     /// Leaves a room, and waits for the ack.

@@ -1,6 +1,7 @@
 //! What a device says, once or again and again until it is acknowledged.
 
 use super::line::{Lost, REPLY_TIMEOUT};
+use super::rooms::join;
 use super::{BACKOFF, Device, tries};
 use crate::chaos::lock;
 use crate::checker::{Ack, Room, Send};
@@ -63,9 +64,13 @@ impl Device {
         ack["id"].as_u64().expect("an id")
     }
 
-    fn acknowledged(&self, room: Room, request: &Value, ack: &Value) {
+    fn acknowledged(&mut self, room: Room, request: &Value, ack: &Value) {
         let id = ack["id"].as_u64().expect("an id");
         let key = request["clientMessageId"].as_str().expect("a text").to_owned();
+        let own = self.own.entry(room).or_default();
+        if own.last().is_none_or(|(newest, _)| *newest < id) {
+            own.push((id, key.clone()));
+        }
         lock(&self.record).acks.push(Ack { room, user: self.user, key, id });
     }
 
@@ -100,14 +105,21 @@ impl Device {
         self.connect().await;
         let mut requests = Vec::new();
         for step in steps {
-            let mut request = match *step {
-                Step::Join(room) => json!({"action": "joinRoom", "chatroomId": room}),
+            let request = match *step {
+                Step::Join(room) => join(room),
                 Step::Leave(room) => json!({"action": "leaveRoom", "chatroomId": room}),
                 Step::Send(room) => {
                     self.write(room);
                     self.last_send.clone()
                 }
+                Step::Edit(room) => self.new_edit(room).unwrap_or(Value::Null),
+                Step::Recall(room) => self.new_recall(room).unwrap_or(Value::Null),
             };
+            // It said nothing yet that it could change.
+            let mut request = if request.is_null() { json!({"action": "ping"}) } else { request };
+            if request["id"].is_number() {
+                self.asked_for(&request);
+            }
             self.requests += 1;
             request["requestId"] = json!(self.requests);
             requests.push(request);
@@ -121,6 +133,7 @@ impl Device {
             match (step, reply["type"] == "ack") {
                 (Step::Join(room), true) => self.enter(*room, &reply).await,
                 (Step::Send(room), true) => self.acknowledged(*room, request, &reply),
+                (Step::Edit(_) | Step::Recall(_), true) => self.changed(request, &reply),
                 _ => {}
             }
         }

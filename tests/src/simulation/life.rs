@@ -66,6 +66,11 @@ impl Life {
                 device.send(*room).await;
             }
             Action::SendAgain => device.repeat().await,
+            Action::Edit(room) => device.edit(*room).await,
+            Action::EditAgain => device.edit_again().await,
+            Action::Recall(room) => device.recall(*room).await,
+            Action::RecallAny(room) => device.recall_any(*room).await,
+            Action::React(room) => device.react(*room).await,
             Action::SendCut(room) => {
                 self.stay.cut = true;
                 device.send_cut(*room).await;

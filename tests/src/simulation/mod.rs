@@ -157,6 +157,7 @@ fn said(error: tokio::task::JoinError) -> String {
 
 /// Rows at rest, while those who are connected stay so.
 fn look_at_rows(world: &World) {
+    Rows::read(world).faults().into_iter().for_each(|finding| world.find(finding));
     if !world.plan.hostile {
         let open = world.gateway().open().into_iter().collect();
         let found = Rows::read(world).faults_where_nothing_went_wrong(&open, world.plan.connections_per_user);
@@ -191,7 +192,9 @@ async fn judge(world: &Arc<World>, lives: Vec<Life>, mut browsers: Browsers, rec
     let delivery = if world.plan.hostile { Delivery::Lossy } else { Delivery::Reliable };
     for violation in history.check(delivery) {
         let is_due = match &violation {
-            Violation::NotPushed { device, room, .. } => sure.contains(&(device.clone(), *room)),
+            Violation::NotPushed { device, room, .. } | Violation::NotTold { device, room, .. } => {
+                sure.contains(&(device.clone(), *room))
+            }
             _ => true,
         };
         if is_due {

@@ -45,10 +45,26 @@ pub enum Mutant {
     SendsNotLookedAt,
     /// A connection that made place is forgotten although it was not ended.
     ForgottenThoughNotEnded,
+    /// A change is committed only after it was pushed to somebody, and every fifth function dies between the two.
+    PushBeforeCommit,
+    /// A change has no place in the feed.
+    ChangeNotListed,
+    /// The members are read before a change is committed.
+    MembersReadBeforeCommit,
+    /// A join reads how far the changes reach before it becomes a member.
+    ChangesReadBeforeJoining,
+    /// The names of a message's edits are not kept.
+    EditsForgotten,
+    /// A change is written over whatever became of its message.
+    ChangedWhateverTheVersion,
+    /// A change takes its number whatever was given out meanwhile.
+    NumberedWhateverIsThere,
+    /// A reaction is counted again when it is repeated.
+    ReactionCountedTwice,
 }
 
 impl Mutant {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 25] = [
         Self::PushBeforeStore,
         Self::RetryRowForgotten,
         Self::MembersReadBeforeCounting,
@@ -66,6 +82,14 @@ impl Mutant {
         Self::ClosedAreNotEnded,
         Self::SendsNotLookedAt,
         Self::ForgottenThoughNotEnded,
+        Self::PushBeforeCommit,
+        Self::ChangeNotListed,
+        Self::MembersReadBeforeCommit,
+        Self::ChangesReadBeforeJoining,
+        Self::EditsForgotten,
+        Self::ChangedWhateverTheVersion,
+        Self::NumberedWhateverIsThere,
+        Self::ReactionCountedTwice,
     ];
 }
 
@@ -99,7 +123,12 @@ impl Mutation {
 
     /// Comes before a function begins.
     pub fn begins(&self, world: &World, invocation: &Invocation, room: &str) {
-        if self.mutant == Mutant::MembersReadBeforeCounting && invocation.function == "send-message" {
+        let too_early = match self.mutant {
+            Mutant::MembersReadBeforeCounting => invocation.function == "send-message",
+            Mutant::MembersReadBeforeCommit => invocation.function == "change-message",
+            _ => false,
+        };
+        if too_early {
             let members = world.ask("Query", &members_of(&format!("ROOM#{room}"))).body;
             lock(&self.early).insert(invocation.label.clone(), members);
         }
@@ -145,7 +174,9 @@ impl Mutation {
                     writes.retain(|write| !text(&write["Put"]["Item"]["SK"]).starts_with("SENT#"));
                 }
             }
-            Mutant::MembersReadBeforeCounting if members(operation, &body).is_some() => {
+            Mutant::MembersReadBeforeCounting | Mutant::MembersReadBeforeCommit
+                if members(operation, &body).is_some() =>
+            {
                 if let Some(early) = lock(&self.early).remove(&invocation.label) {
                     return Answer { status: 200, body: early };
                 }
@@ -162,6 +193,67 @@ impl Mutation {
                     answer.body["Responses"]["ChatTable"] = if head.is_null() { json!([]) } else { json!([head]) };
                 }
                 return answer;
+            }
+            Mutant::ChangesReadBeforeJoining if adds_room => {
+                let room = body["ExpressionAttributeNames"]["#room"].as_str().unwrap_or_default();
+                let key = json!({"PK": {"S": format!("ROOM#{room}")}, "SK": {"S": "CHANGED"}});
+                let row = world.ask("GetItem", &json!({"TableName": "ChatTable", "Key": key})).body["Item"].take();
+                lock(&self.early).insert(invocation.label.clone(), row);
+            }
+            Mutant::ChangesReadBeforeJoining if verifies => {
+                let mut answer = world.ask(operation, &body);
+                if let (Some(early), Some(rows)) =
+                    (lock(&self.early).remove(&invocation.label), answer.body["Responses"]["ChatTable"].as_array_mut())
+                {
+                    rows.retain(|row| text(&row["SK"]) != "CHANGED");
+                    rows.extend((!early.is_null()).then_some(early));
+                }
+                return answer;
+            }
+            Mutant::PushBeforeCommit if commits(operation, &body) => {
+                lock(&self.waiting).entry(invocation.label.clone()).or_default().push((operation.to_owned(), body));
+                return nothing();
+            }
+            Mutant::ChangeNotListed if commits(operation, &body) => {
+                writes(&mut body).retain(|write| !text(&write["Put"]["Item"]["SK"]).starts_with("CHG#"));
+            }
+            Mutant::EditsForgotten if commits(operation, &body) => {
+                for update in writes(&mut body).iter_mut().filter(|write| changes_message(write)) {
+                    let expression = update["Update"]["UpdateExpression"].as_str().unwrap_or_default();
+                    let expression = expression.replace("edits = :edits, ", "");
+                    update["Update"]["UpdateExpression"] = json!(expression);
+                    if let Some(values) = update["Update"]["ExpressionAttributeValues"].as_object_mut() {
+                        values.remove(":edits");
+                    }
+                }
+            }
+            Mutant::ChangedWhateverTheVersion if commits(operation, &body) => {
+                for update in writes(&mut body).iter_mut().filter(|write| changes_message(write)) {
+                    let update = &mut update["Update"];
+                    update["ConditionExpression"] = json!("attribute_exists(PK)");
+                    if let Some(values) = update["ExpressionAttributeValues"].as_object_mut() {
+                        values.remove(":old");
+                    }
+                }
+            }
+            Mutant::NumberedWhateverIsThere if commits(operation, &body) => {
+                let counts = |write: &&mut Value| text(&write["Update"]["Key"]["SK"]) == "CHANGED";
+                for update in writes(&mut body).iter_mut().filter(counts) {
+                    let update = &mut update["Update"];
+                    update.as_object_mut().expect("an update").remove("ConditionExpression");
+                    if let Some(values) = update["ExpressionAttributeValues"].as_object_mut() {
+                        values.remove(":seen");
+                    }
+                }
+            }
+            Mutant::ReactionCountedTwice if update.contains("reacted :step") => {
+                let condition = condition.split(" AND NOT contains").next().unwrap_or_default();
+                let condition = condition.split(" AND contains").next().unwrap_or_default();
+                body["ConditionExpression"] = json!(condition);
+                if let Some(values) = body["ExpressionAttributeValues"].as_object_mut() {
+                    values.remove(":user");
+                    values.remove(":most");
+                }
             }
             Mutant::IdsGivenTwice if counts => {
                 let room = text(&body["Key"]["PK"]).to_owned();
@@ -278,6 +370,20 @@ fn stores(operation: &str, body: &Value) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a call commits a change of a message.
+fn commits(operation: &str, body: &Value) -> bool {
+    operation == "TransactWriteItems"
+        && body["TransactItems"].as_array().is_some_and(|writes| writes.iter().any(changes_message))
+}
+
+fn changes_message(write: &Value) -> bool {
+    text(&write["Update"]["Key"]["SK"]).starts_with("MSG#")
+}
+
+fn writes(body: &mut Value) -> &mut Vec<Value> {
+    body["TransactItems"].as_array_mut().expect("a transaction")
 }
 
 fn text(value: &Value) -> &str {

@@ -12,8 +12,17 @@ const DEVICES: std::ops::Range<u64> = 2..5;
 const ACTIONS: std::ops::Range<u64> = 4..13;
 
 /// Functions that may be slow in a schedule. What a handshake meets is found where handshakes are.
-const SLOW: [&str; 8] =
-    ["connect", "connect", "connect", "disconnect", "join-room", "leave-room", "list-history", "send-message"];
+const SLOW: [&str; 9] = [
+    "change-message",
+    "connect",
+    "connect",
+    "connect",
+    "disconnect",
+    "join-room",
+    "leave-room",
+    "list-history",
+    "send-message",
+];
 
 /// How long API Gateway lets a connection live.
 const LIFETIME: Duration = Duration::from_secs(7_200);
@@ -64,6 +73,15 @@ pub enum Action {
     /// The connection is cut before the ack.
     SendCut(Room),
     SendUnnamed(Room),
+    /// What it said last says something else.
+    Edit(Room),
+    /// An edit once more, though others have followed it.
+    EditAgain,
+    Recall(Room),
+    /// The newest message, whoever said it. Moderators may.
+    RecallAny(Room),
+    /// To the newest message, and back.
+    React(Room),
     Trespass(Room),
     Listen,
     Cut,
@@ -82,6 +100,9 @@ pub enum Step {
     Join(Room),
     Leave(Room),
     Send(Room),
+    /// Of what it said last.
+    Edit(Room),
+    Recall(Room),
 }
 
 /// How long things take, and what goes wrong. A schedule that has everything finds less than many that each have some of
@@ -286,6 +307,11 @@ impl Action {
             42..47 => Self::Cut,
             47..50 => Self::Close,
             50..53 => Self::Listen,
+            56..65 => Self::Edit(room),
+            65..68 => Self::EditAgain,
+            68..71 => Self::Recall(room),
+            71..73 => Self::RecallAny(room),
+            73..77 => Self::React(room),
             53..56 if !forbidden.is_empty() => Self::Trespass(dice.choose(forbidden)),
             _ => Self::Send(room),
         }
@@ -305,14 +331,16 @@ impl Action {
 
 impl Step {
     fn drawn(dice: &mut Dice, room: Room) -> Vec<Self> {
-        use Step::{Join, Leave, Send};
-        match dice.number(0..7) {
+        use Step::{Edit, Join, Leave, Recall, Send};
+        match dice.number(0..9) {
             0 => vec![Leave(room), Join(room)],
             1 => vec![Join(room), Leave(room)],
             2 => vec![Join(room), Leave(room), Join(room)],
             3 => vec![Join(room), Join(room)],
             4 => vec![Send(room), Leave(room)],
             5 => vec![Join(room), Send(room)],
+            6 => vec![Edit(room), Recall(room)],
+            7 => vec![Edit(room), Edit(room), Recall(room)],
             _ => vec![Send(room), Send(room), Send(room)],
         }
     }

@@ -14,6 +14,8 @@ pub struct Rows {
     connections: BTreeMap<String, (BTreeSet<String>, bool)>,
     /// The connections that are counted, by user.
     counted: BTreeMap<String, BTreeSet<String>>,
+    /// Messages, how many reactions they count, and how many they have. A recall leaves none that are counted.
+    reactions: Vec<(String, usize, usize)>,
 }
 
 impl Rows {
@@ -31,6 +33,13 @@ impl Rows {
                     let rooms = rooms.map(|rooms| rooms.keys().cloned().collect()).unwrap_or_default();
                     rows.connections.insert(connection.to_owned(), (rooms, item["closedAt"].is_object()));
                 }
+                (Some(("ROOM", _)), Some(("MSG", _))) if item["reacted"].is_object() && item["deletedAt"].is_null() => {
+                    let counted =
+                        item["reacted"]["N"].as_str().and_then(|count| count.parse().ok()).unwrap_or(usize::MAX);
+                    let sets = item.as_object().into_iter().flatten().filter(|(name, _)| name.starts_with("r#"));
+                    let there = sets.map(|(_, users)| users["SS"].as_array().map_or(0, Vec::len)).sum();
+                    rows.reactions.push((format!("{partition} {sort}"), counted, there));
+                }
                 (Some(("USER", user)), _) => {
                     let devices = item["devices"]["SS"].as_array().into_iter().flatten().filter_map(Value::as_str);
                     let ids = devices.map(|device| device.split_once('#').map_or(device, |(_, id)| id).to_owned());
@@ -40,6 +49,15 @@ impl Rows {
             }
         }
         rows
+    }
+
+    /// What cannot be whatever went wrong.
+    pub fn faults(&self) -> Vec<String> {
+        let wrong = self.reactions.iter().filter(|(_, counted, there)| counted != there);
+        let said = |(message, counted, there): &(String, usize, usize)| {
+            format!("{message} has {there} reactions, and counts {counted}")
+        };
+        wrong.map(said).collect()
     }
 
     /// What cannot be where nothing went wrong.

@@ -95,8 +95,7 @@ impl Stage {
     pub async fn history(&self, room: Room) -> Vec<u64> {
         let reach = self.reach();
         let token = reach.token(&serde_json::json!({"userId": "reader", "rooms": "*"}));
-        let page = reach.history(&token, format!("chatroomId={room}")).await;
-        schema::check_body(page.status, &page.body);
+        let page = reach.page(schema::LIST, &token, format!("chatroomId={room}")).await;
         page.ids()
     }
 

@@ -1,6 +1,7 @@
 //! Between the functions and AWS. Each attempt of a call is on its way for a while, meets its fate, and is applied at one
 //! moment, even if its function has given up or died by then.
 
+use super::dice::Dice;
 use super::invocation::{INVOCATION, Invocation};
 use super::plan::Fate;
 use super::world::World;
@@ -29,6 +30,9 @@ const DELAYED: u64 = 250;
 
 /// How much longer than usual a slow call takes.
 const SLOW_CALL: u64 = 15;
+
+/// How often in a thousand a row of a batch is read before the others.
+const TORN: u32 = 300;
 
 /// Largest body of an answer.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -133,6 +137,10 @@ impl World {
             Fate::Late => before = dice.millis(LATE),
             _ => {}
         }
+        // A batch read is no snapshot: DynamoDB reads its rows one by one.
+        let torn = fate == Fate::Fine && call.operation == "BatchGetItem" && dice.chance(TORN);
+        let early = torn.then(|| EarlyRow::drawn(&mut dice, &call)).flatten();
+        let pause = dice.millis(0..climate.latency * times + 1);
         let (answer, answered) = oneshot::channel();
         let (world, killed) = (self, Arc::clone(invocation));
         // Spawned: a request that has left is applied, whatever becomes of its function.
@@ -148,6 +156,13 @@ impl World {
                 | Fate::Conflict
                 | Fate::Unprocessed
                 | Fate::Swallowed => made_up(fate, &call),
+                Fate::Fine if early.is_some() => {
+                    let early = early.map(|row| row.read(&world));
+                    sleep(pause).await;
+                    let mut answer = world.apply(&killed, &call).await;
+                    early.into_iter().for_each(|row| row.put_into(&mut answer));
+                    answer
+                }
                 Fate::Fine | Fate::Delayed | Fate::Late => world.apply(&killed, &call).await,
                 Fate::Lost | Fate::BrokenAfter | Fate::KilledAfter => {
                     world.apply(&killed, &call).await;
@@ -208,6 +223,48 @@ impl World {
         let status = response.status().as_u16();
         let body = to_bytes(response.into_body(), BODY_BYTES_MAX).await.expect("a body");
         Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() }
+    }
+}
+
+/// A row of a batch that is read before the others.
+struct EarlyRow {
+    table: String,
+    sort: Value,
+    /// What asks for it alone.
+    request: Value,
+    /// Nothing where it is not there.
+    row: Option<Value>,
+}
+
+impl EarlyRow {
+    /// None where rows cannot be told apart in the answer.
+    fn drawn(dice: &mut Dice, call: &Call) -> Option<Self> {
+        let mut tables: Vec<_> = call.body["RequestItems"].as_object()?.iter().collect();
+        tables.sort_by_key(|(table, _)| table.as_str());
+        let (table, wanted) = dice.choose(&tables);
+        let keys = wanted["Keys"].as_array()?;
+        if keys.len() > 1 && wanted["ProjectionExpression"].is_string() {
+            return None;
+        }
+        let key = &keys[dice.index(keys.len())];
+        let mut alone = wanted.clone();
+        alone["Keys"] = json!([key]);
+        let request = json!({"RequestItems": {table: alone}});
+        Some(Self { table: table.clone(), sort: key["SK"].clone(), request, row: None })
+    }
+
+    fn read(self, world: &World) -> Self {
+        let mut answer = world.ask("BatchGetItem", &self.request).body;
+        let row = answer["Responses"][&self.table].as_array_mut().and_then(Vec::pop);
+        Self { row, ..self }
+    }
+
+    /// In the place of what the others were read beside.
+    fn put_into(self, answer: &mut Answer) {
+        let Some(rows) = answer.body["Responses"][&self.table].as_array_mut() else { return };
+        // A row that is projected has no key, and is alone.
+        rows.retain(|row| !row["SK"].is_null() && row["SK"] != self.sort);
+        rows.extend(self.row);
     }
 }
 

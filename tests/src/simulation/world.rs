@@ -469,15 +469,15 @@ impl Reach for Simulated {
         async move { shake(url, Stream::Right(self.0.gateway().connect())).await }.boxed()
     }
 
-    fn history<'a>(&'a self, token: &'a str, query: String) -> BoxFuture<'a, Page> {
-        let request = Request::get(format!("{}/chat-history/list?{query}", InMemory::GATEWAY_URL));
+    fn page<'a>(&'a self, path: &'static str, token: &'a str, query: String) -> BoxFuture<'a, Page> {
+        let request = Request::get(format!("{}{path}?{query}", InMemory::GATEWAY_URL));
         let request = request.header(header::AUTHORIZATION, format!("Bearer {token}")).body(Body::empty());
         async move {
             let response = self.0.gateway().answer(request.expect("a request")).await;
             let (head, body) = response.into_parts();
             let body = to_bytes(body, PAGE_BYTES_MAX).await.expect("a body");
             let body: Value = serde_json::from_slice(&body).expect("JSON");
-            schema::check_page(head.status.as_u16(), &head.headers, &body);
+            schema::check_page(path, head.status.as_u16(), &head.headers, &body);
             Page { status: head.status.as_u16(), headers: head.headers, body }
         }
         .boxed()

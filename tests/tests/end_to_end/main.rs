@@ -5,6 +5,7 @@
 //! `CHAT_HTTP_URL` (without a slash at the end), with tokens that are signed with `CHAT_TOKEN_SECRET`. Others may use
 //! that deployment, so every test takes rooms and users that nobody had before.
 
+mod changes;
 mod content;
 mod examples;
 mod gateway;

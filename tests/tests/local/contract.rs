@@ -4,8 +4,8 @@ use chat::{ConnectionId, Member, Timestamp};
 use chat_aws::{Kept, Vars, now};
 use chat_local::{Template, Tokens};
 use chat_tests::{
-    Call, Recorder, Server, enter, function_of, ghost, guest_event, invoke, lost_device, plain_frame, remember, room,
-    sample, text_message, until, user, websocket_event,
+    Recorder, Server, enter, function_of, ghost, guest_event, invoke, lost_device, plain_frame, remember, room, sample,
+    text_message, until, user, websocket_event,
 };
 use functions::FUNCTIONS;
 use serde_json::{Value, json};
@@ -82,6 +82,10 @@ fn routes_lead_to_the_functions_of_their_name() {
             // What touches the same has one function.
             "listMembers" => {
                 assert_eq!(route["FunctionArn"], arn("SignalFunction"));
+                continue;
+            }
+            "editMessage" | "deleteMessage" | "reactMessage" => {
+                assert_eq!(route["FunctionArn"], arn("ChangeMessageFunction"));
                 continue;
             }
             _ => assert_eq!(route["FunctionArn"], arn(&function), "{key}"),
@@ -210,19 +214,6 @@ fn many(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
 }
 
-/// The right that a DynamoDB call takes. A transaction is checked for the actions in it; ours holds puts alone.
-fn right(operation: &str) -> String {
-    match operation {
-        "TransactWriteItems" => "dynamodb:PutItem".into(),
-        operation => format!("dynamodb:{operation}"),
-    }
-}
-
-/// The rights that a call takes: to which kinds of rows of which table.
-fn rights_of(call: &Call) -> Vec<String> {
-    call.partitions.iter().map(|row| format!("{} {row}", right(&call.operation))).collect()
-}
-
 /// SAM gives every role two managed policies of AWS. They count as far as the boundary has what they allow.
 #[test]
 fn no_function_may_do_more_than_the_boundary_has() {
@@ -252,6 +243,7 @@ fn no_function_may_do_more_than_the_boundary_has() {
     let tables = ["ChatTable", "ConnectionsTable", "ConnectionsTable/index/KeptAlive"];
     let rows = rows.map(|action| tables.map(|table| format!("dynamodb:{action} {table}")));
     let others = [
+        "dynamodb:ConditionCheckItem ChatTable",
         "execute-api:ManageConnections ${Stage}/*/@connections/*",
         "kms:Decrypt EnvironmentKeyArn",
         "logs:CreateLogStream FunctionLogs",
@@ -317,11 +309,15 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     named["clientMessageId"] = json!("a");
     let join = websocket_event(&json!({"action": "joinRoom", "chatroomId": 1}));
     let signal = json!({"action": "signal", "chatroomId": 1, "kind": "typing"});
+    let edit = |id: u64, name: &str| {
+        let message = json!({"type": "text", "content": "hi there"});
+        json!({"action": "editMessage", "chatroomId": 1, "id": id, "message": message, "clientMessageId": name})
+    };
     let token = Tokens::signed_with("sample-secret-for-the-events-folder-only").expect("a secret");
     let token = token.issue(json!({"userId": 12, "rooms": "*"}).as_object().expect("claims").clone()).expect("a token");
     let packet = |frame: &Value| format!("42{}", json!([frame["action"], frame]));
     let of_sample = |name| Some((name, websocket_event(&plain_frame(name)?)));
-    let special = ["join-room", "send-message", "leave-room"];
+    let special = ["join-room", "send-message", "change-message", "leave-room"];
     let others = FUNCTIONS.iter().filter(|(name, _)| !special.contains(name)).filter_map(|(name, _)| of_sample(*name));
     let others: Vec<_> = others.collect();
     let in_the_room: BTreeSet<_> = others.iter().map(|(name, _)| *name).chain(["leave-room", "disconnect"]).collect();
@@ -338,7 +334,13 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("send-message", websocket_event(&text_message(1, "hi"))),
         ("send-message", websocket_event(&named)),
         ("send-message", websocket_event(&named)),
+        ("change-message", websocket_event(&edit(2, "a"))),
+        ("change-message", websocket_event(&edit(3, "b"))),
+        ("change-message", websocket_event(&edit(2, "c"))),
+        ("change-message", websocket_event(&json!({"action": "deleteMessage", "chatroomId": 1, "id": 3}))),
+        ("change-message", sample("change-message-post")),
         ("list-history", sample("list-history")),
+        ("list-history", sample("list-history-changes")),
         ("socket-io", guest_event(&format!("40{}", json!({"token": token})))),
         ("socket-io", guest_event(r#"42["joinRoom",{"chatroomId":1}]"#)),
         ("socket-io", guest_event(&packet(&signal))),
@@ -346,6 +348,9 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("socket-io", guest_event(&packet(&named))),
         ("socket-io", guest_event(&packet(&named))),
         ("socket-io", guest_event(&packet(&text_message(1, "hi")))),
+        ("socket-io", guest_event(&packet(&edit(5, "d")))),
+        ("socket-io", guest_event(&packet(&edit(7, "e")))),
+        ("socket-io", guest_event(&packet(&edit(5, "f")))),
         ("socket-io", guest_event(r#"42["leaveRoom",{"chatroomId":1}]"#)),
     ];
     let leaves = [
@@ -370,7 +375,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         }
         invoke(name, &vars, event).await;
         let rights = used.get_mut(name).expect("a function");
-        rights.extend(recorder.take().iter().flat_map(rights_of));
+        rights.extend(recorder.take().iter().flat_map(|call| call.rights.clone()));
         if member.pushed().await.iter().any(|frame| frame["type"] != "error") {
             rights.insert("execute-api:ManageConnections POST/@connections/*".into());
         }
@@ -403,14 +408,16 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     invoke("connect", &narrow, event).await;
     assert_eq!(client.next().await["code"], "tooManyConnections");
     client.closed().await;
-    used.get_mut("connect").expect("a function").extend(recorder.take().iter().flat_map(rights_of).chain(both_verbs()));
+    used.get_mut("connect")
+        .expect("a function")
+        .extend(recorder.take().iter().flat_map(|call| call.rights.clone()).chain(both_verbs()));
     // One that says nothing.
     let mut silent = server.connect_socket_io(13).await;
     recorder.take();
     assert_eq!(invoke("keep-alive", &vars, sample("keep-alive")).await, Value::Null);
     assert_eq!(silent.text().await.as_deref(), Some("6"));
     let rights = used.get_mut("keep-alive").expect("a function");
-    rights.extend(recorder.take().iter().flat_map(rights_of));
+    rights.extend(recorder.take().iter().flat_map(|call| call.rights.clone()));
     rights.insert("execute-api:ManageConnections POST/@connections/*".into());
     silent.close().await;
     // A user who is shut out.
@@ -427,7 +434,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     invoke("disconnect-user", &vars, json!({"userId": 11})).await;
     let ended = ["execute-api:ManageConnections DELETE/@connections/*".into()];
     let rights = used.get_mut("disconnect-user").expect("a function");
-    rights.extend(recorder.take().iter().flat_map(rights_of).chain(ended));
+    rights.extend(recorder.take().iter().flat_map(|call| call.rights.clone()).chain(ended));
 
     let declared = template().functions;
     for (name, used) in used {

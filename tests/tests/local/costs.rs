@@ -2,7 +2,7 @@
 //! requests, units, posts. `docs/counts.md` has the numbers. A change there is a change of what the product costs.
 
 use chat_aws::Vars;
-use chat_tests::{Meter, Usage, Way, room, talk};
+use chat_tests::{Meter, Usage, Way, edit_all, room, talk};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -73,6 +73,11 @@ async fn every_action_takes_what_it_needs_and_no_more() {
         let usage = meter.page(&history, &format!("limit={limit}")).await;
         rows.push(row(&format!("history, a page of {limit}"), &usage));
     }
+    edit_all(&meter.server, &history, PAGES[2]).await;
+    for limit in PAGES {
+        rows.push(row(&format!("changes, a page of {limit}"), &meter.page_of_changes(&history, limit).await));
+    }
+    rows.extend(meter.changes().await.iter().map(|(action, usage)| row(action, usage)));
     meter.stop().await;
     // The posts are a word and an end. Nobody has connected here before.
     let meter = Meter::start().await;

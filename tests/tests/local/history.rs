@@ -14,7 +14,16 @@ async fn fill(app: &App, room: &str, count: usize) {
             let id = app.messages.next_id(&room).await.expect("an id");
             let sender = user(&(n % 7).to_string());
             let content = Content::parse(MessageKind::Text, &format!("message {n}")).expect("content");
-            let message = Message { id, room, sender, content, create_time: now(), client_message_id: None };
+            let message = Message {
+                id,
+                room,
+                sender,
+                content,
+                create_time: now(),
+                client_message_id: None,
+                changed: None,
+                reactions: chat::Reactions::default(),
+            };
             app.messages.store(message).await.expect("stored");
         }
     };

@@ -3,6 +3,7 @@
 
 mod batches;
 mod bounds;
+mod changes;
 mod contract;
 mod corpus;
 mod costs;

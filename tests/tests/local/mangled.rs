@@ -120,9 +120,9 @@ fn is_answer(function: &str, answer: &Value) -> bool {
         },
         // Of most signals nothing is told.
         "signal" if status == Some(200) && answer["body"].is_null() => true,
-        "send-message" | "signal" => {
+        "change-message" | "send-message" | "signal" => {
             let told = ["ack", "error"].iter().any(|kind| body()["type"] == *kind);
-            matches!(status, Some(200 | 400 | 403 | 413 | 429 | 500)) && told
+            matches!(status, Some(200 | 400 | 403 | 404 | 413 | 429 | 500)) && told
         }
         _ => status == Some(200) && ["ack", "pong", "error"].iter().any(|kind| body()["type"] == *kind),
     }

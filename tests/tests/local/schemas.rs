@@ -9,8 +9,8 @@ use chat::limits::{
     TOKEN_BYTES_MAX, URL_CHARS_MAX,
 };
 use chat::{
-    Content, Extras, HistoryItem, Message, MessageId, MessageKind, Profile, Rejection, Reply, Request, Timestamp,
-    http_internal, http_refusal,
+    Change, ChangeNumber, Content, Emoji, Extras, HistoryItem, Message, MessageId, MessageKind, Profile, Reactions,
+    Rejection, Reply, Request, Timestamp, http_internal, http_refusal,
 };
 use chat_local::{Limits, Template};
 use chat_tests::schema::{self, Sender};
@@ -26,10 +26,21 @@ fn message(kind: MessageKind, content: &str) -> Message {
         content: Content::parse(kind, content).expect("content"),
         create_time: Timestamp::from_millis(1_741_746_165_123),
         client_message_id: serde_json::from_value(json!("7f3a")).expect("an id"),
+        changed: None,
+        reactions: Reactions::default(),
     }
 }
 
-fn messages() -> [Message; 5] {
+/// With what is left of its reactions, which no function leaves.
+fn recalled() -> Message {
+    let (by, time) = (user("9"), Timestamp::from_millis(1));
+    let message = Change::Recall.apply(message(MessageKind::Text, "hi"), &by, ChangeNumber::new(18), time);
+    let emoji = Emoji::parse("👍").expect("an emoji");
+    let reactions = Reactions { version: ChangeNumber::new(12), by_emoji: [(emoji, [by].into())].into() };
+    Message { reactions, ..message }
+}
+
+fn messages() -> [Message; 6] {
     let address = "https://example.com/cat.png";
     let extras = json!({"replyTo": 41, "mentions": ["all"], "metadata": {"mood": "happy"}});
     let extras: Extras = serde_json::from_value(extras).expect("extras");
@@ -40,6 +51,7 @@ fn messages() -> [Message; 5] {
         Message { client_message_id: None, ..message(MessageKind::File, address) },
         Message { content: reply, ..message(MessageKind::Text, "hi") },
         Message { content: Content::erased(Timestamp::from_millis(0)), ..message(MessageKind::Text, "hi") },
+        recalled(),
     ]
 }
 
@@ -61,11 +73,11 @@ fn described(document: &Value, schema: &Value, path: &str, fields: &mut BTreeSet
     }
 }
 
-/// The fields that a value has. What is in an application's own is its own.
+/// The fields that a value has. What an application names is its own, and so is each emoji.
 fn had(value: &Value, path: &str, fields: &mut BTreeSet<String>) {
     for (name, field) in value.as_object().into_iter().flatten() {
         let path = format!("{path}{name}");
-        if name != "metadata" && name != "data" {
+        if !["metadata", "data", "reactions"].contains(&name.as_str()) {
             had(field, &format!("{path}."), fields);
         }
         fields.insert(path);
@@ -91,6 +103,26 @@ fn every_answer_of_the_history_is_described_and_nothing_else() {
     described(&history.document, history.shared("HistoryItem"), "", &mut fields);
     page.as_array().expect("a page").iter().for_each(|item| had(item, "", &mut seen));
     assert_eq!(seen, fields, "what is answered, and what is described");
+
+    let feed = schema::changes();
+    let edit = Change::Edit {
+        content: Content::parse(MessageKind::Text, "hi there").expect("content"),
+        client_message_id: serde_json::from_value(json!("9c1e")).expect("an id"),
+    };
+    let [_, _, _, reply, erased, recalled] = messages();
+    let (version, time) = (ChangeNumber::new(17), Timestamp::from_millis(1));
+    let erased = Message {
+        content: erased.content,
+        ..Change::Recall.apply(message(MessageKind::Text, "hi"), &user("7"), version, time)
+    };
+    let edited = edit.apply(reply, &user("7"), version, time);
+    let page: Vec<_> = [edited, erased, recalled].map(|message| HistoryItem::changed(message, version)).into();
+    let page = serde_json::to_value(page).expect("serializes");
+    feed.check_body(200, &page).unwrap_or_else(|error| panic!("{page}: {error}"));
+    let (mut fields, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    described(&feed.document, feed.shared("Change"), "", &mut fields);
+    page.as_array().expect("a page").iter().for_each(|item| had(item, "", &mut seen));
+    assert_eq!(seen, fields, "what the feed answers, and what is described");
 
     let field = "chatroomId";
     let rejections = [

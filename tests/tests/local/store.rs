@@ -15,6 +15,8 @@ async fn message(app: &App, client_message_id: Option<&str>) -> Message {
         content: Content::parse(MessageKind::Text, "hi").expect("content"),
         create_time: now(),
         client_message_id: client_message_id.map(|id| serde_json::from_value(json!(id)).expect("an id")),
+        changed: None,
+        reactions: chat::Reactions::default(),
     }
 }
 

@@ -40,6 +40,11 @@ enum Act {
     SendUnnamed,
     /// By a connection that is not in the room.
     SendFromOutside,
+    Edit,
+    /// Of a message that was edited before, and not last in its room.
+    EditAgain,
+    Recall,
+    React,
     Leave,
     Disconnect,
     /// Told what became of it.
@@ -48,13 +53,15 @@ enum Act {
     /// A backend shuts another user out.
     DisconnectUser,
     History,
+    /// What changed in its absence.
+    Changes,
     /// The sample frame of a function that has no act of its own, sent by somebody in the room until it is
     /// acknowledged.
     Plain(&'static str),
 }
 
 impl Act {
-    const OF_THEIR_OWN: [Self; 13] = [
+    const OF_THEIR_OWN: [Self; 18] = [
         Self::Connect,
         Self::Displace,
         Self::Join,
@@ -62,12 +69,17 @@ impl Act {
         Self::Send,
         Self::SendUnnamed,
         Self::SendFromOutside,
+        Self::Edit,
+        Self::EditAgain,
+        Self::Recall,
+        Self::React,
         Self::Leave,
         Self::Disconnect,
         Self::Signal,
         Self::ListMembers,
         Self::DisconnectUser,
         Self::History,
+        Self::Changes,
     ];
 
     /// The acts above, and one for each other function whose sample is a frame.
@@ -85,11 +97,12 @@ impl Act {
             Self::Connect | Self::Displace => "connect",
             Self::Join | Self::JoinTooLate => "join-room",
             Self::Send | Self::SendUnnamed | Self::SendFromOutside => "send-message",
+            Self::Edit | Self::EditAgain | Self::Recall | Self::React => "change-message",
             Self::Leave => "leave-room",
             Self::Disconnect => "disconnect",
             Self::Signal | Self::ListMembers => "signal",
             Self::DisconnectUser => "disconnect-user",
-            Self::History => "list-history",
+            Self::History | Self::Changes => "list-history",
         }
     }
 }
@@ -197,6 +210,20 @@ impl Case {
             witness.send(room).await;
             witness.send(room).await;
         }
+        if matches!(act, Act::Edit | Act::EditAgain | Act::Recall | Act::React) {
+            actor.send(room).await;
+        }
+        if act == Act::EditAgain {
+            actor.edit(room).await;
+            witness.send(room).await;
+            witness.edit(room).await;
+        }
+        if act == Act::Changes {
+            witness.send(room).await;
+            actor.listen().await;
+            actor.cut();
+            witness.edit(room).await;
+        }
         // A member whose connection is no more, so that the push meets a 410 and cleans up.
         let (app, ghost) = (case.app(), ghost("4"));
         case.behind(enter(&app, &ghost, &chat_tests::room(&room.to_string()))).await;
@@ -204,7 +231,10 @@ impl Case {
         let gate = (act == Act::JoinTooLate).then(Arc::<Notify>::default);
         self.arm(act.function(), of, trouble, gate.clone());
         match act {
-            Act::Connect | Act::Displace | Act::History => actor.connect().await,
+            Act::Connect | Act::Displace | Act::History | Act::Changes => actor.connect().await,
+            Act::Edit | Act::EditAgain => actor.edit(room).await,
+            Act::Recall => actor.recall(room).await,
+            Act::React => actor.react(room).await,
             Act::Join => actor.join(room).await,
             Act::JoinTooLate => {
                 self.arm("disconnect", user, Trouble::None, None);

@@ -26,9 +26,17 @@ fn a_seed_is_the_same_each_time() {
     }
 }
 
-/// These take hundreds of schedules. CI, which runs them in seconds, tries them with the others by `simulate --mistakes`.
-const RARE: [Mutant; 3] =
-    [Mutant::MembersReadBeforeCounting, Mutant::JoinNotVerified, Mutant::MemberWrittenOverALaterOne];
+/// These take dozens or hundreds of schedules. CI, which runs them in seconds, tries them with the others by `simulate --mistakes`.
+const RARE: [Mutant; 8] = [
+    Mutant::MembersReadBeforeCounting,
+    Mutant::JoinNotVerified,
+    Mutant::MemberWrittenOverALaterOne,
+    Mutant::MembersReadBeforeCommit,
+    Mutant::ChangesReadBeforeJoining,
+    Mutant::EditsForgotten,
+    Mutant::ChangedWhateverTheVersion,
+    Mutant::NumberedWhateverIsThere,
+];
 
 #[test]
 #[allow(clippy::print_stdout, reason = "what was found of each is what it is read for")]

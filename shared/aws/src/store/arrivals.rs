@@ -1,11 +1,12 @@
+use super::changes::ChangedRow;
 use super::connections::ConnectionRow;
-use super::messages::HeadRow;
+use super::messages::{HeadRow, LAST_ID};
 use super::{Item, JoinNumber, batch, key, keys, read};
-use crate::Fault;
+use crate::{Fault, now};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_sdk_dynamodb::types::builders::KeysAndAttributesBuilder;
-use chat::{ConnectionId, MessageId, RoomId};
+use chat::{ConnectionId, LastChange, MessageId, Newest, RoomId};
 use std::collections::HashMap;
 
 /// What a join finds once it is written: rows of both tables, by one request.
@@ -22,8 +23,7 @@ pub struct Arrivals {
 /// What stands against a join, or for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    /// The connection is in the room, whose newest message has this id; 0 before the first.
-    In(MessageId),
+    In(Newest),
     /// The connection was closed meanwhile.
     Closed,
     /// Another frame of the connection left the room meanwhile, or joined it later.
@@ -35,20 +35,30 @@ impl Arrivals {
         Self { client, connections_table: connections_table.to_owned(), chat_table: chat_table.to_owned() }
     }
 
-    /// Whether a join stands that was added to the connection's rooms, and then entered the room.
-    pub async fn verify(&self, connection: &ConnectionId, room: &RoomId, join: JoinNumber) -> Result<Arrival, Fault> {
+    /// Whether a join stands that was added to the connection's rooms, and then entered the room. The room's `changes`
+    /// are read for a client that asks for them alone: others pay nothing for them.
+    pub async fn verify(
+        &self,
+        connection: &ConnectionId,
+        room: &RoomId,
+        join: JoinNumber,
+        changes: bool,
+    ) -> Result<Arrival, Fault> {
         let doing = "failed to verify a join";
         let row_of_connection = wanted(key(&keys::connection(connection), keys::OPEN))
             .projection_expression("PK, closedAt, roomNumbers.#room")
             .expression_attribute_names("#room", room.to_string());
-        let head = wanted(key(&keys::room(room), keys::HEAD));
-        let wanted = [(&self.connections_table, row_of_connection), (&self.chat_table, head)];
+        let mut of_room = wanted(key(&keys::room(room), keys::HEAD));
+        if changes {
+            of_room = of_room.keys(key(&keys::room(room), keys::CHANGED));
+        }
+        let wanted = [(&self.connections_table, row_of_connection), (&self.chat_table, of_room)];
         let wanted = wanted
             .into_iter()
             .map(|(table, keys)| keys.build().map(|keys| (table.clone(), keys)).map_err(Fault::doing(doing)));
         let mut found = batch::get(&self.client, wanted.collect::<Result<HashMap<_, _>, _>>()?, doing).await?;
-        let mut row = |table: &str| found.remove(table).and_then(|rows| rows.into_iter().next());
-        let (connection, head) = (row(&self.connections_table), row(&self.chat_table));
+        let mut rows = |table: &str| found.remove(table).unwrap_or_default().into_iter();
+        let (connection, of_room) = (rows(&self.connections_table).next(), rows(&self.chat_table));
 
         let Some(connection) = connection else { return Ok(Arrival::Closed) };
         let connection: ConnectionRow = read(connection)?;
@@ -59,8 +69,16 @@ impl Arrivals {
         if newest != Some(join) {
             return Ok(Arrival::Overtaken);
         }
-        let head = head.map(read::<HeadRow>).transpose()?;
-        Ok(Arrival::In(head.map_or(MessageId::new(0), |head| head.last_id)))
+        let mut newest = Newest { id: MessageId::new(0), change: changes.then(LastChange::default) };
+        for row in of_room {
+            // Only the counter of messages has a `lastId`.
+            if row.contains_key(LAST_ID) {
+                newest.id = read::<HeadRow>(row)?.last_id;
+            } else {
+                newest.change = Some(read::<ChangedRow>(row)?.as_of(now()));
+            }
+        }
+        Ok(Arrival::In(newest))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every key string of both tables.
 
 use chat::limits::SAFE_INTEGER_MAX;
-use chat::{ClientMessageId, ConnectionId, Device, MessageId, RoomId, Timestamp, UserId};
+use chat::{ChangeNumber, ClientMessageId, ConnectionId, Device, MessageId, RoomId, Timestamp, UserId};
 
 /// Attribute names of the primary key.
 pub const PARTITION: &str = "PK";
@@ -17,6 +17,10 @@ pub const KEPT_ALIVE: &str = "EIO#4";
 /// Sort key of a room's counter.
 pub const HEAD: &str = "HEAD";
 
+/// Sort key of what counts a room's changes. They are not counted beside the messages: a transaction there would turn
+/// sends away.
+pub const CHANGED: &str = "CHANGED";
+
 /// Sort key of a user's profile.
 pub const PROFILE: &str = "PROFILE";
 
@@ -25,6 +29,9 @@ pub const CONNECTION_PREFIX: &str = "CONN#";
 
 /// What the sort keys of a room's messages begin with.
 pub const MESSAGE_PREFIX: &str = "MSG#";
+
+/// What the sort keys of a room's changes begin with.
+const CHANGE_PREFIX: &str = "CHG#";
 
 pub fn connection(id: &ConnectionId) -> String {
     format!("{CONNECTION_PREFIX}{id}")
@@ -41,6 +48,22 @@ pub fn user(id: &UserId) -> String {
 /// Padded to the 16 digits of the largest id, so that text order is the order of numbers.
 pub fn message(id: MessageId) -> String {
     format!("{MESSAGE_PREFIX}{:016}", id.get())
+}
+
+/// Padded as [`message`] is.
+pub fn change(number: ChangeNumber) -> String {
+    format!("{CHANGE_PREFIX}{:016}", number.get())
+}
+
+/// Reads back what [`change`] wrote.
+pub fn parse_change(text: &str) -> Option<ChangeNumber> {
+    text.strip_prefix(CHANGE_PREFIX)?.parse().ok().map(ChangeNumber::new)
+}
+
+/// The first and last sort keys of the changes after one, or none if none can be.
+pub fn changes_after(number: ChangeNumber) -> Option<(String, String)> {
+    let first = number.next();
+    (first.get() <= SAFE_INTEGER_MAX).then(|| (change(first), change(ChangeNumber::new(SAFE_INTEGER_MAX))))
 }
 
 /// The first and last sort keys of the messages strictly between two ids, or none if there is no room between them.
@@ -83,7 +106,10 @@ pub fn table(partition: &str, sort: &str) -> Table {
         OPEN if partition.starts_with(CONNECTION_PREFIX) => Table::Connections,
         _ if in_room && of_connection => Table::Connections,
         PROFILE if partition.starts_with("USER#") => Table::Chat,
-        _ if in_room && (sort == HEAD || sort.starts_with(MESSAGE_PREFIX) || sort.starts_with("SENT#")) => Table::Chat,
+        HEAD | CHANGED if in_room => Table::Chat,
+        _ if in_room && [MESSAGE_PREFIX, CHANGE_PREFIX, "SENT#"].iter().any(|prefix| sort.starts_with(prefix)) => {
+            Table::Chat
+        }
         _ => Table::Unknown,
     }
 }
@@ -102,6 +128,9 @@ mod tests {
         assert_eq!(connection(&ConnectionId::new("L0SM9cOFvHcCIhw=")), "CONN#L0SM9cOFvHcCIhw=");
         assert_eq!(sent(&user_id, &client), "SENT#7#a-1");
         assert_eq!(message(MessageId::new(42)), "MSG#0000000000000042");
+        assert_eq!(change(ChangeNumber::new(18)), "CHG#0000000000000018");
+        assert_eq!(parse_change("CHG#0000000000000018"), Some(ChangeNumber::new(18)));
+        assert_eq!(changes_after(ChangeNumber::new(SAFE_INTEGER_MAX)), None);
         let phone =
             Device { connection: ConnectionId::new("L0S#"), connected_at: Timestamp::from_millis(1_741_746_165_123) };
         assert_eq!(device(&phone), "1741746165123#L0S#");
@@ -118,7 +147,7 @@ mod tests {
             assert_eq!(table(partition, sort), Table::Connections, "{partition} {sort}");
         }
         let sent = sent(&UserId::parse("7").expect("an id"), &client);
-        for sort in [HEAD, &message(MessageId::new(1)), &sent] {
+        for sort in [HEAD, CHANGED, &message(MessageId::new(1)), &change(ChangeNumber::new(1)), &sent] {
             assert_eq!(table(&room, sort), Table::Chat, "{sort}");
         }
         assert_eq!(table(&user, PROFILE), Table::Chat);

@@ -7,9 +7,13 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
-use chat::{ClientMessageId, Content, Cursor, Extras, HistoryPage, ListHistory, Message, MessageId, MessageKind};
-use chat::{Metadata, RoomId, Timestamp, UserId};
+use chat::{
+    ChangeNumber, Changed, ClientMessageId, Content, Cursor, Emoji, Extras, HistoryPage, ListHistory, Message,
+    MessageId, MessageKind, Metadata,
+};
+use chat::{Reactions, RoomId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The messages of the rooms: the room part of the Chat table.
@@ -38,7 +42,7 @@ pub struct Stored {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct MessageRow {
+pub(super) struct MessageRow {
     id: MessageId,
     room_id: RoomId,
     sender_id: UserId,
@@ -59,6 +63,18 @@ struct MessageRow {
     metadata: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
+    /// The rest only of a message that was changed. `version` is the number of its latest change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<ChangeNumber>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edit_time: Option<i64>,
+    /// DynamoDB knows no empty set.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    edits: BTreeSet<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_by: Option<UserId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,6 +84,9 @@ struct SentRow {
     expires_at: i64,
 }
 
+/// The attribute that counts a room's messages.
+pub(super) const LAST_ID: &str = "lastId";
+
 /// The room's counter.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,9 +94,42 @@ pub(super) struct HeadRow {
     pub last_id: MessageId,
 }
 
+/// What the attributes begin with that hold who put an emoji to a message.
+const REACTION_PREFIX: &str = "r#";
+
+/// The attribute that holds who put an emoji to a message.
+pub(super) fn emoji_attribute(emoji: &Emoji) -> String {
+    format!("{REACTION_PREFIX}{emoji}")
+}
+
+/// Reads a message's row.
+pub(super) fn message_of(item: Item) -> Result<Message, Fault> {
+    let reactions = reactions_of(&item);
+    let message = Message::from(read::<MessageRow>(item)?);
+    // A reaction that came beside a recall is left in the row.
+    Ok(if message.deleted_by().is_some() { message } else { Message { reactions, ..message } })
+}
+
+fn reactions_of(item: &Item) -> Reactions {
+    let version = item.get("reactionVersion").and_then(|version| version.as_n().ok()?.parse().ok());
+    let Some(version) = version else { return Reactions::default() };
+    let by_emoji = item.iter().filter_map(|(name, users)| {
+        let emoji = Emoji::parse(name.strip_prefix(REACTION_PREFIX)?)?;
+        Some((emoji, users.as_ss().ok()?.iter().filter_map(|user| UserId::parse(user)).collect()))
+    });
+    Reactions { version: ChangeNumber::new(version), by_emoji: by_emoji.collect() }
+}
+
 impl From<MessageRow> for Message {
     fn from(row: MessageRow) -> Self {
         let erased = row.erase_time.map(|at| Content::erased(Timestamp::from_millis(at)));
+        let time = row.deleted_at.or(row.edit_time).unwrap_or(row.create_time);
+        let changed = row.version.map(|version| Changed {
+            version,
+            time: Timestamp::from_millis(time),
+            deleted_by: row.deleted_by,
+            edits: row.edits.into_iter().map(ClientMessageId::stored).collect(),
+        });
         let extras =
             Extras { reply_to: row.reply_to, mentions: row.mentions, metadata: row.metadata.map(Metadata::stored) };
         Self {
@@ -87,6 +139,8 @@ impl From<MessageRow> for Message {
             content: erased.unwrap_or_else(|| Content::stored(row.kind, row.content).with(extras)),
             create_time: Timestamp::from_millis(row.create_time),
             client_message_id: row.client_message_id,
+            changed,
+            reactions: Reactions::default(),
         }
     }
 }
@@ -175,7 +229,7 @@ impl Messages {
     async fn message(&self, room: &RoomId, id: MessageId) -> Result<Message, Fault> {
         let item = self.get(&keys::room(room), &keys::message(id)).await?;
         let missing = || Fault::because("failed to find the message of a retry", format!("message {id} is not there"));
-        read::<MessageRow>(item.ok_or_else(missing)?).map(Message::from)
+        message_of(item.ok_or_else(missing)?)
     }
 
     /// A page of a room's history: one query, unless expired rows or DynamoDB's 1 MB per answer cut it short.
@@ -193,7 +247,7 @@ impl Messages {
         };
         // One row beyond the page tells whether more lie there.
         let wanted = request.limit + 1;
-        let mut rows: Vec<MessageRow> = Vec::with_capacity(wanted);
+        let mut rows: Vec<Message> = Vec::with_capacity(wanted);
         let mut start: Option<Item> = None;
         loop {
             let query = self.client.query().table_name(&self.table).consistent_read(true);
@@ -212,7 +266,7 @@ impl Messages {
                 .await
                 .map_err(Fault::doing("failed to read a room's history"))?;
             for item in answer.items.unwrap_or_default() {
-                rows.push(read(item)?);
+                rows.push(message_of(item)?);
             }
             start = answer.last_evaluated_key;
             if rows.len() >= wanted || start.is_none() {
@@ -224,7 +278,7 @@ impl Messages {
         if after.is_none() {
             rows.reverse();
         }
-        Ok(HistoryPage { messages: rows.into_iter().map(Message::from).collect(), more })
+        Ok(HistoryPage { messages: rows, more })
     }
 
     async fn get(&self, partition: &str, sort: &str) -> Result<Option<Item>, Fault> {
@@ -244,6 +298,11 @@ impl Messages {
             create_time: message.create_time.millis(),
             client_message_id: message.client_message_id.clone(),
             erase_time: None,
+            version: None,
+            edit_time: None,
+            edits: BTreeSet::new(),
+            deleted_at: None,
+            deleted_by: None,
             reply_to: extras.reply_to,
             mentions: extras.mentions,
             metadata: extras.metadata.map(|metadata| metadata.text().to_owned()),
@@ -253,7 +312,7 @@ impl Messages {
     }
 }
 
-fn cancellation_reasons(error: Option<&TransactWriteItemsError>) -> &[CancellationReason] {
+pub(super) fn cancellation_reasons(error: Option<&TransactWriteItemsError>) -> &[CancellationReason] {
     match error {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
         _ => &[],

@@ -2,18 +2,22 @@
 
 mod arrivals;
 mod batch;
+mod changes;
 mod connections;
 mod erasure;
 pub(crate) mod keys;
 mod messages;
+mod reactions;
 mod tables;
 mod time;
 mod users;
 
 pub use arrivals::{Arrival, Arrivals};
+pub use changes::{Changes, Committed};
 pub use connections::{Closed, Connections, Found, JoinNumber, Kept, Members, Removal, Shut};
 pub use erasure::{Erasure, Position, Size, Step, Where};
 pub use messages::{Messages, Stored};
+pub use reactions::{Reacted, Reactions};
 pub use tables::Tables;
 pub use users::Users;
 

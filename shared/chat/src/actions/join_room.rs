@@ -1,6 +1,6 @@
 //! `joinRoom`: enter a room.
 
-use crate::{Caller, MessageId, Presence, Profile, Push, Rejection, Reply, Request, RoomId, UserId};
+use crate::{Caller, ChangeNumber, MessageId, Presence, Profile, Push, Rejection, Reply, Request, RoomId, UserId};
 use serde::Serialize;
 
 /// What the client asks for.
@@ -9,6 +9,8 @@ pub struct JoinRoom {
     pub room: RoomId,
     /// Whether the client reads frames that name several people who left.
     pub batches: bool,
+    /// Whether the client wants to know how far the room's changes reach.
+    pub changes: bool,
     /// Whether the client wants to know who is there.
     pub online: bool,
 }
@@ -18,10 +20,10 @@ impl JoinRoom {
     pub fn read(request: &Request, caller: &Caller) -> Result<Self, Rejection> {
         let fields = request.fields()?;
         let (room, claimed) = (fields.room()?, fields.claimed()?);
-        let (batches, online) = (fields.flag("batches")?, fields.flag("online")?);
+        let (batches, changes, online) = (fields.flag("batches")?, fields.flag("changes")?, fields.flag("online")?);
         caller.must_be(&claimed)?;
         caller.may_enter(&room)?;
-        Ok(Self { room, batches, online })
+        Ok(Self { room, batches, changes, online })
     }
 }
 
@@ -33,15 +35,45 @@ pub struct JoinRoomReply {
     last_id: MessageId,
     #[serde(skip_serializing_if = "Option::is_none")]
     quiet: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_change: Option<ChangeNumber>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled_change: Option<ChangeNumber>,
     #[serde(flatten)]
     presence: Option<Presence>,
+}
+
+/// How far a room reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newest {
+    /// The newest message; 0 before the first.
+    pub id: MessageId,
+    /// For a client that asked for it.
+    pub change: Option<LastChange>,
+}
+
+/// How far the changes of a room reach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LastChange {
+    /// The number of the latest; 0 before the first.
+    pub number: ChangeNumber,
+    /// If that is so young that its message may still be read as it was before: up to where all messages are read as
+    /// they are.
+    pub settled: Option<ChangeNumber>,
 }
 
 impl Reply {
     /// The caller is in the room, whose newest message is `last_id`. A `quiet` room is so large that its members are
     /// not told of joins and leaves. `presence` is for a client that asked who is there.
-    pub fn joined(room: RoomId, last_id: MessageId, quiet: bool, presence: Option<Presence>) -> Self {
-        Self::JoinRoom(JoinRoomReply { chatroom_id: room, last_id, quiet: quiet.then_some(true), presence })
+    pub fn joined(room: RoomId, newest: Newest, quiet: bool, presence: Option<Presence>) -> Self {
+        Self::JoinRoom(JoinRoomReply {
+            chatroom_id: room,
+            last_id: newest.id,
+            quiet: quiet.then_some(true),
+            last_change: newest.change.map(|change| change.number),
+            settled_change: newest.change.and_then(|change| change.settled),
+            presence,
+        })
     }
 }
 
@@ -71,12 +103,16 @@ mod tests {
         // As the course's frontend says it.
         let asked = request(&json!({"action": "joinRoom", "chatroomId": 1, "userId": 1}));
         let room = RoomId::parse("1").expect("an id");
-        assert_eq!(JoinRoom::read(&asked, &caller()), Ok(JoinRoom { room, batches: false, online: false }));
+        assert_eq!(
+            JoinRoom::read(&asked, &caller()),
+            Ok(JoinRoom { room, batches: false, changes: false, online: false })
+        );
         refuses(
             JoinRoom::read,
             &[
                 (json!({"chatroomId": 2}), "notAllowed: the token does not grant the room in chatroomId"),
                 (json!({"chatroomId": 1, "batches": 1}), "badRequest: batches must be a boolean"),
+                (json!({"chatroomId": 1, "changes": "yes"}), "badRequest: changes must be a boolean"),
                 (json!({"chatroomId": 1, "online": "yes"}), "badRequest: online must be a boolean"),
                 (json!({"chatroomId": "lobby", "batches": true, "online": true}), ""),
             ],

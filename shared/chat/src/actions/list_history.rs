@@ -2,9 +2,10 @@
 
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX, QUERY_BYTES_MAX, SAFE_INTEGER_MAX};
 use crate::wire::Invalid;
-use crate::{Caller, Extras, Message, MessageId, Profile, Rejection, RoomId, Timestamp, UserId};
+use crate::{Caller, ChangeNumber, Emoji, Extras, Message, MessageId, Profile, Rejection, RoomId, Timestamp, UserId};
 use serde::Serialize;
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use url::form_urlencoded;
 
 /// Where a page lies.
@@ -56,7 +57,10 @@ impl ListHistory {
     }
 }
 
-fn only<'a>(pairs: &'a [(Cow<'_, str>, Cow<'_, str>)], field: &'static str) -> Result<Option<&'a str>, Rejection> {
+pub(super) fn only<'a>(
+    pairs: &'a [(Cow<'_, str>, Cow<'_, str>)],
+    field: &'static str,
+) -> Result<Option<&'a str>, Rejection> {
     let mut values = pairs.iter().filter(|(name, _)| name == field).map(|(_, value)| value.as_ref());
     match (values.next(), values.next()) {
         (_, Some(_)) => Err(Invalid::expected("given once").in_field(field)),
@@ -64,7 +68,7 @@ fn only<'a>(pairs: &'a [(Cow<'_, str>, Cow<'_, str>)], field: &'static str) -> R
     }
 }
 
-fn limit(text: &str) -> Result<usize, Rejection> {
+pub(super) fn limit(text: &str) -> Result<usize, Rejection> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let limit = digits.then(|| text.parse().ok()).flatten().filter(|limit| (1..=PAGE_MAX).contains(limit));
     limit.ok_or_else(|| Invalid::expected(format!("a whole number from 1 to {PAGE_MAX}")).in_field("limit"))
@@ -75,6 +79,12 @@ fn limit(text: &str) -> Result<usize, Rejection> {
 #[serde(rename_all = "camelCase")]
 pub struct HistoryItem {
     id: MessageId,
+    /// Where a message is listed for what changed: the number of that change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<ChangeNumber>,
+    /// Only of a message that was changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<ChangeNumber>,
     content: String,
     #[serde(rename = "type")]
     kind: u8,
@@ -85,26 +95,54 @@ pub struct HistoryItem {
     /// Only of a message whose content was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     erase_time: Option<Timestamp>,
+    /// Only of a message that was recalled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_by: Option<UserId>,
+    /// This and the next only of a message that somebody reacted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reactions: Option<BTreeMap<Emoji, BTreeSet<UserId>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reaction_version: Option<ChangeNumber>,
     #[serde(flatten)]
     extras: Extras,
-    sender: Profile,
+    /// Whoever asks for changes has the message, and knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender: Option<Profile>,
 }
 
 impl HistoryItem {
-    /// Messages are never edited, so both times are the one of sending, unless the content was erased.
+    /// Of the history.
     pub fn new(message: Message, sender: Profile) -> Self {
-        let erase_time = message.content.erased_at();
+        Self { sender: Some(sender), ..Self::of(message) }
+    }
+
+    /// Of the feed of changes.
+    pub fn changed(message: Message, change: ChangeNumber) -> Self {
+        Self { change: Some(change), ..Self::of(message) }
+    }
+
+    fn of(message: Message) -> Self {
+        let deleted_by = message.deleted_by().cloned();
+        let has_reactions = message.reactions.version > ChangeNumber::default();
         Self {
             id: message.id,
+            change: None,
+            version: message.changed.as_ref().map(|changed| changed.version),
             content: message.content.text().into(),
             kind: message.content.kind().number(),
+            update_time: message.update_time(),
+            erase_time: message.content.erased_at(),
             chatroom_id: message.room,
             sender_id: message.sender,
             create_time: message.create_time,
-            update_time: erase_time.unwrap_or(message.create_time),
-            erase_time,
+            deleted: deleted_by.as_ref().map(|_| true),
+            deleted_by,
+            reaction_version: has_reactions.then_some(message.reactions.version),
+            reactions: has_reactions.then_some(message.reactions.by_emoji),
             extras: message.content.extras().clone(),
-            sender,
+            sender: None,
         }
     }
 }
@@ -155,7 +193,7 @@ fn link(request: &ListHistory, cursor: &str, id: u64, rel: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Content, MessageKind};
+    use crate::{Content, MessageKind, Reactions};
     use serde_json::json;
 
     fn page(ids: impl IntoIterator<Item = u64>, more: bool) -> HistoryPage {
@@ -166,6 +204,8 @@ mod tests {
             content: Content::stored(MessageKind::Text, "hi".into()),
             create_time: Timestamp::from_millis(0),
             client_message_id: None,
+            changed: None,
+            reactions: Reactions::default(),
         };
         HistoryPage { messages: ids.into_iter().map(message).collect(), more }
     }

@@ -3,20 +3,28 @@
 //! An action that is new has its file here, a variant of [`Reply`], and one of [`Push`] if others are told of it. Each has
 //! its examples in `docs/asyncapi.yaml`, which the test below makes from the types.
 
+mod delete_message;
 mod disconnect_user;
+mod edit_message;
 mod join_room;
 mod leave_room;
+mod list_changes;
 mod list_history;
 mod list_members;
 mod ping;
+mod react_message;
 mod send_message;
 mod signal;
 
+pub use delete_message::DeleteMessage;
 pub use disconnect_user::{DisconnectUser, DisconnectUserReply};
-pub use join_room::{JoinRoom, JoinRoomPush, JoinRoomReply};
+pub use edit_message::{ChangeMessagePush, ChangeMessageReply, EditMessage};
+pub use join_room::{JoinRoom, JoinRoomPush, JoinRoomReply, LastChange, Newest};
 pub use leave_room::{LeaveRoom, LeaveRoomPush, LeaveRoomReply};
+pub use list_changes::{ChangesPage, ListChanges};
 pub use list_history::{Cursor, HistoryItem, HistoryPage, ListHistory};
 pub use list_members::{ListMembers, ListMembersReply};
+pub use react_message::{ReactMessage, ReactMessagePush, ReactMessageReply, Reaction};
 pub use send_message::{SendMessage, SendMessagePush, SendMessageReply};
 pub use signal::{Signal, SignalPush, SignalReply};
 
@@ -30,6 +38,9 @@ pub enum Reply {
     JoinRoom(JoinRoomReply),
     LeaveRoom(LeaveRoomReply),
     SendMessage(SendMessageReply),
+    EditMessage(ChangeMessageReply),
+    DeleteMessage(ChangeMessageReply),
+    ReactMessage(ReactMessageReply),
     Signal(SignalReply),
     ListMembers(ListMembersReply),
     Ping {},
@@ -43,6 +54,9 @@ pub enum Push<'a> {
     JoinRoom(JoinRoomPush<'a>),
     LeaveRoom(LeaveRoomPush<'a>),
     SendMessage(SendMessagePush<'a>),
+    EditMessage(ChangeMessagePush<'a>),
+    DeleteMessage(ChangeMessagePush<'a>),
+    ReactMessage(ReactMessagePush<'a>),
     Signal(SignalPush<'a>),
 }
 
@@ -52,8 +66,8 @@ mod tests {
     use crate::document::{assert_shown, every};
     use crate::rejection::tests::rejections;
     use crate::{
-        Caller, ClientMessageId, ConnectionId, Content, Encoding, Grant, Member, Message, MessageId, MessageKind,
-        Presence, Profile, Rejection, Request, RoomId, Timestamp, UserId,
+        Caller, Change, ChangeNumber, ClientMessageId, ConnectionId, Content, Emoji, Encoding, Grant, Member, Message,
+        MessageId, MessageKind, Presence, Profile, Reactions, Rejection, Request, RoomId, Timestamp, UserId,
     };
     use serde_json::{Value, json};
 
@@ -62,6 +76,7 @@ mod tests {
         Caller {
             profile: Profile::unknown(UserId::parse("1").expect("an id")),
             rooms: Grant::parse_default("1,lobby").expect("a list"),
+            moderates: Grant::none(),
             issued_at: 0,
             good_until: Timestamp::from_millis(0),
         }
@@ -102,7 +117,22 @@ mod tests {
             content: Content::parse(MessageKind::Text, "hi").expect("content"),
             create_time: Timestamp::from_millis(1_741_746_165_123),
             client_message_id: ClientMessageId::from_json(&json!("7f3a")).ok(),
+            changed: None,
+            reactions: Reactions::default(),
         }
+    }
+
+    /// The message, edited by the change of this number.
+    pub(super) fn edited(version: u64) -> Message {
+        let content = Content::parse(MessageKind::Text, "hi there").expect("content");
+        let client_message_id = ClientMessageId::from_json(&json!("9c1e")).expect("an id");
+        change(&Change::Edit { content, client_message_id }, version)
+    }
+
+    fn change(change: &Change, version: u64) -> Message {
+        let (said, time) = (said(), Timestamp::from_millis(1_741_746_225_456));
+        let by = said.sender.clone();
+        change.apply(said, &by, ChangeNumber::new(version), time)
     }
 
     fn pushes() -> Vec<String> {
@@ -117,13 +147,18 @@ mod tests {
         let picture = Content::parse(MessageKind::Image, "https://example.com/cat.png").expect("content");
         let image = Message { room: lobby.clone(), sender: guang.id.clone(), content: picture, ..said() };
         let erased = Message { content: Content::erased(Timestamp::from_millis(1_741_832_565_000)), ..said() };
+        let (said, edited, recalled) = (said(), edited(18), change(&Change::Recall, 19));
+        let thumb = Reaction { emoji: Emoji::parse("👍").expect("an emoji"), on: true };
+        let users = ["7", "9"].map(|id| UserId::parse(id).expect("an id")).into();
+        let by_emoji = [(thumb.emoji.clone(), users)].into();
+        let reactions = Reactions { version: ChangeNumber::new(12), by_emoji };
         let extras = json!({"replyTo": 41, "mentions": ["auth0|5", "all"], "metadata": {"mood": "happy"}});
         let extras = serde_json::from_value(extras).expect("extras");
         let reply = Content::parse(MessageKind::Text, "so do I").expect("content").with(extras);
-        let reply = Message { content: reply, ..said() };
+        let reply = Message { content: reply, ..said.clone() };
+        let answer = Message { content: edited.content.clone().with(reply.content.extras().clone()), ..edited.clone() };
         let typing = Signal { room: room("1"), kind: "typing".into(), data: None };
         let cursor = Signal { kind: "cursor".into(), data: Some(json!({"x": 0.5, "y": 12})), ..typing.clone() };
-        let said = said();
         let pushes = every!(Push {
             JoinRoom: [Push::joined(&one, &dong), Push::joined(&lobby, &guang)],
             LeaveRoom: [Push::left(&one, &dong.id), Push::left_together(&one, &gone).expect("somebody left")],
@@ -132,7 +167,12 @@ mod tests {
                 Push::sent(&reply, &dong, None),
                 Push::sent(&image, &guang, unused),
                 Push::sent(&erased, &dong, unused),
+                Push::sent(&edited, &dong, unused),
+                Push::sent(&recalled, &dong, unused),
             ],
+            EditMessage: [Push::edited(&edited, &dong.id), Push::edited(&answer, &dong.id)],
+            DeleteMessage: [Push::deleted(&recalled, &dong.id)],
+            ReactMessage: [Push::reacted(&one, &dong.id, said.id, &thumb, &reactions).expect("there are some")],
             Signal: [Push::signal(&typing, &dong.id), Push::signal(&cursor, &guang.id)],
         });
         pushes.iter().map(text).collect()
@@ -140,6 +180,12 @@ mod tests {
 
     fn replies() -> Vec<String> {
         let (one, last) = (room("1"), MessageId::new(41));
+        let (edited, recalled) = (edited(18), change(&Change::Recall, 19));
+        let plain = Newest { id: last, change: None };
+        let changed = |number, settled: Option<u64>| Newest {
+            change: Some(LastChange { number: ChangeNumber::new(number), settled: settled.map(ChangeNumber::new) }),
+            ..plain
+        };
         let dong = named("7", "dong", "东");
         let member = |number: i64, user: &str| Member {
             connection: ConnectionId::new(format!("c{number}")),
@@ -153,18 +199,26 @@ mod tests {
         let large = Presence::of(&members, false, &dong.id, 2);
         let replies = every!(Reply {
             JoinRoom: [
-                Reply::joined(one.clone(), last, false, None),
-                Reply::joined(one.clone(), last, true, None),
-                Reply::joined(one.clone(), last, false, Some(small)),
-                Reply::joined(one.clone(), last, true, Some(large)),
+                Reply::joined(one.clone(), plain, false, None),
+                Reply::joined(one.clone(), plain, true, None),
+                Reply::joined(one.clone(), changed(18, None), false, None),
+                Reply::joined(one.clone(), changed(18, Some(17)), false, None),
+                Reply::joined(one.clone(), plain, false, Some(small)),
+                Reply::joined(one.clone(), plain, true, Some(large)),
             ],
             LeaveRoom: [Reply::left(one.clone())],
             Signal: [Reply::signalled(one.clone(), true), Reply::signalled(one.clone(), false)],
             ListMembers: [
                 Reply::members(one.clone(), [dong.clone()], 1, false),
-                Reply::members(one, [dong], 1_100, true),
+                Reply::members(one.clone(), [dong], 1_100, true),
             ],
             SendMessage: [Reply::sent(&said(), None), Reply::sent(&said(), Some(MessageId::new(43)))],
+            EditMessage: [Reply::edited(&edited, false), Reply::edited(&edited, true)],
+            DeleteMessage: [Reply::deleted(&recalled, false), Reply::deleted(&recalled, true)],
+            ReactMessage: [
+                Reply::reacted(one.clone(), MessageId::new(42), false),
+                Reply::reacted(one.clone(), MessageId::new(42), true),
+            ],
             Ping: [Reply::pong()],
             Error: [Reply::internal("4f")],
         });
@@ -175,6 +229,9 @@ mod tests {
                 Reply::Signal(_) => json!({"action": "signal", "requestId": "r5"}),
                 Reply::ListMembers(_) => json!({"action": "listMembers", "requestId": "r6"}),
                 Reply::SendMessage(_) | Reply::Error(_) => json!({"action": "sendMessage", "requestId": "r2"}),
+                Reply::EditMessage(_) => json!({"action": "editMessage", "requestId": "r7"}),
+                Reply::DeleteMessage(_) => json!({"action": "deleteMessage", "requestId": "r8"}),
+                Reply::ReactMessage(_) => json!({"action": "reactMessage", "requestId": "r9"}),
                 Reply::Ping {} => json!({"action": "ping", "requestId": 5}),
             };
             text(reply.answering(Some(&request(&asked))))
@@ -206,6 +263,13 @@ mod tests {
                 | Rejection::TooManyBytes { .. }
                 | Rejection::RateLimited { .. } => Some("sendMessage"),
                 Rejection::NotJoined => Some("signal"),
+                Rejection::NotFound
+                | Rejection::NotAuthor
+                | Rejection::NotText
+                | Rejection::TooManyEdits
+                | Rejection::TooLate { what: "edited", .. } => Some("editMessage"),
+                Rejection::TooManyReactions { .. } => Some("reactMessage"),
+                Rejection::NotModerator | Rejection::TooLate { .. } => Some("deleteMessage"),
                 _ => Some("joinRoom"),
             };
             let asked = action.map(|action| request(&json!({"action": action, "requestId": "r2"})));
@@ -246,5 +310,11 @@ mod tests {
         refuses(ListMembers::read, &cases(json!({"action": "listMembers", "chatroomId": 1})));
         refuses(Signal::read, &cases(json!({"action": "signal", "chatroomId": 1, "kind": "typing"})));
         refuses(SendMessage::read, &cases(json!({"action": "sendMessage", "chatroomId": 1, "message": message})));
+        let edit =
+            json!({"action": "editMessage", "chatroomId": 1, "id": 42, "message": message, "clientMessageId": "a"});
+        refuses(EditMessage::read, &cases(edit));
+        let react = json!({"action": "reactMessage", "chatroomId": 1, "id": 42, "emoji": "👍", "on": true});
+        refuses(ReactMessage::read, &cases(react));
+        refuses(DeleteMessage::read, &cases(json!({"action": "deleteMessage", "chatroomId": 1, "id": 42})));
     }
 }

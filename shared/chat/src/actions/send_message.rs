@@ -1,8 +1,8 @@
 //! `sendMessage`: say something in a room.
 
 use crate::{
-    Caller, ClientMessageId, Content, Extras, Message, MessageId, MessageKind, Profile, Push, Rejection, Reply,
-    Request, RoomId, Timestamp, UserId,
+    Caller, ChangeNumber, ClientMessageId, Content, Extras, Message, MessageId, MessageKind, Profile, Push, Rejection,
+    Reply, Request, RoomId, Timestamp, UserId,
 };
 use serde::Serialize;
 
@@ -73,6 +73,15 @@ pub struct SendMessagePush<'a> {
 #[serde(rename_all = "camelCase")]
 struct PushedMessage<'a> {
     id: MessageId,
+    /// This and the next three only of a message that was changed, and whose send is repeated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<ChangeNumber>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_by: Option<&'a UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_time: Option<Timestamp>,
     #[serde(rename = "type")]
     kind: MessageKind,
     content: &'a str,
@@ -93,8 +102,13 @@ impl<'a> Push<'a> {
     /// A message that is stored. If this push repeats an earlier one, `unused` is the id that was counted for it:
     /// members who are told need not wait for a message under it.
     pub fn sent(message: &'a Message, sender: &'a Profile, unused: Option<MessageId>) -> Self {
+        let changed = message.changed.as_ref();
         let pushed = PushedMessage {
             id: message.id,
+            version: changed.map(|changed| changed.version),
+            deleted: message.deleted_by().map(|_| true),
+            deleted_by: message.deleted_by(),
+            update_time: changed.map(|changed| changed.time),
             kind: message.content.kind(),
             content: message.content.text(),
             chatroom_id: &message.room,

@@ -1,6 +1,6 @@
 use super::Invalid;
 use super::request::Claimed;
-use crate::{Rejection, RoomId, UserId};
+use crate::{MessageId, Rejection, RoomId, UserId};
 use serde_json::{Map, Value};
 
 /// The fields of an object that a client sent. Each reader names the field that it refuses.
@@ -44,6 +44,11 @@ impl<'a> Fields<'a> {
     pub fn room(self) -> Result<RoomId, Rejection> {
         let value = self.required("chatroomId", "chatroomId")?;
         RoomId::from_json(value).map_err(|invalid| invalid.in_field("chatroomId"))
+    }
+
+    /// Which message of the room is meant.
+    pub fn message_id(self) -> Result<MessageId, Rejection> {
+        MessageId::from_json(self.required("id", "id")?).map_err(|invalid| invalid.in_field("id"))
     }
 
     pub fn claimed(self) -> Result<Claimed, Rejection> {

@@ -390,6 +390,11 @@ impl Application {
                 until: if stay.over { stay.last().max(since) } else { newest },
                 pushed: messages.iter().map(|seen| seen.id).collect(),
                 messages,
+                // The page passes over what it does not know.
+                follows: false,
+                states: Vec::new(),
+                told: 0,
+                heard: BTreeSet::new(),
             })
         };
         self.stays.iter().enumerate().filter_map(view).collect()

@@ -269,7 +269,7 @@ async fn serve(
 
 /// An answer of the HTTP API, with the date that a server adds.
 async fn answer(world: &World, request: Request<Body>) -> Value {
-    let asks_for_page = request.uri().query().is_some();
+    let (path, asks_for_page) = (request.uri().path().to_owned(), request.uri().query().is_some());
     let (mut head, body) = world.gateway().answer(request).await.into_parts();
     let date = DateTime::from_timestamp_millis(now().millis()).unwrap_or_default();
     let date = date.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
@@ -277,7 +277,7 @@ async fn answer(world: &World, request: Request<Body>) -> Value {
     let body = to_bytes(body, BODY_BYTES_MAX).await.expect("a body");
     if asks_for_page {
         let body = serde_json::from_slice(&body).expect("JSON");
-        schema::check_page(head.status.as_u16(), &head.headers, &body);
+        schema::check_page(&path, head.status.as_u16(), &head.headers, &body);
     }
     let headers = head.headers.iter().map(|(name, value)| json!([name.as_str(), value.to_str().expect("text")]));
     let text = String::from_utf8_lossy(&body);

@@ -1,0 +1,334 @@
+use super::messages::{cancellation_reasons, emoji_attribute, message_of};
+use super::{Item, answer, batch, key, keys, now_in_seconds, number, read, row, text};
+use crate::limits::{CHANGE_SETTLES, CONFLICT_ATTEMPTS, CONFLICT_BACKOFF};
+use crate::{Failure, Fault, now, telemetry};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::builders::{ConditionCheckBuilder, UpdateBuilder};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, KeysAndAttributes, Put, TransactWriteItem, Update,
+};
+use chat::{Caller, Change, ChangeNumber, ChangesPage, LastChange, ListChanges, Message, MessageId, Rejection};
+use chat::{RoomId, Timestamp, Verdict, Windows};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+const CHANGING: &str = "failed to change a message";
+
+/// How messages change: a second sequence in the room part of the Chat table.
+///
+/// | PK | SK | holds |
+/// |---|---|---|
+/// | `ROOM#<roomId>` | `CHANGED` | `lastChange`, a counter without holes, when it was written, and what is settled |
+/// | `ROOM#<roomId>` | `CHG#<number>` | which message has this version |
+/// | `ROOM#<roomId>` | `MSG#<id>` | the message as it is now, and its `version` |
+///
+/// A change is one transaction on all three, so no number is ever unused. The feed is the rows `CHG#`: each changed
+/// message once, at its latest number.
+#[derive(Clone)]
+pub struct Changes {
+    client: Client,
+    table: String,
+    windows: Windows,
+}
+
+/// A change that is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// As it is now.
+    pub message: Message,
+    /// It was so before: this is a repeat.
+    pub duplicate: bool,
+}
+
+/// A room's counter of changes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChangedRow {
+    last_change: ChangeNumber,
+    /// When that was, in ms.
+    change_time: i64,
+    /// The highest that was older than [`CHANGE_SETTLES`] then.
+    settled: ChangeNumber,
+}
+
+impl ChangedRow {
+    /// What a client is told of it.
+    pub fn as_of(&self, now: Timestamp) -> LastChange {
+        LastChange { number: self.last_change, settled: (!self.is_settled(now)).then_some(self.settled) }
+    }
+
+    fn is_settled(&self, now: Timestamp) -> bool {
+        Timestamp::from_millis(self.change_time).after(CHANGE_SETTLES) <= now
+    }
+
+    /// What is settled when the next change is written.
+    fn settles(&self, now: Timestamp) -> ChangeNumber {
+        if self.is_settled(now) { self.last_change } else { self.settled }
+    }
+}
+
+/// A place in the feed.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ChangeRow {
+    id: MessageId,
+    /// With its message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+}
+
+/// What a change starts from.
+struct Seen {
+    changed: ChangedRow,
+    message: Message,
+    expires_at: Option<i64>,
+}
+
+impl Changes {
+    pub(crate) fn new(client: Client, table: &str, windows: Windows) -> Self {
+        Self { client, table: table.to_owned(), windows }
+    }
+
+    /// Changes a message of a room as the rules allow it. A change that is met half-way, or that another one comes
+    /// before, is tried again from what it left.
+    pub async fn change(
+        &self,
+        room: &RoomId,
+        id: MessageId,
+        change: &Change,
+        caller: &Caller,
+    ) -> Result<Committed, Failure> {
+        telemetry::room(room);
+        let mut backoff = CONFLICT_BACKOFF;
+        for attempt in 1..=CONFLICT_ATTEMPTS {
+            if attempt > 1 {
+                tokio::time::sleep(backoff).await;
+                backoff *= 2;
+            }
+            let now = now();
+            let Some(seen) = self.look(room, id, now).await? else { return Err(Rejection::NotFound.into()) };
+            if seen.message.version() > seen.changed.last_change {
+                continue; // its commit is just becoming visible
+            }
+            match change.of(&seen.message, caller, self.windows, now)? {
+                Verdict::Done => return Ok(Committed { message: seen.message, duplicate: true }),
+                Verdict::Apply => {
+                    if let Some(message) = self.commit(seen, change, caller, now).await? {
+                        return Ok(Committed { message, duplicate: false });
+                    }
+                }
+            }
+        }
+        Err(Fault::because(CHANGING, "another change came before each time").into())
+    }
+
+    /// A room's counter of changes, and a message of it, unless that is not there or expired.
+    async fn look(&self, room: &RoomId, id: MessageId, now: Timestamp) -> Result<Option<Seen>, Fault> {
+        let room = keys::room(room);
+        let wanted = [key(&room, keys::CHANGED), key(&room, &keys::message(id))];
+        let (mut changed, mut message) = (ChangedRow::default(), None);
+        for item in self.batch(wanted.into()).await? {
+            if item.contains_key("lastChange") {
+                changed = read(item)?;
+            } else {
+                let expires_at = item.get("expiresAt").and_then(|at| at.as_n().ok()?.parse().ok());
+                message = Some((message_of(item)?, expires_at));
+            }
+        }
+        let is_there = |(_, expires_at): &(_, Option<i64>)| expires_at.is_none_or(|at| at > now.seconds());
+        let message = message.filter(is_there);
+        Ok(message.map(|(message, expires_at)| Seen { changed, expires_at, message }))
+    }
+
+    /// Writes a change over what was seen. Nothing if that is not so any more.
+    ///
+    /// The room's number goes up only from the one that was seen, so each is given once. The message's version is looked
+    /// at too: two rows that are read together are no snapshot, and a recall between them would be undone. And the row of
+    /// the room's previous change is locked: so when this one can be seen in the feed, those before it can be as well.
+    async fn commit(
+        &self,
+        seen: Seen,
+        change: &Change,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Option<Message>, Fault> {
+        let Seen { changed, message, expires_at } = seen;
+        let (last, old, version) = (changed.last_change, message.version(), changed.last_change.next());
+        let emoji: Vec<_> = message.reactions.by_emoji.keys().map(emoji_attribute).collect();
+        let message = change.apply(message, caller.user(), version, now);
+        let room = keys::room(&message.room);
+        let none = ChangeNumber::default();
+
+        let count = self
+            .update(key(&room, keys::CHANGED))
+            .update_expression("SET lastChange = :version, changeTime = :now, settled = :settled")
+            .expression_attribute_values(":version", number(version))
+            .expression_attribute_values(":now", number(now.millis()))
+            .expression_attribute_values(":settled", number(changed.settles(now)));
+        let count = if last == none {
+            count.condition_expression("attribute_not_exists(lastChange)")
+        } else {
+            count.condition_expression("lastChange = :seen").expression_attribute_values(":seen", number(last))
+        };
+        let place = row(&room, &keys::change(version), ChangeRow { id: message.id, expires_at })?;
+        let place = Put::builder().table_name(&self.table).set_item(Some(place));
+        let mut writes = vec![
+            count.build().map(|count| TransactWriteItem::builder().update(count).build()),
+            self.message(&message, old, &emoji)?
+                .build()
+                .map(|message| TransactWriteItem::builder().update(message).build()),
+            place.build().map(|place| TransactWriteItem::builder().put(place).build()),
+        ];
+        if old != none {
+            let superseded = Delete::builder().table_name(&self.table).set_key(Some(key(&room, &keys::change(old))));
+            writes.push(superseded.build().map(|old| TransactWriteItem::builder().delete(old).build()));
+        }
+        if last != none && last != old {
+            let previous = self.locked(key(&room, &keys::change(last)));
+            writes
+                .push(previous.build().map(|previous| TransactWriteItem::builder().condition_check(previous).build()));
+        }
+        let writes = writes.into_iter().collect::<Result<Vec<_>, _>>().map_err(Fault::doing(CHANGING))?;
+        match answer(self.client.transact_write_items().set_transact_items(Some(writes)).send()).await {
+            Ok(_) => Ok(Some(message)),
+            Err(error) if is_overtaken(&error) => Ok(None),
+            Err(error) => Err(Fault::because(CHANGING, error)),
+        }
+    }
+
+    /// What makes a message's row say what it says now. A recall takes its reactions along, which are in these attributes.
+    fn message(&self, message: &Message, old: ChangeNumber, emoji: &[String]) -> Result<UpdateBuilder, Fault> {
+        let room = keys::room(&message.room);
+        let update = self
+            .update(key(&room, &keys::message(message.id)))
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", number(message.version()))
+            .expression_attribute_values(":content", text(message.content.text()))
+            .expression_attribute_values(":now", number(message.update_time().millis()));
+        let update = match message.deleted_by() {
+            None => {
+                let edits = message.changed.iter().flat_map(|changed| &changed.edits).map(ToString::to_string);
+                update
+                    .update_expression("SET content = :content, editTime = :now, edits = :edits, #version = :version")
+                    .expression_attribute_values(":edits", AttributeValue::Ss(edits.collect()))
+            }
+            Some(by) => {
+                let by = serde_dynamo::to_attribute_value(by).map_err(Fault::doing(CHANGING))?;
+                let mut change = String::from(
+                    "SET content = :content, kind = :text, deletedAt = :now, deletedBy = :by, #version = :version \
+                     REMOVE edits, editTime, reacted, reactionVersion, replyTo, mentions, metadata",
+                );
+                let mut update = update;
+                for (number, attribute) in emoji.iter().enumerate() {
+                    change.push_str(&format!(", #emoji{number}"));
+                    update = update.expression_attribute_names(format!("#emoji{number}"), attribute);
+                }
+                update
+                    .update_expression(change)
+                    .expression_attribute_values(":text", text("text"))
+                    .expression_attribute_values(":by", by)
+            }
+        };
+        Ok(if old == ChangeNumber::default() {
+            update.condition_expression("attribute_exists(PK) AND attribute_not_exists(#version)")
+        } else {
+            update
+                .condition_expression("attribute_exists(PK) AND #version = :old")
+                .expression_attribute_values(":old", number(old))
+        })
+    }
+
+    fn update(&self, key: Item) -> UpdateBuilder {
+        Update::builder().table_name(&self.table).set_key(Some(key))
+    }
+
+    /// A condition that always holds. It is there for its lock: while an earlier transaction is not done with the row,
+    /// this one is turned away.
+    fn locked(&self, key: Item) -> ConditionCheckBuilder {
+        let check = ConditionCheck::builder().table_name(&self.table).set_key(Some(key));
+        check.condition_expression("attribute_not_exists(#none)").expression_attribute_names("#none", "none")
+    }
+
+    /// A page of the feed: one query for places, and one batch read for their messages.
+    ///
+    /// A place whose message is older than it is half of a change that is just becoming visible. The page ends before it:
+    /// what comes after it would let the reader pass it.
+    pub async fn page(&self, asked: &ListChanges) -> Result<ChangesPage, Fault> {
+        telemetry::room(&asked.room);
+        let (places, more) = self.places(asked).await?;
+        let room = keys::room(&asked.room);
+        let ids: BTreeSet<_> = places.values().copied().collect();
+        let mut messages: HashMap<MessageId, Message> = HashMap::new();
+        if !ids.is_empty() {
+            let wanted = ids.iter().map(|id| key(&room, &keys::message(*id))).collect();
+            for item in self.batch(wanted).await? {
+                let message = message_of(item)?;
+                messages.insert(message.id, message);
+            }
+        }
+        let mut changes = Vec::new();
+        for (number, id) in places {
+            match messages.get(&id) {
+                Some(message) if message.version() < number => return Ok(ChangesPage { changes, more: false }),
+                Some(message) => changes.push((number, message.clone())),
+                // It expired.
+                None => {}
+            }
+        }
+        Ok(ChangesPage { changes, more })
+    }
+
+    /// The places of the feed after the reader's position, as many as are asked for, and whether there are more.
+    async fn places(&self, asked: &ListChanges) -> Result<(BTreeMap<ChangeNumber, MessageId>, bool), Fault> {
+        let doing = "failed to read a room's changes";
+        let mut places = BTreeMap::new();
+        let Some((first, last)) = keys::changes_after(asked.after) else { return Ok((places, false)) };
+        let wanted = asked.limit + 1;
+        let mut start: Option<Item> = None;
+        loop {
+            let query = self.client.query().table_name(&self.table).consistent_read(true);
+            let query = query
+                .key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last")
+                .filter_expression("attribute_not_exists(expiresAt) OR expiresAt > :now")
+                .expression_attribute_values(":pk", text(keys::room(&asked.room)))
+                .expression_attribute_values(":first", text(&first))
+                .expression_attribute_values(":last", text(&last))
+                .expression_attribute_values(":now", now_in_seconds())
+                .set_limit(start.is_none().then(|| i32::try_from(wanted).unwrap_or(i32::MAX)))
+                .set_exclusive_start_key(start);
+            let page = answer(query.send()).await.map_err(Fault::doing(doing))?;
+            for item in page.items.unwrap_or_default() {
+                let sort = item.get(keys::SORT).and_then(|sort| sort.as_s().ok());
+                if let Some(number) = sort.and_then(|sort| keys::parse_change(sort)) {
+                    places.insert(number, read::<ChangeRow>(item)?.id);
+                }
+            }
+            start = page.last_evaluated_key;
+            if places.len() >= wanted || start.is_none() {
+                break;
+            }
+        }
+        let more = places.len() > asked.limit;
+        while places.len() > asked.limit {
+            places.pop_last();
+        }
+        Ok((places, more))
+    }
+
+    /// Reads rows, strongly consistent.
+    async fn batch(&self, wanted: Vec<Item>) -> Result<Vec<Item>, Fault> {
+        let doing = "failed to read changed messages";
+        let wanted = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true);
+        let wanted = wanted.build().map_err(Fault::doing(doing))?;
+        let mut found = batch::get(&self.client, HashMap::from([(self.table.clone(), wanted)]), doing).await?;
+        Ok(found.remove(&self.table).unwrap_or_default())
+    }
+}
+
+/// Whether something that was seen is no longer so, or another transaction is on one of the rows.
+fn is_overtaken(error: &TransactWriteItemsError) -> bool {
+    let codes = cancellation_reasons(Some(error)).iter().filter_map(|reason| reason.code.as_deref());
+    let mut codes = codes.filter(|code| *code != "None").peekable();
+    codes.peek().is_some() && codes.all(|code| ["ConditionalCheckFailed", "TransactionConflict"].contains(&code))
+}

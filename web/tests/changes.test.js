@@ -65,6 +65,8 @@ describe("a change", { concurrency: true }, () => {
     const { server, room, of } = await entered(test, { said: 2 });
     const first = server.change(1, 1, { content: "first", isPushed: false });
     server.change(1, 2, { content: "second" });
+    await next(room, "changed");
+    await pause(100);
     server.tell(1, first);
     await until(() => of("changed").length === 2);
     assert.equal(room.position?.change, 2);
@@ -275,6 +277,19 @@ describe("an edit", { concurrency: true }, () => {
     assert.deepEqual(look(of("changed")[0]), ["from the train", 1]);
   });
 
+  it("is told its author by the list of changes, where it was answered and its push is lost", async (test) => {
+    const { server, room, of } = await entered(test, { said: 1 });
+    server.answer = ({ action, requestId, id, message }, peer) => {
+      if (action !== "editMessage") return false;
+      const { version, updateTime } = server.change(1, id, { content: message.content, isPushed: false }).message;
+      peer.push({ type: "ack", action, requestId, chatroomId: 1, id, version, updateTime });
+      return true;
+    };
+    await room.edit(1, "silently");
+    await until(() => of("changed").length === 1);
+    assert.deepEqual([look(of("changed")[0]), server.feed, server.peers.length], [["silently", 1], ["0"], 1]);
+  });
+
   it("that is refused does not hold up what follows", async (test) => {
     const { server, room, errors } = await entered(test, { said: 1 });
     server.answer = ({ action, requestId }, peer) => {
@@ -437,6 +452,7 @@ it("is not disturbed by a leave while it reads", async (test) => {
   server.change(1, 1, { content: "two" });
   await room.join();
   go();
+  await pause(200); // the old answer comes, and tells nothing
   server.change(1, 1, { content: "three" });
   await next(room, "changed");
   assert.deepEqual([of("changed").map(look), room.position?.change], [[["three", 3]], 3]);

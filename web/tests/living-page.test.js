@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { openWindow, startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
-import { comeIn, eventually, scan, send, texts } from "./visitors.js";
+import { button, comeIn, eventually, line, openMenu, pick, scan, send, texts, write } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, BrowserContextOptions, Page } from "playwright-core" */
@@ -18,7 +18,7 @@ describe("the living page", () => {
   /** @type {LocalRun} */ let run;
   /** @type {Browser} */ let browser;
   before(async () => {
-    [run, browser] = await Promise.all([startLocalRun({ parameters: { RecallMinutes: "0" } }), startBrowser()]);
+    [run, browser] = await Promise.all([startLocalRun(), startBrowser()]);
   });
   after(() => Promise.all([run.stop(), browser.close()]));
 
@@ -27,7 +27,7 @@ describe("the living page", () => {
     for (const word of ["first", "second", "third"]) await send(guang, word);
     await eventually(() => texts(dong), ["first", "second", "third"]);
     await pick(dong, 3, "React with 🎉");
-    await button(guang, 3, "🎉 Dong").waitFor();
+    await button(guang, 3, "🎉 1: Dong").waitFor();
 
     await dong.context().setOffline(true);
     await dong.getByRole("status").getByText("you are offline").waitFor();
@@ -37,12 +37,12 @@ describe("the living page", () => {
     await pick(guang, 3, "React with 🎉");
     await pick(guang, 3, "React with 👍");
     await eventually(() => texts(guang), ["first, and better", "You recalled a message", "third"]);
-    await button(guang, 3, "👍 You").waitFor();
+    await button(guang, 3, "👍 1: You").waitFor();
     assert.deepEqual(await texts(dong), ["first", "second", "third"]);
 
     await dong.context().setOffline(false);
     await eventually(() => texts(dong), ["first, and better", "Guang recalled a message", "third"]);
-    await button(dong, 3, "👍 Guang").waitFor();
+    await button(dong, 3, "👍 1: Guang").waitFor();
     const look = (/** @type {Page} */ page) => page.locator(".log [data-id]").evaluateAll((lines) =>
       lines.map((line) => [
         line.querySelector(".edited") !== null,
@@ -156,16 +156,16 @@ describe("the living page", () => {
     await dong.keyboard.press("ArrowDown");
     await dong.keyboard.press("ArrowRight");
     await dong.keyboard.press("Enter");
-    await button(guang, 1, "❤️ Dong").waitFor();
+    await button(guang, 1, "❤️ 1: Dong").waitFor();
     assert.equal(await focused(), "1");
     // The button of the reaction keeps the focus when it changes.
     await pick(guang, 1, "React with ❤️");
-    const own = button(dong, 1, "❤️ You, Guang");
+    const own = button(dong, 1, "❤️ 2: Guang, You");
     await own.focus();
     await dong.keyboard.press("Enter");
-    await button(dong, 1, "❤️ Guang").waitFor();
-    await eventually(said, "❤️ Guang");
-    assert.equal(await button(dong, 1, "❤️ Guang").getAttribute("aria-pressed"), "false");
+    await button(dong, 1, "❤️ 1: Guang").waitFor();
+    await eventually(said, "❤️ 1: Guang");
+    assert.equal(await button(dong, 1, "❤️ 1: Guang").getAttribute("aria-pressed"), "false");
   });
 
   it("is used by touch", async (test) => {
@@ -178,7 +178,7 @@ describe("the living page", () => {
     const { x, y, width, height } = /** @type {any} */ (await menu.boundingBox());
     assert.ok(x >= 0 && y >= 0 && x + width <= 360 && y + height <= 640, `${[x, y, width, height]}`);
     await menu.getByRole("menuitemcheckbox", { name: "React with 😂" }).tap();
-    await button(page, 1, "😂 You").tap();
+    await button(page, 1, "😂 1: You").tap();
     await eventually(() => page.locator(".reaction").count(), 0);
     const [wide, available] = await page.locator(".log").evaluate((log) => [log.scrollWidth, log.clientWidth]);
     assert.ok(wide <= available, `${wide} pixels in ${available}`);
@@ -267,47 +267,10 @@ describe("the living page", () => {
   }
 });
 
-/** @param {Page} page @param {number} id */
-function line(page, id) {
-  return page.locator(`.log:not([hidden]) [data-id="${id}"]`);
-}
-
-/** @param {Page} page @param {number} id @param {string} name */
-function button(page, id, name) {
-  return line(page, id).getByRole("button", { name, exact: true });
-}
-
-/** @param {Page} page @param {number} id */
-async function openMenu(page, id) {
-  const at = page.locator(`.log:not([hidden]) [data-id="${id}"]:not(.sending)`);
-  const more = at.getByRole("button", { name: "What to do with this message" });
-  // A line that comes may move this one away from under the pointer.
-  for (let tries = 0; tries < 20 && (await more.count()) === 0; tries++) {
-    await page.mouse.move(0, 0);
-    await at.locator(".content").hover();
-  }
-  await more.click();
-  return page.getByRole("menu");
-}
-
-/** Chooses in a message's menu. @param {Page} page @param {number} id @param {string} choice */
-async function pick(page, id, choice) {
-  const menu = await openMenu(page, id);
-  const role = choice.startsWith("React") ? "menuitemcheckbox" : "menuitem";
-  await menu.getByRole(role, { name: choice, exact: true }).click();
-}
-
 /** The choices apart from reactions. @param {Page} page @param {number} id */
 async function choices(page, id) {
   const menu = await openMenu(page, id);
   const found = await menu.getByRole("menuitem").allTextContents();
   await page.keyboard.press("Escape");
   return found;
-}
-
-/** Writes in the box, and says it. @param {Page} page @param {string} text */
-async function write(page, text) {
-  const box = page.getByRole("textbox", { name: "Message" });
-  await box.fill(text);
-  await box.press("Enter");
 }

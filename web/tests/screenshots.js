@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The pictures of the documents, all or those that are named, each of a run: npm --prefix web run screenshots [-- NAME …].
- * They need a font with Chinese letters, such as Debian's fonts-wqy-zenhei.
+ * They need fonts with Chinese letters and with emoji, such as Debian's fonts-wqy-zenhei and fonts-noto-color-emoji.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -11,6 +11,7 @@ import { ChatClient } from "../chat-client.js";
 import { openWindow, startBrowser } from "./browser.js";
 import { places, serveCourse } from "./course.js";
 import { startLocalRun } from "./local-run.js";
+import { button, comeIn, pick, send, write } from "./visitors.js";
 
 /** @import { BrowserContextOptions } from "playwright-core" */
 
@@ -44,6 +45,7 @@ const pictures = {
   "page-dark": () => shoot("dark", "en", { viewport: { width: 1_100, height: 760 }, colorScheme: "dark" }),
   "page-narrow": () => shoot("narrow", "zh", { viewport: { width: 390, height: 760 }, locale: "zh-CN" }),
   "socket-io": shootTogether,
+  "living": shootLiving,
 };
 const named = process.argv.slice(2);
 const browser = await startBrowser();
@@ -150,6 +152,49 @@ async function shootTogether() {
   await new Promise((resolve) => python.once("exit", resolve));
   await context.close();
   served.stop();
+  await run.stop();
+}
+
+/** Two windows, one of them away while messages are edited, recalled and reacted to in the other; and back again. */
+async function shootLiving() {
+  const run = await startLocalRun();
+  const enter = async (/** @type {string} */ name, /** @type {number} */ id) => {
+    const context = await browser.newContext({ deviceScaleFactor: 1.25, locale: "en-GB", viewport: { width: 480, height: 560 } });
+    const { page } = await openWindow(context);
+    await page.goto(run.page);
+    await comeIn(page, { name, id });
+    return page;
+  };
+  const [guang, dong] = [await enter("Guang", 1), await enter("Dong", 2)];
+  const lines = ["The boat leaves at nine.", "I have the tickets.", "Who brings the coffee?"];
+  for (const [number, line] of lines.entries()) {
+    await send(guang, line);
+    await dong.locator(`[data-id="${number + 1}"]`).waitFor();
+  }
+  await dong.context().setOffline(true);
+  await dong.getByRole("status").getByText("you are offline").waitFor();
+  await pick(guang, 1, "Edit");
+  await write(guang, "The boat leaves at ten.");
+  await guang.locator("[data-id='1'] .edited").waitFor();
+  await pick(guang, 2, "Recall");
+  await guang.locator("[data-id='2'] .erased").waitFor();
+  await pick(guang, 3, "React with 👍");
+  await button(guang, 3, "👍 1: You").waitFor();
+  const shot = async (/** @type {string} */ title, /** @type {import("playwright-core").Page} */ page) =>
+    `<figure><figcaption>${title}</figcaption><img src="data:image/png;base64,${(await page.screenshot()).toString("base64")}"></figure>`;
+  const figures = [await shot("Guang edits, recalls and reacts …", guang), await shot("… while Dong is offline", dong)];
+  await dong.context().setOffline(false);
+  await dong.locator("[data-id='2'] .erased").waitFor();
+  await button(dong, 3, "👍 1: Guang").waitFor();
+  await dong.getByRole("status").getByText("Connected", { exact: true }).waitFor();
+  figures.push(await shot("Dong is back", dong));
+  const { page: wall } = await openWindow(await browser.newContext({ deviceScaleFactor: 1.25, viewport: { width: 1_300, height: 600 } }));
+  await wall.setContent(`<!doctype html><meta charset="utf-8"><style>
+      body { display: inline-flex; gap: 16px; margin: 0; padding: 16px; background: #e8e8ec; font: 14px sans-serif }
+      figure { margin: 0 } figcaption { padding-bottom: 8px } img { display: block; width: 400px; border: 1px solid #bbb }
+    </style>${figures.join("")}`);
+  await wall.locator("body").screenshot({ path: inProject("docs/living.png") });
+  for (const page of [guang, dong]) await page.context().close();
   await run.stop();
 }
 

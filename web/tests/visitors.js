@@ -39,6 +39,43 @@ export function openRoom(page, room) {
   return page.getByRole("button", { name: `Room ${room}` }).click();
 }
 
+/** @param {Page} page @param {number} id */
+export function line(page, id) {
+  return page.locator(`.log:not([hidden]) [data-id="${id}"]`);
+}
+
+/** @param {Page} page @param {number} id @param {string} name */
+export function button(page, id, name) {
+  return line(page, id).getByRole("button", { name, exact: true });
+}
+
+/** @param {Page} page @param {number} id */
+export async function openMenu(page, id) {
+  const at = page.locator(`.log:not([hidden]) [data-id="${id}"]:not(.sending)`);
+  const more = at.getByRole("button", { name: "What to do with this message" });
+  // A line that comes may move this one away from under the pointer.
+  for (let tries = 0; tries < 20 && (await more.count()) === 0; tries++) {
+    await page.mouse.move(0, 0);
+    await at.locator(".content").hover();
+  }
+  await more.click();
+  return page.getByRole("menu");
+}
+
+/** Chooses in a message's menu. @param {Page} page @param {number} id @param {string} choice */
+export async function pick(page, id, choice) {
+  const menu = await openMenu(page, id);
+  const role = choice.startsWith("React") ? "menuitemcheckbox" : "menuitem";
+  await menu.getByRole(role, { name: choice, exact: true }).click();
+}
+
+/** Writes in the box, and says it. @param {Page} page @param {string} text */
+export async function write(page, text) {
+  const box = page.getByRole("textbox", { name: "Message" });
+  await box.fill(text);
+  await box.press("Enter");
+}
+
 /** What the open room's messages say. @param {Page} page */
 export function texts(page) {
   return page.locator(".log:not([hidden]) [data-id] .content").allTextContents();

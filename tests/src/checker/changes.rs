@@ -4,8 +4,11 @@ use super::history::{Change, ChangeAck, History, Room, Seen, View};
 use super::violation::{Report, Violation};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Which message.
+/// Which message, or which change, of which room.
 type Place = (Room, u64);
+
+/// A change of a message, by its name if it has one.
+type Named<'a> = (u64, Option<&'a String>);
 
 /// What was asked of each message, and what became of it.
 pub(super) struct Changes<'a> {
@@ -35,7 +38,7 @@ impl<'a> Changes<'a> {
 
     /// A number is given to one change, and to one message.
     pub(super) fn judge_numbers(&self, stored: &BTreeMap<Room, Vec<Seen>>, report: &mut Report) {
-        let mut given: BTreeMap<(Room, u64), Vec<(u64, Option<&String>)>> = BTreeMap::new();
+        let mut given: BTreeMap<Place, Vec<Named<'_>>> = BTreeMap::new();
         for ack in self.acks.iter().filter(|ack| !ack.duplicate) {
             let to = given.entry((ack.room, ack.version)).or_default();
             if !to.contains(&(ack.id, ack.key.as_ref())) {

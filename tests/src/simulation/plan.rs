@@ -312,6 +312,7 @@ impl Action {
             68..71 => Self::Recall(room),
             71..73 => Self::RecallAny(room),
             73..77 => Self::React(room),
+            77..79 => Self::Pipeline { steps: Step::changes(dice, room), put_right: false },
             53..56 if !forbidden.is_empty() => Self::Trespass(dice.choose(forbidden)),
             _ => Self::Send(room),
         }
@@ -330,17 +331,23 @@ impl Action {
 }
 
 impl Step {
+    /// Changes of one message.
+    fn changes(dice: &mut Dice, room: Room) -> Vec<Self> {
+        let mut steps = vec![Self::Edit(room), Self::Recall(room)];
+        steps.extend(dice.chance(500).then_some(Self::Edit(room)));
+        steps.rotate_right(usize::from(dice.chance(500)));
+        steps
+    }
+
     fn drawn(dice: &mut Dice, room: Room) -> Vec<Self> {
-        use Step::{Edit, Join, Leave, Recall, Send};
-        match dice.number(0..9) {
+        use Step::{Join, Leave, Send};
+        match dice.number(0..7) {
             0 => vec![Leave(room), Join(room)],
             1 => vec![Join(room), Leave(room)],
             2 => vec![Join(room), Leave(room), Join(room)],
             3 => vec![Join(room), Join(room)],
             4 => vec![Send(room), Leave(room)],
             5 => vec![Join(room), Send(room)],
-            6 => vec![Edit(room), Recall(room)],
-            7 => vec![Edit(room), Edit(room), Recall(room)],
             _ => vec![Send(room), Send(room), Send(room)],
         }
     }

@@ -127,8 +127,7 @@ async fn a_change_holds_on_to_the_row_of_the_one_before() {
     let _client = talk(&server, 2).await;
     let recorder = Recorder::start().await;
     recorder.aim(server.dynamodb_url());
-    let vars: Vars =
-        server.vars().into_iter().chain([("AWS_ENDPOINT_URL_DYNAMODB".into(), recorder.url().into())]).collect();
+    let vars: Vars = server.vars().into_iter().chain([("AWS_ENDPOINT_URL_DYNAMODB", recorder.url().into())]).collect();
     let app = App::new(&vars).expect("the parts");
     let locks = "dynamodb:ConditionCheckItem ChatTable ROOM#*";
     for (id, text, locked) in [(1, "a", false), (2, "b", true), (2, "c", false), (1, "d", true)] {

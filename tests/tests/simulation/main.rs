@@ -42,7 +42,7 @@ const RARE: [Mutant; 8] = [
 #[allow(clippy::print_stdout, reason = "what was found of each is what it is read for")]
 fn each_mistake_is_found() {
     for mistake in Mutant::ALL.into_iter().filter(|mistake| !RARE.contains(mistake)) {
-        let hunted = Hunt { mutant: Some(mistake), ..Hunt::of(0..40) }.run();
+        let hunted = Hunt { mutant: Some(mistake), ..Hunt::of(0..80) }.run();
         let found = hunted.failed.first().unwrap_or_else(|| panic!("{mistake:?} goes unnoticed"));
         println!("{mistake:?}, seed {}: {}", found.seed, found.findings[0]);
     }

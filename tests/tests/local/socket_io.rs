@@ -65,6 +65,44 @@ async fn clients_of_every_encoding_talk_in_one_room() {
     server.stop().await;
 }
 
+/// What is pushed has its own name as an event, as every other push has.
+#[tokio::test]
+async fn clients_of_every_encoding_change_what_they_said_and_hear_of_it() {
+    let server = start().await;
+    let mut plain = server.connect(1).await;
+    let mut four = server.connect_socket_io(2).await;
+    let mut three = Client::connect(&format!("{}&token={}", server.socket_io_url(3), server.token_of(3))).await;
+    for client in [&mut plain, &mut four, &mut three] {
+        client.join(9).await;
+    }
+    for speaker in [&mut plain, &mut four, &mut three] {
+        let id = speaker.say(9, "helo").await["id"].clone();
+        let message = json!({"type": "text", "content": "hello"});
+        let of_it = |action: &str| json!({"action": action, "chatroomId": 9, "id": id});
+        let (mut edit, mut react, mut signal) = (of_it("editMessage"), of_it("reactMessage"), of_it("signal"));
+        (edit["message"], edit["clientMessageId"]) = (message, json!("a"));
+        (react["emoji"], react["on"]) = (json!("👍"), json!(true));
+        signal["kind"] = json!("typing");
+        for request in [edit, react, signal, of_it("deleteMessage"), of_it("listMembers")] {
+            let reply = speaker.ask(request.clone()).await;
+            assert_eq!((&reply["type"], &reply["action"]), (&json!("ack"), &request["action"]), "{request}: {reply}");
+        }
+    }
+    for client in [&mut plain, &mut four, &mut three] {
+        for kind in ["editMessage", "reactMessage", "deleteMessage"] {
+            for id in 1..=3 {
+                let push = client.expect(json!({"type": kind})).await;
+                let of = if kind == "reactMessage" { &push["id"] } else { &push["message"]["id"] };
+                assert_eq!(of, id, "{push}");
+            }
+        }
+    }
+    for client in [plain, four, three] {
+        client.close().await;
+    }
+    server.stop().await;
+}
+
 /// What an unmodified client makes of an event without an ack, of its fields, and of a refusal.
 #[tokio::test]
 async fn an_event_without_an_ack_hears_of_a_refusal_alone() {

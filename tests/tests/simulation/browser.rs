@@ -14,7 +14,7 @@ use std::sync::Arc;
 const SEEDS: Range<u64> = 0..20;
 
 /// Within so many schedules each mistake is found.
-const MISTAKEN: Range<u64> = 0..30;
+const MISTAKEN: Range<u64> = 0..100;
 
 /// A mistake that the client does not make.
 struct Mistake {

@@ -93,6 +93,11 @@ impl Life {
                 let leaves =
                     steps.iter().filter_map(|step| if let Step::Leave(room) = step { Some(*room) } else { None });
                 self.stay.left.extend(leaves);
+                // Of two joins at once one is undone, and what is said meanwhile is told by the other's `lastId`.
+                let joins = |step: &&Step| matches!(step, Step::Join(_));
+                if steps.iter().filter(joins).count() > 1 {
+                    self.stay.left.extend(steps.iter().find_map(Step::joined));
+                }
                 device.pipeline(steps).await;
                 match steps.last().filter(|_| *put_right) {
                     Some(Step::Join(room)) => device.join(*room).await,

@@ -331,6 +331,11 @@ impl Action {
 }
 
 impl Step {
+    /// The room that it enters.
+    pub fn joined(&self) -> Option<Room> {
+        if let Self::Join(room) = self { Some(*room) } else { None }
+    }
+
     /// Changes of one message.
     fn changes(dice: &mut Dice, room: Room) -> Vec<Self> {
         let mut steps = vec![Self::Edit(room), Self::Recall(room)];

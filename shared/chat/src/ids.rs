@@ -149,7 +149,10 @@ impl MessageId {
 
     /// Reads the id of a message that is meant: a whole number from 1.
     pub(crate) fn from_json(value: &Value) -> Result<Self, Invalid> {
-        let id = value.as_u64().filter(|id| (1..=SAFE_INTEGER_MAX).contains(id)).map(Self);
+        // JSON's 42.0 is the number 42.
+        let whole =
+            || value.as_f64().filter(|number| number.fract() == 0.0 && *number > 0.0).map(|number| number as u64);
+        let id = value.as_u64().or_else(whole).filter(|id| (1..=SAFE_INTEGER_MAX).contains(id)).map(Self);
         id.ok_or_else(|| Invalid::expected(format!("a message id: a whole number from 1 to {SAFE_INTEGER_MAX}")))
     }
 }

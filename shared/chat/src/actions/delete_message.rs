@@ -47,6 +47,9 @@ mod tests {
             DeleteMessage::read,
             &[
                 (json!({"chatroomId": 1, "id": 42}), ""),
+                (json!({"chatroomId": 1, "id": 42.0}), ""),
+                (json!({"chatroomId": 1, "id": -42.0}), "badRequest: id must be"),
+                (json!({"chatroomId": 1, "id": 1e300}), "badRequest: id must be"),
                 (json!({"chatroomId": 1}), "badRequest: id is missing"),
                 (json!({"chatroomId": 1, "id": 1.5}), "badRequest: id must be a message id"),
                 (json!({"chatroomId": 2, "id": 42}), "notAllowed: the token does not grant"),

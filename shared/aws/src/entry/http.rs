@@ -1,20 +1,17 @@
-//! A route of the HTTP API: from `lambda_http`'s request, and to the answer that API Gateway takes.
+//! A route of the HTTP API: from API Gateway's event, and to the answer that it takes.
 
 use super::action::ActionEvent;
 use super::{Function, misshapen, status, unreadable};
-
 use crate::{Failure, Fault, Users};
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_smithy_types::base64;
 use chat::limits::FRAME_BYTES_MAX;
 use chat::{Caller, Rejection, Reply, Request, http_internal, http_refusal};
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_http::Body;
 use lambda_http::http::{HeaderValue, header};
-use lambda_http::request::LambdaRequest;
-use lambda_http::{Body, RequestExt};
 use lambda_runtime::Context;
 use serde::Serialize;
-use serde_json::{Value, json};
-use std::collections::HashMap;
+use serde_json::Value;
 
 /// A request that the authorizer let through.
 #[derive(Debug)]
@@ -120,52 +117,26 @@ impl HttpEvent {
         Request::parse(body)
     }
 
-    fn read(mut payload: Value) -> Result<Self, Failure> {
-        let (path, query) = take_address(&mut payload);
-        let body = take_body(&mut payload)?;
-        let request: LambdaRequest = serde_json::from_value(payload).map_err(misshapen)?;
-        let request = lambda_http::Request::from(request);
-        let context = request.request_context_ref();
-        let fields = context.and_then(|context| context.authorizer()).map(|authorizer| &authorizer.fields);
-        let caller = Caller::from_context(fields.unwrap_or(&HashMap::new()))?;
-        let method = request.method().to_string();
+    /// Reads the event itself: `lambda_http` would make a request of it, with an address put together of headers that a
+    /// client may send as it likes, and panics over one that is none.
+    fn read(payload: Value) -> Result<Self, Failure> {
+        let event: ApiGatewayV2httpRequest = serde_json::from_value(payload).map_err(misshapen)?;
+        let fields = event.request_context.authorizer.map(|authorizer| authorizer.fields);
+        let caller = Caller::from_context(&fields.unwrap_or_default())?;
+        let method = event.request_context.http.method.to_string();
+        let (path, query) = (event.raw_path.unwrap_or_default(), event.raw_query_string.unwrap_or_default());
+        let body = event.body.unwrap_or_default();
+        let body = if event.is_base64_encoded {
+            base64::decode(body).map_err(|_| unreadable("the body is not Base64"))?
+        } else {
+            body.into_bytes()
+        };
         Ok(Self { caller, method, path, query, body })
     }
 
     /// The body as text, empty where there is none. Refused if it is not UTF-8.
     pub fn body(&self) -> Result<&str, Rejection> {
         std::str::from_utf8(&self.body).map_err(|_| Rejection::Invalid { field: "the body", expected: "UTF-8".into() })
-    }
-}
-
-/// Takes path and query string out of an event, and what else would make an address: `lambda_http` puts that together,
-/// and panics over an address that is none. A client may send any.
-fn take_address(payload: &mut Value) -> (String, String) {
-    if let Some(Value::Object(headers)) = payload.get_mut("headers") {
-        headers.retain(|name, _| !["host", "x-forwarded-proto"].iter().any(|part| name.eq_ignore_ascii_case(part)));
-    }
-    if let Some(Value::Object(context)) = payload.get_mut("requestContext") {
-        context.remove("domainName");
-        context.insert("stage".into(), json!("$default"));
-    }
-    let Value::Object(event) = payload else { return Default::default() };
-    let mut take = |name: &str, instead: &str| match event.insert(name.into(), json!(instead)) {
-        Some(Value::String(text)) => text,
-        _ => String::new(),
-    };
-    (take("rawPath", "/"), take("rawQueryString", ""))
-}
-
-/// Takes the body out of an event: `lambda_http` panics over one that is said to be Base64 and is not.
-fn take_body(payload: &mut Value) -> Result<Vec<u8>, Failure> {
-    let Value::Object(event) = payload else { return Ok(Vec::new()) };
-    let is_encoded = event.insert("isBase64Encoded".into(), json!(false)) == Some(json!(true));
-    match event.remove("body") {
-        Some(Value::String(text)) if is_encoded => {
-            base64::decode(text).map_err(|_| unreadable("the body is not Base64"))
-        }
-        Some(Value::String(text)) => Ok(text.into_bytes()),
-        _ => Ok(Vec::new()),
     }
 }
 
@@ -204,6 +175,7 @@ fn refusal(failure: &Failure, context: &Context) -> Result<HttpAnswer, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn event() -> Value {
         let authorizer = json!({"userId": "7", "username": "7", "nickName": "7", "rooms": "*",

@@ -3,15 +3,16 @@
 use super::action::ActionEvent;
 use super::{Function, misshapen, status, unreadable};
 use crate::{Failure, Fault, Users};
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_smithy_types::base64;
 use chat::limits::FRAME_BYTES_MAX;
 use chat::{Caller, Rejection, Reply, Request, http_internal, http_refusal};
 use lambda_http::Body;
 use lambda_http::http::{HeaderValue, header};
 use lambda_runtime::Context;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// A request that the authorizer let through.
 #[derive(Debug)]
@@ -24,6 +25,38 @@ pub struct HttpEvent {
     /// The query string, as the client sent it.
     pub query: String,
     body: Vec<u8>,
+}
+
+/// What is read of API Gateway's event, in its payload format 2.0
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>). A request
+/// that `lambda_http` makes of it has an address put together of headers that a client may send as it likes; and a type
+/// for all that an event may have is 70 KB of every function that serves both APIs.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    raw_path: String,
+    raw_query_string: String,
+    request_context: EventContext,
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+}
+
+#[derive(Deserialize)]
+struct EventContext {
+    http: EventHttp,
+    authorizer: Option<EventAuthorizer>,
+}
+
+#[derive(Deserialize)]
+struct EventHttp {
+    method: String,
+}
+
+/// What `authorize` answered.
+#[derive(Deserialize)]
+struct EventAuthorizer {
+    lambda: Option<HashMap<String, Value>>,
 }
 
 /// A JSON answer.
@@ -117,21 +150,18 @@ impl HttpEvent {
         Request::parse(body)
     }
 
-    /// Reads the event itself: `lambda_http` would make a request of it, with an address put together of headers that a
-    /// client may send as it likes, and panics over one that is none.
     fn read(payload: Value) -> Result<Self, Failure> {
-        let event: ApiGatewayV2httpRequest = serde_json::from_value(payload).map_err(misshapen)?;
-        let fields = event.request_context.authorizer.map(|authorizer| authorizer.fields);
+        let event: Event = serde_json::from_value(payload).map_err(misshapen)?;
+        let fields = event.request_context.authorizer.and_then(|authorizer| authorizer.lambda);
         let caller = Caller::from_context(&fields.unwrap_or_default())?;
-        let method = event.request_context.http.method.to_string();
-        let (path, query) = (event.raw_path.unwrap_or_default(), event.raw_query_string.unwrap_or_default());
         let body = event.body.unwrap_or_default();
         let body = if event.is_base64_encoded {
             base64::decode(body).map_err(|_| unreadable("the body is not Base64"))?
         } else {
             body.into_bytes()
         };
-        Ok(Self { caller, method, path, query, body })
+        let method = event.request_context.http.method;
+        Ok(Self { caller, method, path: event.raw_path, query: event.raw_query_string, body })
     }
 
     /// The body as text, empty where there is none. Refused if it is not UTF-8.

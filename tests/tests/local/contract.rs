@@ -1,12 +1,6 @@
-//! The template, the folders, the samples and the code say the same: names, routes, and the rights that are used.
+//! The template, the folders, the samples and the code say the same: names, routes, and what is watched.
 
-use chat::{ConnectionId, Member, Timestamp};
-use chat_aws::{Kept, Vars, now};
-use chat_local::{Template, Tokens};
-use chat_tests::{
-    Recorder, Server, enter, function_of, ghost, guest_event, invoke, lost_device, plain_frame, remember, room, sample,
-    text_message, until, user, websocket_event,
-};
+use chat_local::Template;
 use functions::FUNCTIONS;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,13 +10,13 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Functions without a route, which are invoked by name by whoever the account lets.
 const INVOKED_WITH_IAM: &[&str] = &["DisconnectUserFunction"];
 
-fn document() -> Value {
+pub(super) fn document() -> Value {
     let text = std::fs::read_to_string(format!("{ROOT}/template.yaml")).expect("the template");
     Template::document(&text).expect("parses")
 }
 
 /// The template as the local run reads it, which refuses a right that it does not understand.
-fn template() -> Template {
+pub(super) fn template() -> Template {
     let text = std::fs::read_to_string(format!("{ROOT}/template.yaml")).expect("the template");
     // With all that there can be.
     let parameters = BTreeMap::from([("TokenSecret".into(), "x".repeat(32)), ("SocketIo".into(), "on".into())]);
@@ -30,13 +24,13 @@ fn template() -> Template {
 }
 
 /// `send-message` becomes `SendMessage`.
-fn pascal(name: &str) -> String {
+pub(super) fn pascal(name: &str) -> String {
     let word = |word: &str| word[..1].to_uppercase() + &word[1..];
     name.split('-').map(word).collect()
 }
 
 /// Logical id and properties of every function in the template.
-fn functions(document: &Value) -> BTreeMap<String, Value> {
+pub(super) fn functions(document: &Value) -> BTreeMap<String, Value> {
     let resources = document["Resources"].as_object().expect("resources");
     let functions = resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
     functions.map(|(id, resource)| (id.clone(), resource.clone())).collect()
@@ -113,7 +107,7 @@ fn routes_lead_to_the_functions_of_their_name() {
     }
 }
 
-fn of_type<'a>(document: &'a Value, kind: &'static str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+pub(super) fn of_type<'a>(document: &'a Value, kind: &'static str) -> impl Iterator<Item = (&'a String, &'a Value)> {
     let resources = document["Resources"].as_object().expect("resources");
     resources.iter().filter(move |(_, resource)| resource["Type"] == kind)
 }
@@ -210,237 +204,8 @@ fn faults_failed_pushes_and_failed_functions_are_counted_from_the_log() {
     }
 }
 
-fn many(value: &Value) -> Vec<Value> {
+pub(super) fn many(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
-}
-
-/// SAM gives every role two managed policies of AWS. They count as far as the boundary has what they allow.
-#[test]
-fn no_function_may_do_more_than_the_boundary_has() {
-    let document = document();
-    assert_eq!(document["Globals"]["Function"]["PermissionsBoundary"], json!({"Ref": "FunctionBoundary"}));
-    let named = |resource: &Value| {
-        let id = resource["Fn::GetAtt"][0].as_str().or(resource["Ref"].as_str()).or(resource.as_str());
-        let sub = resource["Fn::Sub"].as_str().unwrap_or_default();
-        let of_the_api = || sub.split(":${ChatApi}/").nth(1);
-        let index = || sub.strip_prefix("${ConnectionsTable.Arn}");
-        match index() {
-            Some(index) => format!("ConnectionsTable{index}"),
-            None => id.or_else(of_the_api).expect("a resource").to_owned(),
-        }
-    };
-    let boundary = &document["Resources"]["FunctionBoundary"]["Properties"]["PolicyDocument"]["Statement"];
-    let mut allowed = BTreeSet::new();
-    for statement in boundary.as_array().expect("statements") {
-        let statement = statement["Fn::If"].get(1).unwrap_or(statement);
-        assert_eq!(statement["Effect"], "Allow");
-        for action in many(&statement["Action"]) {
-            let action = action.as_str().expect("an action");
-            allowed.extend(many(&statement["Resource"]).iter().map(|resource| format!("{action} {}", named(resource))));
-        }
-    }
-    let rows = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"];
-    let tables = ["ChatTable", "ConnectionsTable", "ConnectionsTable/index/KeptAlive"];
-    let rows = rows.map(|action| tables.map(|table| format!("dynamodb:{action} {table}")));
-    let others = [
-        "dynamodb:ConditionCheckItem ChatTable",
-        "execute-api:ManageConnections ${Stage}/*/@connections/*",
-        "kms:Decrypt EnvironmentKeyArn",
-        "logs:CreateLogStream FunctionLogs",
-        "logs:PutLogEvents FunctionLogs",
-        "xray:PutTelemetryRecords *",
-        "xray:PutTraceSegments *",
-    ];
-    assert_eq!(allowed, rows.into_iter().flatten().chain(others.map(String::from)).collect());
-    for (id, function) in template().functions {
-        for right in function.rights {
-            let (action, of) = right.split_once(' ').expect("an action");
-            let of = of.split(' ').next().expect("a table");
-            let within = |allowed: &String| match allowed.split_once(' ').expect("an action") {
-                (verb, "${Stage}/*/@connections/*") => verb == action,
-                (verb, resource) => verb == action && resource == of,
-            };
-            assert!(allowed.iter().any(within), "{id}: {right} is granted in vain");
-        }
-    }
-}
-
-/// A policy that no function refers to is a right in store for whoever may attach it.
-#[test]
-fn every_shared_policy_is_used_by_several_functions() {
-    let document = document();
-    let functions = functions(&document);
-    for (id, _) in of_type(&document, "AWS::IAM::ManagedPolicy").filter(|(id, _)| *id != "FunctionBoundary") {
-        let shared = json!({"Ref": id});
-        let uses = |function: &&Value| many(&function["Properties"]["Policies"]).contains(&shared);
-        assert!(functions.values().filter(uses).count() > 1, "{id} could stand where it is used");
-    }
-}
-
-/// The id of the one connection that was opened since.
-async fn only_connection_since(before: &[String], server: &Server) -> String {
-    let keys = server.keys("ConnectionsTable").await;
-    let new = keys.iter().filter(|key| !before.contains(key));
-    let ids = new.filter_map(|key| key.strip_prefix("CONN#")?.strip_suffix(" CONN"));
-    ids.map(String::from).next().expect("a connection")
-}
-
-/// The rights to tell a connection something, and to end it.
-fn both_verbs() -> [String; 2] {
-    ["POST", "DELETE"].map(|verb| format!("execute-api:ManageConnections {verb}/@connections/*"))
-}
-
-/// Runs every function down every path that calls AWS, and compares what it called with what it may.
-#[tokio::test]
-async fn every_function_may_do_what_it_does_and_nothing_else() {
-    let server = Server::start_with_parameter("SocketIo", "on").await;
-    let app = server.app();
-    let mut vars = server.vars();
-    vars.insert("TOKEN_SECRET", "sample-secret-for-the-events-folder-only".into());
-    let recorder = Recorder::before(&vars["AWS_ENDPOINT_URL_DYNAMODB"]).await;
-    vars.insert("AWS_ENDPOINT_URL_DYNAMODB", recorder.url().to_owned());
-    let narrow = vars.clone().into_iter().chain([("CONNECTIONS_PER_USER", "1".into())]).collect();
-    let vars = Vars::from_iter(vars);
-    let mut member = server.connect(1).await;
-    member.join(1).await;
-    let room = room("1");
-
-    let mut named = text_message(1, "hi");
-    named["clientMessageId"] = json!("a");
-    let join = websocket_event(&json!({"action": "joinRoom", "chatroomId": 1}));
-    let signal = json!({"action": "signal", "chatroomId": 1, "kind": "typing"});
-    let edit = |id: u64, name: &str| {
-        let message = json!({"type": "text", "content": "hi there"});
-        json!({"action": "editMessage", "chatroomId": 1, "id": id, "message": message, "clientMessageId": name})
-    };
-    let token = Tokens::signed_with("sample-secret-for-the-events-folder-only").expect("a secret");
-    let token = token.issue(json!({"userId": 12, "rooms": "*"}).as_object().expect("claims").clone()).expect("a token");
-    let packet = |frame: &Value| format!("42{}", json!([frame["action"], frame]));
-    let of_sample = |name| Some((name, websocket_event(&plain_frame(name)?)));
-    let special = ["join-room", "send-message", "change-message", "leave-room"];
-    let others = FUNCTIONS.iter().filter(|(name, _)| !special.contains(name)).filter_map(|(name, _)| of_sample(*name));
-    let others: Vec<_> = others.collect();
-    let in_the_room: BTreeSet<_> = others.iter().map(|(name, _)| *name).chain(["leave-room", "disconnect"]).collect();
-    let arrives = [
-        ("authorize", sample("authorize")),
-        ("default", sample("default-ping")),
-        ("signal", websocket_event(&signal)), // the same
-        ("join-room", join.clone()),          // before its connection: it enters nothing
-        ("connect", websocket_event(&json!({}))),
-        ("join-room", join),
-        ("signal", websocket_event(&json!({"action": "listMembers", "chatroomId": 1}))),
-        ("signal", sample("signal-post")),
-        ("send-message", sample("send-message-post")),
-        ("send-message", websocket_event(&text_message(1, "hi"))),
-        ("send-message", websocket_event(&named)),
-        ("send-message", websocket_event(&named)),
-        ("change-message", websocket_event(&edit(2, "a"))),
-        ("change-message", websocket_event(&edit(3, "b"))),
-        ("change-message", websocket_event(&edit(2, "c"))),
-        ("change-message", websocket_event(&json!({"action": "deleteMessage", "chatroomId": 1, "id": 3}))),
-        ("change-message", sample("change-message-post")),
-        ("list-history", sample("list-history")),
-        ("list-history", sample("list-history-changes")),
-        ("socket-io", guest_event(&format!("40{}", json!({"token": token})))),
-        ("socket-io", guest_event(r#"42["joinRoom",{"chatroomId":1}]"#)),
-        ("socket-io", guest_event(&packet(&signal))),
-        ("socket-io", guest_event(r#"42["listMembers",{"chatroomId":1}]"#)),
-        ("socket-io", guest_event(&packet(&named))),
-        ("socket-io", guest_event(&packet(&named))),
-        ("socket-io", guest_event(&packet(&text_message(1, "hi")))),
-        ("socket-io", guest_event(&packet(&edit(5, "d")))),
-        ("socket-io", guest_event(&packet(&edit(7, "e")))),
-        ("socket-io", guest_event(&packet(&edit(5, "f")))),
-        ("socket-io", guest_event(r#"42["leaveRoom",{"chatroomId":1}]"#)),
-    ];
-    let leaves = [
-        ("leave-room", websocket_event(&json!({"action": "leaveRoom", "chatroomId": 1}))),
-        ("disconnect", websocket_event(&json!({}))),
-        ("connect", websocket_event(&json!({}))), // its token is revoked by then
-    ];
-    let mut used: BTreeMap<&str, BTreeSet<String>> =
-        FUNCTIONS.iter().map(|(name, _)| (*name, BTreeSet::new())).collect();
-    for (name, event) in arrives.into_iter().chain(others).chain(leaves) {
-        // Whatever was pushed before, there is a member whose connection is gone, and one to be told of a leave.
-        enter(&app, &ghost("66"), &room).await;
-        let mine = ConnectionId::new("YQAAAAAAAAAAAAA=");
-        if in_the_room.contains(name) && app.connections.is_open(&mine).await.expect("an answer") {
-            // The connection of the events, user 7's, is taken out by every push before.
-            let me = Member { connection: mine, ..ghost("7") };
-            enter(&app, &me, &room).await;
-            app.connections.add_room(&me.connection, &room).await.expect("it is open");
-        }
-        if name == "connect" && used[name].len() > 1 {
-            app.users.revoke(&user("7"), now()).await.expect("revoked");
-        }
-        invoke(name, &vars, event).await;
-        let rights = used.get_mut(name).expect("a function");
-        rights.extend(recorder.take().iter().flat_map(|call| call.rights.clone()));
-        if member.pushed().await.iter().any(|frame| frame["type"] != "error") {
-            rights.insert("execute-api:ManageConnections POST/@connections/*".into());
-        }
-    }
-    // Every function that answers frames ends a connection whose token is over.
-    let routes =
-        template().websocket.routes.into_iter().filter(|(key, _)| !["$connect", "$disconnect"].contains(&key.as_str()));
-    for (key, route) in routes {
-        let name = function_of(&template().functions[&route.function].name);
-        let before = server.keys("ConnectionsTable").await;
-        let mut client = server.connect(9).await;
-        client.pushed().await;
-        let id = only_connection_since(&before, &server).await;
-        let mut event = websocket_event(&text_message(1, "hi"));
-        event["requestContext"]["connectionId"] = json!(id);
-        event["requestContext"]["routeKey"] = json!(key);
-        event["requestContext"]["authorizer"]["goodUntil"] = json!("1741746160000");
-        invoke(name, &vars, event).await;
-        assert_eq!(client.next().await["code"], "gone", "{name}");
-        client.closed().await;
-        let gone = async || server.keys("ConnectionsTable").await.len() <= before.len();
-        until("its rows go away", gone).await;
-        assert!(recorder.take().is_empty(), "{name}: nothing is read for it, nor written");
-        used.get_mut(name).expect("a function").extend(both_verbs());
-    }
-    // One connection too many: the older one is told, and ended.
-    let mut client = server.connect(9).await;
-    let mut event = websocket_event(&json!({}));
-    event["requestContext"]["authorizer"]["userId"] = json!("9");
-    invoke("connect", &narrow, event).await;
-    assert_eq!(client.next().await["code"], "tooManyConnections");
-    client.closed().await;
-    used.get_mut("connect")
-        .expect("a function")
-        .extend(recorder.take().iter().flat_map(|call| call.rights.clone()).chain(both_verbs()));
-    // One that says nothing.
-    let mut silent = server.connect_socket_io(13).await;
-    recorder.take();
-    assert_eq!(invoke("keep-alive", &vars, sample("keep-alive")).await, Value::Null);
-    assert_eq!(silent.text().await.as_deref(), Some("6"));
-    let rights = used.get_mut("keep-alive").expect("a function");
-    rights.extend(recorder.take().iter().flat_map(|call| call.rights.clone()));
-    rights.insert("execute-api:ManageConnections POST/@connections/*".into());
-    silent.close().await;
-    // A user who is shut out.
-    let mut client = server.connect(10).await;
-    invoke("disconnect-user", &vars, json!({"userId": 10})).await;
-    assert_eq!(client.rest().await.0, Vec::<Value>::new(), "it is ended without a word");
-    // And one whose connection is not there: it is taken out of its room.
-    let lost = lost_device();
-    remember(&app, "11", lost.clone()).await;
-    assert!(app.connections.open(&lost, &user("11"), Kept::default()).await.expect("an answer"));
-    let join = app.connections.add_room(&lost.connection, &room).await.expect("it is open");
-    let outcast = Member { connection: lost.connection, ..ghost("11") };
-    assert!(app.connections.add_member(&outcast, join, &room, Timestamp::MAX).await.expect("an answer"));
-    invoke("disconnect-user", &vars, json!({"userId": 11})).await;
-    let ended = ["execute-api:ManageConnections DELETE/@connections/*".into()];
-    let rights = used.get_mut("disconnect-user").expect("a function");
-    rights.extend(recorder.take().iter().flat_map(|call| call.rights.clone()).chain(ended));
-
-    let declared = template().functions;
-    for (name, used) in used {
-        assert_eq!(used, declared[&format!("{}Function", pascal(name))].rights, "{name}: used, granted");
-    }
-    server.stop().await;
 }
 
 /// Each of these once cost a cold start tens of milliseconds or a binary megabytes, and one careless feature brings it

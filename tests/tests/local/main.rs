@@ -22,6 +22,7 @@ mod mangled;
 mod posts;
 mod presence;
 mod refusals;
+mod rights;
 mod rooms;
 mod schemas;
 mod secrets;

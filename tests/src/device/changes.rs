@@ -71,31 +71,28 @@ impl Device {
         self.reactions += 1;
         let on = self.reactions % 3 != 2;
         let request = json!({"action": "reactMessage", "chatroomId": room, "id": id, "emoji": "👍", "on": on});
-        for () in tries() {
-            if self.line.is_none() {
-                self.connect().await;
-            }
-            let Ok(reply) = self.ask(request.clone()).await else { continue };
-            if reply["type"] == "ack" || reply["code"].as_str().is_some_and(|code| FINAL.contains(&code)) {
-                return;
-            }
-            sleep(reply["retryAfterMs"].as_u64().map_or(BACKOFF, Duration::from_millis)).await;
-        }
-        panic!("never acknowledged: {request}");
+        self.until_final(&request).await;
     }
 
     async fn change(&mut self, request: &Value) {
         self.asked_for(request);
+        if let Some(ack) = self.until_final(request).await {
+            self.changed(request, &ack);
+        }
+    }
+
+    /// Asks until that is acknowledged, or refused for good. Answers the ack.
+    async fn until_final(&mut self, request: &Value) -> Option<Value> {
         for () in tries() {
             if self.line.is_none() {
                 self.connect().await;
             }
             let Ok(reply) = self.ask(request.clone()).await else { continue };
             if reply["type"] == "ack" {
-                return self.changed(request, &reply);
+                return Some(reply);
             }
             if reply["code"].as_str().is_some_and(|code| FINAL.contains(&code)) {
-                return;
+                return None;
             }
             sleep(reply["retryAfterMs"].as_u64().map_or(BACKOFF, Duration::from_millis)).await;
         }

@@ -1,9 +1,9 @@
 //! Several rows by one request. DynamoDB may leave part of a batch undone, when it throttles; that part is asked for
 //! again.
 
-use super::{Item, answer};
+use super::{Item, answer, wait_before};
 use crate::Fault;
-use crate::limits::{CONFLICT_ATTEMPTS, CONFLICT_BACKOFF};
+use crate::limits::CONFLICT_ATTEMPTS;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use std::collections::HashMap;
@@ -28,11 +28,4 @@ pub async fn get(
         }
     }
     Err(Fault::because(doing, "DynamoDB left keys over each time"))
-}
-
-/// Waits before an attempt that is not the first, each time twice as long.
-async fn wait_before(attempt: u32) {
-    if let Some(repeat) = attempt.checked_sub(1) {
-        tokio::time::sleep(CONFLICT_BACKOFF * 2_u32.pow(repeat)).await;
-    }
 }

@@ -1,6 +1,7 @@
 use super::messages::{cancellation_reasons, emoji_attribute, message_of};
-use super::{Item, answer, batch, key, keys, now_in_seconds, number, read, row, text};
-use crate::limits::{CHANGE_SETTLES, CONFLICT_ATTEMPTS, CONFLICT_BACKOFF};
+use super::query::Range;
+use super::{Item, answer, batch, key, keys, number, read, row, text, wait_before};
+use crate::limits::{CHANGE_SETTLES, CONFLICT_ATTEMPTS};
 use crate::{Failure, Fault, now, telemetry};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -100,12 +101,8 @@ impl Changes {
         caller: &Caller,
     ) -> Result<Committed, Failure> {
         telemetry::room(room);
-        let mut backoff = CONFLICT_BACKOFF;
-        for attempt in 1..=CONFLICT_ATTEMPTS {
-            if attempt > 1 {
-                tokio::time::sleep(backoff).await;
-                backoff *= 2;
-            }
+        for attempt in 0..CONFLICT_ATTEMPTS {
+            wait_before(attempt).await;
             let now = now();
             let Some(seen) = self.look(room, id, now).await? else { return Err(Rejection::NotFound.into()) };
             if seen.message.version() > seen.changed.last_change {
@@ -281,37 +278,18 @@ impl Changes {
 
     /// The places of the feed after the reader's position, as many as are asked for, and whether there are more.
     async fn places(&self, asked: &ListChanges) -> Result<(BTreeMap<ChangeNumber, MessageId>, bool), Fault> {
-        let doing = "failed to read a room's changes";
         let mut places = BTreeMap::new();
         let Some((first, last)) = keys::changes_after(asked.after) else { return Ok((places, false)) };
-        let wanted = asked.limit + 1;
-        let mut start: Option<Item> = None;
-        loop {
-            let query = self.client.query().table_name(&self.table).consistent_read(true);
-            let query = query
-                .key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last")
-                .filter_expression("attribute_not_exists(expiresAt) OR expiresAt > :now")
-                .expression_attribute_values(":pk", text(keys::room(&asked.room)))
-                .expression_attribute_values(":first", text(&first))
-                .expression_attribute_values(":last", text(&last))
-                .expression_attribute_values(":now", now_in_seconds())
-                .set_limit(start.is_none().then(|| i32::try_from(wanted).unwrap_or(i32::MAX)))
-                .set_exclusive_start_key(start);
-            let page = answer(query.send()).await.map_err(Fault::doing(doing))?;
-            for item in page.items.unwrap_or_default() {
-                let sort = item.get(keys::SORT).and_then(|sort| sort.as_s().ok());
-                if let Some(number) = sort.and_then(|sort| keys::parse_change(sort)) {
-                    places.insert(number, read::<ChangeRow>(item)?.id);
-                }
+        let (partition, wanted) = (keys::room(&asked.room), asked.limit + 1);
+        let (partition, first, last) = (partition.as_str(), first.as_str(), last.as_str());
+        let range = Range { table: &self.table, partition, first, last, forward: true, wanted };
+        let rows = range.read(&self.client, "failed to read a room's changes").await?;
+        let more = rows.len() > asked.limit;
+        for item in rows.into_iter().take(asked.limit) {
+            let sort = item.get(keys::SORT).and_then(|sort| sort.as_s().ok());
+            if let Some(number) = sort.and_then(|sort| keys::parse_change(sort)) {
+                places.insert(number, read::<ChangeRow>(item)?.id);
             }
-            start = page.last_evaluated_key;
-            if places.len() >= wanted || start.is_none() {
-                break;
-            }
-        }
-        let more = places.len() > asked.limit;
-        while places.len() > asked.limit {
-            places.pop_last();
         }
         Ok((places, more))
     }

@@ -1,6 +1,7 @@
-use super::{Item, key, keys, now_in_seconds, number, read, row, text};
+use super::query::Range;
+use super::{Item, key, keys, now_in_seconds, number, read, row, wait_before};
 use crate::clock::monotonic;
-use crate::limits::{CONFLICT_ATTEMPTS, CONFLICT_BACKOFF, RETRY_WINDOW};
+use crate::limits::{CONFLICT_ATTEMPTS, RETRY_WINDOW};
 use crate::{Fault, now, telemetry};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -15,6 +16,8 @@ use chat::{Reactions, RoomId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+const STORING: &str = "failed to store a message";
 
 /// The messages of the rooms: the room part of the Chat table.
 ///
@@ -178,7 +181,7 @@ impl Messages {
     async fn store_message(&self, message: Message) -> Result<Stored, Fault> {
         let Some(client_message_id) = &message.client_message_id else {
             let request = self.client.put_item().table_name(&self.table).set_item(Some(self.row(&message)?));
-            request.send().await.map_err(Fault::doing("failed to store a message"))?;
+            request.send().await.map_err(Fault::doing(STORING))?;
             return Ok(Stored { message, unused: None });
         };
         match self.store_once(&message, client_message_id).await? {
@@ -207,8 +210,8 @@ impl Messages {
             [put_message, put_sent].map(|put| put.build().map(|put| TransactWriteItem::builder().put(put).build()));
         let puts: Vec<_> = puts.into_iter().collect::<Result<_, _>>().map_err(Fault::doing("failed to build a put"))?;
 
-        let mut backoff = CONFLICT_BACKOFF;
-        for attempt in 1.. {
+        for attempt in 0..CONFLICT_ATTEMPTS {
+            wait_before(attempt).await;
             let request = self.client.transact_write_items().set_transact_items(Some(puts.clone()));
             let Err(error) = request.send().await else { return Ok(None) };
             let reasons = cancellation_reasons(error.as_service_error());
@@ -217,13 +220,11 @@ impl Messages {
             }
             // Two retries of one send at the same moment: one wins, the other meets its row on the next attempt.
             let conflict = reasons.iter().any(|reason| reason.code.as_deref() == Some("TransactionConflict"));
-            if !conflict || attempt == CONFLICT_ATTEMPTS {
-                return Err(Fault::because("failed to store a message", error));
+            if !conflict || attempt + 1 == CONFLICT_ATTEMPTS {
+                return Err(Fault::because(STORING, error));
             }
-            tokio::time::sleep(backoff).await;
-            backoff *= 2;
         }
-        Ok(None)
+        Err(Fault::because(STORING, "nothing was tried"))
     }
 
     async fn message(&self, room: &RoomId, id: MessageId) -> Result<Message, Fault> {
@@ -246,33 +247,11 @@ impl Messages {
             return Ok(HistoryPage { messages: Vec::new(), more: false });
         };
         // One row beyond the page tells whether more lie there.
-        let wanted = request.limit + 1;
-        let mut rows: Vec<Message> = Vec::with_capacity(wanted);
-        let mut start: Option<Item> = None;
-        loop {
-            let query = self.client.query().table_name(&self.table).consistent_read(true);
-            let answer = query
-                .key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last")
-                .filter_expression("attribute_not_exists(expiresAt) OR expiresAt > :now")
-                .expression_attribute_values(":pk", text(keys::room(&request.room)))
-                .expression_attribute_values(":first", text(&first))
-                .expression_attribute_values(":last", text(&last))
-                .expression_attribute_values(":now", now_in_seconds())
-                .scan_index_forward(after.is_some())
-                // A first answer that came short stood among expired rows; then as much as an answer holds is read.
-                .set_limit(start.is_none().then(|| i32::try_from(wanted).unwrap_or(i32::MAX)))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(Fault::doing("failed to read a room's history"))?;
-            for item in answer.items.unwrap_or_default() {
-                rows.push(message_of(item)?);
-            }
-            start = answer.last_evaluated_key;
-            if rows.len() >= wanted || start.is_none() {
-                break;
-            }
-        }
+        let (partition, wanted, forward) = (keys::room(&request.room), request.limit + 1, after.is_some());
+        let (partition, first, last) = (partition.as_str(), first.as_str(), last.as_str());
+        let range = Range { table: &self.table, partition, first, last, forward, wanted };
+        let rows = range.read(&self.client, "failed to read a room's history").await?;
+        let mut rows: Vec<_> = rows.into_iter().map(message_of).collect::<Result<_, _>>()?;
         let more = rows.len() > request.limit;
         rows.truncate(request.limit);
         if after.is_none() {

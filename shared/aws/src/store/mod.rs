@@ -6,7 +6,9 @@ mod changes;
 mod connections;
 mod erasure;
 pub(crate) mod keys;
+mod members;
 mod messages;
+mod query;
 mod reactions;
 mod tables;
 mod time;
@@ -14,13 +16,15 @@ mod users;
 
 pub use arrivals::{Arrival, Arrivals};
 pub use changes::{Changes, Committed};
-pub use connections::{Closed, Connections, Found, JoinNumber, Kept, Members, Removal, Shut};
+pub use connections::{Closed, Connections, JoinNumber, Kept, Shut};
 pub use erasure::{Erasure, Position, Size, Step, Where};
+pub use members::{Found, Members, Removal};
 pub use messages::{Messages, Stored};
 pub use reactions::{Reacted, Reactions};
 pub use tables::Tables;
 pub use users::Users;
 
+use crate::limits::CONFLICT_BACKOFF;
 use crate::{Fault, now};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -45,6 +49,13 @@ where
 {
     let sent = Box::pin(sent);
     async { sent.await.map_err(SdkError::into_service_error) }
+}
+
+/// Waits before an attempt that is not the first, each time twice as long.
+async fn wait_before(attempt: u32) {
+    if let Some(repeat) = attempt.checked_sub(1) {
+        tokio::time::sleep(CONFLICT_BACKOFF * 2_u32.pow(repeat)).await;
+    }
 }
 
 fn key(partition: &str, sort: &str) -> Item {

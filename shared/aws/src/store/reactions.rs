@@ -1,6 +1,6 @@
 use super::messages::{emoji_attribute, message_of};
-use super::{answer, key, keys, now_in_seconds, number};
-use crate::limits::{CONFLICT_ATTEMPTS, CONFLICT_BACKOFF};
+use super::{answer, key, keys, now_in_seconds, number, wait_before};
+use crate::limits::CONFLICT_ATTEMPTS;
 use crate::{Failure, Fault, telemetry};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -52,12 +52,8 @@ impl Reactions {
             ("DELETE #emoji :me ADD reacted :step, reactionVersion :one", -1, "contains(#emoji, :user)")
         };
         let has_place = if reaction.on { " AND (attribute_not_exists(reacted) OR reacted < :most)" } else { "" };
-        let mut backoff = CONFLICT_BACKOFF;
-        for attempt in 1..=CONFLICT_ATTEMPTS {
-            if attempt > 1 {
-                tokio::time::sleep(backoff).await;
-                backoff *= 2;
-            }
+        for attempt in 0..CONFLICT_ATTEMPTS {
+            wait_before(attempt).await;
             let request = self.client.update_item().table_name(&self.table);
             let request = match reaction.on {
                 true => request.expression_attribute_values(":most", number(REACTIONS_PER_MESSAGE_MAX)),

@@ -1,6 +1,6 @@
 //! What a message carries beside its content: what it answers, whom it means, and what an application adds.
 
-use crate::limits::{JSON_BYTES_MAX, MENTIONS_MAX};
+use crate::limits::{JSON_BYTES_MAX, MENTIONS_MAX, SAFE_INTEGER_MAX};
 use crate::wire::{Fields, Invalid};
 use crate::{MessageId, Rejection, UserId};
 use serde::ser::Error as _;
@@ -26,7 +26,7 @@ pub struct Extras {
 impl Extras {
     /// Reads the fields of a message.
     pub(crate) fn read(message: Fields<'_>) -> Result<Self, Rejection> {
-        let reply_to = message.get("replyTo").map(MessageId::from_json).transpose();
+        let reply_to = message.get("replyTo").map(message_id).transpose();
         let mentions = message.get("mentions").map(mentions).transpose();
         Ok(Self {
             reply_to: reply_to.map_err(|invalid| invalid.in_field("message.replyTo"))?,
@@ -34,6 +34,12 @@ impl Extras {
             metadata: message.get("metadata").map(Metadata::from_json).transpose()?,
         })
     }
+}
+
+fn message_id(value: &Value) -> Result<MessageId, Invalid> {
+    let id = value.as_u64().filter(|id| (1..=SAFE_INTEGER_MAX).contains(id));
+    let expected = || Invalid::expected(format!("a message id: a whole number from 1 to {SAFE_INTEGER_MAX}"));
+    id.map(MessageId::new).ok_or_else(expected)
 }
 
 fn mentions(value: &Value) -> Result<Vec<UserId>, Invalid> {
@@ -91,7 +97,6 @@ pub(crate) fn must_be_small(value: &Value, field: &'static str) -> Result<(), Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::SAFE_INTEGER_MAX;
     use serde_json::json;
 
     fn read(message: &Value) -> Result<Extras, String> {

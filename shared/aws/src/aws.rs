@@ -1,4 +1,4 @@
-use crate::clients::Clients;
+use crate::clients::{Clients, Invoker};
 use crate::delivery::Delivery;
 use crate::keep_alive::KeepAlive;
 use crate::limits::{DEFAULT_MEMORY, posts_in_flight};
@@ -80,6 +80,11 @@ impl<'a> Aws<'a> {
     pub fn pusher(&self) -> Result<Pusher, Fault> {
         let memory = self.vars.parsed("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", DEFAULT_MEMORY)?;
         Ok(Pusher::new(self.clients.management()?, posts_in_flight(memory)))
+    }
+
+    /// What invokes other functions.
+    pub fn invoker(&self) -> Invoker {
+        self.clients.invoker()
     }
 
     pub fn signals(&self) -> Result<Signals, Fault> {

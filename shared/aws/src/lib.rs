@@ -24,7 +24,7 @@ pub mod telemetry;
 mod vars;
 
 pub use aws::Aws;
-pub use clients::DocumentUrl;
+pub use clients::{DocumentUrl, Invoker};
 pub use clock::now;
 pub use delivery::Delivery;
 pub use fault::{Failure, Fault};

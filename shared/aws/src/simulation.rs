@@ -1,7 +1,7 @@
 //! The seam for a simulation: a wire in place of the sockets, and a clock in place of the system's. Everything above
 //! it is the product's: SDK, retries, signatures, time-outs. Nothing of it is in a deployed binary.
 
-use crate::limits::READ_TIMEOUT;
+use crate::clients::Patience;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -16,7 +16,7 @@ use std::io;
 use std::sync::Arc;
 use tokio::time::timeout;
 
-/// What the requests of functions go to, DynamoDB's and the management API's.
+/// What the requests of functions go to, DynamoDB's, the management API's and Lambda's.
 pub trait Wire: Debug + Send + Sync {
     /// Answers one attempt of a call, or breaks.
     fn call(&self, request: Request<Bytes>) -> BoxFuture<'static, io::Result<Response<Bytes>>>;
@@ -45,7 +45,7 @@ impl HttpConnector for Connector {
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
             let request = request.map(|body| Bytes::copy_from_slice(body.bytes().unwrap_or_default()));
-            let answer = timeout(READ_TIMEOUT, wire.call(request)).await;
+            let answer = timeout(Patience::of(&request), wire.call(request)).await;
             let answer = answer.map_err(|elapsed| ConnectorError::timeout(elapsed.into()))?;
             let answer = answer.map_err(|error| ConnectorError::io(error.into()))?.map(SdkBody::from);
             HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))

@@ -1,8 +1,9 @@
 //! The SDK clients, set up for a cold start of milliseconds.
 //!
-//! No `aws-config`, one set of sockets for both clients, `ring` instead of aws-lc (which seeds itself from CPU jitter
+//! No `aws-config`, one set of sockets for all clients, `ring` instead of aws-lc (which seeds itself from CPU jitter
 //! for tens of milliseconds at the first handshake), and five pinned roots instead of parsing the system's 140.
 
+use super::Invoker;
 use super::sockets::Http;
 use crate::limits::{ATTEMPTS, OPERATION_TIMEOUT, RETRY_BACKOFF};
 use crate::{Fault, Vars};
@@ -46,10 +47,11 @@ pub(crate) struct Clients<'a> {
     management: OnceCell<management::Client>,
 }
 
-/// What the two have in common.
+/// What they have in common.
 struct Common {
     region: Region,
     credentials: Credentials,
+    connector: SharedHttpConnector,
     http: SharedHttpClient,
     retries: RetryConfig,
     timeouts: TimeoutConfig,
@@ -74,6 +76,11 @@ impl<'a> Clients<'a> {
         let client = self.common.management(self.vars)?;
         Ok(self.management.get_or_init(|| client).clone())
     }
+
+    pub fn invoker(&self) -> Invoker {
+        let Common { region, credentials, connector, .. } = &self.common;
+        Invoker::new(self.vars, region, credentials, connector.clone())
+    }
 }
 
 impl Common {
@@ -92,6 +99,7 @@ impl Common {
         Ok(Self {
             region,
             credentials,
+            connector: connector.clone(),
             http: http_client_fn(move |_, _| connector.clone()),
             retries: RetryConfig::standard()
                 .with_max_attempts(ATTEMPTS)
@@ -162,7 +170,7 @@ impl ClassifyRetry for FullConnections {
     }
 }
 
-/// What the requests of both clients go over: sockets, or a simulation's wire.
+/// What the requests of all clients go over: sockets, or a simulation's wire.
 fn connector(vars: &Vars) -> Result<SharedHttpConnector, Fault> {
     #[cfg(feature = "simulation")]
     if let Some(wire) = vars.wire() {
@@ -178,7 +186,7 @@ fn retry_partition(vars: &Vars) -> Option<aws_sdk_dynamodb::config::retry::Retry
     vars.wire().map(|_| aws_sdk_dynamodb::config::retry::RetryPartition::custom("simulation").build())
 }
 
-/// The sockets of both clients.
+/// The sockets of all clients.
 fn http(vars: &Vars) -> Result<Http, Fault> {
     let mut roots = RootCertStore::empty();
     match vars.optional("TLS_ROOTS") {

@@ -1,4 +1,4 @@
-//! HTTP/1.1 to DynamoDB and the management API, over sockets that are kept, and never more than there may be.
+//! HTTP/1.1 to DynamoDB, the management API and Lambda, over sockets that are kept, and never more than there may be.
 //!
 //! The SDK's own client looks for an idle socket and opens a new one at the same time. In a fan-out, where a post ends
 //! and the next begins at once, it so opens more sockets than there are posts, each with a TLS handshake, and the more
@@ -23,12 +23,23 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
+
+/// How long a request may take to be answered, if it carries one: longer than usual where another function works.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience(pub Duration);
+
+impl Patience {
+    /// A request's own, or the usual one.
+    pub(crate) fn of<B>(request: &Request<B>) -> Duration {
+        request.extensions().get().map_or(READ_TIMEOUT, |Self(patience)| *patience)
+    }
+}
 
 /// The sockets of a function, to all hosts.
 #[derive(Clone)]
@@ -87,6 +98,7 @@ impl Http {
         if let Some(path) = request.uri().path_and_query() {
             *request.uri_mut() = path.clone().into();
         }
+        let patience = Patience::of(&request);
         let _permit = host.permits.acquire().await.map_err(|error| ConnectorError::other(error.into(), None))?;
         loop {
             let kept = host.kept();
@@ -98,7 +110,7 @@ impl Http {
                     .map_err(|elapsed| ConnectorError::timeout(elapsed.into()))?
                     .map_err(ConnectorError::io)?,
             };
-            let answer = timeout(READ_TIMEOUT, answer(&mut sender, request)).await;
+            let answer = timeout(patience, answer(&mut sender, request)).await;
             match answer.map_err(|elapsed| ConnectorError::timeout(elapsed.into()))? {
                 Ok(response) => {
                     host.keep(sender);

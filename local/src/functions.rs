@@ -17,14 +17,31 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
+/// Where the functions of a run reach AWS.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoints {
+    pub dynamodb: String,
+    pub management: String,
+    pub lambda: String,
+}
+
+impl Endpoints {
+    /// Those of a run whose gateway is here, without a slash at its end.
+    pub fn new(dynamodb: &str, gateway: &str, stage: &str) -> Self {
+        Self { dynamodb: dynamodb.into(), management: format!("{gateway}/{stage}"), lambda: gateway.into() }
+    }
+}
+
 /// A function's environment: the template's variables, and the addresses of this run.
-pub(crate) fn environment(spec: &FunctionSpec, dynamodb_url: &str, management_url: &str) -> BTreeMap<String, String> {
+pub(crate) fn environment(id: &str, spec: &FunctionSpec, endpoints: &Endpoints) -> BTreeMap<String, String> {
     let here = [
+        ("AWS_LAMBDA_FUNCTION_NAME", id),
         ("AWS_REGION", REGION),
         ("AWS_ACCESS_KEY_ID", "local"),
         ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url),
-        ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", management_url),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &endpoints.dynamodb),
+        ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &endpoints.management),
+        ("AWS_ENDPOINT_URL_LAMBDA", &endpoints.lambda),
     ];
     let mut vars = spec.variables.clone();
     vars.extend(here.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -59,14 +76,13 @@ impl Functions {
     /// requests go over sockets, or through a simulation's wire.
     pub fn new(
         specs: &BTreeMap<String, FunctionSpec>,
-        dynamodb_url: &str,
-        management_url: &str,
+        endpoints: &Endpoints,
         interference: Option<Arc<dyn Interference>>,
         wire: Option<&Arc<dyn Wire>>,
     ) -> Result<Self> {
         let mut built = BTreeMap::new();
         for (id, spec) in specs {
-            let vars = environment(spec, dynamodb_url, management_url);
+            let vars = environment(id, spec, endpoints);
             let found = FUNCTIONS.iter().find(|(name, _)| *name == spec.name);
             let (name, build) = *found.with_context(|| format!("{id}: there is no function {}", spec.name))?;
             let seen: Vars = vars.clone().into_iter().collect();

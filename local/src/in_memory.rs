@@ -1,7 +1,7 @@
 //! The local run without sockets, for a simulation: the same gateway and the same functions, on one thread, with a wire
 //! and an interference that decide what happens.
 
-use crate::functions::{Functions, environment};
+use crate::functions::{Endpoints, Functions, environment};
 use crate::gateway::{Gateway, Ids, Limits};
 use crate::interference::Interference;
 use crate::server::answer_all;
@@ -42,6 +42,7 @@ pub struct InMemory {
     gateway: Arc<Gateway>,
     router: Router,
     stage: String,
+    endpoints: Endpoints,
     stop: CancellationToken,
 }
 
@@ -49,17 +50,17 @@ impl InMemory {
     pub fn new(inside: Inside) -> Result<Self> {
         let Inside { template, tokens, limits, interference, wire, seed } = inside;
         let stage = template.websocket.stage.clone();
-        let (dynamodb, management) = (Self::DYNAMODB_URL, format!("{}/{stage}", Self::GATEWAY_URL));
-        let functions = Functions::new(&template.functions, dynamodb, &management, Some(interference), Some(&wire))?;
+        let endpoints = Endpoints::new(Self::DYNAMODB_URL, Self::GATEWAY_URL, &stage);
+        let functions = Functions::new(&template.functions, &endpoints, Some(interference), Some(&wire))?;
         let gateway = Gateway::new(template, functions, tokens, limits, Ids::seeded(seed));
         let router = gateway.router();
-        Ok(Self { gateway, router, stage, stop: CancellationToken::new() })
+        Ok(Self { gateway, router, stage, endpoints, stop: CancellationToken::new() })
     }
 
     /// Where the wire gets DynamoDB's calls for.
     pub const DYNAMODB_URL: &'static str = "http://dynamodb";
 
-    /// Where the wire gets the management API's calls for.
+    /// Where the wire gets the calls of the management API and of Lambda for.
     pub const GATEWAY_URL: &'static str = "http://gateway";
 
     /// Where a client opens its WebSocket, over a socket of [`connect`](Self::connect).
@@ -84,8 +85,8 @@ impl InMemory {
     }
 
     /// What a function of this run has in its environment.
-    pub fn environment(&self, spec: &FunctionSpec) -> BTreeMap<String, String> {
-        environment(spec, Self::DYNAMODB_URL, &format!("{}/{}", Self::GATEWAY_URL, self.stage))
+    pub fn environment(&self, id: &str, spec: &FunctionSpec) -> BTreeMap<String, String> {
+        environment(id, spec, &self.endpoints)
     }
 
     /// The ids of the connections that are open.

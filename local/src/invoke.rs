@@ -1,6 +1,6 @@
 //! One invocation of one function, from outside of a run that is up.
 
-use crate::functions::Functions;
+use crate::functions::{Endpoints, Functions};
 use crate::{TOKEN_SECRET, Template};
 use anyhow::{Context, Result, anyhow};
 use functions::FUNCTIONS;
@@ -38,18 +38,14 @@ pub async fn invoke(
     let id = template.functions.keys().next().cloned();
     let id = id.with_context(|| format!("there is no function {name}; there are {names}"))?;
     let event = serde_json::from_str(&read(event)?).with_context(|| format!("{} is not JSON", event.display()))?;
-    let management_url = management_url(&template, running);
-    let functions = Functions::new(&template.functions, &dynamodb_url(running), &management_url, None, None)?;
+    let functions = Functions::new(&template.functions, &endpoints(&template, running), None, None)?;
     let answer = functions.invoke(&id, REQUEST_ID, event).await;
     functions.afterwards().close();
     functions.afterwards().wait().await;
     answer.map_err(|_| anyhow!("the invocation failed, as logged above"))
 }
 
-fn dynamodb_url(running: Running) -> String {
-    format!("http://127.0.0.1:{}", running.dynamodb_port)
-}
-
-fn management_url(template: &Template, running: Running) -> String {
-    format!("http://127.0.0.1:{}/{}", running.port, template.websocket.stage)
+fn endpoints(template: &Template, running: Running) -> Endpoints {
+    let at = |port: u16| format!("http://127.0.0.1:{port}");
+    Endpoints::new(&at(running.dynamodb_port), &at(running.port), &template.websocket.stage)
 }

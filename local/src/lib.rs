@@ -24,7 +24,7 @@ pub use invoke::{Running, invoke};
 pub use template::{Template, Throttle};
 pub use tokens::Tokens;
 
-use crate::functions::Functions;
+use crate::functions::{Endpoints, Functions};
 use anyhow::{Context, Result};
 use dynamodb::DynamoDb;
 use gateway::{Gateway, Ids};
@@ -90,8 +90,8 @@ impl Local {
         let address = listener.local_addr()?;
         let dynamodb = listen(options.dynamodb_port, "--dynamodb-port").await?;
         let dynamodb = DynamoDb::start(dynamodb, options.data.as_deref(), &template.tables).await?;
-        let management = format!("http://{address}/{}", template.websocket.stage);
-        let functions = Functions::new(&template.functions, dynamodb.url(), &management, options.interference, None)?;
+        let endpoints = Endpoints::new(dynamodb.url(), &format!("http://{address}"), &template.websocket.stage);
+        let functions = Functions::new(&template.functions, &endpoints, options.interference, None)?;
 
         let stage = template.websocket.stage.clone();
         let takes_packets = template.takes_packets();
@@ -126,6 +126,11 @@ impl Local {
     /// What `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI` is set to.
     pub fn management_url(&self) -> String {
         format!("http://{}/{}", self.address, self.stage)
+    }
+
+    /// How many handshakes, sockets and invocations are under way, with the events that functions are still run for.
+    pub fn under_way(&self) -> usize {
+        self.gateway.under_way()
     }
 
     pub fn tokens(&self) -> &Tokens {

@@ -1,5 +1,5 @@
 use chat_aws::{
-    Aws, Changes, Connections, Delivery, Fault, Membership, Messages, Reactions, Sessions, Tables, Users, Vars,
+    Aws, Changes, Connections, Delivery, Fault, Invoker, Membership, Messages, Reactions, Sessions, Tables, Users, Vars,
 };
 
 /// Every part that functions are made of, for tests that look behind them.
@@ -14,6 +14,7 @@ pub struct App {
     pub delivery: Delivery,
     pub membership: Membership,
     pub sessions: Sessions,
+    pub invoker: Invoker,
 }
 
 impl App {
@@ -29,6 +30,7 @@ impl App {
             delivery: aws.delivery()?,
             membership: aws.membership()?,
             sessions: aws.sessions()?,
+            invoker: aws.invoker(),
         })
     }
 }

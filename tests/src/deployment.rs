@@ -1,4 +1,4 @@
-use crate::{Client, Server, fresh, http_client, in_time, schema};
+use crate::{Client, Server, fresh, http_client, in_time, schema, until};
 use chat_aws::Vars;
 use chat_local::{Local, Tokens};
 use reqwest::header::HeaderMap;
@@ -74,6 +74,12 @@ impl Deployment {
             http: http_client(),
             local: Some(local),
         }
+    }
+
+    /// Waits until no connection is open in this local run, and nothing is left of any event.
+    pub async fn rests(&self) {
+        let local = self.local.as_ref().expect("a local run");
+        until("the local run rests", async || local.under_way() == 0).await;
     }
 
     /// Stops it, if it is a local run.

@@ -42,7 +42,7 @@ pub use held::{Held, HeldHandshakes, HeldRows, enter, held, lose, lost_device, o
 pub use ids::{caller, device_of, fresh, ghost, room, user};
 pub use interleaving::{Interleaved, Interleaving, Orders};
 pub use lambda::{INVOCATION_LINE_BYTES, Lambda};
-pub use log::logged;
+pub use log::{logged, logged_of};
 pub use management::Management;
 pub use meter::{Meter, TYPICAL_TEXT, Usage, Way, edit_all, fill, talk};
 pub use posts::{Posted, Posts};

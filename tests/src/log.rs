@@ -37,8 +37,13 @@ impl MakeWriter<'_> for Log {
 
 /// Runs one invocation. Returns its answer and its log from this level on.
 pub async fn logged(level: Level, name: &str, vars: &Vars, event: Value) -> (Value, Vec<Value>) {
+    logged_of(level, invoke(name, vars, event)).await
+}
+
+/// Does something on this thread. Returns what came of it, and the log from this level on.
+pub async fn logged_of<T>(level: Level, what: impl Future<Output = T>) -> (T, Vec<Value>) {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(log.clone());
     let _guard = tracing::subscriber::set_default(subscriber.with_max_level(level).finish());
-    (invoke(name, vars, event).await, log.lines())
+    (what.await, log.lines())
 }

@@ -140,14 +140,23 @@ impl Server {
 
     /// The URL where a function is invoked with IAM.
     pub fn function_url(&self, function: &str) -> String {
-        let stage = self.management_url.rfind('/').expect("a path");
-        format!("{}/2015-03-31/functions/{function}/invocations", &self.management_url[..stage])
+        format!("{}/2015-03-31/functions/{function}/invocations", self.gateway_url())
     }
 
-    /// Invokes a function as a backend does, at Lambda's own endpoint. Returns the answer, or the error.
+    /// What `AWS_ENDPOINT_URL_LAMBDA` is set to.
+    fn gateway_url(&self) -> &str {
+        self.management_url.rsplit_once('/').expect("a path").0
+    }
+
+    /// Invokes a function at Lambda's own endpoint.
+    pub async fn invoke(&self, function: &str, kind: &str, payload: &str) -> reqwest::Response {
+        let request = signed(self.http().post(self.function_url(function))).header("x-amz-invocation-type", kind);
+        request.body(payload.to_owned()).send().await.expect("an answer")
+    }
+
+    /// Invokes a function as a backend does. Returns the answer, or the error.
     pub async fn call(&self, function: &str, payload: &Value) -> Result<Value, String> {
-        let url = self.function_url(function);
-        let response = signed(self.http().post(url)).body(payload.to_string()).send().await.expect("an answer");
+        let response = self.invoke(function, "RequestResponse", &payload.to_string()).await;
         let failed = response.headers().contains_key("x-amz-function-error") || !response.status().is_success();
         let body: Value = response.json().await.expect("JSON");
         if failed { Err(body["errorMessage"].as_str().unwrap_or("refused").to_owned()) } else { Ok(body) }
@@ -221,6 +230,7 @@ impl Server {
             ("AWS_SECRET_ACCESS_KEY", "local-secret-key".into()),
             ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb_url.clone()),
             ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", self.management_url.clone()),
+            ("AWS_ENDPOINT_URL_LAMBDA", self.gateway_url().to_owned()),
             ("CONNECTIONS_TABLE", "ConnectionsTable".into()),
             ("CHAT_TABLE", "ChatTable".into()),
             ("SENDS_PER_SECOND", "1000".into()),

@@ -23,6 +23,11 @@ pub const CONTEXT_BYTES_MAX: usize = 8 * 1024;
 /// Largest body of a request to the HTTP API, in bytes.
 pub const HTTP_BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 
+/// Largest payload of a function that is waited for, in bytes, and of one that Lambda keeps an event for
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+pub const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
+
 /// Longest that an integration may take.
 pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
 
@@ -54,7 +59,7 @@ pub const STOP_GRACE: Duration = Duration::from_secs(15);
 pub struct Limits {
     pub idle: Duration,
     pub lifetime: Duration,
-    /// What a schedule takes for a minute. Whoever lowers the idle time-out lowers this as well, since what keeps
+    /// What schedules take for a minute, and what runs a function again for an event. Whoever lowers the idle time-out lowers this as well, since what keeps
     /// connections alive runs by a schedule.
     pub minute: Duration,
     /// How long the head of an HTTP request may take, including the wait on an idle socket, and then how long its body

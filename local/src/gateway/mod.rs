@@ -5,6 +5,7 @@ mod connections;
 mod events;
 mod http;
 mod ids;
+mod kept_events;
 mod lambda;
 mod limits;
 mod local_only;

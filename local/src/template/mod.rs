@@ -1,15 +1,17 @@
 //! What `template.yaml` says about routes, authorizers, functions, environment and tables.
 
+mod event_invoke;
 mod parameters;
 mod resolve;
 mod rights;
 mod schedule;
 mod yaml;
 
+pub use event_invoke::EventInvokeConfig;
 pub use resolve::{ACCOUNT, REGION};
 pub use schedule::Schedule;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use resolve::Resolver;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,6 +97,7 @@ pub struct FunctionSpec {
     /// The binary that it is built from.
     pub name: String,
     pub timeout: Duration,
+    pub event_invoke: EventInvokeConfig,
     /// In MB.
     pub memory: u64,
     pub variables: BTreeMap<String, String>,
@@ -117,8 +120,9 @@ pub struct TableSpec {
 /// Methods that a route of the HTTP API may have here. API Gateway answers OPTIONS itself where CORS is configured.
 const HTTP_METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
-/// Lambda's time-out if the template does not say, in seconds; and its memory, in MB.
+/// Lambda's time-out if the template does not say, and the longest, in seconds; and its memory, in MB.
 const TIMEOUT_DEFAULT: u64 = 3;
+const TIMEOUT_MAX: u64 = 900;
 const MEMORY_DEFAULT: u64 = 128;
 
 impl Template {
@@ -329,10 +333,14 @@ impl<'a> Reader<'a> {
                     variables.insert(variable.clone(), value);
                 }
             }
-            let timeout = Duration::from_secs(number("Timeout").unwrap_or(TIMEOUT_DEFAULT));
+            let seconds = number("Timeout").unwrap_or(TIMEOUT_DEFAULT);
+            ensure!((1..=TIMEOUT_MAX).contains(&seconds), "{id}: Timeout must be from 1 to {TIMEOUT_MAX} seconds");
+            let timeout = Duration::from_secs(seconds);
+            let event_invoke = self.event_invoke_config(properties);
+            let event_invoke = event_invoke.with_context(|| format!("{id}: EventInvokeConfig"))?;
             let memory = number("MemorySize").unwrap_or(MEMORY_DEFAULT);
             let rights = self.rights(properties).with_context(|| format!("{id}: Policies"))?;
-            functions.insert(id.clone(), FunctionSpec { name, timeout, memory, variables, rights });
+            functions.insert(id.clone(), FunctionSpec { name, timeout, event_invoke, memory, variables, rights });
         }
         Ok(functions)
     }

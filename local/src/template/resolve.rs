@@ -4,9 +4,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// The Region and account that the local run pretends to be in.
+/// The Region and account that the local run pretends to be in, and its stack.
 pub const REGION: &str = "us-east-1";
 pub const ACCOUNT: &str = "123456789012";
+pub const STACK: &str = "local";
 
 /// Resolves references against parameters, conditions and resources.
 pub struct Resolver<'a> {
@@ -99,7 +100,7 @@ impl<'a> Resolver<'a> {
             "AWS::AccountId" => json!(ACCOUNT),
             "AWS::Partition" => json!("aws"),
             "AWS::URLSuffix" => json!("amazonaws.com"),
-            "AWS::StackName" => json!("local"),
+            "AWS::StackName" => json!(STACK),
             "AWS::NoValue" => Value::Null,
             // CloudFormation invents a name; here a resource's name is its logical id.
             resource if self.resources.contains_key(resource) => json!(resource),

@@ -1,7 +1,7 @@
 //! What the template allows each function. Anything that could allow more and is not understood is refused.
 
 use super::Reader;
-use super::resolve::{ACCOUNT, REGION};
+use super::resolve::{ACCOUNT, REGION, STACK};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ const ATTACHED_FROM_OUTSIDE: [&str; 5] = [
 impl Reader<'_> {
     /// The rights of a function: of its own statements, and of the policies of this template that it refers to. One is
     /// an action with a table and a kind of partition keys, `dynamodb:Query ChatTable ROOM#*`, or with what follows the
-    /// API's stage, `execute-api:ManageConnections POST/@connections/*`.
+    /// API's stage, `execute-api:ManageConnections POST/@connections/*`, or with a function, `lambda:InvokeFunction SendMessageFunction`.
     pub(super) fn rights(&self, function: &Value) -> Result<BTreeSet<String>> {
         for name in ["Role", "PermissionsBoundary", "ManagedPolicyArns"] {
             ensure!(function[name].is_null(), "a {name} of its own is more than the local run understands");
@@ -89,6 +89,10 @@ impl Reader<'_> {
                         ensure!(part("Condition").is_null(), "{action}: no condition is expected");
                         rights.push(format!("{action} {}", self.call_of(&resource)?));
                     }
+                    Some(("lambda", "InvokeFunction")) => {
+                        ensure!(part("Condition").is_null(), "{action}: no condition is expected");
+                        rights.push(format!("{action} {}", self.invoked(&resource)?));
+                    }
                     _ => bail!("{action} is more than the local run understands"),
                 }
             }
@@ -110,6 +114,17 @@ impl Reader<'_> {
             }
             _ => bail!("{arn} is no table of this template"),
         }
+    }
+
+    /// The logical id of a function by its ARN. One that names itself cannot ask for its own, and has what CloudFormation
+    /// makes of its id: `<stack>-<id>-*`.
+    fn invoked<'b>(&self, arn: &'b str) -> Result<&'b str> {
+        let name = arn.strip_prefix(&format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:")).unwrap_or_default();
+        let made = name.strip_prefix(&format!("{STACK}-")).and_then(|name| name.strip_suffix("-*"));
+        let id = made.unwrap_or(name);
+        let is_function = |id: &str| self.of_type("AWS::Serverless::Function").any(|(function, _)| function == id);
+        ensure!(is_function(id), "{arn} is no function of this template");
+        Ok(id)
     }
 
     /// Verb and path of a call, by the ARN of this template's WebSocket API and stage.
@@ -146,12 +161,12 @@ fn one_or_more(value: &Value) -> &[Value] {
     }
 }
 
-fn object(value: &Value) -> Result<&Map<String, Value>> {
+pub(super) fn object(value: &Value) -> Result<&Map<String, Value>> {
     value.as_object().with_context(|| format!("{value} is more than the local run understands"))
 }
 
 /// The object, if it has no other fields than these.
-fn fields<'a>(object: &'a Map<String, Value>, known: &[&str]) -> Result<&'a Map<String, Value>> {
+pub(super) fn fields<'a>(object: &'a Map<String, Value>, known: &[&str]) -> Result<&'a Map<String, Value>> {
     match object.keys().find(|name| !known.contains(&name.as_str())) {
         Some(name) => bail!("{name} is more than the local run understands here"),
         None => Ok(object),
@@ -174,6 +189,26 @@ mod tests {
             assert!(rights.contains(right), "{right}: {rights:?}");
         }
         assert!(template.functions["AuthorizeFunction"].rights.is_empty());
+    }
+
+    #[test]
+    fn a_right_to_invoke_names_a_function() {
+        let with = |resource: &str| {
+            let policy = "Policies: [!Ref DismissConnections]";
+            let allows = format!("{{ Effect: Allow, Action: lambda:InvokeFunction, Resource: {resource} }}");
+            parse(&TEMPLATE.replacen(policy, &format!("Policies: [{{ Statement: [{allows}] }}]"), 1))
+        };
+        let of_itself = "!Sub \"arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-PLACE-*\"";
+        for resource in ["!GetAtt SendMessageFunction.Arn", &of_itself.replace("PLACE", "SendMessageFunction")] {
+            let template = with(resource).expect(resource);
+            let has = |right| template.functions.values().any(|function| function.rights.contains(right));
+            assert!(has("lambda:InvokeFunction SendMessageFunction"), "{resource}");
+        }
+        for resource in ["\"*\"", "!GetAtt ChatTable.Arn", &of_itself.replace("PLACE-", ""), "!Ref SendMessageFunction"]
+        {
+            let error = with(resource).expect_err(resource);
+            assert!(format!("{error:#}").contains("is no function of this template"), "{error:#}");
+        }
     }
 
     #[test]

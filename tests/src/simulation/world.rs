@@ -224,7 +224,8 @@ impl World {
 
     /// Where whoever looks behind the functions finds the tables.
     pub fn vars(&self) -> BTreeMap<String, String> {
-        self.gateway().environment(&self.template.functions["ConnectFunction"])
+        let id = "ConnectFunction";
+        self.gateway().environment(id, &self.template.functions[id])
     }
 
     /// Notes when rows of connections are closed.

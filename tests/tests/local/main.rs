@@ -18,6 +18,7 @@ mod handshake;
 mod history;
 mod http_routes;
 mod injection;
+mod invocations;
 mod mangled;
 mod posts;
 mod presence;

@@ -99,5 +99,5 @@ pub fn is_good(kind: &str, answer: &Value) -> bool {
 
 fn member(connection: &str, id: &str) -> Member {
     let connection = ConnectionId::new(connection);
-    Member { connection, user: user(id), joined_at: now(), batches: false, encoding: Encoding::Json }
+    Member { connection, user: user(id), joined_at: now(), batches: false, rounds: false, encoding: Encoding::Json }
 }

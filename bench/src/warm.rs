@@ -136,7 +136,7 @@ async fn parts(report: &mut Report) -> Result<()> {
         whole.push(began.elapsed());
 
         let began = Instant::now();
-        let id = app.messages.next_id(&room).await.map_err(failed)?;
+        let id = chat_tests::next_id(&app.messages, &room).await.map_err(failed)?;
         let content = Content::parse(MessageKind::Text, TYPICAL_TEXT)?;
         let (room_of, sender) = (room.clone(), sender.clone());
         let message = Message {

@@ -29,11 +29,11 @@ pub async fn handle(parts: Parts, event: MessageEvent) -> Result<Reply, Failure>
     let Parts { pace, membership, delivery, signals_up_to } = parts;
     let (connection, asked_at) = (event.connection, now());
     let caller = &connection.caller;
-    let JoinRoom { room, batches, changes, online } = JoinRoom::read(&event.request, caller)?;
+    let JoinRoom { room, batches, rounds, changes, online } = JoinRoom::read(&event.request, caller)?;
     pace.admit(caller.user(), &room)?;
 
     let (user, encoding) = (caller.user().clone(), connection.encoding);
-    let me = Member { connection: connection.id, user, joined_at: asked_at, batches, encoding };
+    let me = Member { connection: connection.id, user, joined_at: asked_at, batches, rounds, encoding };
     let Arrived { newest, found } = membership.arrive(&me, &room, caller, changes).await?;
     let presence = online.then(|| Presence::of(&found.members, found.all, &me.user, signals_up_to));
     let quiet = !found.all;

@@ -7,6 +7,7 @@ pub mod authorize;
 pub mod change_message;
 pub mod connect;
 pub mod default;
+pub mod deliver;
 pub mod disconnect;
 pub mod disconnect_user;
 pub mod join_room;
@@ -26,11 +27,12 @@ use chat_aws::{Fault, Vars};
 pub type Build = fn(&Vars) -> Result<Function, Fault>;
 
 /// Every function there is, by the name of its binary.
-pub const FUNCTIONS: [(&str, Build); 13] = [
+pub const FUNCTIONS: [(&str, Build); 14] = [
     ("authorize", authorize::function),
     ("change-message", change_message::function),
     ("connect", connect::function),
     ("default", default::function),
+    ("deliver", deliver::function),
     ("disconnect", disconnect::function),
     ("disconnect-user", disconnect_user::function),
     ("join-room", join_room::function),

@@ -1,5 +1,5 @@
-use chat::{Caller, ConnectionId, Device, Encoding, Grant, Member, Profile, RoomId, Timestamp, UserId};
-use chat_aws::now;
+use chat::{Caller, ConnectionId, Device, Encoding, Grant, Member, MessageId, Profile, RoomId, Timestamp, UserId};
+use chat_aws::{Fault, Messages, now};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,5 +33,11 @@ pub fn device_of(connection: &ConnectionId) -> Device {
 /// A member whose connection the gateway does not have: it ended, and its `$disconnect` never came.
 pub fn ghost(id: &str) -> Member {
     let connection = ConnectionId::new("Z2hvc3QAAAAAAAA=");
-    Member { connection, user: user(id), joined_at: now(), batches: false, encoding: Encoding::Json }
+    Member { connection, user: user(id), joined_at: now(), batches: false, rounds: false, encoding: Encoding::Json }
+}
+
+/// Takes a room's next id, as a sender does.
+pub async fn next_id(messages: &Messages, room: &RoomId) -> Result<MessageId, Fault> {
+    let counted = messages.count(room, now()).await?;
+    counted.id().ok_or_else(|| Fault::because("failed to take an id", "too much waits for the courier"))
 }

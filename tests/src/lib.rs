@@ -39,7 +39,7 @@ pub use device::{Device, Record};
 pub use documents::Documents;
 pub use function::{REQUEST_ID, frame, function_of, guest_event, invoke, packet_event, page, page_of, websocket_event};
 pub use held::{Held, HeldHandshakes, HeldRows, enter, held, lose, lost_device, open, remember};
-pub use ids::{caller, device_of, fresh, ghost, room, user};
+pub use ids::{caller, device_of, fresh, ghost, next_id, room, user};
 pub use interleaving::{Interleaved, Interleaving, Orders};
 pub use lambda::{INVOCATION_LINE_BYTES, Lambda};
 pub use log::{logged, logged_of};

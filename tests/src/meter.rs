@@ -4,7 +4,8 @@ pub use packets::Way;
 
 use crate::chaos::lock;
 use crate::{
-    Client, Posts, Recorder, Server, caller, device_of, enter, ghost, in_time, plain_frame, room, text_message, user,
+    Client, Posts, Recorder, Server, caller, device_of, enter, ghost, in_time, next_id, plain_frame, room,
+    text_message, user,
 };
 use chat::limits::CONNECTIONS_PER_USER;
 use chat::{Change, ConnectionId, Content, Member, Message, MessageId, MessageKind, Profile, RoomId};
@@ -337,7 +338,7 @@ pub async fn talk(server: &Server, room: &RoomId, messages: usize) {
         };
         let app = app.clone();
         async move {
-            let id = app.messages.next_id(room).await?;
+            let id = next_id(&app.messages, room).await?;
             app.messages.store(Message { id, ..message }).await
         }
     };

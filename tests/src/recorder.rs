@@ -185,10 +185,13 @@ fn partition_key(call: &Value) -> &Value {
     places.into_iter().find(|place| !place.is_null()).unwrap_or(&Value::Null)
 }
 
-/// `ROOM#*` for the key of any room, and `*` for all of a table's.
+/// `ROOM#*` for the key of any room, the key itself if it is the only one of its kind, and `*` for all of a table's.
 fn kind(key: &Value) -> String {
-    let kind = key["S"].as_str().and_then(|key| key.split_once('#'));
-    kind.map_or_else(|| "*".into(), |(kind, _)| format!("{kind}#*"))
+    match key["S"].as_str().map(|key| (key, key.split_once('#'))) {
+        Some((_, Some((kind, _)))) => format!("{kind}#*"),
+        Some((key, None)) => key.into(),
+        None => "*".into(),
+    }
 }
 
 #[cfg(test)]

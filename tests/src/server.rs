@@ -64,6 +64,11 @@ impl Server {
         Self::run_template(replace, &[], None).await
     }
 
+    /// With values for some parameters, and some text of the template replaced.
+    pub async fn start_with_parameters(parameters: &[(&str, &str)], replace: &[(&str, &str)]) -> Self {
+        Self::run_template(replace, parameters, None).await
+    }
+
     /// The same, with an interference in every invocation.
     pub async fn start_with_template_and(replace: &[(&str, &str)], interference: Arc<dyn Interference>) -> Self {
         Self::run_template(replace, &[], Some(interference)).await
@@ -233,6 +238,8 @@ impl Server {
             ("AWS_ENDPOINT_URL_LAMBDA", self.gateway_url().to_owned()),
             ("CONNECTIONS_TABLE", "ConnectionsTable".into()),
             ("CHAT_TABLE", "ChatTable".into()),
+            ("AWS_LAMBDA_FUNCTION_NAME", "DeliverFunction".into()),
+            ("DELIVER_FUNCTION", "DeliverFunction".into()),
             ("SENDS_PER_SECOND", "1000".into()),
         ])
     }

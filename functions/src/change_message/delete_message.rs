@@ -6,14 +6,13 @@ use chat_aws::entry::ActionEvent;
 use chat_aws::{Committed, Failure};
 
 /// As an edit. Nothing follows a recall, so every repeat finds the same state, whoever recalled it.
-pub async fn handle(Parts { pace, changes, delivery, .. }: Parts, event: ActionEvent) -> Result<Reply, Failure> {
+pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> {
     let caller = &event.caller;
     let DeleteMessage { room, id, change } = DeleteMessage::read(&event.request, caller)?;
-    pace.admit(caller.user(), &room)?;
+    parts.pace.admit(caller.user(), &room)?;
 
-    let Committed { message, duplicate } = changes.change(&room, id, &change, caller).await?;
-    let members = delivery.members(&room).await?;
+    let Committed { message, duplicate } = parts.changes.change(&room, id, &change, caller).await?;
     let by = message.deleted_by().unwrap_or(caller.user());
-    delivery.deliver_from(event.sender.as_ref(), &room, members, &Push::deleted(&message, by)).await?;
+    parts.tell(&event, &message, &Push::deleted(&message, by)).await?;
     Ok(Reply::deleted(&message, duplicate))
 }

@@ -5,8 +5,9 @@ pub mod edit_message;
 pub mod react_message;
 
 use chat::limits::{CHANGES_PER_SECOND, REACTIONS_PER_SECOND};
-use chat_aws::entry::{self, Function};
-use chat_aws::{Aws, Changes, Delivery, Fault, Pace, Reactions, Vars};
+use chat::{Message, Push};
+use chat_aws::entry::{self, ActionEvent, Function};
+use chat_aws::{Aws, Changes, Delivery, Failure, Fault, Pace, Reactions, Rounds, Vars};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
@@ -26,6 +27,7 @@ pub struct Parts {
     reaction_pace: Pace,
     reactions: Reactions,
     delivery: Delivery,
+    rounds: Rounds,
 }
 
 impl Parts {
@@ -36,6 +38,20 @@ impl Parts {
             reaction_pace: aws.pace_of(REACTIONS_PER_SECOND),
             reactions: aws.reactions()?,
             delivery: aws.delivery()?,
+            rounds: aws.rounds()?,
         })
+    }
+}
+
+impl Parts {
+    /// Tells the members of a change that is stored: by itself, or through the courier of a room in rounds. The members are
+    /// read after the change: who joins later reads how far the changes reach after it has entered, and finds this one.
+    async fn tell(&self, event: &ActionEvent, changed: &Message, push: &Push<'_>) -> Result<(), Failure> {
+        let (sender, room) = (event.sender.as_ref(), &changed.room);
+        let members = self.delivery.members(room).await?;
+        if self.rounds.take_change(room, changed.version(), &members).await? {
+            return self.delivery.admit_sender(sender).await;
+        }
+        self.delivery.deliver_from(sender, room, members, push).await
     }
 }

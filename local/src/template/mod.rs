@@ -339,7 +339,7 @@ impl<'a> Reader<'a> {
             let event_invoke = self.event_invoke_config(properties);
             let event_invoke = event_invoke.with_context(|| format!("{id}: EventInvokeConfig"))?;
             let memory = number("MemorySize").unwrap_or(MEMORY_DEFAULT);
-            let rights = self.rights(properties).with_context(|| format!("{id}: Policies"))?;
+            let rights = self.rights(id, properties).with_context(|| format!("{id}: Policies"))?;
             functions.insert(id.clone(), FunctionSpec { name, timeout, event_invoke, memory, variables, rights });
         }
         Ok(functions)

@@ -19,7 +19,7 @@ impl Reader<'_> {
     /// The rights of a function: of its own statements, and of the policies of this template that it refers to. One is
     /// an action with a table and a kind of partition keys, `dynamodb:Query ChatTable ROOM#*`, or with what follows the
     /// API's stage, `execute-api:ManageConnections POST/@connections/*`, or with a function, `lambda:InvokeFunction SendMessageFunction`.
-    pub(super) fn rights(&self, function: &Value) -> Result<BTreeSet<String>> {
+    pub(super) fn rights(&self, id: &str, function: &Value) -> Result<BTreeSet<String>> {
         for name in ["Role", "PermissionsBoundary", "ManagedPolicyArns"] {
             ensure!(function[name].is_null(), "a {name} of its own is more than the local run understands");
         }
@@ -35,7 +35,27 @@ impl Reader<'_> {
                 rights.extend(self.rights_of(object(statement).context("a statement")?)?);
             }
         }
+        for policy in self.attached(id) {
+            for statement in one_or_more(&self.shared(policy)?) {
+                rights.extend(self.rights_of(object(statement).context("a statement")?)?);
+            }
+        }
         Ok(rights)
+    }
+
+    /// The policies that refer to the role of a function: those that refer to the function as well, which cannot refer to
+    /// them.
+    fn attached(&self, function: &str) -> impl Iterator<Item = &str> {
+        let role = format!("{function}Role");
+        let refers = move |policy: &Value| one_or_more(&policy["Roles"]).iter().any(|to| to["Ref"] == role.as_str());
+        let policies = self.resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::IAM::ManagedPolicy");
+        policies.filter(move |(_, policy)| refers(&policy["Properties"])).map(|(id, _)| id.as_str())
+    }
+
+    /// Whether something is a reference to the role that SAM makes for a function.
+    fn is_role_of_function(&self, role: &Value) -> bool {
+        let id = role["Ref"].as_str().and_then(|role| role.strip_suffix("Role"));
+        id.is_some_and(|id| self.of_type("AWS::Serverless::Function").any(|(function, _)| function == id))
     }
 
     /// Fails if something of this template gives rights in another way than a function's `Policies`.
@@ -47,11 +67,11 @@ impl Reader<'_> {
             ensure!(resource["Connectors"].is_null(), "{id}: Connectors are more than the local run understands");
             let of_its_own = &resource["Properties"]["ResourcePolicy"];
             ensure!(of_its_own.is_null(), "{id}: a ResourcePolicy is more than the local run understands");
-            let to_roles = ["Roles", "Users", "Groups"].iter().any(|to| !resource["Properties"][to].is_null());
-            ensure!(
-                kind != "AWS::IAM::ManagedPolicy" || !to_roles,
-                "{id}: functions refer to a policy, not the reverse"
-            );
+            let properties = &resource["Properties"];
+            let roles = one_or_more(&properties["Roles"]);
+            let to_others = ["Users", "Groups"].iter().any(|to| !properties[to].is_null())
+                || (!properties["Roles"].is_null() && !roles.iter().all(|role| self.is_role_of_function(role)));
+            ensure!(kind != "AWS::IAM::ManagedPolicy" || !to_others, "{id}: a policy refers to functions' roles alone");
         }
         Ok(())
     }
@@ -65,7 +85,8 @@ impl Reader<'_> {
             "{id}: a policy with a condition is more than the local run understands"
         );
         let properties = object(&resource["Properties"]).with_context(|| id.to_owned())?;
-        let properties = fields(properties, &["Description", "PolicyDocument"]).with_context(|| id.to_owned())?;
+        let properties =
+            fields(properties, &["Description", "PolicyDocument", "Roles"]).with_context(|| id.to_owned())?;
         Ok(properties.get("PolicyDocument").map_or(Value::Null, |document| document["Statement"].clone()))
     }
 
@@ -146,10 +167,11 @@ fn kinds(condition: &Value) -> Result<Vec<&str>> {
         "its one condition must be {operator} dynamodb:LeadingKeys"
     );
     let keys = one_or_more(&condition[operator]["dynamodb:LeadingKeys"]).iter().map(Value::as_str);
-    let kinds =
-        keys.map(|key| key.filter(|key| key.len() > 2 && key.find('*') == Some(key.len() - 1) && key.ends_with("#*")));
+    let is_kind = |key: &str| key.len() > 2 && key.find('*') == Some(key.len() - 1) && key.ends_with("#*");
+    let is_name = |key: &str| !key.is_empty() && !key.contains(['*', '#', '?']);
+    let kinds = keys.map(|key| key.filter(|key| is_kind(key) || is_name(key)));
     let kinds: Option<Vec<_>> = kinds.collect();
-    kinds.filter(|kinds| !kinds.is_empty()).context("a kind of keys is a name with #* after it")
+    kinds.filter(|kinds| !kinds.is_empty()).context("a kind of keys is a name, with #* after it if there are many")
 }
 
 /// A list, or what may stand for a list of one; nothing if it is not there.
@@ -226,7 +248,7 @@ mod tests {
             ("Action: dynamodb:PutItem", "NotAction: dynamodb:PutItem", "NotAction is more than"),
             ("Action: dynamodb:PutItem", "Action: \"dynamodb:*\"", "name the actions"),
             ("Action: dynamodb:PutItem", "Action: s3:PutObject", "s3:PutObject is more than"),
-            ("\"ROOM#*\"", "\"*\"", "a kind of keys is a name with #* after it"),
+            ("\"ROOM#*\"", "\"*\"", "a kind of keys is a name"),
             ("ForAllValues:StringLike", "ForAnyValue:StringLike", "its one condition must be"),
             ("${ChatApi}/${Stage}/DELETE", "*/${Stage}/DELETE", "is no call of this template's API and stage"),
             ("Type: AWS::IAM::Role\n", "Type: AWS::IAM::Policy\n", "AWS::IAM::Policy is more than"),
@@ -244,7 +266,7 @@ mod tests {
             (
                 "Description: Updates a user's profile",
                 "Roles: [!Ref LogRole]\n      Description: Updates a user's profile",
-                "functions refer to a policy, not the reverse",
+                "a policy refers to functions' roles alone",
             ),
         ] {
             assert!(TEMPLATE.contains(from), "{from}");

@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chat::{Content, Message, MessageKind, Timestamp};
 use chat_aws::{Kept, Vars, now};
-use chat_tests::{Management, Recorder, Server, frame, invoke, room, text_message, until, user, websocket_event};
+use chat_tests::{
+    Management, Recorder, Server, frame, invoke, next_id, room, text_message, until, user, websocket_event,
+};
 use serde_json::{Value, json};
 
 /// What user 7 says here, and says of itself.
@@ -326,7 +328,7 @@ async fn what_was_under_way_is_erased_and_what_is_new_is_not() {
     })
     .await;
     // A send that was under way when its connection ended is stored only now.
-    let (id, content) = (app.messages.next_id(&room("1")).await, Content::stored(MessageKind::Text, TEXT.into()));
+    let (id, content) = (next_id(&app.messages, &room("1")).await, Content::stored(MessageKind::Text, TEXT.into()));
     let (id, room, sender) = (id.expect("an id"), room("1"), user("7"));
     let message = Message {
         id,

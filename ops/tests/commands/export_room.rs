@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, Method};
 use chat::{Content, Message, MessageKind, Timestamp};
 use chat_aws::now;
 use chat_tests::proxy::{self, Passage, operation};
-use chat_tests::{Recorder, Server, room, user};
+use chat_tests::{Recorder, Server, next_id, room, user};
 use chrono::DateTime;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use tokio::time::sleep;
 async fn fill(server: &Server, in_room: &str, ids: std::ops::RangeInclusive<u64>) {
     let app = server.app();
     for n in ids {
-        let id = app.messages.next_id(&room(in_room)).await.expect("an id");
+        let id = next_id(&app.messages, &room(in_room)).await.expect("an id");
         let (sender, content) =
             (user(&(n % 7).to_string()), Content::parse(MessageKind::Text, &format!("message {n}")));
         let (room, content) = (room(in_room), content.expect("content"));
@@ -124,7 +124,7 @@ async fn an_export_waits_for_a_hole_that_may_still_be_filled() {
     let server = Server::start().await;
     server.connect(7).await.close().await;
     fill(&server, "1", 1..=3).await;
-    let late = server.app().messages.next_id(&room("1")).await.expect("an id");
+    let late = next_id(&server.app().messages, &room("1")).await.expect("an id");
     fill(&server, "1", 5..=5).await;
     let recorder = Recorder::before(server.dynamodb_url()).await;
     let export = ops(&["export-room", "1"]).to(&server).with("AWS_ENDPOINT_URL_DYNAMODB", recorder.url()).start();
@@ -195,8 +195,8 @@ async fn a_hole_is_as_fresh_as_the_page_that_it_is_in() {
             reactions: chat::Reactions::default(),
         }
     };
-    let late = app.messages.next_id(&room("1")).await.expect("an id");
-    let next = app.messages.next_id(&room("1")).await.expect("an id");
+    let late = next_id(&app.messages, &room("1")).await.expect("an id");
+    let next = next_id(&app.messages, &room("1")).await.expect("an id");
     // By the clock that the command reads, the hole before it is settled in 0.9 seconds.
     let time = now();
     let time = Timestamp::from_millis(time.seconds() * 1_000);

@@ -1,15 +1,20 @@
 use crate::clients::{Clients, Invoker};
 use crate::delivery::Delivery;
 use crate::keep_alive::KeepAlive;
-use crate::limits::{DEFAULT_MEMORY, posts_in_flight};
+use crate::limits::{DEFAULT_MEMORY, HAND_TIMEOUT, posts_in_flight};
 use crate::membership::Membership;
 use crate::pusher::Pusher;
+use crate::rounds::{Budget, Couriers, Posting, Rounds, Waker};
 use crate::sessions::Sessions;
 use crate::signals::Signals;
-use crate::store::{Arrivals, Changes, Connections, Erasure, Messages, Reactions, Tables, Users};
+use crate::store::{Arrivals, Changes, Connections, Erasure, Messages, Posts, Reactions, Tables, Users};
 use crate::{Fault, Pace, Vars};
 use chat::Windows;
-use chat::limits::{CONNECTIONS_PER_USER, EDIT_WINDOW, NOTICES_UP_TO, RECALL_WINDOW, SENDS_PER_SECOND, SIGNALS_UP_TO};
+use chat::limits::{
+    CONNECTIONS_PER_USER, EDIT_WINDOW, HOT_ROOM, LARGE_ROOM, NOTICES_UP_TO, POSTS_PER_SECOND, RECALL_WINDOW,
+    SENDS_PER_SECOND, SIGNALS_UP_TO, WINDOW_MAX,
+};
+use chat::rounds::Crowd;
 
 /// What functions are made of, each part built from the function's variables. A function asks for what it uses, once,
 /// when it starts; the parts are cheap to clone. A client that no part needs is not built.
@@ -75,6 +80,41 @@ impl<'a> Aws<'a> {
     /// Only operators erase.
     pub fn erasure(&self) -> Result<Erasure, Fault> {
         Ok(Erasure::new(self.clients.dynamodb(), self.connections_table()?, self.chat_table()?))
+    }
+
+    /// What senders do for rooms in rounds.
+    pub fn rounds(&self) -> Result<Rounds, Fault> {
+        Ok(Rounds::new(self.messages()?, self.waker("DELIVER_FUNCTION")?, self.crowd()?))
+    }
+
+    /// What the function does that delivers rooms in rounds.
+    pub fn couriers(&self) -> Result<Couriers, Fault> {
+        let (me, crowd) = ("AWS_LAMBDA_FUNCTION_NAME", self.crowd()?);
+        let budget = Posts::new(self.clients.dynamodb(), self.connections_table()?);
+        let budget = Budget::new(budget, crowd.posts_per_second);
+        let invoker = self.clients.invoker().with_patience(HAND_TIMEOUT);
+        let posting = Posting::new(
+            self.pusher()?,
+            self.connections()?,
+            self.delivery()?,
+            budget,
+            (invoker, self.vars.required(me)?),
+            crowd.posts_per_second,
+        );
+        Ok(Couriers::new(self.messages()?, self.changes()?, self.users()?, posting, self.waker(me)?, crowd))
+    }
+
+    fn waker(&self, function: &'static str) -> Result<Waker, Fault> {
+        Ok(Waker::new(self.clients.invoker(), self.vars.required(function)?))
+    }
+
+    fn crowd(&self) -> Result<Crowd, Fault> {
+        Ok(Crowd {
+            large: self.vars.parsed("LARGE_ROOM", LARGE_ROOM)?,
+            hot: self.vars.parsed("HOT_ROOM", HOT_ROOM)?,
+            posts_per_second: self.vars.parsed("POSTS_PER_SECOND", POSTS_PER_SECOND)?,
+            window_max: self.vars.parsed("ROUND_WINDOW_MAX", WINDOW_MAX)?,
+        })
     }
 
     pub fn pusher(&self) -> Result<Pusher, Fault> {

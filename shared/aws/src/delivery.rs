@@ -1,14 +1,15 @@
 //! Pushes to the members of a room.
 
 use crate::clock::monotonic;
-use crate::limits::{HOUSEKEEPING_MAX, HOUSEKEEPING_STEP_MAX, ROOMS_IN_FLIGHT, housekeeping_posts};
+use crate::limits::{HOUSEKEEPING_MAX, HOUSEKEEPING_STEP_MAX, OPEN_KEPT, ROOMS_IN_FLIGHT, housekeeping_posts};
 use crate::pusher::{Frame, Posted, Pusher};
 use crate::store::{Connections, Found, Members};
 use crate::{Failure, Fault, telemetry};
-use chat::limits::LEAVERS_PER_FRAME;
+use chat::limits::{LEAVERS_PER_FRAME, SENDERS_KEPT};
 use chat::{ConnectionId, Frames, Member, Push, Rejection, ReplyFrame, RoomId, UserId, departs};
 use futures_util::{StreamExt, future, stream};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::{Instant, timeout};
 
 /// Delivers frames to rooms, and takes out members whose connection is gone.
@@ -18,11 +19,34 @@ pub struct Delivery {
     connections: Connections,
     /// Up to how many connections in a room its members are told of joins and leaves.
     notices_up_to: usize,
+    seen_open: SeenOpen,
+}
+
+/// Connections that were open a moment ago.
+#[derive(Clone, Default)]
+struct SeenOpen(Arc<Mutex<HashMap<ConnectionId, Instant>>>);
+
+impl SeenOpen {
+    fn lately(&self, connection: &ConnectionId) -> bool {
+        self.seen().get(connection).is_some_and(|until| Instant::now() < *until)
+    }
+
+    fn note(&self, connection: &ConnectionId) {
+        let (now, mut seen) = (Instant::now(), self.seen());
+        if seen.len() >= SENDERS_KEPT {
+            seen.retain(|_, until| now < *until);
+        }
+        seen.insert(connection.clone(), now + OPEN_KEPT);
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<ConnectionId, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Delivery {
     pub(crate) fn new(pusher: Pusher, connections: Connections, notices_up_to: usize) -> Self {
-        Self { pusher, connections, notices_up_to }
+        Self { pusher, connections, notices_up_to, seen_open: SeenOpen::default() }
     }
 
     /// The members of a room, as many at a time as one answer of DynamoDB holds.
@@ -73,6 +97,20 @@ impl Delivery {
         }
     }
 
+    /// Refuses a sender whose connection is closed, where nobody reads the members for its message. One that was open is
+    /// not looked at again for a minute.
+    pub async fn admit_sender(&self, sender: Option<&ConnectionId>) -> Result<(), Failure> {
+        let Some(sender) = sender else { return Ok(()) };
+        if self.seen_open.lately(sender) {
+            return Ok(());
+        }
+        if !self.connections.is_open(sender).await? {
+            return Err(Rejection::ConnectionGone.into());
+        }
+        self.seen_open.note(sender);
+        Ok(())
+    }
+
     /// Delivers, and answers whether a connection was among the members.
     async fn deliver_and_look(
         &self,
@@ -84,6 +122,12 @@ impl Delivery {
         let began = monotonic();
         let posted = self.pusher.post(members.stream(), &encode(push)?, looked_for).await;
         telemetry::pushed_since(began);
+        self.settle(room, posted).await
+    }
+
+    /// Takes out whose connection is gone, and answers whether the connection that was looked for was met. A fault only if
+    /// nobody at all was reached, or not all could be read.
+    pub(crate) async fn settle(&self, room: &RoomId, posted: Posted) -> Result<bool, Fault> {
         telemetry::posted(posted.posts(), posted.gone.len());
         if let Some(fault) = posted.unread {
             return Err(fault);

@@ -15,6 +15,7 @@ mod limits;
 mod membership;
 mod pace;
 mod pusher;
+mod rounds;
 mod sessions;
 mod signals;
 #[cfg(feature = "simulation")]
@@ -31,16 +32,17 @@ pub use fault::{Failure, Fault};
 pub use keep_alive::KeepAlive;
 pub use limits::{
     CONNECTION_LIFETIME, DOCUMENT_BYTES_MAX, DOCUMENT_TIMEOUT, KEYS_ASKED_AGAIN, KEYS_KEPT, NO_KEYS_ASKED_AGAIN,
-    ROOMS_IN_FLIGHT, SEND_TIMEOUT_SECONDS, posts_in_flight,
+    ROOMS_IN_FLIGHT, SEALED_ATTEMPTS, SEND_TIMEOUT_SECONDS, posts_in_flight,
 };
 pub use membership::{Arrived, Membership};
 pub use pace::Pace;
 pub use pusher::Pusher;
+pub use rounds::{Couriers, Rounds, Turn};
 pub use sessions::{Ended, Sessions};
 pub use signals::Signals;
 pub use store::{
-    Arrival, Changes, Closed, Committed, Connections, Found, JoinNumber, Kept, Members, Messages, Reacted, Reactions,
-    Removal, Shut, Stored, Tables, Users,
+    Arrival, Changes, Closed, Committed, Connections, Counted, Found, JoinNumber, Kept, Members, Messages, Reacted,
+    Reactions, Removal, Shut, Stored, Tables, Users, Written,
 };
 pub use store::{Erasure, Position, Size, Step, Where};
 pub use vars::Vars;

@@ -13,6 +13,9 @@ pub const CONNECTION_LIFETIME: Duration = Duration::from_secs(2 * 3_600 + 600);
 /// How long a `clientMessageId` is remembered: longer than any client keeps retrying.
 pub const RETRY_WINDOW: Duration = Duration::from_secs(24 * 3_600);
 
+/// How long a row stands under an id that nobody used: no sender is under way for so long, and every member has passed it.
+pub const VOID_KEPT: Duration = Duration::from_secs(3_600);
+
 /// Longest wait for a TCP and TLS handshake inside a Region: a hundred times the usual.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -144,3 +147,59 @@ pub const NO_KEYS_ASKED_AGAIN: Duration = Duration::from_secs(5);
 /// Longest id of a connection, in bytes. API Gateway's have 16; with one without end the SDK cannot make an address,
 /// and panics.
 pub const CONNECTION_ID_BYTES_MAX: usize = 128;
+
+/// For how long a courier has a room before it must say so again: longer than a request takes with all its repeats, and
+/// short enough for a room whose courier died.
+pub const LEASE: Duration = Duration::from_secs(10);
+
+/// How often it says so during a round: two of three may be lost.
+pub const LEASE_RENEWED: Duration = Duration::from_secs(3);
+
+/// How long a courier waits for a message whose id was counted, before it seals the id: a sender takes milliseconds from
+/// one to the other, and all that was said since waits with it.
+pub const HOLE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often it looks again meanwhile.
+pub const HOLE_POLL: Duration = Duration::from_millis(100);
+
+/// How long one run of `deliver` has a room before the next takes it: a minute less than its time-out in the template,
+/// for its last round.
+pub const COURIER_TURN: Duration = Duration::from_secs(840);
+
+/// How long a courier remembers how a sender is shown.
+pub const PROFILES_KEPT: Duration = Duration::from_secs(60);
+
+/// For how long a sender's connection that was seen open is not looked at again, where nobody reads the members of a room
+/// for its messages.
+pub const OPEN_KEPT: Duration = Duration::from_secs(60);
+
+/// Posts that are planned by one request: a tenth of a second at the usual rate, so that two rooms alternate quickly.
+pub const SLICE_POSTS: usize = 500;
+
+/// How far ahead posts are planned at most. What is further is a clock's fault.
+pub const BUDGET_AHEAD_MAX: Duration = Duration::from_secs(60);
+
+/// Which part of a slice may be turned away before all couriers pause: single clients that do not read are turned away as
+/// well, and nobody waits for them.
+pub const THROTTLED_PART: usize = 10;
+
+/// How long they pause then: API Gateway's bucket fills by a second's rate in it.
+pub const THROTTLED_PAUSE: Duration = Duration::from_secs(1);
+
+/// First wait before a post that was turned away is made again; it doubles each time.
+pub const THROTTLED_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Members above which a round is shared among several runs of the function.
+pub const HAND_MEMBERS: usize = 2_500;
+
+/// Posts a second that one run makes, with a whole vCPU.
+pub const HAND_POSTS_PER_SECOND: f64 = 4_000.0;
+
+/// Runs that share a round at most: what Lambda starts at once in a new account is 10.
+pub const HANDS_MAX: usize = 16;
+
+/// How long a courier waits for one of them: as long as the slowest round of its part takes.
+pub const HAND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often a message is counted whose id was sealed each time before it was stored.
+pub const SEALED_ATTEMPTS: usize = 3;

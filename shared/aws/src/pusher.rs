@@ -47,6 +47,24 @@ impl Posted {
     pub fn posts(&self) -> usize {
         self.delivered + self.gone.len() + self.full + self.failed
     }
+
+    /// With what became of the frame at one more member.
+    pub fn and(mut self, member: Member, told: Result<Told, Fault>) -> Self {
+        match told {
+            Ok(Told::Delivered) => self.delivered += 1,
+            Ok(Told::Full) => self.full += 1,
+            Ok(Told::Gone) => {
+                self.gone.push(member);
+                return self;
+            }
+            Err(fault) => {
+                self.failed += 1;
+                self.failure = Some(fault);
+            }
+        }
+        self.single += usize::from(!member.batches);
+        self
+    }
 }
 
 /// What became of one post.
@@ -132,20 +150,7 @@ impl Pusher {
                 }
             };
             posted.met |= looked_for == Some(&member.connection);
-            match told {
-                Ok(Told::Delivered) => posted.delivered += 1,
-                Ok(Told::Full) => posted.full += 1,
-                Ok(Told::Gone) => {
-                    posted.gone.push(member);
-                    return posted;
-                }
-                Err(fault) => {
-                    posted.failed += 1;
-                    posted.failure = Some(fault);
-                }
-            }
-            posted.single += usize::from(!member.batches);
-            posted
+            posted.and(member, told)
         };
         posts.buffer_unordered(self.in_flight).fold(Posted::default(), fold).await
     }

@@ -128,7 +128,7 @@ impl fmt::Display for ConnectionId {
 }
 
 /// The place of a message in its room: 1, 2, 3, … in the order that all members agree on. 0 stands before the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MessageId(u64);
 
@@ -139,6 +139,21 @@ impl MessageId {
 
     pub const fn get(self) -> u64 {
         self.0
+    }
+
+    /// The one that follows.
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The one before; that of 0 is 0.
+    pub const fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
+    /// The one that comes so many later.
+    pub const fn plus(self, ids: u64) -> Self {
+        Self(self.0.saturating_add(ids))
     }
 
     /// Reads a cursor from a query string: digits, at most 2^53 - 1.
@@ -180,6 +195,11 @@ impl ChangeNumber {
     /// The one that follows.
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
+    }
+
+    /// The one before; that of 0 is 0.
+    pub const fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
     }
 
     /// Reads a position from a query string: digits, at most 2^53 - 1.

@@ -19,6 +19,7 @@ mod opening;
 mod pace;
 mod reactions;
 mod rejection;
+pub mod rounds;
 mod timestamp;
 mod visible;
 mod wire;

@@ -1,6 +1,7 @@
 //! Every number of the protocol, each with its reason.
 
 use crate::Window;
+use std::time::Duration;
 
 /// The largest integer that a JavaScript number holds exactly, 2^53 - 1: ids above it would change on the way.
 pub const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
@@ -156,3 +157,36 @@ pub const EIO3_PING_INTERVAL_MS: u64 = 240_000;
 
 /// How long it waits for the answer, in ms.
 pub const EIO3_PING_TIMEOUT_MS: u64 = 60_000;
+
+/// How many counts a room remembers the times of: enough to tell a busy minute from two people who answer at once, and
+/// the room's row stays within one write unit.
+pub const COUNTS_KEPT: usize = 8;
+
+/// Connections above which a room goes over into rounds, unless the deployment says otherwise: as many as one answer of
+/// DynamoDB holds. A sender that posts to more takes longer than it may.
+pub const LARGE_ROOM: usize = 1_100;
+
+/// Posts a second that a room's messages would make, at which it goes over into rounds, unless the deployment says
+/// otherwise: a tenth of what API Gateway grants an account.
+pub const HOT_ROOM: f64 = 1_000.0;
+
+/// Posts a second of all rooms in rounds together, unless the deployment says otherwise: half of what API Gateway grants
+/// an account (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>).
+pub const POSTS_PER_SECOND: f64 = 5_000.0;
+
+/// Shortest time from the beginning of a round to that of the next: messages of a busy room come together in it, and
+/// nobody reads faster.
+pub const ROUND_MIN: Duration = Duration::from_millis(250);
+
+/// Largest frame of a round, in bytes: API Gateway meters each 32 KB of a post as one.
+pub const ROUND_FRAME_BYTES: usize = 32_000;
+
+/// Messages of one round at most: their senders fit one DynamoDB batch read, which takes 100 keys, and so many of 100
+/// characters fill a frame.
+pub const ROUND_MESSAGES_MAX: usize = 100;
+
+/// Messages that wait for a room's courier at least before more are refused: a burst of people who answer at once.
+pub const WINDOW_MIN: u64 = 16;
+
+/// The same, at most: what two rounds carry.
+pub const WINDOW_MAX: u64 = 2 * ROUND_MESSAGES_MAX as u64;

@@ -11,6 +11,8 @@ pub struct Member {
     pub joined_at: Timestamp,
     /// Whether it asked for one frame about several people who left, and not one about each.
     pub batches: bool,
+    /// Whether it asked for one frame of many messages, and not one of each.
+    pub rounds: bool,
     /// How frames are written to it.
     pub encoding: Encoding,
 }
@@ -87,6 +89,7 @@ mod tests {
             user,
             joined_at: Timestamp::from_millis(joined_at),
             batches: false,
+            rounds: false,
             encoding: Encoding::Json,
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// A moment, in milliseconds since the Unix epoch; on the wire as JavaScript's `toISOString` writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Functions without a route, which are invoked by name by whoever the account lets.
-const INVOKED_WITH_IAM: &[&str] = &["DisconnectUserFunction"];
+/// Functions without a route, which are invoked by name by whoever the account lets, or the template's own functions.
+const INVOKED_WITH_IAM: &[&str] = &["DeliverFunction", "DisconnectUserFunction"];
 
 pub(super) fn document() -> Value {
     let text = std::fs::read_to_string(format!("{ROOT}/template.yaml")).expect("the template");
@@ -119,6 +119,10 @@ fn a_new_function_is_watched_without_being_named() {
     let functions = functions(&document);
     let watchers = ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::Logs::MetricFilter"];
     for (id, watcher) in watchers.into_iter().flat_map(|kind| of_type(&document, kind)) {
+        // What waits to be invoked is told of one function alone, and of all only with other applications' functions.
+        if watcher["Properties"]["MetricName"].as_str().is_some_and(|name| name.starts_with("AsyncEvent")) {
+            continue;
+        }
         let watcher = watcher.to_string();
         assert!(!functions.keys().any(|function| watcher.contains(function.as_str())), "{id} names a function");
     }
@@ -144,6 +148,59 @@ fn a_new_function_is_watched_without_being_named() {
     for (alarm, _) in of_type(&document, "AWS::CloudWatch::Alarm") {
         assert!(dashboard.contains(&format!("${{{alarm}.Arn}}")), "{alarm}");
     }
+}
+
+/// Whoever invokes it does not wait for it: what becomes of such an event is told by Lambda alone.
+#[test]
+fn events_that_wait_for_their_function_or_are_dropped_raise_an_alarm() {
+    let document = document();
+    let invoked: BTreeSet<_> = functions(&document)
+        .into_iter()
+        .filter(|(_, function)| !function["Properties"]["EventInvokeConfig"].is_null())
+        .map(|(id, _)| id)
+        .collect();
+    assert_eq!(invoked, BTreeSet::from(["DeliverFunction".to_owned()]));
+    // How late it is, and that it is lost: metric, statistic, and above what.
+    for (metric, statistic, threshold) in [("AsyncEventAge", "Maximum", 60_000), ("AsyncEventsDropped", "Sum", 0)] {
+        let alarms = of_type(&document, "AWS::CloudWatch::Alarm").map(|(_, alarm)| &alarm["Properties"]);
+        let watched: Vec<_> = alarms.filter(|alarm| alarm["MetricName"] == metric).collect();
+        assert_eq!(watched.len(), invoked.len(), "{metric}");
+        for alarm in watched {
+            let of = alarm["Dimensions"][0]["Value"]["Ref"].as_str().expect("a function");
+            assert!(invoked.contains(of), "{metric}: {of}");
+            assert_eq!((&alarm["Namespace"], &alarm["Statistic"]), (&json!("AWS/Lambda"), &json!(statistic)));
+            assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold");
+            assert_eq!(alarm["Threshold"], threshold, "{metric}");
+        }
+    }
+}
+
+/// A function that nobody waits for is repeated by Lambda, and whoever has a right to start it knows its name.
+#[test]
+fn who_stores_in_a_room_may_wake_its_courier_and_knows_it() {
+    let template = template();
+    let may: BTreeSet<_> = template
+        .functions
+        .iter()
+        .filter(|(_, function)| function.rights.contains("lambda:InvokeFunction DeliverFunction"))
+        .map(|(id, _)| id.as_str())
+        .collect();
+    let wakers = ["ChangeMessageFunction", "SendMessageFunction", "SocketIoFunction"];
+    assert_eq!(may, wakers.into_iter().chain(["DeliverFunction"]).collect());
+    let variable = |id: &str, name: &str| template.functions[id].variables.get(name).map(String::as_str);
+    for (id, function) in &template.functions {
+        let told = wakers.contains(&id.as_str()).then_some("DeliverFunction");
+        assert_eq!(variable(id, "DELIVER_FUNCTION"), told, "{id}");
+        let limits = ["POSTS_PER_SECOND", "LARGE_ROOM", "HOT_ROOM"].map(|name| variable(id, name));
+        let expected = may.contains(id.as_str()).then_some(["5000", "1100", "1000"]);
+        assert_eq!(limits, expected.map_or([None; 3], |expected| expected.map(Some)), "{id}");
+        assert!(function.timeout.as_secs() <= 900, "{id}: Lambda's longest");
+    }
+    let courier = &functions(&document())["DeliverFunction"]["Properties"];
+    let repeated = json!({"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 300});
+    assert_eq!(courier["EventInvokeConfig"], repeated);
+    assert_eq!((&courier["MemorySize"], &courier["Timeout"]), (&json!(1_769), &json!(900)));
+    assert!(courier["Events"].is_null() && courier["FunctionUrlConfig"].is_null(), "it is not reached from outside");
 }
 
 /// CloudWatch keeps the state of an alarm while a metric of DynamoDB is missing, and it is missing while nothing is

@@ -3,7 +3,7 @@
 use chat::{Content, Cursor, ListHistory, Message, MessageKind};
 use chat_aws::now;
 use chat_tests::App;
-use chat_tests::{Server, room, user};
+use chat_tests::{Server, next_id, room, user};
 use futures_util::{StreamExt, stream};
 
 async fn fill(app: &App, room: &str, count: usize) {
@@ -11,7 +11,7 @@ async fn fill(app: &App, room: &str, count: usize) {
     let store = |n: usize| {
         let (app, room) = (app.clone(), room.clone());
         async move {
-            let id = app.messages.next_id(&room).await.expect("an id");
+            let id = next_id(&app.messages, &room).await.expect("an id");
             let sender = user(&(n % 7).to_string());
             let content = Content::parse(MessageKind::Text, &format!("message {n}")).expect("content");
             let message = Message {

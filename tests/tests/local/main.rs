@@ -25,6 +25,7 @@ mod presence;
 mod refusals;
 mod rights;
 mod rooms;
+mod rounds;
 mod schemas;
 mod secrets;
 mod signals;

@@ -2,7 +2,7 @@
 
 use chat::Push;
 use chat_aws::posts_in_flight;
-use chat_tests::{Posts, Recorder, Server, fill, in_time, room, user};
+use chat_tests::{Posts, Recorder, Server, fill, in_time, next_id, room, user};
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -113,7 +113,7 @@ async fn a_socket_that_was_closed_while_it_was_idle_costs_no_attempt() {
     let network = Network::before(server.dynamodb_url()).await;
     let app = server.app_with(&[("AWS_ENDPOINT_URL_DYNAMODB", &network.url)]);
     let room = room("1");
-    let next = async || app.messages.next_id(&room).await.expect("an id").get();
+    let next = async || next_id(&app.messages, &room).await.expect("an id").get();
     assert_eq!((next().await, next().await), (1, 2));
     assert_eq!(network.opened(), 1, "a socket is kept");
     network.held.send_replace(true);
@@ -139,7 +139,7 @@ async fn a_host_that_never_answers_is_given_up() {
     let url = format!("http://{}", silent.local_addr().expect("an address"));
     let app = server.app_with(&[("AWS_ENDPOINT_URL_DYNAMODB", &url)]);
     let began = std::time::Instant::now();
-    let fault = app.messages.next_id(&room("1")).await.expect_err("no answer");
+    let fault = next_id(&app.messages, &room("1")).await.expect_err("no answer");
     let took = began.elapsed();
     assert!(took < Duration::from_secs(9), "{took:?}: before the function's own time is over");
     assert!(fault.chain().to_string().starts_with("failed to count a message: "), "{}", fault.chain());

@@ -3,13 +3,13 @@
 use chat::{Content, Member, Message, MessageKind, Rejection};
 use chat_aws::{Closed, Failure, JoinNumber, Kept, now};
 use chat_tests::App;
-use chat_tests::{Server, device_of, enter, frame, ghost, invoke, room, text_message, user, websocket_event};
+use chat_tests::{Server, device_of, enter, frame, ghost, invoke, next_id, room, text_message, user, websocket_event};
 use serde_json::json;
 use std::collections::BTreeSet;
 
 async fn message(app: &App, client_message_id: Option<&str>) -> Message {
     Message {
-        id: app.messages.next_id(&room("1")).await.expect("an id"),
+        id: next_id(&app.messages, &room("1")).await.expect("an id"),
         room: room("1"),
         sender: user("7"),
         content: Content::parse(MessageKind::Text, "hi").expect("content"),
@@ -123,7 +123,7 @@ async fn ids_are_given_once() {
     let server = Server::start().await;
     let app = server.app();
     let room = room("1");
-    let ids = futures_util::future::join_all((0..64).map(|_| app.messages.next_id(&room))).await;
+    let ids = futures_util::future::join_all((0..64).map(|_| next_id(&app.messages, &room))).await;
     let mut ids: Vec<_> = ids.into_iter().map(|id| id.expect("an id").get()).collect();
     ids.sort_unstable();
     assert_eq!(ids, (1..=64).collect::<Vec<u64>>());

@@ -1,6 +1,6 @@
 use super::changes::ChangedRow;
 use super::connections::ConnectionRow;
-use super::messages::{HeadRow, LAST_ID};
+use super::heads::{HeadRow, LAST_ID};
 use super::{Item, JoinNumber, batch, key, keys, read};
 use crate::{Fault, now};
 use aws_sdk_dynamodb::Client;

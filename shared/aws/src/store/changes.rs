@@ -1,5 +1,5 @@
-use super::messages::{cancellation_reasons, emoji_attribute, message_of};
-use super::query::Range;
+use super::messages::{cancellation_reasons, emoji_attribute, is_void, message_of};
+use super::query::{Range, Rows};
 use super::{Item, answer, batch, key, keys, number, read, row, text, wait_before};
 use crate::limits::{CHANGE_SETTLES, CONFLICT_ATTEMPTS};
 use crate::{Failure, Fault, now, telemetry};
@@ -128,7 +128,7 @@ impl Changes {
         for item in self.batch(wanted.into()).await? {
             if item.contains_key("lastChange") {
                 changed = read(item)?;
-            } else {
+            } else if !is_void(Some(&item)) {
                 let expires_at = item.get("expiresAt").and_then(|at| at.as_n().ok()?.parse().ok());
                 message = Some((message_of(item)?, expires_at));
             }
@@ -252,6 +252,22 @@ impl Changes {
     /// A place whose message is older than it is half of a change that is just becoming visible. The page ends before it:
     /// what comes after it would let the reader pass it.
     pub async fn page(&self, asked: &ListChanges) -> Result<ChangesPage, Fault> {
+        Ok(self.visible_page(asked).await?.0)
+    }
+
+    /// The same, without halves: it waits until such a change can be seen.
+    pub async fn whole_page(&self, asked: &ListChanges) -> Result<ChangesPage, Fault> {
+        for attempt in 0..CONFLICT_ATTEMPTS {
+            wait_before(attempt).await;
+            if let (page, true) = self.visible_page(asked).await? {
+                return Ok(page);
+            }
+        }
+        Err(Fault::because("failed to read a room's changes", "half of one was to be seen each time"))
+    }
+
+    /// A page, and whether it ended where it should.
+    async fn visible_page(&self, asked: &ListChanges) -> Result<(ChangesPage, bool), Fault> {
         telemetry::room(&asked.room);
         let (places, more) = self.places(asked).await?;
         let room = keys::room(&asked.room);
@@ -267,13 +283,15 @@ impl Changes {
         let mut changes = Vec::new();
         for (number, id) in places {
             match messages.get(&id) {
-                Some(message) if message.version() < number => return Ok(ChangesPage { changes, more: false }),
+                Some(message) if message.version() < number => {
+                    return Ok((ChangesPage { changes, more: false }, false));
+                }
                 Some(message) => changes.push((number, message.clone())),
                 // It expired.
                 None => {}
             }
         }
-        Ok(ChangesPage { changes, more })
+        Ok((ChangesPage { changes, more }, true))
     }
 
     /// The places of the feed after the reader's position, as many as are asked for, and whether there are more.
@@ -282,7 +300,7 @@ impl Changes {
         let Some((first, last)) = keys::changes_after(asked.after) else { return Ok((places, false)) };
         let (partition, wanted) = (keys::room(&asked.room), asked.limit + 1);
         let (partition, first, last) = (partition.as_str(), first.as_str(), last.as_str());
-        let range = Range { table: &self.table, partition, first, last, forward: true, wanted };
+        let range = Range { table: &self.table, partition, first, last, forward: true, wanted, rows: Rows::Good };
         let rows = range.read(&self.client, "failed to read a room's changes").await?;
         let more = rows.len() > asked.limit;
         for item in rows.into_iter().take(asked.limit) {

@@ -1,6 +1,6 @@
 //! What a user leaves behind, found and emptied. It is an operator's work: no function comes here.
 
-use super::messages::HeadRow;
+use super::heads::HeadRow;
 use super::{Item, PARTITION_AND_SORT, answer, key, keys, number, read, text};
 use crate::Fault;
 use aws_sdk_dynamodb::Client;

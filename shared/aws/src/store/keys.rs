@@ -50,6 +50,23 @@ pub fn message(id: MessageId) -> String {
     format!("{MESSAGE_PREFIX}{:016}", id.get())
 }
 
+/// The first sort key of a room's members after this connection, or of all.
+pub fn member_after(id: Option<&ConnectionId>) -> String {
+    // Nothing sorts between a text and the same with a NUL behind it.
+    id.map_or(CONNECTION_PREFIX.to_owned(), |id| format!("{}\0", connection(id)))
+}
+
+/// The last sort key of a room's members up to this connection, or of all.
+pub fn member_up_to(id: Option<&ConnectionId>) -> String {
+    // Ids of connections are ASCII, and nothing of it comes after this.
+    id.map_or(format!("{CONNECTION_PREFIX}\u{7f}"), connection)
+}
+
+/// Reads back what [`message`] wrote.
+pub fn parse_message(text: &str) -> Option<MessageId> {
+    text.strip_prefix(MESSAGE_PREFIX)?.parse().ok().map(MessageId::new)
+}
+
 /// Padded as [`message`] is.
 pub fn change(number: ChangeNumber) -> String {
     format!("{CHANGE_PREFIX}{:016}", number.get())
@@ -128,6 +145,12 @@ mod tests {
         assert_eq!(connection(&ConnectionId::new("L0SM9cOFvHcCIhw=")), "CONN#L0SM9cOFvHcCIhw=");
         assert_eq!(sent(&user_id, &client), "SENT#7#a-1");
         assert_eq!(message(MessageId::new(42)), "MSG#0000000000000042");
+        let connection_id = ConnectionId::new("L0S=");
+        assert_eq!((member_after(None), member_up_to(Some(&connection_id))), ("CONN#".into(), "CONN#L0S=".into()));
+        assert!(member_after(Some(&connection_id)) > connection(&connection_id));
+        assert!(member_after(Some(&connection_id)) < connection(&ConnectionId::new("L0S=A")));
+        assert!(member_up_to(None) > connection(&ConnectionId::new("zzz=")));
+        assert_eq!(parse_message("MSG#0000000000000042"), Some(MessageId::new(42)));
         assert_eq!(change(ChangeNumber::new(18)), "CHG#0000000000000018");
         assert_eq!(parse_change("CHG#0000000000000018"), Some(ChangeNumber::new(18)));
         assert_eq!(changes_after(ChangeNumber::new(SAFE_INTEGER_MAX)), None);

@@ -22,6 +22,8 @@ struct NewMemberRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     batches: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    rounds: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     encoding: Option<&'static str>,
 }
 
@@ -35,6 +37,8 @@ struct MemberRow {
     joined_at: i64,
     #[serde(default)]
     batches: bool,
+    #[serde(default)]
+    rounds: bool,
     encoding: Option<String>,
 }
 
@@ -71,6 +75,7 @@ impl Connections {
             join,
             expires_at: now().after(CONNECTION_LIFETIME).min(good_until).seconds(),
             batches: member.batches.then_some(true),
+            rounds: member.rounds.then_some(true),
             encoding: written(member.encoding),
         };
         let member = row(&keys::room(room), &keys::connection(&member.connection), &attributes)?;
@@ -150,49 +155,79 @@ impl Connections {
 
     /// The members of a room whose rows have not expired: a first page of them, and the way to the others.
     pub async fn members(&self, room: &RoomId) -> Result<Members, Fault> {
-        let (page, next) = self.page_of_members(room, None, MEMBERS_PER_PAGE).await?;
-        Ok(Members { page, rest: next.map(|next| (self.clone(), room.clone(), next)) })
+        let (page, next) = self.page_of_members(&Place::first(room), MEMBERS_PER_PAGE).await?;
+        Ok(Members { page, rest: next.map(|next| (self.clone(), next)) })
+    }
+
+    /// The same of one part of a room's members.
+    pub fn members_of_part(&self, room: &RoomId, part: Part) -> Members {
+        Members { page: Vec::new(), rest: Some((self.clone(), Place { part, ..Place::first(room) })) }
     }
 
     /// As many members of a room as one answer holds.
     pub async fn some_members(&self, room: &RoomId) -> Result<Found, Fault> {
-        let (members, next) = self.page_of_members(room, None, MEMBERS_PER_PAGE).await?;
+        let (members, next) = self.page_of_members(&Place::first(room), MEMBERS_PER_PAGE).await?;
         Ok(Found { members, all: next.is_none() })
     }
 
     /// All members of a room, unless there are more than `most`; then it reads only as many as it takes to know that.
     pub async fn members_up_to(&self, room: &RoomId, most: usize) -> Result<Found, Fault> {
         let limit = i32::try_from(most + 1).map_or(MEMBERS_PER_PAGE, |limit| limit.min(MEMBERS_PER_PAGE));
-        let (mut members, mut start) = (Vec::new(), None);
+        let (mut members, mut place) = (Vec::new(), Place::first(room));
         loop {
-            let (page, next) = self.page_of_members(room, start, limit).await?;
+            let (page, next) = self.page_of_members(&place, limit).await?;
             members.extend(page);
             if members.len() > most {
                 return Ok(Found { members, all: false });
             }
             let Some(next) = next else { return Ok(Found { members, all: true }) };
-            start = Some(next);
+            place = next;
         }
     }
 
-    async fn page_of_members(
-        &self,
-        room: &RoomId,
-        start: Option<Item>,
-        limit: i32,
-    ) -> Result<(Vec<Member>, Option<Item>), Fault> {
+    /// A page of members, and where the next one begins, if there is one.
+    async fn page_of_members(&self, place: &Place, limit: i32) -> Result<(Vec<Member>, Option<Place>), Fault> {
         let query = self.client.query().table_name(&self.table).consistent_read(true);
+        let query = match &place.part {
+            Part { after: None, up_to: None } => query
+                .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
+                .expression_attribute_values(":prefix", text(keys::CONNECTION_PREFIX)),
+            Part { after, up_to } => query
+                .key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last")
+                .expression_attribute_values(":first", text(keys::member_after(after.as_ref())))
+                .expression_attribute_values(":last", text(keys::member_up_to(up_to.as_ref()))),
+        };
         let query = query
-            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
             .filter_expression("expiresAt > :now")
-            .expression_attribute_values(":pk", text(keys::room(room)))
-            .expression_attribute_values(":prefix", text(keys::CONNECTION_PREFIX))
+            .expression_attribute_values(":pk", text(keys::room(&place.room)))
             .expression_attribute_values(":now", now_in_seconds())
             .limit(limit)
-            .set_exclusive_start_key(start);
+            .set_exclusive_start_key(place.start.clone());
         let answer = answer(query.send()).await.map_err(Fault::doing("failed to list a room's members"))?;
         let page: Result<_, _> = answer.items.unwrap_or_default().into_iter().map(member).collect();
-        Ok((page?, answer.last_evaluated_key))
+        let next = answer.last_evaluated_key.map(|start| Place { start: Some(start), ..place.clone() });
+        Ok((page?, next))
+    }
+}
+
+/// A part of a room's members, in the order of their connections' ids: those after one, up to another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Part {
+    pub after: Option<ConnectionId>,
+    pub up_to: Option<ConnectionId>,
+}
+
+/// Where a page of members begins.
+#[derive(Clone)]
+struct Place {
+    room: RoomId,
+    part: Part,
+    start: Option<Item>,
+}
+
+impl Place {
+    fn first(room: &RoomId) -> Self {
+        Self { room: room.clone(), part: Part::default(), start: None }
     }
 }
 
@@ -215,24 +250,32 @@ impl Found {
 pub struct Members {
     page: Vec<Member>,
     /// Where the next page begins, if there is one.
-    rest: Option<(Connections, RoomId, Item)>,
+    rest: Option<(Connections, Place)>,
 }
 
 impl Members {
-    /// One after another. The next page is read when those before it have been taken.
-    pub fn stream(self) -> impl Stream<Item = Result<Member, Fault>> {
-        let pages = stream::try_unfold(Some(self), |members| async {
+    /// How many are known already, and whether there are others.
+    pub fn first_page(&self) -> (usize, bool) {
+        (self.page.len(), self.rest.is_some())
+    }
+
+    /// Page by page. The next page is read when those before it have been taken.
+    pub fn pages(self) -> impl Stream<Item = Result<Vec<Member>, Fault>> {
+        stream::try_unfold(Some(self), |members| async {
             let Some(Members { page, rest }) = members else { return Ok(None) };
             if !page.is_empty() {
-                let rest = Members { page: Vec::new(), rest };
-                return Ok(Some((stream::iter(page).map(Ok), Some(rest))));
+                return Ok(Some((page, Some(Members { page: Vec::new(), rest }))));
             }
-            let Some((connections, room, start)) = rest else { return Ok(None) };
-            let (page, next) = connections.page_of_members(&room, Some(start), MEMBERS_PER_PAGE).await?;
-            let rest = next.map(|next| Members { page: Vec::new(), rest: Some((connections, room, next)) });
-            Ok(Some((stream::iter(page).map(Ok), rest)))
-        });
-        pages.try_flatten()
+            let Some((connections, place)) = rest else { return Ok(None) };
+            let (page, next) = connections.page_of_members(&place, MEMBERS_PER_PAGE).await?;
+            let rest = next.map(|next| (connections, next));
+            Ok(Some((page, Some(Members { page: Vec::new(), rest }))))
+        })
+    }
+
+    /// One after another.
+    pub fn stream(self) -> impl Stream<Item = Result<Member, Fault>> {
+        self.pages().map_ok(|page| stream::iter(page).map(Ok)).try_flatten()
     }
 
     /// All of them.
@@ -256,6 +299,7 @@ fn member(item: Item) -> Result<Member, Fault> {
         user: row.user_id,
         joined_at: Timestamp::from_millis(row.joined_at),
         batches: row.batches,
+        rounds: row.rounds,
         encoding: named(row.encoding.as_deref()),
     })
 }

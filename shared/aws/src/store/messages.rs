@@ -1,13 +1,14 @@
-use super::query::Range;
-use super::{Item, key, keys, now_in_seconds, number, read, row, wait_before};
+use super::query::{Range, Rows};
+use super::{Item, answer, key, keys, now_in_seconds, read, row, wait_before};
 use crate::clock::monotonic;
-use crate::limits::{CONFLICT_ATTEMPTS, RETRY_WINDOW};
+use crate::limits::{CONFLICT_ATTEMPTS, RETRY_WINDOW, VOID_KEPT};
 use crate::{Fault, now, telemetry};
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{
-    CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use chat::limits::ROUND_MESSAGES_MAX;
+use chat::rounds::Slot;
 use chat::{
     ChangeNumber, Changed, ClientMessageId, Content, Cursor, Emoji, Extras, HistoryPage, ListHistory, Message,
     MessageId, MessageKind, Metadata,
@@ -23,13 +24,13 @@ const STORING: &str = "failed to store a message";
 ///
 /// | PK | SK | holds |
 /// |---|---|---|
-/// | `ROOM#<roomId>` | `HEAD` | `lastId`, an atomic counter |
-/// | `ROOM#<roomId>` | `MSG#<id>` | one message |
+/// | `ROOM#<roomId>` | `HEAD` | `lastId`, an atomic counter, and [how messages come to the members](chat::rounds::Head) |
+/// | `ROOM#<roomId>` | `MSG#<id>` | one message, or that there will never be one |
 /// | `ROOM#<roomId>` | `SENT#<userId>#<clientMessageId>` | the id given to that send, for a day |
 #[derive(Clone)]
 pub struct Messages {
-    client: Client,
-    table: String,
+    pub(super) client: Client,
+    pub(super) table: String,
     /// None keeps messages for ever.
     retention: Option<Duration>,
 }
@@ -87,14 +88,15 @@ struct SentRow {
     expires_at: i64,
 }
 
-/// The attribute that counts a room's messages.
-pub(super) const LAST_ID: &str = "lastId";
+/// The attribute of a row that says that its id will never be a message's.
+pub(super) const IS_VOID: &str = "isVoid";
 
-/// The room's counter.
-#[derive(Deserialize)]
+/// Stands under an id that nobody used, so that nobody can: a row in the message's place.
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct HeadRow {
-    pub last_id: MessageId,
+struct VoidRow {
+    is_void: bool,
+    expires_at: i64,
 }
 
 /// What the attributes begin with that hold who put an emoji to a message.
@@ -103,6 +105,30 @@ const REACTION_PREFIX: &str = "r#";
 /// The attribute that holds who put an emoji to a message.
 pub(super) fn emoji_attribute(emoji: &Emoji) -> String {
     format!("{REACTION_PREFIX}{emoji}")
+}
+
+/// What became of a message and the row that remembers its send.
+enum Once {
+    Stored,
+    /// An earlier send was given this id.
+    Before(MessageId),
+    Sealed,
+}
+
+/// The condition of a row that is there for the first time.
+const IS_FREE: &str = "attribute_not_exists(PK)";
+
+pub(super) fn is_void(item: Option<&Item>) -> bool {
+    item.is_some_and(|item| item.contains_key(IS_VOID))
+}
+
+fn slot(item: Item) -> Result<Slot, Fault> {
+    if is_void(Some(&item)) {
+        let id = item.get(keys::SORT).and_then(|sort| keys::parse_message(sort.as_s().ok()?));
+        let id = id.ok_or_else(|| Fault::because("failed to read a void row", "its key is no message's"))?;
+        return Ok((id, None));
+    }
+    message_of(item).map(|message| (message.id, Some(message)))
 }
 
 /// Reads a message's row.
@@ -154,58 +180,73 @@ impl Messages {
         Self { client, table: table.to_owned(), retention }
     }
 
-    /// Takes the room's next id. An id that is taken and not used stays a hole for ever.
-    pub async fn next_id(&self, room: &RoomId) -> Result<MessageId, Fault> {
-        telemetry::room(room);
-        let request =
-            self.client.update_item().table_name(&self.table).set_key(Some(key(&keys::room(room), keys::HEAD)));
-        let request = request
-            .update_expression("ADD lastId :one")
-            .expression_attribute_values(":one", number(1))
-            .return_values(ReturnValue::UpdatedNew);
-        let counted = request.send().await.map_err(Fault::doing("failed to count a message"))?;
-        let head: HeadRow = read(counted.attributes.unwrap_or_default())?;
-        Ok(head.last_id)
-    }
-
     /// Stores a message, unless an earlier send with the same `clientMessageId` did.
     pub async fn store(&self, message: Message) -> Result<Stored, Fault> {
+        let stored = self.store_under(message, false).await?;
+        stored.ok_or_else(|| Fault::because(STORING, "nobody seals the id of a message that its sender pushes"))
+    }
+
+    /// The same in a room in rounds, whose courier does not wait for ever: None if it sealed the id.
+    pub async fn store_in_rounds(&self, message: Message) -> Result<Option<Stored>, Fault> {
+        self.store_under(message, true).await
+    }
+
+    async fn store_under(&self, message: Message, may_be_sealed: bool) -> Result<Option<Stored>, Fault> {
         let began = monotonic();
-        let stored = self.store_message(message).await?;
-        if stored.unused.is_none() {
+        let stored = self.store_message(message, may_be_sealed).await?;
+        if stored.as_ref().is_some_and(|stored| stored.unused.is_none()) {
             telemetry::stored_since(began);
         }
         Ok(stored)
     }
 
-    async fn store_message(&self, message: Message) -> Result<Stored, Fault> {
+    async fn store_message(&self, message: Message, may_be_sealed: bool) -> Result<Option<Stored>, Fault> {
         let Some(client_message_id) = &message.client_message_id else {
             let request = self.client.put_item().table_name(&self.table).set_item(Some(self.row(&message)?));
-            request.send().await.map_err(Fault::doing(STORING))?;
-            return Ok(Stored { message, unused: None });
+            let request = match may_be_sealed {
+                true => request
+                    .condition_expression(IS_FREE)
+                    .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld),
+                false => request,
+            };
+            return match answer(request.send()).await {
+                Err(PutItemError::ConditionalCheckFailedException(refused)) if is_void(refused.item.as_ref()) => {
+                    Ok(None)
+                }
+                // The SDK repeats a call whose answer was lost, and so may meet its own row.
+                Ok(_) | Err(PutItemError::ConditionalCheckFailedException(_)) => {
+                    Ok(Some(Stored { message, unused: None }))
+                }
+                Err(error) => Err(Fault::because(STORING, error)),
+            };
         };
-        match self.store_once(&message, client_message_id).await? {
-            // The SDK repeats a call whose answer was lost, and so may meet its own row.
-            Some(earlier) if earlier != message.id => {
+        Ok(match self.store_once(&message, client_message_id, may_be_sealed).await? {
+            Once::Stored => Some(Stored { message, unused: None }),
+            Once::Before(earlier) if earlier == message.id => Some(Stored { message, unused: None }),
+            Once::Before(earlier) => {
                 let unused = Some(message.id);
-                Ok(Stored { message: self.message(&message.room, earlier).await?, unused })
+                Some(Stored { message: self.message(&message.room, earlier).await?, unused })
             }
-            _ => Ok(Stored { message, unused: None }),
-        }
+            Once::Sealed => None,
+        })
     }
 
-    /// Puts the message and the row that remembers its send in one transaction. Answers the id that an earlier send
-    /// was given, if that row is there already.
-    async fn store_once(&self, message: &Message, id: &ClientMessageId) -> Result<Option<MessageId>, Fault> {
+    /// Puts the message and the row that remembers its send in one transaction.
+    async fn store_once(&self, message: &Message, id: &ClientMessageId, may_be_sealed: bool) -> Result<Once, Fault> {
         let sent = SentRow { id: message.id, expires_at: now().after(RETRY_WINDOW).seconds() };
         let sent = row(&keys::room(&message.room), &keys::sent(&message.sender, id), sent)?;
-        let put_message = Put::builder().table_name(&self.table).set_item(Some(self.row(message)?));
+        let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
+        let mut put_message = Put::builder().table_name(&self.table).set_item(Some(self.row(message)?));
+        if may_be_sealed {
+            put_message =
+                put_message.condition_expression(IS_FREE).return_values_on_condition_check_failure(all_old.clone());
+        }
         let put_sent = Put::builder()
             .table_name(&self.table)
             .set_item(Some(sent))
             .condition_expression("attribute_not_exists(PK) OR expiresAt <= :now")
             .expression_attribute_values(":now", now_in_seconds())
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            .return_values_on_condition_check_failure(all_old);
         let puts =
             [put_message, put_sent].map(|put| put.build().map(|put| TransactWriteItem::builder().put(put).build()));
         let puts: Vec<_> = puts.into_iter().collect::<Result<_, _>>().map_err(Fault::doing("failed to build a put"))?;
@@ -213,10 +254,14 @@ impl Messages {
         for attempt in 0..CONFLICT_ATTEMPTS {
             wait_before(attempt).await;
             let request = self.client.transact_write_items().set_transact_items(Some(puts.clone()));
-            let Err(error) = request.send().await else { return Ok(None) };
+            let Err(error) = request.send().await else { return Ok(Once::Stored) };
             let reasons = cancellation_reasons(error.as_service_error());
-            if let Some(old) = reasons.iter().find_map(|reason| reason.item.clone()) {
-                return read::<SentRow>(old).map(|sent| Some(sent.id));
+            // In the order of the puts. What an earlier send left goes before the id of this one.
+            if let Some(old) = reasons.get(1).and_then(|reason| reason.item.clone()) {
+                return read::<SentRow>(old).map(|sent| Once::Before(sent.id));
+            }
+            if is_void(reasons.first().and_then(|reason| reason.item.as_ref())) {
+                return Ok(Once::Sealed);
             }
             // Two retries of one send at the same moment: one wins, the other meets its row on the next attempt.
             let conflict = reasons.iter().any(|reason| reason.code.as_deref() == Some("TransactionConflict"));
@@ -225,6 +270,39 @@ impl Messages {
             }
         }
         Err(Fault::because(STORING, "nothing was tried"))
+    }
+
+    /// Sees to it that there will never be a message under an id, unless there is one.
+    pub async fn seal(&self, room: &RoomId, id: MessageId) -> Result<(), Fault> {
+        let void = VoidRow { is_void: true, expires_at: now().after(VOID_KEPT).seconds() };
+        let request = self.client.put_item().table_name(&self.table);
+        let request =
+            request.set_item(Some(row(&keys::room(room), &keys::message(id), void)?)).condition_expression(IS_FREE);
+        match answer(request.send()).await {
+            Ok(_) | Err(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
+            Err(error) => Err(Fault::because("failed to seal an id", error)),
+        }
+    }
+
+    /// What stands under the ids after one, up to another, as far as one round may carry it.
+    ///
+    /// Rows that have expired stand there as well: a courier that did not see them would wait for them.
+    pub async fn slots(&self, room: &RoomId, after: MessageId, up_to: MessageId) -> Result<Vec<Slot>, Fault> {
+        let Some((first, last)) = keys::messages_between(Some(after), Some(up_to.next())) else {
+            return Ok(Vec::new());
+        };
+        let (partition, first, last) = (keys::room(room), first.as_str(), last.as_str());
+        let range = Range {
+            table: &self.table,
+            partition: &partition,
+            first,
+            last,
+            forward: true,
+            wanted: ROUND_MESSAGES_MAX,
+            rows: Rows::All,
+        };
+        let rows = range.read(&self.client, "failed to read what is to be pushed").await?;
+        rows.into_iter().take(ROUND_MESSAGES_MAX).map(slot).collect()
     }
 
     async fn message(&self, room: &RoomId, id: MessageId) -> Result<Message, Fault> {
@@ -249,7 +327,7 @@ impl Messages {
         // One row beyond the page tells whether more lie there.
         let (partition, wanted, forward) = (keys::room(&request.room), request.limit + 1, after.is_some());
         let (partition, first, last) = (partition.as_str(), first.as_str(), last.as_str());
-        let range = Range { table: &self.table, partition, first, last, forward, wanted };
+        let range = Range { table: &self.table, partition, first, last, forward, wanted, rows: Rows::Good };
         let rows = range.read(&self.client, "failed to read a room's history").await?;
         let mut rows: Vec<_> = rows.into_iter().map(message_of).collect::<Result<_, _>>()?;
         let more = rows.len() > request.limit;

@@ -1,4 +1,4 @@
-use super::messages::{emoji_attribute, message_of};
+use super::messages::{emoji_attribute, is_void, message_of};
 use super::{answer, key, keys, now_in_seconds, number, wait_before};
 use crate::limits::CONFLICT_ATTEMPTS;
 use crate::{Failure, Fault, telemetry};
@@ -11,7 +11,7 @@ use chat::{Message, MessageId, Reaction, Reactions as Given, Rejection, RoomId, 
 const REACTING: &str = "failed to store a reaction";
 
 /// What must hold of a message that somebody reacts to: it is there, and says something.
-const SAYS_SOMETHING: &str = "attribute_exists(PK) AND attribute_not_exists(deletedAt) AND attribute_not_exists(eraseTime) \
+const SAYS_SOMETHING: &str = "attribute_exists(senderId) AND attribute_not_exists(deletedAt) AND attribute_not_exists(eraseTime) \
                               AND (attribute_not_exists(expiresAt) OR expiresAt > :now)";
 
 /// Reactions, in the row of their message: `r#<emoji>` is the set of who put it there, `reacted` how many there are in
@@ -77,7 +77,9 @@ impl Reactions {
                     return Ok(Reacted { reactions: message.reactions, duplicate: false });
                 }
                 Err(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    let Some(item) = refused.item else { return Err(Rejection::NotFound.into()) };
+                    let Some(item) = refused.item.filter(|item| !is_void(Some(item))) else {
+                        return Err(Rejection::NotFound.into());
+                    };
                     let expired = item.get("expiresAt").and_then(|at| at.as_n().ok()).is_some_and(|at| is_over(at));
                     return refused_as(message_of(item)?, expired, user, reaction);
                 }

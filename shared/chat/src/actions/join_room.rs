@@ -9,6 +9,8 @@ pub struct JoinRoom {
     pub room: RoomId,
     /// Whether the client reads frames that name several people who left.
     pub batches: bool,
+    /// Whether the client reads frames of many messages.
+    pub rounds: bool,
     /// Whether the client wants to know how far the room's changes reach.
     pub changes: bool,
     /// Whether the client wants to know who is there.
@@ -20,10 +22,11 @@ impl JoinRoom {
     pub fn read(request: &Request, caller: &Caller) -> Result<Self, Rejection> {
         let fields = request.fields()?;
         let (room, claimed) = (fields.room()?, fields.claimed()?);
-        let (batches, changes, online) = (fields.flag("batches")?, fields.flag("changes")?, fields.flag("online")?);
+        let (batches, rounds) = (fields.flag("batches")?, fields.flag("rounds")?);
+        let (changes, online) = (fields.flag("changes")?, fields.flag("online")?);
         caller.must_be(&claimed)?;
         caller.may_enter(&room)?;
-        Ok(Self { room, batches, changes, online })
+        Ok(Self { room, batches, rounds, changes, online })
     }
 }
 
@@ -105,13 +108,14 @@ mod tests {
         let room = RoomId::parse("1").expect("an id");
         assert_eq!(
             JoinRoom::read(&asked, &caller()),
-            Ok(JoinRoom { room, batches: false, changes: false, online: false })
+            Ok(JoinRoom { room, batches: false, rounds: false, changes: false, online: false })
         );
         refuses(
             JoinRoom::read,
             &[
                 (json!({"chatroomId": 2}), "notAllowed: the token does not grant the room in chatroomId"),
                 (json!({"chatroomId": 1, "batches": 1}), "badRequest: batches must be a boolean"),
+                (json!({"chatroomId": 1, "rounds": 1}), "badRequest: rounds must be a boolean"),
                 (json!({"chatroomId": 1, "changes": "yes"}), "badRequest: changes must be a boolean"),
                 (json!({"chatroomId": 1, "online": "yes"}), "badRequest: online must be a boolean"),
                 (json!({"chatroomId": "lobby", "batches": true, "online": true}), ""),

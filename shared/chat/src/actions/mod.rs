@@ -25,9 +25,10 @@ pub use list_changes::{ChangesPage, ListChanges};
 pub use list_history::{Cursor, HistoryItem, HistoryPage, ListHistory};
 pub use list_members::{ListMembers, ListMembersReply};
 pub use react_message::{ReactMessage, ReactMessagePush, ReactMessageReply, Reaction};
-pub use send_message::{SendMessage, SendMessagePush, SendMessageReply};
+pub use send_message::{SendMessage, SendMessagePush, SendMessageReply, SentMessage};
 pub use signal::{Signal, SignalPush, SignalReply};
 
+use crate::rounds::RoundPush;
 use crate::wire::ErrorReply;
 use serde::Serialize;
 
@@ -58,6 +59,7 @@ pub enum Push<'a> {
     DeleteMessage(ChangeMessagePush<'a>),
     ReactMessage(ReactMessagePush<'a>),
     Signal(SignalPush<'a>),
+    Messages(RoundPush<'a>),
 }
 
 #[cfg(test)]
@@ -65,11 +67,13 @@ mod tests {
     use super::*;
     use crate::document::{assert_shown, every};
     use crate::rejection::tests::rejections;
+    use crate::rounds::{ChangesOfRound, Round};
     use crate::{
         Caller, Change, ChangeNumber, ClientMessageId, ConnectionId, Content, Emoji, Encoding, Grant, Member, Message,
         MessageId, MessageKind, Presence, Profile, Reactions, Rejection, Request, RoomId, Timestamp, UserId,
     };
     use serde_json::{Value, json};
+    use std::time::Duration;
 
     /// User 1, who may enter rooms 1 and lobby.
     pub(super) fn caller() -> Caller {
@@ -159,6 +163,14 @@ mod tests {
         let answer = Message { content: edited.content.clone().with(reply.content.extras().clone()), ..edited.clone() };
         let typing = Signal { room: room("1"), kind: "typing".into(), data: None };
         let cursor = Signal { kind: "cursor".into(), data: Some(json!({"x": 0.5, "y": 12})), ..typing.clone() };
+        let senders = [(dong.id.clone(), dong.clone())].into();
+        let slots = vec![(said.id, Some(said.clone())), (MessageId::new(43), None)];
+        let busy = Round::of(one.clone(), MessageId::new(41), slots, &senders, 10_342);
+        let empty = Round::of(one.clone(), MessageId::new(43), vec![(MessageId::new(44), None)], &senders, 0);
+        let (after, up_to) = (ChangeNumber::new(17), ChangeNumber::new(18));
+        let changes = vec![(up_to, edited.clone())];
+        let changed =
+            Round { up_to: empty.after, ..empty.clone() }.with_changes(ChangesOfRound { after, up_to, changes });
         let pushes = every!(Push {
             JoinRoom: [Push::joined(&one, &dong), Push::joined(&lobby, &guang)],
             LeaveRoom: [Push::left(&one, &dong.id), Push::left_together(&one, &gone).expect("somebody left")],
@@ -174,6 +186,7 @@ mod tests {
             DeleteMessage: [Push::deleted(&recalled, &dong.id)],
             ReactMessage: [Push::reacted(&one, &dong.id, said.id, &thumb, &reactions).expect("there are some")],
             Signal: [Push::signal(&typing, &dong.id), Push::signal(&cursor, &guang.id)],
+            Messages: [Push::round(&busy), Push::round(&empty), Push::round(&changed)],
         });
         pushes.iter().map(text).collect()
     }
@@ -192,6 +205,7 @@ mod tests {
             user: UserId::parse(user).expect("an id"),
             joined_at: Timestamp::from_millis(number),
             batches: false,
+            rounds: false,
             encoding: Encoding::Json,
         };
         let members = [member(1, "7"), member(2, "guang"), member(3, "7")];
@@ -212,7 +226,11 @@ mod tests {
                 Reply::members(one.clone(), [dong.clone()], 1, false),
                 Reply::members(one.clone(), [dong], 1_100, true),
             ],
-            SendMessage: [Reply::sent(&said(), None), Reply::sent(&said(), Some(MessageId::new(43)))],
+            SendMessage: [
+                Reply::sent(&said(), None),
+                Reply::sent(&said(), Some(MessageId::new(43))),
+                Reply::sent_in_rounds(&said(), None, Duration::from_millis(2_068)),
+            ],
             EditMessage: [Reply::edited(&edited, false), Reply::edited(&edited, true)],
             DeleteMessage: [Reply::deleted(&recalled, false), Reply::deleted(&recalled, true)],
             ReactMessage: [

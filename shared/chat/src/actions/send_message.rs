@@ -5,6 +5,7 @@ use crate::{
     Reply, Request, RoomId, Timestamp, UserId,
 };
 use serde::Serialize;
+use std::time::Duration;
 
 /// What the client asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct SendMessageReply {
     duplicate: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unused_id: Option<MessageId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rounds: Option<u64>,
 }
 
 impl Reply {
@@ -54,7 +57,19 @@ impl Reply {
             create_time: message.create_time,
             duplicate: unused.map(|_| true),
             unused_id: unused,
+            rounds: None,
         })
+    }
+
+    /// The same in a room in rounds, each of which takes so long: the message is pushed with the next or the one after.
+    pub fn sent_in_rounds(message: &Message, unused: Option<MessageId>, round: Duration) -> Self {
+        match Self::sent(message, unused) {
+            Self::SendMessage(reply) => {
+                let rounds = Some(u64::try_from(round.as_millis()).unwrap_or(u64::MAX));
+                Self::SendMessage(SendMessageReply { rounds, ..reply })
+            }
+            other => other,
+        }
     }
 }
 
@@ -64,14 +79,15 @@ impl Reply {
 pub struct SendMessagePush<'a> {
     chatroom_id: &'a RoomId,
     user_id: &'a UserId,
-    message: PushedMessage<'a>,
+    message: SentMessage<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unused_id: Option<MessageId>,
 }
 
+/// A message as it is pushed: by itself, or among others in a round.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct PushedMessage<'a> {
+pub struct SentMessage<'a> {
     id: MessageId,
     /// This and the next three only of a message that was changed, and whose send is repeated.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +101,9 @@ struct PushedMessage<'a> {
     #[serde(rename = "type")]
     kind: MessageKind,
     content: &'a str,
-    chatroom_id: &'a RoomId,
+    /// The frame of a round says it once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chatroom_id: Option<&'a RoomId>,
     sender_id: &'a UserId,
     create_time: Timestamp,
     /// Only of a message whose content was erased, and whose send is repeated.
@@ -95,15 +113,16 @@ struct PushedMessage<'a> {
     client_message_id: Option<&'a ClientMessageId>,
     #[serde(flatten)]
     extras: &'a Extras,
-    sender: &'a Profile,
+    /// The frame of a round names each sender once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender: Option<&'a Profile>,
 }
 
-impl<'a> Push<'a> {
-    /// A message that is stored. If this push repeats an earlier one, `unused` is the id that was counted for it:
-    /// members who are told need not wait for a message under it.
-    pub fn sent(message: &'a Message, sender: &'a Profile, unused: Option<MessageId>) -> Self {
+impl<'a> SentMessage<'a> {
+    /// As one of many.
+    pub(crate) fn in_round(message: &'a Message) -> Self {
         let changed = message.changed.as_ref();
-        let pushed = PushedMessage {
+        Self {
             id: message.id,
             version: changed.map(|changed| changed.version),
             deleted: message.deleted_by().map(|_| true),
@@ -111,14 +130,23 @@ impl<'a> Push<'a> {
             update_time: changed.map(|changed| changed.time),
             kind: message.content.kind(),
             content: message.content.text(),
-            chatroom_id: &message.room,
+            chatroom_id: None,
             sender_id: &message.sender,
             create_time: message.create_time,
             erase_time: message.content.erased_at(),
             client_message_id: message.client_message_id.as_ref(),
             extras: message.content.extras(),
-            sender,
-        };
+            sender: None,
+        }
+    }
+}
+
+impl<'a> Push<'a> {
+    /// A message that is stored. If this push repeats an earlier one, `unused` is the id that was counted for it:
+    /// members who are told need not wait for a message under it.
+    pub fn sent(message: &'a Message, sender: &'a Profile, unused: Option<MessageId>) -> Self {
+        let pushed =
+            SentMessage { chatroom_id: Some(&message.room), sender: Some(sender), ..SentMessage::in_round(message) };
         let (chatroom_id, user_id) = (&message.room, &message.sender);
         Self::SendMessage(SendMessagePush { chatroom_id, user_id, message: pushed, unused_id: unused })
     }

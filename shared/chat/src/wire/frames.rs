@@ -49,6 +49,11 @@ impl Frames {
         Self::of(reply)
     }
 
+    /// Of a push that is written already.
+    pub fn of_json(json: String) -> Self {
+        Self { json: json.into_bytes().into(), socket_io: OnceLock::new() }
+    }
+
     fn of(frame: &impl Serialize) -> Result<Self, serde_json::Error> {
         Ok(Self { json: serde_json::to_vec(frame)?.into(), socket_io: OnceLock::new() })
     }

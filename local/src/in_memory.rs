@@ -94,6 +94,11 @@ impl InMemory {
         self.gateway.open()
     }
 
+    /// How many events functions are still run for.
+    pub fn kept_events(&self) -> usize {
+        self.gateway.kept_events()
+    }
+
     /// How many handshakes, sockets and invocations are under way.
     pub fn under_way(&self) -> usize {
         self.gateway.under_way()

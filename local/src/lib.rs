@@ -133,6 +133,11 @@ impl Local {
         self.gateway.under_way()
     }
 
+    /// How many events functions are still run for.
+    pub fn kept_events(&self) -> usize {
+        self.gateway.kept_events()
+    }
+
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
     }

@@ -2,7 +2,7 @@
 //! function. The functions do not know of it.
 
 use crate::in_time;
-use crate::proxy::{self, Passage, operation};
+use crate::proxy::{self, INVOKE, Passage, operation};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
@@ -35,7 +35,7 @@ pub enum Refusal {
     Failed,
     /// 503
     Unavailable,
-    /// DynamoDB's 400 or the management API's 429
+    /// DynamoDB's 400, or the 429 of the management API and of Lambda
     Throttled,
 }
 
@@ -116,14 +116,31 @@ pub struct Weather {
 }
 
 impl Weather {
-    fn refuses(self, pushes: bool) -> Option<Refusal> {
-        match pushes {
-            true if self.pushes_failing => Some(Refusal::Failed),
-            true if self.pushes_throttled => Some(Refusal::Throttled),
-            false if self.tables_throttled => Some(Refusal::Throttled),
+    fn refuses(self, service: Service) -> Option<Refusal> {
+        match service {
+            Service::Management if self.pushes_failing => Some(Refusal::Failed),
+            Service::Management if self.pushes_throttled => Some(Refusal::Throttled),
+            Service::DynamoDb if self.tables_throttled => Some(Refusal::Throttled),
             _ => None,
         }
     }
+}
+
+/// Who a call is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    DynamoDb,
+    Management,
+    Lambda,
+}
+
+impl Service {
+    /// Each with the variable that has its endpoint, and its place in the proxy's paths.
+    const ALL: [(Self, &str, &str); 3] = [
+        (Self::DynamoDb, "AWS_ENDPOINT_URL_DYNAMODB", "dynamodb"),
+        (Self::Management, "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "management"),
+        (Self::Lambda, "AWS_ENDPOINT_URL_LAMBDA", "lambda"),
+    ];
 }
 
 /// The proxy.
@@ -246,19 +263,16 @@ impl Chaos {
     }
 
     /// The endpoints for a function in a process of its own, one of whose calls, from 0, is to meet a fault.
-    pub fn endpoints_with(&self, call: usize, fault: Fault) -> [(&'static str, String); 2] {
+    pub fn endpoints_with(&self, call: usize, fault: Fault) -> [(&'static str, String); 3] {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         self.begin(number);
         self.set(Some((call, fault)), number);
         self.endpoints(number)
     }
 
-    fn endpoints(&self, number: u64) -> [(&'static str, String); 2] {
-        let url = |service: &str| format!("{}/{number}/{service}", self.0.url.get().expect("it serves"));
-        [
-            ("AWS_ENDPOINT_URL_DYNAMODB", url("dynamodb")),
-            ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", url("management")),
-        ]
+    fn endpoints(&self, number: u64) -> [(&'static str, String); 3] {
+        let url = |place: &str| format!("{}/{number}/{place}", self.0.url.get().expect("it serves"));
+        Service::ALL.map(|(_, variable, place)| (variable, url(place)))
     }
 
     fn begin(&self, number: u64) -> (Arc<Notify>, End) {
@@ -327,29 +341,38 @@ async fn serve(State(chaos): State<Chaos>, request: Request) -> Response {
     let path = request.uri().path_and_query().map(|path| path.as_str().to_owned()).unwrap_or_default();
     let mut parts = path.trim_start_matches('/').splitn(3, '/');
     let number: u64 = parts.next().and_then(|number| number.parse().ok()).expect("an invocation");
-    let pushes = parts.next() == Some("management");
+    let place = parts.next();
+    let service = Service::ALL.into_iter().find(|(_, _, of)| place == Some(of)).map(|(service, _, _)| service);
+    let service = service.expect("a service");
     let (dynamodb, management) = chaos.0.targets.get().expect("aimed before it is used");
-    let url = match parts.next() {
-        Some(rest) if pushes => format!("{management}/{rest}"),
-        _ => dynamodb.clone(),
+    let rest = parts.next().unwrap_or_default();
+    let url = match service {
+        Service::DynamoDb => dynamodb.clone(),
+        Service::Management => format!("{management}/{rest}"),
+        // Lambda's endpoint is the whole gateway.
+        Service::Lambda => format!("{}/{rest}", management.rsplit_once('/').expect("a stage").0),
     };
     let (head, body) = request.into_parts();
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let called = if pushes { format!("{} @connections", head.method) } else { operation(&head.headers).to_owned() };
+    let called = match service {
+        Service::DynamoDb => operation(&head.headers).to_owned(),
+        Service::Management => format!("{} @connections", head.method),
+        Service::Lambda => INVOKE.to_owned(),
+    };
     let (fault, first, kill) = chaos.meet(number, header("amz-sdk-invocation-id"), &called);
     let body = to_bytes(body, BODY_BYTES_MAX).await.expect("a body");
     let call = Call { method: head.method, url, headers: head.headers, body };
 
     let weather = *lock(&chaos.0.weather);
-    if let Some(how) = weather.refuses(pushes) {
-        return refusal(pushes, how);
+    if let Some(how) = weather.refuses(service) {
+        return refusal(service, how);
     }
     match fault.filter(|fault| first || !fault.strikes_once()) {
         None => chaos.apply(call).await,
-        Some(Fault::RefusedOnce(how) | Fault::Refused(how)) => refusal(pushes, how),
+        Some(Fault::RefusedOnce(how) | Fault::Refused(how)) => refusal(service, how),
         Some(Fault::AnswerLostOnce | Fault::AnswerLost) => {
             chaos.apply(call).await;
-            refusal(pushes, Refusal::Failed)
+            refusal(service, Refusal::Failed)
         }
         Some(Fault::Delayed) => {
             tokio::time::sleep(DELAY).await;
@@ -384,12 +407,13 @@ impl Chaos {
     }
 }
 
-fn refusal(pushes: bool, how: Refusal) -> Response {
-    let (status, kind) = match (how, pushes) {
+fn refusal(service: Service, how: Refusal) -> Response {
+    let (status, kind) = match (how, service) {
         (Refusal::Failed, _) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
         (Refusal::Unavailable, _) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
-        (Refusal::Throttled, true) => (StatusCode::TOO_MANY_REQUESTS, "LimitExceededException"),
-        (Refusal::Throttled, false) => (StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException"),
+        (Refusal::Throttled, Service::Management) => (StatusCode::TOO_MANY_REQUESTS, "LimitExceededException"),
+        (Refusal::Throttled, Service::Lambda) => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException"),
+        (Refusal::Throttled, Service::DynamoDb) => (StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException"),
     };
     let body = json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": "a fault of the test"});
     (status, [("x-amzn-errortype", kind)], axum::Json(body)).into_response()

@@ -82,6 +82,12 @@ impl Deployment {
         until("the local run rests", async || local.under_way() == 0).await;
     }
 
+    /// Waits until this local run has no event left that a function is run for.
+    pub async fn has_no_events(&self) {
+        let local = self.local.as_ref().expect("a local run");
+        until("functions are run for all events", async || local.kept_events() == 0).await;
+    }
+
     /// Stops it, if it is a local run.
     pub async fn stop(self) {
         if let Some(local) = self.local {

@@ -32,7 +32,7 @@ pub const TYPICAL_TEXT: &str =
 pub struct Usage {
     /// Invocations by function.
     pub invocations: BTreeMap<String, usize>,
-    /// Calls of DynamoDB by operation.
+    /// Calls of DynamoDB by operation, and `Invoke` of Lambda.
     pub requests: BTreeMap<String, usize>,
     pub read_units: f64,
     pub write_units: f64,
@@ -106,13 +106,17 @@ impl Meter {
 
     pub async fn start_with(parameters: &[(&str, &str)]) -> Self {
         let (recorder, posts) = (Recorder::start().await, Posts::start(Duration::ZERO, None).await);
-        let vars =
-            [("AWS_ENDPOINT_URL_DYNAMODB", recorder.url()), ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", posts.url())];
+        let vars = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", recorder.url()),
+            ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", posts.url()),
+            ("AWS_ENDPOINT_URL_LAMBDA", recorder.url()),
+        ];
         let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let counter = Counter { vars, invocations: Arc::default(), under_way: watch::Sender::default() };
         let interference = Arc::new(counter.clone());
         let server = Server::start_patient(parameters, interference).await;
         recorder.aim(server.dynamodb_url());
+        recorder.aim_at_lambda(server.gateway_url());
         Self { server, recorder, posts, counter }
     }
 
@@ -281,8 +285,12 @@ impl Meter {
     async fn take(&self, function: &str) -> Usage {
         let mut under_way = self.counter.under_way.subscribe();
         let done = |under_way: &usize| *under_way == 0 && lock(&self.counter.invocations).contains_key(function);
-        let done = in_time(format_args!("{function} and all others end"), under_way.wait_for(done)).await;
-        drop(done.expect("a counter"));
+        let ended = in_time(format_args!("{function} and all others end"), under_way.wait_for(done)).await;
+        drop(ended.expect("a counter"));
+        // A function that was started by one of these may not have begun.
+        self.server.has_no_events().await;
+        let ended = in_time("what they started ends", under_way.wait_for(|under_way| *under_way == 0)).await;
+        drop(ended.expect("a counter"));
         let posted = self.posts.take();
         let mut usage = Usage {
             invocations: std::mem::take(&mut *lock(&self.counter.invocations)),

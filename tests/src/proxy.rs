@@ -51,6 +51,14 @@ impl Default for Passage {
     }
 }
 
+/// The one operation of Lambda.
+pub const INVOKE: &str = "Invoke";
+
+/// The function that a call of Lambda's path invokes. Nothing for another service.
+pub fn invoked(path: &str) -> Option<&str> {
+    path.strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")
+}
+
 /// The operation of a call of DynamoDB, such as `PutItem`. Empty for another service.
 pub fn operation(headers: &HeaderMap) -> &str {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());

@@ -1,9 +1,9 @@
-use crate::proxy::{self, Answer, Passage, operation};
+use crate::proxy::{self, Answer, INVOKE, Passage, invoked, operation};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::DATE;
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use chat_aws::now;
 use chrono::DateTime;
 use serde_json::Value;
@@ -11,13 +11,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// One call of DynamoDB.
+/// One call of DynamoDB, or of Lambda.
 #[derive(Debug, Clone)]
 pub struct Call {
     pub operation: String,
     /// Every table that it names, or index of one, with the kind of every partition key: `ChatTable ROOM#*`.
     pub partitions: BTreeSet<String>,
-    /// The rights that it takes: `dynamodb:PutItem ChatTable ROOM#*`. A transaction takes those of what is in it.
+    /// The rights that it takes: `dynamodb:PutItem ChatTable ROOM#*`, `lambda:InvokeFunction SendMessageFunction`. A transaction takes those of what is in it.
     pub rights: BTreeSet<String>,
     /// Capacity units, as DynamoDB reports them.
     pub read_units: f64,
@@ -27,7 +27,7 @@ pub struct Call {
     pub ended: Instant,
 }
 
-/// A proxy before DynamoDB that records every call.
+/// A proxy before DynamoDB, and before Lambda, that records every call.
 #[derive(Clone)]
 pub struct Recorder {
     url: String,
@@ -36,6 +36,7 @@ pub struct Recorder {
 
 struct Books {
     target: OnceLock<String>,
+    lambda: OnceLock<String>,
     passage: Passage,
     calls: Mutex<Vec<Call>>,
     /// How far DynamoDB's clock is ahead of this machine's, in seconds.
@@ -81,15 +82,20 @@ impl Recorder {
 
     /// Starts without a target; [`Recorder::aim`] sets it.
     pub async fn start() -> Self {
-        let (target, calls) = (OnceLock::new(), Mutex::default());
+        let (target, lambda, calls) = (OnceLock::new(), OnceLock::new(), Mutex::default());
         let (ahead, latency) = (OnceLock::new(), OnceLock::new());
-        let books = Arc::new(Books { target, passage: Passage::new(), calls, ahead, latency });
+        let books = Arc::new(Books { target, lambda, passage: Passage::new(), calls, ahead, latency });
         let url = proxy::serve(Router::new().fallback(pass_on).with_state(Arc::clone(&books))).await;
         Self { url, books }
     }
 
     pub fn aim(&self, target: &str) {
         self.books.target.set(target.into()).expect("aimed once");
+    }
+
+    /// Sets where Lambda is.
+    pub fn aim_at_lambda(&self, url: &str) {
+        self.books.lambda.set(url.into()).expect("aimed once");
     }
 
     pub fn url(&self) -> &str {
@@ -104,7 +110,23 @@ impl Recorder {
     }
 }
 
-async fn pass_on(State(books): State<Arc<Books>>, headers: HeaderMap, body: Bytes) -> Answer {
+async fn pass_on(State(books): State<Arc<Books>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
+    if let Some(function) = invoked(uri.path()) {
+        let lambda = books.lambda.get().expect("aimed before it is used");
+        let began = Instant::now();
+        let answer = books.passage.pass_on(Method::POST, &format!("{lambda}{}", uri.path()), headers, body).await;
+        let call = Call {
+            operation: INVOKE.to_owned(),
+            partitions: BTreeSet::new(),
+            rights: BTreeSet::from([format!("lambda:InvokeFunction {function}")]),
+            read_units: 0.0,
+            write_units: 0.0,
+            began,
+            ended: Instant::now(),
+        };
+        books.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+        return answer;
+    }
     let operation = operation(&headers).to_owned();
     let mut request: Value = serde_json::from_slice(&body).expect("JSON");
     let partitions = partitions(&request);

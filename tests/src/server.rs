@@ -149,7 +149,7 @@ impl Server {
     }
 
     /// What `AWS_ENDPOINT_URL_LAMBDA` is set to.
-    fn gateway_url(&self) -> &str {
+    pub fn gateway_url(&self) -> &str {
         self.management_url.rsplit_once('/').expect("a path").0
     }
 

@@ -33,6 +33,7 @@ impl Gateway {
             }
             tracing::warn!(function, requestId = request_id, "an event is given up");
         };
-        self.tasks.spawn(async move { closing.run_until_cancelled(run).await });
+        let run = self.kept_events.track_future(async move { closing.run_until_cancelled(run).await });
+        self.tasks.spawn(run);
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Gateway {
     throttles: Throttles,
     /// The tasks of handshakes and sockets, and the invocations they started.
     tasks: TaskTracker,
+    /// Those of them that run functions for events.
+    kept_events: TaskTracker,
     closing: CancellationToken,
 }
 
@@ -62,6 +64,7 @@ impl Gateway {
             ids,
             connections: Connections::default(),
             throttles,
+            kept_events: TaskTracker::new(),
             closing: CancellationToken::new(),
         })
     }
@@ -99,6 +102,11 @@ impl Gateway {
     /// How many handshakes, sockets and invocations are under way.
     pub fn under_way(&self) -> usize {
         self.tasks.len()
+    }
+
+    /// How many events functions are still run for.
+    pub fn kept_events(&self) -> usize {
+        self.kept_events.len()
     }
 
     fn stage(&self) -> &str {

@@ -126,7 +126,7 @@ async fn play(world: &Arc<World>, client: Option<&Arc<Client>>) {
     };
     let (lives, (), ()) = tokio::join!(join_all(lives), browsers.live(), shut_out);
     world.calm_down();
-    sleep(REST).await;
+    rest(world).await;
     let mut survivors = Vec::new();
     for life in lives {
         match life {
@@ -141,9 +141,17 @@ async fn play(world: &Arc<World>, client: Option<&Arc<Client>>) {
     if world.findings().is_empty() {
         judge(world, survivors, browsers, &record).await;
     }
-    sleep(REST).await;
+    rest(world).await;
     if world.under_way() > 0 {
         world.find(format!("{} invocations are under way for ever", world.under_way()));
+    }
+}
+
+/// Nobody does anything, until functions have been run for all events.
+async fn rest(world: &World) {
+    sleep(REST).await;
+    while world.gateway().kept_events() > 0 {
+        sleep(REST).await;
     }
 }
 
@@ -176,7 +184,7 @@ async fn judge(world: &Arc<World>, lives: Vec<Life>, mut browsers: Browsers, rec
     history.views.extend(browsers.views(&history).await);
     join_all(devices.iter_mut().map(crate::Device::close)).await;
     browsers.close().await;
-    sleep(REST).await;
+    rest(world).await;
     look_at_rows(world);
     if world.plan.hostile {
         let mut sweeper =
@@ -185,7 +193,7 @@ async fn judge(world: &Arc<World>, lives: Vec<Life>, mut browsers: Browsers, rec
             sweeper.send(*room).await;
         }
         sweeper.close().await;
-        sleep(REST).await;
+        rest(world).await;
     }
     let rooms = history.stored.keys().copied().collect();
     history.leftovers = scan(world, "ConnectionsTable").iter().map(|item| leftover(item, &rooms)).collect();

@@ -178,7 +178,7 @@ impl Mutation {
                 if members(operation, &body).is_some() =>
             {
                 if let Some(early) = lock(&self.early).remove(&invocation.label) {
-                    return Answer { status: 200, body: early };
+                    return Answer::of(200, early);
                 }
             }
             Mutant::LastIdReadBeforeJoining if adds_room => {
@@ -260,7 +260,7 @@ impl Mutation {
                 if let Some((count, answer)) = lock(&self.counts).get_mut(&room) {
                     *count += 1;
                     if count.is_multiple_of(5) {
-                        return Answer { status: 200, body: answer.clone() };
+                        return Answer::of(200, answer.clone());
                     }
                 }
                 let answer = world.ask(operation, &body);
@@ -312,7 +312,7 @@ impl Mutation {
                 }
             }
             Mutant::SendsNotLookedAt if operation == "GetItem" && is("SK", "CONN") => {
-                return Answer { status: 200, body: json!({"Item": {"PK": body["Key"]["PK"]}}) };
+                return Answer::of(200, json!({"Item": {"PK": body["Key"]["PK"]}}));
             }
             _ => {}
         }
@@ -392,5 +392,5 @@ fn text(value: &Value) -> &str {
 
 /// The answer to a write.
 fn nothing() -> Answer {
-    Answer { status: 200, body: json!({}) }
+    Answer::of(200, json!({}))
 }

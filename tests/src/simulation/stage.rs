@@ -1,11 +1,11 @@
 use super::in_simulated_time;
-use super::invocation::{INVOCATION, Invocation};
+use super::invocation::INVOCATION;
 use super::plan::Plan;
 use super::rest::scan;
 use super::wire::Calls;
 use super::world::{Simulated, World};
 use super::{REST, Without};
-use crate::chaos::{Director, lock};
+use crate::chaos::{Director, Fault, lock};
 use crate::checker::{History, Room, User};
 use crate::reach::Reach;
 use crate::trial::{come_to_rest, leftover};
@@ -23,6 +23,9 @@ use tokio::time::{sleep, timeout};
 
 /// How long a test may take, in simulated time: where nothing happens any more, that passes in a moment.
 const PLAY_MAX: Duration = Duration::from_secs(3_600);
+
+/// How often it is looked whether something holds, in simulated time.
+const POLL: Duration = Duration::from_millis(10);
 
 /// A world in which one test says what happens, and what goes wrong. Time passes only where something waits.
 #[derive(Clone)]
@@ -64,8 +67,19 @@ impl Stage {
 
     /// Does something behind the functions.
     pub async fn behind<T>(&self, what: impl Future<Output = T>) -> T {
-        let invocation = Arc::new(Invocation::new("the test".into(), "the test", 1, 0));
-        INVOCATION.scope(invocation, what).await
+        INVOCATION.scope(self.world.behind(None), what).await
+    }
+
+    /// The same, where one of its calls, from 0, meets a fault.
+    pub async fn behind_meeting<T>(&self, call: usize, fault: Fault, what: impl Future<Output = T>) -> T {
+        INVOCATION.scope(self.world.behind(Some((call, fault))), what).await
+    }
+
+    /// Waits until functions have been run for all events.
+    pub async fn has_no_events(&self) {
+        while self.world.gateway().kept_events() > 0 {
+            sleep(POLL).await;
+        }
     }
 
     /// Invokes a function as a backend does. Answers its answer, or nothing if it failed.
@@ -106,6 +120,7 @@ impl Stage {
         let mut history = come_to_rest(&self.reach(), &self.record, &mut devices, BTreeMap::new()).await;
         join_all(devices.iter_mut().map(Device::close)).await;
         sleep(REST).await;
+        self.has_no_events().await;
         let rooms: BTreeSet<Room> = history.stored.keys().copied().collect();
         let mut sweeper = self.device("sweeper", crate::fresh());
         for room in &rooms {
@@ -113,6 +128,7 @@ impl Stage {
         }
         sweeper.close().await;
         sleep(REST).await;
+        self.has_no_events().await;
         history.leftovers = scan(&self.world, "ConnectionsTable").iter().map(|item| leftover(item, &rooms)).collect();
         history
     }

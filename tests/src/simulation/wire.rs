@@ -5,6 +5,7 @@ use super::dice::Dice;
 use super::invocation::{INVOCATION, Invocation};
 use super::plan::Fate;
 use super::world::World;
+use crate::proxy::{INVOKE, invoked, operation};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use chat_aws::now;
@@ -56,10 +57,20 @@ pub struct Call {
     request: Request<Bytes>,
 }
 
+/// Who a call is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    DynamoDb,
+    Management,
+    Lambda,
+}
+
 /// An answer to one.
 pub struct Answer {
     pub status: u16,
     pub body: Value,
+    /// What the gateway said, to the letter, where that matters.
+    said: Option<(HeaderMap, Bytes)>,
 }
 
 impl Wire for Calls {
@@ -71,23 +82,36 @@ impl Wire for Calls {
     }
 }
 
+fn service(request: &Request<Bytes>) -> Service {
+    if request.headers().contains_key("x-amz-target") {
+        Service::DynamoDb
+    } else if invoked(request.uri().path()).is_some() {
+        Service::Lambda
+    } else {
+        Service::Management
+    }
+}
+
 impl Call {
     fn read(invocation: &Invocation, request: Request<Bytes>) -> Self {
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let target = header("x-amz-target");
-        let operation = target.split_once('.').map_or(request.method().as_str(), |(_, operation)| operation).to_owned();
+        let operation = match service(&request) {
+            Service::DynamoDb => operation(request.headers()),
+            Service::Management => request.method().as_str(),
+            Service::Lambda => INVOKE,
+        };
+        let operation = operation.to_owned();
         let body = serde_json::from_slice(request.body()).unwrap_or_default();
         let (number, attempt) = invocation.attempt(header("amz-sdk-invocation-id"), &operation);
         let label = format!("{}/{number}.{attempt} {operation}", invocation.label);
         Self { label, operation, number, attempt, body, request }
     }
 
-    /// Whether it is DynamoDB's, and not the management API's.
-    pub fn is_of_tables(&self) -> bool {
-        self.request.headers().contains_key("x-amz-target")
+    pub fn service(&self) -> Service {
+        service(&self.request)
     }
 
-    /// What it is about, for the log: a row, a partition or a connection.
+    /// What it is about, for the log: a row, a partition, a connection, or a function and its event.
     fn about(&self) -> String {
         let text = |value: &Value| value["S"].as_str().map(String::from);
         let row = |row: &Value| Some(format!("{} {}", text(&row["PK"])?, text(&row["SK"])?));
@@ -96,8 +120,10 @@ impl Call {
             Some(rows.join(", "))
         };
         let body = &self.body;
-        if !self.is_of_tables() {
-            return self.connection();
+        match self.service() {
+            Service::DynamoDb => {}
+            Service::Management => return self.connection(),
+            Service::Lambda => return format!("{} {body}", invoked(self.request.uri().path()).unwrap_or_default()),
         }
         row(&body["Key"])
             .or_else(|| row(&body["Item"]))
@@ -192,9 +218,12 @@ impl World {
 
     /// Applies a call, at this moment.
     async fn apply(&self, invocation: &Invocation, call: &Call) -> Answer {
-        if !call.is_of_tables() {
+        if call.service() == Service::Lambda {
+            return self.invoke(call).await;
+        }
+        if call.service() == Service::Management {
             if self.mutation.as_ref().is_some_and(|mutation| mutation.swallows(invocation, call)) {
-                return Answer { status: 204, body: Value::Null };
+                return Answer::of(204, Value::Null);
             }
             let answer = self.push(call).await;
             if let Some(mutation) = &self.mutation {
@@ -213,16 +242,26 @@ impl World {
     /// Asks DynamoDB.
     pub fn ask(&self, operation: &str, body: &Value) -> Answer {
         let (status, answer) = self.tables.call(operation, &serde_json::to_vec(body).expect("JSON"));
-        Answer { status, body: serde_json::from_slice(&answer).expect("JSON") }
+        Answer::of(status, serde_json::from_slice(&answer).expect("JSON"))
     }
 
     /// Asks the management API.
     async fn push(&self, call: &Call) -> Answer {
+        let (status, _, body) = self.pass_on(call).await;
+        Answer::of(status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    /// Asks Lambda. A function that is waited for runs meanwhile.
+    async fn invoke(&self, call: &Call) -> Answer {
+        let (status, headers, body) = self.pass_on(call).await;
+        Answer { said: Some((headers, body)), ..Answer::of(status, Value::Null) }
+    }
+
+    async fn pass_on(&self, call: &Call) -> (u16, HeaderMap, Bytes) {
         let (head, body) = call.request.clone().into_parts();
         let response = self.gateway().answer(Request::from_parts(head, Body::from(body))).await;
-        let status = response.status().as_u16();
-        let body = to_bytes(response.into_body(), BODY_BYTES_MAX).await.expect("a body");
-        Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() }
+        let (head, body) = response.into_parts();
+        (head.status.as_u16(), head.headers, to_bytes(body, BODY_BYTES_MAX).await.expect("a body"))
     }
 }
 
@@ -275,15 +314,18 @@ impl Call {
     }
 }
 
-/// An answer that DynamoDB or the management API never gave.
+/// An answer that AWS never gave.
 fn made_up(fate: Fate, call: &Call) -> Answer {
-    let refusal = |status, kind: &str| Answer {
-        status,
-        body: json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": "a fault of the simulation"}),
+    let refusal = |status, kind: &str| {
+        let kind = format!("com.amazonaws.dynamodb.v20120810#{kind}");
+        Answer::of(status, json!({"__type": kind, "message": "a fault of the simulation"}))
     };
     match fate {
-        Fate::Throttled if call.is_of_tables() => refusal(400, "ProvisionedThroughputExceededException"),
-        Fate::Throttled => refusal(429, "LimitExceededException"),
+        Fate::Throttled => match call.service() {
+            Service::DynamoDb => refusal(400, "ProvisionedThroughputExceededException"),
+            Service::Management => refusal(429, "LimitExceededException"),
+            Service::Lambda => refusal(429, "TooManyRequestsException"),
+        },
         Fate::Conflict => {
             let length = call.body["TransactItems"].as_array().map_or(0, Vec::len);
             let reasons: Vec<_> = (0..length)
@@ -293,18 +335,26 @@ fn made_up(fate: Fate, call: &Call) -> Answer {
             refused.body["CancellationReasons"] = json!(reasons);
             refused
         }
-        Fate::Unprocessed => {
-            Answer { status: 200, body: json!({"Responses": {}, "UnprocessedKeys": call.body["RequestItems"]}) }
-        }
-        Fate::Swallowed => Answer { status: 200, body: Value::Null },
+        Fate::Unprocessed => Answer::of(200, json!({"Responses": {}, "UnprocessedKeys": call.body["RequestItems"]})),
+        Fate::Swallowed => Answer::of(200, Value::Null),
         Fate::Unavailable => refusal(503, "ServiceUnavailable"),
         _ => refusal(500, "InternalServerError"),
     }
 }
 
 impl Answer {
+    pub fn of(status: u16, body: Value) -> Self {
+        Self { status, body, said: None }
+    }
+
     /// As it comes over the wire, with AWS's own time.
     fn response(self) -> Response<Bytes> {
+        if let Some((headers, body)) = self.said {
+            let mut response = Response::new(body);
+            *response.status_mut() = StatusCode::from_u16(self.status).expect("a status");
+            *response.headers_mut() = headers;
+            return response;
+        }
         let kind = self.body["__type"].as_str().and_then(|kind| kind.split_once('#'));
         let kind =
             kind.map(|(_, kind)| kind.to_owned()).or_else(|| (self.status == 410).then(|| "GoneException".into()));

@@ -222,6 +222,17 @@ impl World {
         let _ = in_time("an invocation ends", { ended }.wait_for(|ended| *ended)).await;
     }
 
+    /// What a test does behind the functions, as an invocation of its own.
+    pub fn behind(&self, fault: Option<(usize, Fault)>) -> Arc<Invocation> {
+        let invocation = Arc::new(Invocation::new("the test".into(), "the test", 1, 0));
+        if fault.is_some() {
+            let mut directed = lock(&self.directed);
+            let number = directed.len() as u64;
+            directed.insert(number, Directed { invocation: Arc::clone(&invocation), fault, struck: false });
+        }
+        invocation
+    }
+
     /// Where whoever looks behind the functions finds the tables.
     pub fn vars(&self) -> BTreeMap<String, String> {
         let id = "ConnectFunction";
@@ -240,6 +251,9 @@ impl World {
     fn name(&self, function: &str, event: &Value) -> String {
         let context = &event["requestContext"]["authorizer"];
         let who = context["username"].as_str().or_else(|| context["lambda"]["username"].as_str()).unwrap_or("nobody");
+        // An event of Lambda's has no caller, and may be about a room.
+        let room = event["room"].as_str().map(|room| format!("room {room}"));
+        let who = room.as_deref().unwrap_or(who);
         if let Some(request) = frame(event)["requestId"].as_u64() {
             return format!("{who} {function} {request}");
         }

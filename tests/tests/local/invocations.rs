@@ -1,7 +1,7 @@
 //! Functions that are invoked by name, at Lambda's own endpoint: waited for, or run for an event that Lambda keeps.
 
 use chat_local::{Interference, InvocationFailed, Limits, Plan};
-use chat_tests::{Server, in_time, logged_of};
+use chat_tests::{Chaos, Direction, Fault, Recorder, Refusal, Server, in_time, logged_of};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -229,6 +229,43 @@ async fn payloads_are_as_large_as_lambda_takes_them() {
         let answer = server.invoke("disconnect-user", kind, &payload).await;
         let error = answer.headers().get("x-amzn-errortype").map(|error| error.to_str().expect("ASCII"));
         assert_eq!((answer.status().as_u16(), error), (status, said), "{kind} of {bytes} bytes");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_invocation_is_recorded_with_its_right() {
+    let server = Server::start().await;
+    let recorder = Recorder::before(server.dynamodb_url()).await;
+    recorder.aim_at_lambda(server.gateway_url());
+    let app = server.app_with(&[("AWS_ENDPOINT_URL_LAMBDA", recorder.url())]);
+    app.invoker.start("DisconnectUserFunction", &json!({"userId": 7})).await.expect("started");
+    let calls = recorder.take();
+    let [call] = calls.as_slice() else { panic!("not one call: {calls:?}") };
+    assert_eq!(call.operation, "Invoke");
+    assert_eq!(call.rights.iter().collect::<Vec<_>>(), ["lambda:InvokeFunction DisconnectUserFunction"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_invocation_meets_faults_over_sockets() {
+    use Fault::{AnswerLostOnce, Refused, RefusedOnce};
+    let runs = Runs::default();
+    let server = runs.server().await;
+    let chaos = Chaos::start(Box::new(|_, _, _| Direction::default())).await;
+    chaos.aim(server.dynamodb_url(), &server.vars()["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"]);
+    for (number, (fault, times, is_started)) in
+        [(RefusedOnce(Refusal::Throttled), 1, true), (Refused(Refusal::Failed), 0, false), (AnswerLostOnce, 2, true)]
+            .into_iter()
+            .enumerate()
+    {
+        let event = json!({"userId": number + 1});
+        let endpoints = chaos.endpoints_with(0, fault);
+        let app = server.app_with(&endpoints.each_ref().map(|(name, url)| (*name, url.as_str())));
+        let started = app.invoker.start("disconnect-user", &event).await;
+        server.rests().await;
+        assert_eq!((runs.of(&event).len(), started.is_ok()), (times, is_started), "{fault}");
+        assert_eq!(chaos.calls(number as u64), ["Invoke"], "one call, with all its attempts");
     }
     server.stop().await;
 }

@@ -3,6 +3,7 @@
 
 mod browser;
 mod exhaustive;
+mod invocations;
 
 use chat_tests::simulation::{Hunt, Mutant, Schedule};
 

@@ -2,11 +2,11 @@
 //! check their frames and pages as well ([`chat_tests::schema`]).
 
 use chat::limits::{
-    CLIENT_MESSAGE_ID_CHARS_MAX, CONNECTIONS_PER_USER, ECHO_CHARS_MAX, FRAME_BYTES_MAX, ID_BYTES_MAX, JSON_BYTES_MAX,
-    LEAVERS_PER_FRAME, LISTS_PER_SECOND, MENTIONS_MAX, NOTICES_UP_TO, PAGE_DEFAULT, PAGE_MAX, PRESENT_MAX,
-    PROFILE_TEXT_CHARS_MAX, QUERY_BYTES_MAX, REQUEST_ID_CHARS_MAX, ROOMS_PER_CONNECTION_MAX, SAFE_INTEGER_MAX,
-    SENDS_BURST_SECONDS, SENDS_PER_SECOND, SIGNAL_KIND_CHARS_MAX, SIGNALS_PER_SECOND, SIGNALS_UP_TO, TEXT_CHARS_MAX,
-    TOKEN_BYTES_MAX, URL_CHARS_MAX,
+    CLIENT_MESSAGE_ID_CHARS_MAX, CONNECTIONS_PER_USER, ECHO_CHARS_MAX, FRAME_BYTES_MAX, HOT_ROOM, ID_BYTES_MAX,
+    JSON_BYTES_MAX, LARGE_ROOM, LEAVERS_PER_FRAME, LISTS_PER_SECOND, MENTIONS_MAX, NOTICES_UP_TO, PAGE_DEFAULT,
+    PAGE_MAX, PRESENT_MAX, PROFILE_TEXT_CHARS_MAX, QUERY_BYTES_MAX, REQUEST_ID_CHARS_MAX, ROOMS_PER_CONNECTION_MAX,
+    ROUND_FRAME_BYTES, ROUND_MESSAGES_MAX, SAFE_INTEGER_MAX, SENDS_BURST_SECONDS, SENDS_PER_SECOND,
+    SIGNAL_KIND_CHARS_MAX, SIGNALS_PER_SECOND, SIGNALS_UP_TO, TEXT_CHARS_MAX, TOKEN_BYTES_MAX, URL_CHARS_MAX,
 };
 use chat::{
     Change, ChangeNumber, Content, Emoji, Extras, HistoryItem, Message, MessageId, MessageKind, Profile, Reactions,
@@ -73,11 +73,11 @@ fn described(document: &Value, schema: &Value, path: &str, fields: &mut BTreeSet
     }
 }
 
-/// The fields that a value has. What an application names is its own, and so is each emoji.
+/// The fields that a value has. What an application names is its own, and so is each emoji, and each sender's id.
 fn had(value: &Value, path: &str, fields: &mut BTreeSet<String>) {
     for (name, field) in value.as_object().into_iter().flatten() {
         let path = format!("{path}{name}");
-        if !["metadata", "data", "reactions"].contains(&name.as_str()) {
+        if !["metadata", "data", "reactions", "senders"].contains(&name.as_str()) {
             had(field, &format!("{path}."), fields);
         }
         fields.insert(path);
@@ -178,6 +178,13 @@ fn what_both_documents_describe_they_describe_alike() {
     ] {
         assert_eq!(socket.shared(name), history.shared(name), "{name}");
     }
+    let fields = |document: &Value, schema: &Value| {
+        let mut fields = BTreeSet::new();
+        described(document, schema, "", &mut fields);
+        (fields, schema["required"].clone(), schema["if"].clone(), schema["then"].clone(), schema["else"].clone())
+    };
+    let pushed = fields(&socket.document, socket.shared("Change"));
+    assert_eq!(pushed, fields(&history.document, history.shared("Change")), "a change, in a round and in the feed");
     let (pushed, mut listed) = (socket.shared("Profile"), history.shared("Profile").clone());
     listed["properties"].as_object_mut().expect("fields").remove("createTime");
     assert_eq!((pushed, &pushed["additionalProperties"]), (&listed, &json!(false)));
@@ -269,6 +276,11 @@ fn the_limits_of_the_documents_are_those_of_the_code() {
         (socket, limit("connectionsPerUser"), json!(CONNECTIONS_PER_USER)),
         (socket, limit("noticesUpTo"), json!(NOTICES_UP_TO)),
         (socket, limit("signalsUpTo"), json!(SIGNALS_UP_TO)),
+        (socket, limit("largeRoom"), json!(LARGE_ROOM)),
+        (socket, limit("hotRoom"), json!(HOT_ROOM as u64)),
+        (socket, limit("roundBytes"), json!(ROUND_FRAME_BYTES)),
+        (socket, limit("roundMessages"), json!(ROUND_MESSAGES_MAX)),
+        (socket, payload("messagesSent/payload/properties/messages/maxItems"), json!(ROUND_MESSAGES_MAX)),
         (socket, limit("signalsPerSecond"), json!(SIGNALS_PER_SECOND)),
         (socket, limit("signalsAtOnce"), json!(u64::from(SIGNALS_PER_SECOND) * SENDS_BURST_SECONDS)),
         (socket, limit("listsPerSecond"), json!(LISTS_PER_SECOND)),

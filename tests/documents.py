@@ -59,6 +59,7 @@ CHAPTERS = {
     ("docs/tokens.md", "An identity provider signs them"): AWS,
     ("docs/tokens.md", "Your application signs them with a key pair"): AWS,
     ("docs/deploy.md", None): AWS,
+    ("docs/crowds.md", None): AWS,
     ("docs/operate.md", None): AWS,
     ("docs/restore.md", None): AWS,
     ("docs/socket-io.md", "What is still open on AWS"): AWS,

@@ -1,7 +1,7 @@
 //! What messages and pages cost in dollars, by what each takes, counted through the gateway and the functions.
 
 use crate::memory;
-use crate::model::{self, Dollars};
+use crate::model::{self, Crowd, Dollars, InRounds};
 use crate::prices;
 use crate::report::{Report, short};
 use anyhow::{Context, Result};
@@ -56,6 +56,7 @@ impl Costs {
         meter.stop().await;
         tell_dollars(report, &counted, cpu)?;
         tell_pages(report, &pages);
+        tell_rounds(report, cpu);
         Ok(())
     }
 }
@@ -121,6 +122,87 @@ fn tell_dollars(report: &mut Report, counted: &Counted, cpu: SendCpu) -> Result<
     Ok(())
 }
 
+/// Rooms in rounds: members, messages a second, and the posts a second that they may make.
+const CROWDS: [(usize, f64, f64); 8] = [
+    (1_000, 50.0, 5_000.0),
+    (10_000, 1.0, 5_000.0),
+    (10_000, 10.0, 5_000.0),
+    (10_000, 50.0, 5_000.0),
+    (10_000, 50.0, 9_000.0),
+    (10_000, 200.0, 50_000.0),
+    (100_000, 10.0, 9_000.0),
+    (100_000, 10.0, 50_000.0),
+];
+
+/// The room that is compared with what others ask: its members, and messages a second.
+const COMPARED: (usize, f64) = (10_000, 10.0);
+
+fn tell_rounds(report: &mut Report, cpu: SendCpu) {
+    report.heading("A room in rounds");
+    report.paragraph(
+        "Dollars for a million messages, computed: messages of 100 characters with a `clientMessageId`, each of another sender; a post to every member for each round, a \
+         courier for as long as rounds take, and its hands.",
+    );
+    let rows = CROWDS.map(|(members, messages_per_second, posts_per_second)| {
+        let rounds = Crowd { members, messages_per_second, posts_per_second }.in_rounds(cpu.send);
+        let room = format!("{} × {}", short(members as f64), short(messages_per_second));
+        let figures = crowd_costs(&rounds);
+        [room, short(posts_per_second)].into_iter().chain(figures).collect::<Vec<_>>()
+    });
+    report.table(
+        [
+            "a room, messages a second",
+            "posts a second",
+            "a round, s",
+            "in a frame",
+            "taken a second",
+            "API Gateway",
+            "DynamoDB",
+            "Lambda, telemetry",
+            "traffic",
+            "together",
+        ],
+        rows.map(|row| <[String; 10]>::try_from(row).unwrap_or_default()),
+    );
+    let (members, messages_per_second) = COMPARED;
+    report.paragraph(format!(
+        "The same before traffic, in a room of {} with {} messages a second:",
+        short(members as f64),
+        short(messages_per_second)
+    ));
+    report.table(["", "$"], others(cpu).map(|(name, dollars)| [name.to_owned(), short(dollars)]));
+}
+
+/// How long a round takes, what it carries, what is taken a second, and what a million of it cost.
+fn crowd_costs(rounds: &InRounds) -> [String; 8] {
+    let Dollars { api_gateway, lambda, dynamodb, traffic, telemetry } = rounds.dollars;
+    let figures = [api_gateway, dynamodb, lambda + telemetry, traffic, rounds.dollars.sum()];
+    let rounds = [rounds.round.as_secs_f64(), rounds.per_round, rounds.taken];
+    let texts: Vec<_> = rounds.into_iter().chain(figures).map(short).collect();
+    texts.try_into().unwrap_or_default()
+}
+
+/// What a million messages cost in the room that is compared, before traffic.
+fn others(cpu: SendCpu) -> [(&'static str, f64); 5] {
+    let (members, messages_per_second) = COMPARED;
+    let own = Crowd { members, messages_per_second, posts_per_second: chat::limits::POSTS_PER_SECOND };
+    let own = own.in_rounds(cpu.send).dollars;
+    let deliveries = members as f64;
+    let mut left: f64 = (deliveries + 1.0) * 1e6;
+    let iot = prices::IOT_MESSAGES.iter().map(|(most, price)| {
+        let here = left.min(*most);
+        left -= here;
+        here / 1e6 * price
+    });
+    [
+        ("this, in rounds", own.sum() - own.traffic),
+        ("AppSync Events", (deliveries + 1.0) * prices::APPSYNC_OPERATIONS),
+        ("IoT Core", iot.sum()),
+        ("Ably", (deliveries + 1.0) * prices::ABLY_MESSAGES),
+        ("Ably, batched for a second", (deliveries / messages_per_second + 1.0) * prices::ABLY_MESSAGES),
+    ]
+}
+
 fn tell_pages(report: &mut Report, pages: &[(usize, Usage)]) {
     report
         .paragraph("A million pages of history, in dollars, before traffic; Lambda's time is in the table of memory:");
@@ -150,4 +232,67 @@ fn row(members: usize, dollars: &Dollars, scanned: f64) -> [String; 9] {
         short(dollars.sum() / members as f64),
         short(scanned),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    fn document(name: &str) -> String {
+        let path = format!("{}/../docs/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).expect("a document")
+    }
+
+    /// The rows of the table under this head, each with its cells.
+    fn rows(document: &str, head: &str) -> Vec<Vec<String>> {
+        let lines = document.lines().skip_while(|line| !line.starts_with(head)).skip(2);
+        let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+        lines.take_while(|line| line.starts_with('|')).map(cells).collect()
+    }
+
+    fn number(cell: &str) -> f64 {
+        let digits: String = cell.chars().filter(|char| char.is_ascii_digit() || *char == '.').collect();
+        digits.parse().unwrap_or_else(|_| panic!("{cell} is no number"))
+    }
+
+    /// `10,000 × 50`, as a room of so many, to which so many messages a second are sent.
+    fn crowd(cell: &str, posts_per_second: &str) -> Crowd {
+        let (members, messages) = cell.split_once('×').expect("members × messages");
+        let (members, messages_per_second) = (number(members) as usize, number(messages));
+        Crowd { members, messages_per_second, posts_per_second: number(posts_per_second) }
+    }
+
+    #[test]
+    fn a_room_in_rounds_costs_what_is_said() {
+        let rows = rows(&document("costs.md"), "| a room, messages a second |");
+        assert!(rows.len() > 4, "the table was found");
+        let send = SendCpu::default().send;
+        for row in rows {
+            let rounds = crowd(&row[0], &row[1]).in_rounds(send);
+            assert_eq!(row[2..], crowd_costs(&rounds), "{}", row.join(" | "));
+        }
+    }
+
+    #[test]
+    fn others_cost_what_is_said() {
+        let costs = document("costs.md");
+        let rows = rows(&costs, "| in a room of 10,000 |");
+        for (name, dollars) in others(SendCpu::default()) {
+            let row = rows.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("{name} is not compared"));
+            assert_eq!(row[1], format!("${}", short(dollars)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_crowd_is_told_as_fast_as_is_said() {
+        let rows = rows(&document("crowds.md"), "| a room, messages a second |");
+        assert!(rows.len() > 6, "the table was found");
+        for row in rows {
+            let crowd = crowd(&row[0], &row[1]);
+            let rounds = crowd.in_rounds(SendCpu::default().send);
+            let round = rounds.round.as_secs_f64();
+            let posts = crowd.members as f64 * rounds.taken / rounds.per_round;
+            let figures = [round, posts, rounds.taken, round, 2.0 * round];
+            assert_eq!(row[2..], figures.map(short), "{}", row.join(" | "));
+        }
+    }
 }

@@ -13,6 +13,17 @@ pub const CONNECTION_MINUTES: f64 = 0.25;
 /// A million requests of an HTTP API, of 512 KB each; the first 300 million of a month.
 pub const HTTP_REQUESTS: f64 = 1.00;
 
+/// What others ask for a million deliveries of a message, and how many bytes count as one: API Gateway's own price is above.
+/// A million operations of an AppSync Event API (<https://aws.amazon.com/appsync/pricing/>).
+pub const APPSYNC_OPERATIONS: f64 = 1.00;
+
+/// A million messages of AWS IoT Core: the first billion of a month, the next four, and those above
+/// (<https://aws.amazon.com/iot-core/pricing/>).
+pub const IOT_MESSAGES: [(f64, f64); 3] = [(1e9, 1.00), (4e9, 0.80), (f64::INFINITY, 0.70)];
+
+/// A million messages of Ably, before its discount for volume (<https://ably.com/pricing>).
+pub const ABLY_MESSAGES: f64 = 2.50;
+
 /// A million invocations of Lambda (<https://aws.amazon.com/lambda/pricing/>).
 pub const INVOCATIONS: f64 = 0.20;
 

@@ -85,7 +85,7 @@ pub enum Mistake {
     StoresOverVoid,
     TakesByItsOwnClock,
     TakesUnderANewName,
-    TakesAgainAfterATimeOut,
+    EndsWellThoughUnsure,
     NobodyRepeats,
     RefusedWakesNobody,
     MembersBeforeLastId,
@@ -250,6 +250,8 @@ struct Run {
     to: Members,
     /// Only where it reads the members before the row.
     early: Members,
+    /// An attempt of its TAKE was given up, and may still come.
+    is_unsure: bool,
     me: u64,
 }
 
@@ -419,11 +421,11 @@ impl World {
     }
 
     /// TAKE, and what a courier makes of its answer.
-    fn take(&mut self, model: &Rounds, event: Event, wrong: i64, me: u64) {
+    fn take(&mut self, model: &Rounds, event: Event, wrong: i64, me: u64) -> bool {
         let seen = event.seen.filter(|_| model.mistake != Some(Mistake::TakesByItsOwnClock));
         if !self.head.take(Courier(me), seen, at(NOW + wrong), at(NOW + wrong + LEASE)) {
             self.woken_in_vain |= self.lease().is_some_and(|(_, until)| Some(until) == event.seen);
-            return;
+            return false;
         }
         let early = if model.mistake == Some(Mistake::MembersBeforeLastId) { self.members() } else { 0 };
         let nothing = MessageId::default();
@@ -438,10 +440,12 @@ impl World {
             changes_up_to: None,
             to: 0,
             early,
+            is_unsure: false,
             me,
         };
         self.answer(model, &mut run);
         self.runs.push(run);
+        true
     }
 
     fn renew(&mut self, index: usize) {
@@ -454,14 +458,27 @@ impl World {
         if told || model.mistake != Some(Mistake::HandsOnOnlyIfItIsTold) {
             self.runs[index].at = Doing::HandingOn;
         } else {
-            self.runs.remove(index);
+            self.end(model, index);
         }
     }
 
-    /// A run ends in the middle: Lambda repeats its event a minute later.
+    /// A run ends; in a fault if it is unsure: a TAKE that comes later would give the room to nobody.
+    fn end(&mut self, model: &Rounds, index: usize) {
+        let run = self.runs.remove(index);
+        if run.is_unsure && model.mistake != Some(Mistake::EndsWellThoughUnsure) {
+            self.fail(run.event, run.me);
+        }
+    }
+
+    /// A run ends in the middle.
     fn die(&mut self, index: usize) {
         let run = self.runs.remove(index);
-        self.events.push(Event { repeats: run.event.repeats + 1, dead: Some(run.me), ..run.event });
+        self.fail(run.event, run.me);
+    }
+
+    /// Lambda repeats the event of a run that failed, a minute later.
+    fn fail(&mut self, event: Event, me: u64) {
+        self.events.push(Event { repeats: event.repeats + 1, dead: Some(me), ..event });
     }
 
     /// What a courier wrote who died a minute ago, and what of it is still to come.

@@ -386,7 +386,9 @@ impl Steps<'_> {
             world.events.remove(index);
             world.take(model, event, 0, world.new_name());
         });
-        self.may("an event comes twice", DOUBLED, |world| world.take(model, event, 0, world.new_name()));
+        self.may("an event comes twice", DOUBLED, |world| {
+            world.take(model, event, 0, world.new_name());
+        });
         if let Some(wrong) = self.wrong() {
             self.may("a courier takes, its clock is wrong", CLOCKS, |world| {
                 world.events.remove(index);
@@ -394,21 +396,26 @@ impl Steps<'_> {
             });
         }
         let take = |me| Late::Take { me, seen: event.seen, until: at(NOW + LEASE) };
-        if self.makes(Mistake::TakesAgainAfterATimeOut) {
+        if event.repeats < REPEATS {
             self.may("a courier takes, and once more later", LATE, |world| {
                 world.events.remove(index);
                 let me = world.new_name();
-                world.take(model, event, 0, me);
                 world.late.push(take(me));
+                if world.take(model, event, 0, me) {
+                    world.runs.iter_mut().filter(|run| run.me == me).for_each(|run| run.is_unsure = true);
+                } else if model.mistake != Some(Mistake::EndsWellThoughUnsure) {
+                    world.fail(event, me);
+                }
             });
-        }
-        if event.repeats < REPEATS && self.left(LATE) > 0 {
-            self.may("a courier dies, its TAKE is late", DEATHS, |world| {
-                world.chances.late -= 1;
-                let dead = world.new_name();
-                world.events[index] = Event { repeats: event.repeats + 1, dead: Some(dead), ..event };
-                world.late.push(take(dead));
-            });
+            if self.left(LATE) > 0 {
+                self.may("a courier dies, its TAKE is late", DEATHS, |world| {
+                    world.chances.late -= 1;
+                    world.events.remove(index);
+                    let me = world.new_name();
+                    world.late.push(take(me));
+                    world.fail(event, me);
+                });
+            }
         }
         self.may("a courier takes, its answer is lost, it takes again", LOST, |world| {
             world.events.remove(index);
@@ -456,7 +463,7 @@ impl Steps<'_> {
                 }
             }
             Doing::HandingOn => self.comes("a courier wakes the next run", |world| {
-                world.runs.remove(index);
+                world.end(model, index);
                 if model.mistake != Some(Mistake::HandsOnToNobody) {
                     world.invoke(None);
                 }
@@ -523,7 +530,7 @@ impl Steps<'_> {
         let step = move |world: &mut World| {
             let mut run = world.runs[index];
             if !world.step(model, &run, at(NOW + LEASE)) {
-                world.runs.remove(index);
+                world.end(model, index);
                 return;
             }
             run.pushed = run.up_to;
@@ -546,7 +553,7 @@ impl Steps<'_> {
             let mut run = world.runs[index];
             let rests = world.rest(model, run.me, run.pushed, run.changes, over);
             if rests || !world.holds(run.me) {
-                world.runs.remove(index);
+                world.end(model, index);
                 return;
             }
             world.answer(model, &mut run);

@@ -218,6 +218,15 @@ export type OnlineRoom = {
      */
     members: () => Promise<Profile[]>;
 };
+export type RoundsEvents = {
+    members: null;
+};
+export type RoomOfRounds = {
+    /**
+     *   How many connections the room's last round was pushed to; undefined where the room is not in rounds. A user may have several.
+     */
+    memberCount: number | undefined;
+};
 export type Signal = {
     userId: Id;
     kind: string;
@@ -364,6 +373,11 @@ export declare class Online {
 export declare class Reactions {
     #private;
     /** @type {ReactingRoom & Listening<ReactionEvents>} */ adds: ReactingRoom & Listening<ReactionEvents>;
+}
+/** A room of thousands, or one where much is said, is told in rounds: one frame for all messages since the last one. */
+export declare class Rounds {
+    #private;
+    /** @type {RoomOfRounds & Listening<RoundsEvents>} */ adds: RoomOfRounds & Listening<RoundsEvents>;
 }
 /** What is said and gone: an application's own signals, and who is typing. */
 export declare class Signals {

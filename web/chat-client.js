@@ -50,7 +50,7 @@
 /** What the server stores. @typedef {{ id?: number, message?: Record<string, any>, clientMessageId?: string }} Stored */
 /** @typedef {{ frame: Record<string, unknown>, take: (ack: any) => any, tries: number, tried?: Tried, done: Deferred<any> }} Send */
 /**
- * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`. One is made for each room.
+ * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`, `Rounds`. One is made for each room.
  * @typedef {new (room: ChatRoom, client: ChatClient<any>) => {
  *   adds: object,
  *   asks?: () => object,
@@ -99,6 +99,12 @@
  * @property {boolean} onlineMore Whether there are more than were counted.
  * @property {() => Promise<Profile[]>} members Asks for the profiles of those who are here, at most a hundred.
  */
+/** @typedef {{ members: null }} RoundsEvents */
+/**
+ * @typedef {object} RoomOfRounds
+ * @property {number | undefined} memberCount
+ *   How many connections the room's last round was pushed to; undefined where the room is not in rounds. A user may have several.
+ */
 /** @typedef {{ userId: Id, kind: string, data?: any }} Signal */
 /** @typedef {{ signal: Signal, typing: { userIds: Id[] } }} SignalEvents `typing` says who is typing now, without oneself. */
 /**
@@ -123,6 +129,8 @@ const TIMEOUT_MS = 15_000;
 const FINAL_AFTER_MS = 10_000;
 /** Pushes may overtake each other by this much. If every member asked at once, each would cost a request. */
 const OVERTAKING_MS = 300;
+/** When a room goes over into rounds, its first frame is pushed beside what the senders still push: to thousands, for seconds. */
+const ENTERING_ROUNDS_MS = 2_000;
 const RECONNECT_MAX_MS = 30_000;
 /** The longest wait that the server may ask for. A longer one is a mistake, and would look like a permanent failure. */
 const RETRY_AFTER_MAX_MS = 5 * 60_000;
@@ -239,13 +247,23 @@ function isKnown({ type, content }) {
 
 /** The server's rule. The server could not even read a frame with half an emoji in it. @param {unknown} id */
 function isRoomId(id) {
-  if (typeof id === "number") return Number.isSafeInteger(id) && id >= 0;
+  if (typeof id === "number") return isCount(id);
   return typeof id === "string" && /^(?!\s*$)[^\p{Cc}\p{Cs}]+$/u.test(id) && bytes(id) <= ID_BYTES_MAX;
 }
 
 /** @param {unknown} number */
 function isPositive(number) {
-  return Number.isSafeInteger(number) && Number(number) > 0;
+  return isCount(number) && number > 0;
+}
+
+/** @param {unknown} number @returns {number is number} */
+function isCount(number) {
+  return Number.isSafeInteger(number) && Number(number) >= 0;
+}
+
+/** An item of the history or of the list of changes: it has its kind as a number. @param {any} item */
+function readItem(item) {
+  return { ...item, type: KINDS[item?.type] };
 }
 
 /** The length in UTF-8. */
@@ -393,11 +411,27 @@ export class Changes {
   }
 
   /** @internal @param {any} frame */
-  receive({ type, message }) {
+  receive(frame) {
+    const { type, message } = frame;
+    if (type === "messages") return this.#round(frame);
     if (type !== "editMessage" && type !== "deleteMessage") return;
     if (!isMessage(message) || !isPositive(message.version)) return this.#client.emit("error", badFrame());
     this.#take(/** @type {Change} */ (message));
     this.#seen(/** @type {Change} */ (message).version);
+    this.#advance(OVERTAKING_MS);
+  }
+
+  /** The changes of a round are all that there are above `changesAfter`, up to `changesUpTo`. @param {any} frame */
+  #round({ changes, changesAfter, changesUpTo }) {
+    if (changes === undefined) return;
+    const isRead = Array.isArray(changes) && isCount(changesAfter) && isCount(changesUpTo);
+    /** @type {any[]} */ const states = isRead ? changes.map(readItem) : [];
+    if (!isRead || !states.every((state) => isMessage(state) && isPositive(state.version))) {
+      return this.#client.emit("error", badFrame());
+    }
+    for (const { change: _, ...state } of states) this.#take(state);
+    if (this.#position !== null && this.#position >= changesAfter) this.#move(changesUpTo);
+    this.#tell(changesUpTo);
     this.#advance(OVERTAKING_MS);
   }
 
@@ -422,8 +456,10 @@ export class Changes {
   #stored({ id, version, updateTime }) {
     if (!isPositive(version)) throw badFrame();
     // The push may be lost.
-    this.#tell(version);
-    this.#advance(OVERTAKING_MS);
+    this.#room.later((delayMs) => {
+      this.#tell(version);
+      this.#advance(delayMs);
+    });
     return { id, version, updateTime };
   }
 
@@ -617,7 +653,7 @@ class Connection {
       case "ack":
       case "pong": {
         const told = waiting && TOLD[String(waiting.frame.action)];
-        if (!told || (Number.isSafeInteger(frame[told]) && frame[told] >= 0)) return waiting?.resolve(frame);
+        if (!told || isCount(frame[told])) return waiting?.resolve(frame);
         waiting.reject(badFrame());
         return this.#client.emit("error", badFrame());
       }
@@ -675,6 +711,10 @@ export class ChatRoom extends Target {
   #upToFinalAt = 0;
   /** Messages above `#solid`; null for an id that stays unused. @type {Map<number, Message | null>} */ #held = new Map();
   #filling = false;
+  /** Whether the last that came was a frame of a round. @internal */
+  isInRounds = false;
+  /** Two rounds, if the last send was answered in rounds. */
+  #patienceMs = 0;
   #quiet = false;
   /** Each user's last join or leave. @type {Map<string, "joined" | "left">} */ #present = new Map();
   /** @type {Send[]} */ #outbox = [];
@@ -820,8 +860,11 @@ export class ChatRoom extends Target {
     const { lastId, quiet } = ack;
     this.#quiet = quiet === true;
     const [wasIn, since] = [this.joined, this.#since];
-    // Without a connection, nobody told us who joined and left.
-    if (!wasIn) this.#present.clear();
+    // Without a connection, nobody told us who joined and left, or whether rounds have ended.
+    if (!wasIn) {
+      this.#present.clear();
+      this.isInRounds = false;
+    }
     this.#connections = [...this.#connections.filter(({ isOpen }) => isOpen), connection];
     this.#count(lastId);
     if (this.#start === null) {
@@ -841,11 +884,10 @@ export class ChatRoom extends Target {
     if (frame.type === "sendMessage") {
       const { message, unusedId } = frame;
       if (!isMessage(message)) return this.#client.emit("error", badFrame());
-      if (String(message.senderId) === String(this.#client.userId)) {
-        for (const connection of this.#connections) connection.settle(message, this.#id);
-      }
+      // A push of before may come late, beside the first round.
+      if (message.id > this.#upTo) this.isInRounds = false;
       this.#unused(unusedId);
-      this.#hold(message);
+      this.#pushed(message);
       this.#advance(OVERTAKING_MS);
     } else if (frame.type === "joinRoom") {
       this.#tell("joined", frame.userId, frame.user);
@@ -854,6 +896,34 @@ export class ChatRoom extends Target {
     } else {
       for (const feature of this.#features) feature.receive?.(frame);
     }
+  }
+
+  /**
+   * What a round pushed: all that there is above `after`, up to `upTo`. An id without a message stays unused.
+   * @internal @param {number} after @param {number} upTo @param {Message[]} messages
+   */
+  cover(after, upTo, messages) {
+    const pushed = new Map(messages.map((message) => [message.id, message]));
+    // What is not held has to be asked for, so the unused ids of a frame that is not held whole are not known either.
+    for (let id = Math.max(after, this.#solid) + 1; id <= upTo && this.#held.size < HELD_MAX; id++) {
+      const message = pushed.get(id);
+      if (message) this.#pushed(message);
+      else if (!this.#held.has(id)) this.#put(id, null);
+    }
+    this.#count(upTo);
+    // The senders themselves still push what they counted before the rounds began.
+    const delayMs = this.isInRounds ? OVERTAKING_MS : ENTERING_ROUNDS_MS;
+    this.isInRounds = true;
+    this.#advance(delayMs);
+  }
+
+  /** @param {Message} message */
+  #pushed(message) {
+    if (String(message.senderId) === String(this.#client.userId)) {
+      for (const connection of this.#connections) connection.settle(message, this.#id);
+    }
+    this.#count(message.id);
+    this.#hold(message);
   }
 
   /** @param {"joined" | "left"} news @param {Id} userId @param {Profile} [user] */
@@ -879,7 +949,8 @@ export class ChatRoom extends Target {
     this.#wanted = this.#start = null;
     this.#connections = [];
     this.#solid = this.#upTo = 0;
-    this.#quiet = false;
+    this.#quiet = this.isInRounds = false;
+    this.#patienceMs = 0;
     this.#held.clear();
     for (const feature of this.#features) feature.left?.();
     for (const send of this.#outbox.splice(0)) send.done.reject(why);
@@ -900,13 +971,14 @@ export class ChatRoom extends Target {
 
   /** @param {number} id @param {Message | null} message */
   #put(id, message, max = HELD_MAX) {
-    this.#count(id);
     if (id > this.#solid && this.#held.size < max) this.#held.set(id, message);
   }
 
   /** The number of a retry: no message will have it. @param {unknown} id */
   #unused(id) {
-    if (Number.isSafeInteger(id)) this.#put(Number(id), null);
+    if (!isCount(id)) return;
+    this.#count(id);
+    this.#put(id, null);
   }
 
   /** This id was given out, and all before it. @param {number} id */
@@ -935,7 +1007,12 @@ export class ChatRoom extends Target {
   /** Asks the history until no missing message can still come. @param {number} delayMs */
   async #fill(delayMs) {
     this.#filling = true;
-    await sleep(delayMs);
+    let solid;
+    do {
+      solid = this.#solid;
+      await sleep(delayMs);
+      // It moved on: what is missing now has been missing for a shorter time.
+    } while (delayMs && solid < this.#solid && this.#solid < this.#upTo);
     for (let attempt = 0; this.joined && this.#solid < this.#upTo; ) {
       const askedAt = performance.now();
       const [wanted, solid] = [this.#wanted, this.#solid];
@@ -943,7 +1020,11 @@ export class ChatRoom extends Target {
         const { messages, hasNewer } = await this.#client.page(this.#id, { limit: PAGE_MAX, after: solid });
         if (this.#wanted !== wanted) continue; // left, and perhaps joined again with another start
         // Hold it even if too many are held: otherwise the ids below would be passed over.
-        for (const message of messages) this.#hold(message, Infinity);
+        for (const message of messages) {
+          // In rounds, what is newer than the frames comes with the next one, and so does what is missing before it.
+          if (!this.isInRounds) this.#count(message.id);
+          this.#hold(message, Infinity);
+        }
         this.#advance(0);
         const last = messages.at(-1);
         // The page says nothing of later ids.
@@ -973,12 +1054,26 @@ export class ChatRoom extends Target {
   /** @param {Kind} type @param {string} content @param {SendOptions} [options] @returns {Promise<Sent>} */
   #send(type, content, { clientMessageId = newId(), replyTo, mentions, metadata } = {}) {
     const message = { type, content: readable(content), replyTo, mentions, metadata };
-    return this.queue("sendMessage", { message, clientMessageId }, ({ id, createTime, unusedId }) => {
-      this.#count(id);
-      this.#unused(unusedId);
-      this.#advance(OVERTAKING_MS);
+    return this.queue("sendMessage", { message, clientMessageId }, ({ id, createTime, unusedId, rounds }) => {
+      this.#patienceMs = rounds > 0 ? 2 * Math.min(rounds, RETRY_AFTER_MAX_MS) : 0;
+      this.later((delayMs) => {
+        this.#count(id);
+        this.#unused(unusedId);
+        this.#advance(delayMs);
+      });
       return { id, createTime, clientMessageId };
     });
+  }
+
+  /**
+   * Takes what an answer told of, which is still to be pushed. In rounds that is forgotten until two of them are over:
+   * each push before it would look as if something was missed.
+   * @internal @param {(delayMs: number) => void} take
+   */
+  later(take) {
+    if (!this.#patienceMs) return take(OVERTAKING_MS);
+    const wanted = this.#wanted;
+    void sleep(this.#patienceMs).then(() => this.#wanted === wanted && take(0));
   }
 
   /**
@@ -1313,7 +1408,7 @@ export class ChatClient extends Target {
     const items = await response.json().catch(() => null);
     const bad = () => new ChatError("badResponse", "the history's answer makes no sense", { retryable: true });
     if (!Array.isArray(items)) throw bad();
-    const messages = items.map((item) => ({ ...item, type: KINDS[item?.type] }));
+    const messages = items.map(readItem);
     if (!messages.every(isMessage)) throw bad();
     const link = response.headers.get("Link") ?? "";
     return { messages, hasOlder: link.includes('rel="prev"'), hasNewer: link.includes('rel="next"') };
@@ -1596,6 +1691,55 @@ export class Reactions {
 /** @param {unknown} reactions */
 function isReacted(reactions) {
   return typeof reactions === "object" && reactions !== null && Object.values(reactions).every(Array.isArray);
+}
+
+/** A room of thousands, or one where much is said, is told in rounds: one frame for all messages since the last one. */
+export class Rounds {
+  /** @type {RoomOfRounds & Listening<RoundsEvents>} */ adds;
+  #room;
+  #client;
+  /** @type {number | undefined} */ #members;
+
+  /** @internal @param {ChatRoom} room @param {ChatClient<any>} client */
+  constructor(room, client) {
+    this.#room = room;
+    this.#client = client;
+    const count = () => this.#memberCount;
+    /** @type {RoomOfRounds} */ const adds = {
+      get memberCount() {
+        return count();
+      },
+    };
+    this.adds = /** @type {any} */ (adds);
+  }
+
+  /** @internal */
+  asks() {
+    return { rounds: true };
+  }
+
+  /** @internal @param {any} frame */
+  receive({ type, chatroomId, after, upTo, members, senders, messages }) {
+    if (type !== "messages") return;
+    if (!isCount(after) || !isCount(upTo) || !Array.isArray(messages) || !messages.every(isMessage)) {
+      return this.#client.emit("error", badFrame());
+    }
+    // Whom the server does not know has its id for a name, as in the history.
+    const before = this.#memberCount;
+    const sender = (/** @type {any} */ id) => senders?.[id] ?? { id, username: String(id), nickName: String(id), headPic: null };
+    this.#room.cover(after, upTo, messages.map((message) => ({ ...message, chatroomId, sender: sender(message.senderId) })));
+    if (isPositive(members)) this.#members = members;
+    if (this.#memberCount !== before) this.#room.emit(/** @type {any} */ ("members"), /** @type {any} */ (null));
+  }
+
+  /** @internal */
+  left() {
+    this.#members = undefined;
+  }
+
+  get #memberCount() {
+    return this.#room.isInRounds ? this.#members : undefined;
+  }
 }
 
 const TYPING = "typing";

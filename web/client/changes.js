@@ -2,7 +2,7 @@
 import { badFrame, chatError } from "./errors.js";
 import { remember } from "./latest.js";
 import { BEHIND_MAX, FINAL_AFTER_MS, OVERTAKING_MS, PAGE_MAX, RECONNECT_MAX_MS, REPEAT_MAX_MS } from "./limits.js";
-import { isKnown, isMessage, isPositive, readable } from "./messages.js";
+import { isCount, isKnown, isMessage, isPositive, readItem, readable } from "./messages.js";
 import { backoff, newId, sleep } from "./tools.js";
 
 /** @import { ChatClient } from "./client.js" */
@@ -60,11 +60,27 @@ export class Changes {
   }
 
   /** @internal @param {any} frame */
-  receive({ type, message }) {
+  receive(frame) {
+    const { type, message } = frame;
+    if (type === "messages") return this.#round(frame);
     if (type !== "editMessage" && type !== "deleteMessage") return;
     if (!isMessage(message) || !isPositive(message.version)) return this.#client.emit("error", badFrame());
     this.#take(/** @type {Change} */ (message));
     this.#seen(/** @type {Change} */ (message).version);
+    this.#advance(OVERTAKING_MS);
+  }
+
+  /** The changes of a round are all that there are above `changesAfter`, up to `changesUpTo`. @param {any} frame */
+  #round({ changes, changesAfter, changesUpTo }) {
+    if (changes === undefined) return;
+    const isRead = Array.isArray(changes) && isCount(changesAfter) && isCount(changesUpTo);
+    /** @type {any[]} */ const states = isRead ? changes.map(readItem) : [];
+    if (!isRead || !states.every((state) => isMessage(state) && isPositive(state.version))) {
+      return this.#client.emit("error", badFrame());
+    }
+    for (const { change: _, ...state } of states) this.#take(state);
+    if (this.#position !== null && this.#position >= changesAfter) this.#move(changesUpTo);
+    this.#tell(changesUpTo);
     this.#advance(OVERTAKING_MS);
   }
 
@@ -89,8 +105,10 @@ export class Changes {
   #stored({ id, version, updateTime }) {
     if (!isPositive(version)) throw badFrame();
     // The push may be lost.
-    this.#tell(version);
-    this.#advance(OVERTAKING_MS);
+    this.#room.later((delayMs) => {
+      this.#tell(version);
+      this.#advance(delayMs);
+    });
     return { id, version, updateTime };
   }
 

@@ -1,8 +1,8 @@
 // @ts-check
 import { Connection } from "./connection.js";
 import { ChatError, badRequest, chatError } from "./errors.js";
-import { FINAL_AFTER_MS, ID_BYTES_MAX, KINDS, LIFETIME_MS, PING_INTERVAL_MS, RECONNECT_MAX_MS, STABLE_MS, TIMEOUT_MS, TIMER_MAX_MS } from "./limits.js";
-import { isMessage, isRoomId } from "./messages.js";
+import { FINAL_AFTER_MS, ID_BYTES_MAX, LIFETIME_MS, PING_INTERVAL_MS, RECONNECT_MAX_MS, STABLE_MS, TIMEOUT_MS, TIMER_MAX_MS } from "./limits.js";
+import { isMessage, isRoomId, readItem } from "./messages.js";
 import { ChatRoom } from "./room.js";
 import { Target, backoff, deferred, within } from "./tools.js";
 
@@ -240,7 +240,7 @@ export class ChatClient extends Target {
     const items = await response.json().catch(() => null);
     const bad = () => new ChatError("badResponse", "the history's answer makes no sense", { retryable: true });
     if (!Array.isArray(items)) throw bad();
-    const messages = items.map((item) => ({ ...item, type: KINDS[item?.type] }));
+    const messages = items.map(readItem);
     if (!messages.every(isMessage)) throw bad();
     const link = response.headers.get("Link") ?? "";
     return { messages, hasOlder: link.includes('rel="prev"'), hasNewer: link.includes('rel="next"') };

@@ -1,6 +1,7 @@
 // @ts-check
 import { ChatError, badFrame, chatError, connectionLost } from "./errors.js";
 import { RECONNECT_MAX_MS, RETRYABLE, RETRY_AFTER_MAX_MS, TOLD } from "./limits.js";
+import { isCount } from "./messages.js";
 import { backoff, deferred, noop, parse, sleep } from "./tools.js";
 
 /** @import { ChatClient } from "./client.js" */
@@ -110,7 +111,7 @@ export class Connection {
       case "ack":
       case "pong": {
         const told = waiting && TOLD[String(waiting.frame.action)];
-        if (!told || (Number.isSafeInteger(frame[told]) && frame[told] >= 0)) return waiting?.resolve(frame);
+        if (!told || isCount(frame[told])) return waiting?.resolve(frame);
         waiting.reject(badFrame());
         return this.#client.emit("error", badFrame());
       }

@@ -12,4 +12,5 @@ export { ChatError } from "./errors.js";
 export { Online } from "./online.js";
 export { Reactions } from "./reactions.js";
 export { ChatRoom } from "./room.js";
+export { Rounds } from "./rounds.js";
 export { Signals } from "./signals.js";

@@ -11,6 +11,8 @@ export const TIMEOUT_MS = 15_000;
 export const FINAL_AFTER_MS = 10_000;
 /** Pushes may overtake each other by this much. If every member asked at once, each would cost a request. */
 export const OVERTAKING_MS = 300;
+/** When a room goes over into rounds, its first frame is pushed beside what the senders still push: to thousands, for seconds. */
+export const ENTERING_ROUNDS_MS = 2_000;
 export const RECONNECT_MAX_MS = 30_000;
 /** The longest wait that the server may ask for. A longer one is a mistake, and would look like a permanent failure. */
 export const RETRY_AFTER_MAX_MS = 5 * 60_000;

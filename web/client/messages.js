@@ -17,13 +17,23 @@ export function isKnown({ type, content }) {
 
 /** The server's rule. The server could not even read a frame with half an emoji in it. @param {unknown} id */
 export function isRoomId(id) {
-  if (typeof id === "number") return Number.isSafeInteger(id) && id >= 0;
+  if (typeof id === "number") return isCount(id);
   return typeof id === "string" && /^(?!\s*$)[^\p{Cc}\p{Cs}]+$/u.test(id) && bytes(id) <= ID_BYTES_MAX;
 }
 
 /** @param {unknown} number */
 export function isPositive(number) {
-  return Number.isSafeInteger(number) && Number(number) > 0;
+  return isCount(number) && number > 0;
+}
+
+/** @param {unknown} number @returns {number is number} */
+export function isCount(number) {
+  return Number.isSafeInteger(number) && Number(number) >= 0;
+}
+
+/** An item of the history or of the list of changes: it has its kind as a number. @param {any} item */
+export function readItem(item) {
+  return { ...item, type: KINDS[item?.type] };
 }
 
 /** The length in UTF-8. */

@@ -2,10 +2,10 @@
 import { persist } from "./connection.js";
 import { ChatError, badFrame, badRequest, chatError, connectionLost, ignoreLoss } from "./errors.js";
 import {
-  CONTENT_MAX, FINAL_AFTER_MS, FRAME_BYTES_MAX, HELD_MAX, MENTIONS_MAX, OUTBOX_MAX, OVERTAKING_MS, PAGE_MAX, PRESENT_MAX,
-  RECONNECT_MAX_MS, REPEAT_MAX_MS, RETRY_WINDOW_MS, SEND_TRIES,
+  CONTENT_MAX, ENTERING_ROUNDS_MS, FINAL_AFTER_MS, FRAME_BYTES_MAX, HELD_MAX, MENTIONS_MAX, OUTBOX_MAX, OVERTAKING_MS,
+  PAGE_MAX, PRESENT_MAX, RECONNECT_MAX_MS, REPEAT_MAX_MS, RETRY_AFTER_MAX_MS, RETRY_WINDOW_MS, SEND_TRIES,
 } from "./limits.js";
-import { bytes, isKnown, isMessage, isPositive, isRoomId, mustBeClientMessageId, mustFit, readable } from "./messages.js";
+import { bytes, isCount, isKnown, isMessage, isPositive, isRoomId, mustBeClientMessageId, mustFit, readable } from "./messages.js";
 import { Target, backoff, deferred, newId, noop, sleep } from "./tools.js";
 
 /** @import { ChatClient } from "./client.js" */
@@ -32,6 +32,10 @@ export class ChatRoom extends Target {
   #upToFinalAt = 0;
   /** Messages above `#solid`; null for an id that stays unused. @type {Map<number, Message | null>} */ #held = new Map();
   #filling = false;
+  /** Whether the last that came was a frame of a round. @internal */
+  isInRounds = false;
+  /** Two rounds, if the last send was answered in rounds. */
+  #patienceMs = 0;
   #quiet = false;
   /** Each user's last join or leave. @type {Map<string, "joined" | "left">} */ #present = new Map();
   /** @type {Send[]} */ #outbox = [];
@@ -177,8 +181,11 @@ export class ChatRoom extends Target {
     const { lastId, quiet } = ack;
     this.#quiet = quiet === true;
     const [wasIn, since] = [this.joined, this.#since];
-    // Without a connection, nobody told us who joined and left.
-    if (!wasIn) this.#present.clear();
+    // Without a connection, nobody told us who joined and left, or whether rounds have ended.
+    if (!wasIn) {
+      this.#present.clear();
+      this.isInRounds = false;
+    }
     this.#connections = [...this.#connections.filter(({ isOpen }) => isOpen), connection];
     this.#count(lastId);
     if (this.#start === null) {
@@ -198,11 +205,10 @@ export class ChatRoom extends Target {
     if (frame.type === "sendMessage") {
       const { message, unusedId } = frame;
       if (!isMessage(message)) return this.#client.emit("error", badFrame());
-      if (String(message.senderId) === String(this.#client.userId)) {
-        for (const connection of this.#connections) connection.settle(message, this.#id);
-      }
+      // A push of before may come late, beside the first round.
+      if (message.id > this.#upTo) this.isInRounds = false;
       this.#unused(unusedId);
-      this.#hold(message);
+      this.#pushed(message);
       this.#advance(OVERTAKING_MS);
     } else if (frame.type === "joinRoom") {
       this.#tell("joined", frame.userId, frame.user);
@@ -211,6 +217,34 @@ export class ChatRoom extends Target {
     } else {
       for (const feature of this.#features) feature.receive?.(frame);
     }
+  }
+
+  /**
+   * What a round pushed: all that there is above `after`, up to `upTo`. An id without a message stays unused.
+   * @internal @param {number} after @param {number} upTo @param {Message[]} messages
+   */
+  cover(after, upTo, messages) {
+    const pushed = new Map(messages.map((message) => [message.id, message]));
+    // What is not held has to be asked for, so the unused ids of a frame that is not held whole are not known either.
+    for (let id = Math.max(after, this.#solid) + 1; id <= upTo && this.#held.size < HELD_MAX; id++) {
+      const message = pushed.get(id);
+      if (message) this.#pushed(message);
+      else if (!this.#held.has(id)) this.#put(id, null);
+    }
+    this.#count(upTo);
+    // The senders themselves still push what they counted before the rounds began.
+    const delayMs = this.isInRounds ? OVERTAKING_MS : ENTERING_ROUNDS_MS;
+    this.isInRounds = true;
+    this.#advance(delayMs);
+  }
+
+  /** @param {Message} message */
+  #pushed(message) {
+    if (String(message.senderId) === String(this.#client.userId)) {
+      for (const connection of this.#connections) connection.settle(message, this.#id);
+    }
+    this.#count(message.id);
+    this.#hold(message);
   }
 
   /** @param {"joined" | "left"} news @param {Id} userId @param {Profile} [user] */
@@ -236,7 +270,8 @@ export class ChatRoom extends Target {
     this.#wanted = this.#start = null;
     this.#connections = [];
     this.#solid = this.#upTo = 0;
-    this.#quiet = false;
+    this.#quiet = this.isInRounds = false;
+    this.#patienceMs = 0;
     this.#held.clear();
     for (const feature of this.#features) feature.left?.();
     for (const send of this.#outbox.splice(0)) send.done.reject(why);
@@ -257,13 +292,14 @@ export class ChatRoom extends Target {
 
   /** @param {number} id @param {Message | null} message */
   #put(id, message, max = HELD_MAX) {
-    this.#count(id);
     if (id > this.#solid && this.#held.size < max) this.#held.set(id, message);
   }
 
   /** The number of a retry: no message will have it. @param {unknown} id */
   #unused(id) {
-    if (Number.isSafeInteger(id)) this.#put(Number(id), null);
+    if (!isCount(id)) return;
+    this.#count(id);
+    this.#put(id, null);
   }
 
   /** This id was given out, and all before it. @param {number} id */
@@ -292,7 +328,12 @@ export class ChatRoom extends Target {
   /** Asks the history until no missing message can still come. @param {number} delayMs */
   async #fill(delayMs) {
     this.#filling = true;
-    await sleep(delayMs);
+    let solid;
+    do {
+      solid = this.#solid;
+      await sleep(delayMs);
+      // It moved on: what is missing now has been missing for a shorter time.
+    } while (delayMs && solid < this.#solid && this.#solid < this.#upTo);
     for (let attempt = 0; this.joined && this.#solid < this.#upTo; ) {
       const askedAt = performance.now();
       const [wanted, solid] = [this.#wanted, this.#solid];
@@ -300,7 +341,11 @@ export class ChatRoom extends Target {
         const { messages, hasNewer } = await this.#client.page(this.#id, { limit: PAGE_MAX, after: solid });
         if (this.#wanted !== wanted) continue; // left, and perhaps joined again with another start
         // Hold it even if too many are held: otherwise the ids below would be passed over.
-        for (const message of messages) this.#hold(message, Infinity);
+        for (const message of messages) {
+          // In rounds, what is newer than the frames comes with the next one, and so does what is missing before it.
+          if (!this.isInRounds) this.#count(message.id);
+          this.#hold(message, Infinity);
+        }
         this.#advance(0);
         const last = messages.at(-1);
         // The page says nothing of later ids.
@@ -330,12 +375,26 @@ export class ChatRoom extends Target {
   /** @param {Kind} type @param {string} content @param {SendOptions} [options] @returns {Promise<Sent>} */
   #send(type, content, { clientMessageId = newId(), replyTo, mentions, metadata } = {}) {
     const message = { type, content: readable(content), replyTo, mentions, metadata };
-    return this.queue("sendMessage", { message, clientMessageId }, ({ id, createTime, unusedId }) => {
-      this.#count(id);
-      this.#unused(unusedId);
-      this.#advance(OVERTAKING_MS);
+    return this.queue("sendMessage", { message, clientMessageId }, ({ id, createTime, unusedId, rounds }) => {
+      this.#patienceMs = rounds > 0 ? 2 * Math.min(rounds, RETRY_AFTER_MAX_MS) : 0;
+      this.later((delayMs) => {
+        this.#count(id);
+        this.#unused(unusedId);
+        this.#advance(delayMs);
+      });
       return { id, createTime, clientMessageId };
     });
+  }
+
+  /**
+   * Takes what an answer told of, which is still to be pushed. In rounds that is forgotten until two of them are over:
+   * each push before it would look as if something was missed.
+   * @internal @param {(delayMs: number) => void} take
+   */
+  later(take) {
+    if (!this.#patienceMs) return take(OVERTAKING_MS);
+    const wanted = this.#wanted;
+    void sleep(this.#patienceMs).then(() => this.#wanted === wanted && take(0));
   }
 
   /**

@@ -43,7 +43,7 @@
 /** What the server stores. @typedef {{ id?: number, message?: Record<string, any>, clientMessageId?: string }} Stored */
 /** @typedef {{ frame: Record<string, unknown>, take: (ack: any) => any, tries: number, tried?: Tried, done: Deferred<any> }} Send */
 /**
- * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`. One is made for each room.
+ * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`, `Rounds`. One is made for each room.
  * @typedef {new (room: ChatRoom, client: ChatClient<any>) => {
  *   adds: object,
  *   asks?: () => object,
@@ -91,6 +91,12 @@
  * @property {number} onlineCount How many there are.
  * @property {boolean} onlineMore Whether there are more than were counted.
  * @property {() => Promise<Profile[]>} members Asks for the profiles of those who are here, at most a hundred.
+ */
+/** @typedef {{ members: null }} RoundsEvents */
+/**
+ * @typedef {object} RoomOfRounds
+ * @property {number | undefined} memberCount
+ *   How many connections the room's last round was pushed to; undefined where the room is not in rounds. A user may have several.
  */
 /** @typedef {{ userId: Id, kind: string, data?: any }} Signal */
 /** @typedef {{ signal: Signal, typing: { userIds: Id[] } }} SignalEvents `typing` says who is typing now, without oneself. */

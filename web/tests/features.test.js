@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import WebSocket from "ws";
-import { ChatClient, Changes, Online, Reactions, Signals } from "../chat-client.js";
+import { ChatClient, Changes, Online, Reactions, Rounds, Signals } from "../chat-client.js";
 import { collect, until } from "./listening.js";
 import { TOKEN, startScriptedServer } from "./scripted-server.js";
 
@@ -45,6 +45,7 @@ for (const [name, feature, asks] of /** @type {const} */ ([
   ["Reactions", Reactions, {}],
   ["Online", Online, { online: true }],
   ["Signals", Signals, { online: true }],
+  ["Rounds", Rounds, { rounds: true }],
 ])) {
   it(`asks for no more than ${name} needs`, async (test) => {
     const { server } = await enter(test, ChatClient, { features: [feature] });

@@ -8,8 +8,9 @@ import { WebSocketServer } from "ws";
 /** @import { Id, Kind } from "../chat-client.js" */
 
 /** @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, clientMessageId?: string, sender: object, version?: number, deleted?: boolean, reactions?: Record<string, Id[]>, reactionVersion?: number }} Stored */
-/** @typedef {{ lastId: number, messages: Map<number, Stored>, sent: Map<string, Stored>, lastChange: number }} Room */
-/** @typedef {{ socket: WebSocket, token: string, frames: any[], rooms: Set<string>, push(frame: unknown): void }} Peer */
+/** In rounds: how long one takes, and what was pushed. @typedef {{ ms: number, pushed: number, changes: number[], changed: number }} Rounds */
+/** @typedef {{ lastId: number, messages: Map<number, Stored>, sent: Map<string, Stored>, lastChange: number, rounds?: Rounds }} Room */
+/** @typedef {{ socket: WebSocket, token: string, frames: any[], rooms: Set<string>, inRounds: Set<string>, push(frame: unknown): void }} Peer */
 
 const KINDS = ["text", "image", "file"];
 /** The real clock, even if a test changes the client's. */
@@ -39,6 +40,10 @@ export const TOKEN = `e30.${Buffer.from(JSON.stringify({ userId: 7 })).toString(
  *   An edit, or a recall where there is no content: stored, and pushed unless told otherwise. Gives its push.
  * @property {(room: Id, id: number, emoji: string, how?: { userId?: Id, on?: boolean, isPushed?: boolean }) => any} react
  * @property {(room: Id, frame: object) => void} tell Pushes a frame to the room.
+ * @property {(room: Id, ms?: number) => void} enterRounds From here on, who sends or changes pushes nothing.
+ * @property {(room: Id, how?: { upTo?: number, isLost?: boolean, members?: number }) => any} round
+ *   Pushes what is new, as one frame to who asked for rounds, and one by one to others. Gives the frame.
+ * @property {(room: Id) => void} leaveRounds
  * @property {string[]} feed What the list of changes was asked for, as `after`.
  * @property {number | undefined} settled The `settledChange` of joins.
  * @property {(response: ServerResponse, query: URLSearchParams) => boolean | void} answerFeed
@@ -82,7 +87,7 @@ export async function startScriptedServer(test) {
       const sender = { id: 8, username: "other", nickName: "Other", headPic: null };
       const message = /** @type {Stored} */ ({ id, type: "text", content, chatroomId: room, senderId: 8, createTime, sender });
       server.room(room).messages.set(id, message);
-      if (isPushed) server.push(room, message);
+      if (isPushed && !server.room(room).rounds) server.push(room, message);
       return message;
     },
     push(room, message, more = {}) {
@@ -100,7 +105,38 @@ export async function startScriptedServer(test) {
       of.lastChange = Math.max(of.lastChange, version);
       if (isStored) of.messages.set(id, { ...state, sender });
       const frame = { type: deleted ? "deleteMessage" : "editMessage", chatroomId: room, userId: 8, message: state };
-      if (isPushed) server.tell(room, frame);
+      of.rounds?.changes.push(id);
+      if (isPushed && !of.rounds) server.tell(room, frame);
+      return frame;
+    },
+    enterRounds(room, ms = 250) {
+      const { lastId, lastChange } = server.room(room);
+      server.room(room).rounds = { ms, pushed: lastId, changes: [], changed: lastChange };
+    },
+    leaveRounds(room) {
+      delete server.room(room).rounds;
+    },
+    round(room, { upTo = server.room(room).lastId, isLost = false, members } = {}) {
+      const { messages, lastChange, rounds } = server.room(room);
+      if (!rounds) throw new Error(`${room} is not in rounds`);
+      const { pushed: after, changes, changed } = rounds;
+      const ids = Array.from({ length: upTo - after }, (_, at) => after + at + 1);
+      const said = ids.flatMap((id) => messages.get(id) ?? []);
+      const frame = {
+        type: "messages",
+        chatroomId: room,
+        after,
+        upTo,
+        ...(members === undefined ? {} : { members }),
+        senders: Object.fromEntries(said.map(({ senderId, sender }) => [senderId, sender])),
+        messages: said.map(({ sender: _, chatroomId: __, ...message }) => message),
+        ...(changes.length === 0 ? {} : { changesAfter: changed, changesUpTo: lastChange, changes: changes.map((id) => feedItem(messages.get(id))) }),
+      };
+      Object.assign(rounds, { pushed: upTo, changes: [], changed: lastChange });
+      for (const peer of isLost ? [] : server.peers) {
+        if (peer.inRounds.has(String(room))) peer.push(frame);
+        else if (peer.rooms.has(String(room))) pushOneByOne(peer, room, ids);
+      }
       return frame;
     },
     react(room, id, emoji, { userId = 8, on = true, isPushed = true } = {}) {
@@ -122,6 +158,15 @@ export async function startScriptedServer(test) {
     },
   };
 
+  /** A number without a message is told with the next one. @param {Peer} peer @param {Id} room @param {number[]} ids */
+  function pushOneByOne(peer, room, ids) {
+    const { messages } = server.room(room);
+    for (const message of ids.flatMap((id) => messages.get(id) ?? [])) {
+      const unused = message.id > 1 && !messages.has(message.id - 1) ? { unusedId: message.id - 1 } : {};
+      peer.push({ type: "sendMessage", chatroomId: room, userId: message.senderId, message, ...unused });
+    }
+  }
+
   /** @param {any} frame @param {Peer} peer */
   function handle(frame, peer) {
     const { action, requestId, chatroomId, message, clientMessageId } = frame;
@@ -133,6 +178,7 @@ export async function startScriptedServer(test) {
         return peer.push({ type: "pong", requestId });
       case "joinRoom": {
         peer.rooms.add(String(chatroomId));
+        if (frame.rounds) peer.inRounds.add(String(chatroomId));
         const { lastChange } = room;
         return ack({ lastId: room.lastId, ...(lastChange > 0 ? { lastChange, settledChange: server.settled } : {}), ...server.joined });
       }
@@ -147,7 +193,7 @@ export async function startScriptedServer(test) {
         server.react(chatroomId, frame.id, frame.emoji, { userId: 7, on: frame.on });
         return ack({ id: frame.id });
       case "leaveRoom":
-        peer.rooms.delete(String(chatroomId));
+        for (const rooms of [peer.rooms, peer.inRounds]) rooms.delete(String(chatroomId));
         return ack({});
       case "sendMessage": {
         const id = server.count(chatroomId);
@@ -158,6 +204,7 @@ export async function startScriptedServer(test) {
         room.sent.set(clientMessageId, stored);
         room.messages.set(stored.id, stored);
         const unused = earlier ? { unusedId: id } : {};
+        if (room.rounds) return ack({ id: stored.id, createTime: stored.createTime, ...unused, rounds: room.rounds.ms });
         server.push(chatroomId, stored, unused);
         return ack({ id: stored.id, createTime: stored.createTime, ...unused });
       }
@@ -190,7 +237,7 @@ export async function startScriptedServer(test) {
     all.sort((one, other) => Number(one.version) - Number(other.version));
     const page = all.slice(0, Number(query.get("limit")));
     if (all.length > page.length) response.setHeader("Link", `<?x=1>; rel="next"`);
-    answer(response, 200, page.map(({ sender: _, clientMessageId: __, type, ...item }) => ({ ...item, type: KINDS.indexOf(type), change: item.version })));
+    answer(response, 200, page.map(feedItem));
   }
 
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => "chat" });
@@ -201,9 +248,9 @@ export async function startScriptedServer(test) {
     sockets.handleUpgrade(request, socket, head, (socket) => {
       const token = protocols[1].replace("bearer.", "");
       const push = (/** @type {unknown} */ frame) => socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
-      /** @type {Peer} */ const peer = { socket, token, frames: [], rooms: new Set(), push };
+      /** @type {Peer} */ const peer = { socket, token, frames: [], rooms: new Set(), inRounds: new Set(), push };
       server.peers.push(peer);
-      socket.on("close", () => peer.rooms.clear());
+      socket.on("close", () => [peer.rooms, peer.inRounds].forEach((rooms) => rooms.clear()));
       socket.on("message", (data) => {
         const frame = JSON.parse(String(data));
         peer.frames.push(frame);
@@ -221,6 +268,11 @@ export async function startScriptedServer(test) {
     http.closeAllConnections();
   });
   return server;
+}
+
+/** As the list of changes has it. @param {any} message */
+function feedItem({ sender: _, clientMessageId: __, type, ...item }) {
+  return { ...item, type: KINDS.indexOf(type), change: item.version };
 }
 
 /** @param {ServerResponse} response @param {number} status @param {unknown} body */

@@ -15,7 +15,7 @@ import { bundle } from "../bundle.js";
 
 const web = fileURLToPath(new URL("..", import.meta.url));
 /** Everything that the client exports. */
-const ALL = ["ChatClient", "ChatError", "ChatRoom", "Changes", "applyChange", "Reactions", "Online", "Signals"];
+const ALL = ["ChatClient", "ChatError", "ChatRoom", "Changes", "applyChange", "Reactions", "Online", "Signals", "Rounds"];
 /** The most that an application loads for what it imports: minified and gzipped, in bytes. */
 const SIZES = {
   "the client": { names: ["ChatClient", "ChatError"], max: 6_656 },
@@ -33,7 +33,7 @@ for (const [what, { names, max }] of Object.entries(SIZES)) {
     assert.ok(size <= max, `${size} bytes`);
     assert.doesNotMatch(code, /\bimport\b/, "it needs nothing else");
     // Each feature knows the names of its frames; nobody else does.
-    const features = { Changes: "editMessage", Reactions: "reactMessage", Online: "listMembers", Signals: "signal" };
+    const features = { Changes: "editMessage", Reactions: "reactMessage", Online: "listMembers", Signals: "signal", Rounds: "members" };
     for (const [feature, word] of Object.entries(features)) {
       assert.equal(code.includes(`"${word}"`), names.includes(feature), `${feature} in ${what}`);
     }
@@ -82,7 +82,7 @@ it("has types in an application that is strict, made as Vite makes one", async (
   };
   await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["src"] }));
   const application = `
-    import { ChatClient, ChatError, Changes, Online, Reactions, Signals, applyChange, type Message } from "./chat/chat-client.js";
+    import { ChatClient, ChatError, Changes, Online, Reactions, Rounds, Signals, applyChange, type Message } from "./chat/chat-client.js";
     import { useRoom } from "./chat/examples/use-room.js";
 
     const client = new ChatClient({ url: "ws://localhost/dev", historyUrl: "http://localhost/", getToken: async () => "a.b.c" });
@@ -96,7 +96,7 @@ it("has types in an application that is strict, made as Vite makes one", async (
     }
 
     const options = { url: "ws://localhost/dev", historyUrl: "http://localhost/", getToken: async () => "a.b.c" };
-    const living = new ChatClient({ ...options, features: [Changes, Reactions, Online, Signals] });
+    const living = new ChatClient({ ...options, features: [Changes, Reactions, Online, Signals, Rounds] });
     const changing: ChatClient<typeof Changes> = new ChatClient({ ...options, features: [Changes] });
 
     export function LivingRoom({ id }: { id: number | string }) {
@@ -108,6 +108,7 @@ it("has types in an application that is strict, made as Vite makes one", async (
       room.addEventListener("signal", ({ detail }) => detail.kind.length);
       room.addEventListener("online", () => [...room.online.values()].map((profile) => profile?.nickName));
       room.addEventListener("message", ({ detail }) => detail.replyTo?.toFixed());
+      room.addEventListener("members", () => room.memberCount?.toLocaleString());
       void room.join({ since: { id: 3, change: 4 } }).then(() => room.position?.change?.toFixed());
       void changing.room(id).edit(1, "text").then(({ version }) => version.toFixed());
       return <input onInput={() => room.typing()} onBlur={() => room.send("a", { replyTo: 1, mentions: [7, "all"] })} />;
@@ -120,6 +121,8 @@ it("has types in an application that is strict, made as Vite makes one", async (
       void changing.room(1).react(1, "👍");
       // @ts-expect-error
       changing.room(1).addEventListener("reaction", () => {});
+      // @ts-expect-error
+      changing.room(1).memberCount?.toFixed();
       // @ts-expect-error
       useRoom("no client", 1);
       // @ts-expect-error

@@ -21,7 +21,7 @@ const realImmediate = setImmediate;
 
 /** What a room tells, and what it tells besides by its features. */
 const HEARD = ["message", "joined", "left", "error"];
-const ADDED = ["changed", "stale", "reaction", "online", "signal", "typing"];
+const ADDED = ["changed", "stale", "reaction", "online", "signal", "typing", "members"];
 
 /** All that there is of a browser, from one `begin` to the next. */
 let now = 0;

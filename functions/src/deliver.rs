@@ -11,7 +11,7 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 /// An event that is neither is dropped: Lambda would bring it again, and it would be no better.
 pub async fn handle(couriers: Couriers, event: CallEvent) -> Result<Met, Failure> {
     match Errand::read(&event.payload) {
-        Ok(Errand::Wake(wake)) => Ok(deliver(&couriers, wake).await?),
+        Ok(Errand::Wake(wake)) => Ok(deliver(&couriers, wake).await.map(|()| Met::default())?),
         Ok(Errand::Hand(hand)) => Ok(couriers.lend_a_hand(&hand).await?),
         Err(rejection) => {
             tracing::error!(%rejection, "dropped");
@@ -22,8 +22,8 @@ pub async fn handle(couriers: Couriers, event: CallEvent) -> Result<Met, Failure
 
 /// Has the room for as long as something comes, round after round. Whatever goes wrong ends the run: Lambda repeats it
 /// when the lease is over, and a sender who comes before that wakes another.
-async fn deliver(couriers: &Couriers, wake: Wake) -> Result<Met, Fault> {
-    let Some(mut turn) = couriers.take(wake).await? else { return Ok(Met::default()) };
+async fn deliver(couriers: &Couriers, wake: Wake) -> Result<(), Fault> {
+    let Some(mut turn) = couriers.take(wake).await? else { return Ok(()) };
     while !turn.is_over() {
         let goes_on = if turn.has_work() {
             let round = couriers.next(&mut turn).await?;
@@ -32,10 +32,10 @@ async fn deliver(couriers: &Couriers, wake: Wake) -> Result<Met, Fault> {
             couriers.rest(&mut turn).await?
         };
         if !goes_on {
-            return Ok(Met::default());
+            return turn.end();
         }
         couriers.breathe(&turn).await;
     }
-    couriers.hand_on(turn).await?;
-    Ok(Met::default())
+    couriers.hand_on(&turn).await?;
+    turn.end()
 }

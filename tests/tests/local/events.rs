@@ -15,6 +15,7 @@ fn env_file(server: &Server) -> String {
     for (variable, default) in [
         ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:8000"),
         ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://127.0.0.1:3000/dev"),
+        ("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:3000"),
     ] {
         let line = format!("{variable}={default}\n");
         assert!(text.contains(&line), "{line}");
@@ -31,7 +32,9 @@ async fn every_sample_goes_through_its_function() {
     match Vars::from_env().optional("CHAT_INVOKE") {
         None => {
             let lines = env.lines().filter(|line| !line.starts_with('#'));
-            let vars: Vars = lines.map(|line| line.split_once('=').expect("NAME=VALUE")).collect();
+            // What a function is called is said by Lambda, and by cargo-lambda.
+            let name = ("AWS_LAMBDA_FUNCTION_NAME", "DeliverFunction");
+            let vars: Vars = lines.map(|line| line.split_once('=').expect("NAME=VALUE")).chain([name]).collect();
             for one in samples {
                 one.check(&invoke(one.function, &vars, sample(&one.name)).await);
             }

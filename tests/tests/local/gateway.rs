@@ -5,11 +5,12 @@ use chat_tests::{Client, Closed, Server, in_time, text_message, until};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
@@ -451,9 +452,29 @@ async fn a_template_without_a_default_route_forbids_the_rest() {
 
 #[tokio::test]
 async fn a_function_that_does_not_answer_in_time_is_ended() {
-    let server = Server::start_with_template(&[("Timeout: 10", "Timeout: 0")]).await;
+    // Takes connections, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", silent.local_addr().expect("an address"));
+    let vars = move || vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url.clone())];
+    let held = OfConnect(Box::new(move || Plan { vars: vars(), ..Plan::default() }));
+    let server = Server::start_with_template_and(&[("Timeout: 10", "Timeout: 1")], Arc::new(held)).await;
     assert_eq!(Client::refused(&server.socket_url(&server.token_of(1))).await, 502);
     server.stop().await;
+}
+
+/// Something happens to handshakes.
+struct OfConnect(Box<dyn Fn() -> Plan + Send + Sync>);
+
+impl fmt::Debug for OfConnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OfConnect")
+    }
+}
+
+impl Interference for OfConnect {
+    fn plan(&self, function: &str, _: &Value) -> Plan {
+        if function == "connect" { (self.0)() } else { Plan::default() }
+    }
 }
 
 #[tokio::test]

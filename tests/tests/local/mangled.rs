@@ -107,6 +107,7 @@ fn is_answer(function: &str, answer: &Value) -> bool {
             ["Allow", "Deny"].iter().any(|effect| answer["policyDocument"]["Statement"][0]["Effect"] == *effect)
         }
         "connect" | "disconnect" => matches!(status, Some(200 | 400 | 403 | 500)),
+        "deliver" => answer["people"].is_u64(),
         "disconnect-user" => answer["connectionsEnded"].is_u64(),
         "keep-alive" => answer.is_null(),
         // A packet, or the end without one.

@@ -1,12 +1,13 @@
 //! What functions may do is what they do: the rights in the template, and those that a run takes.
 
 use super::contract::{document, functions, many, of_type, pascal, template};
-use chat::{ConnectionId, Member, Timestamp};
-use chat_aws::{Kept, Vars, now};
+use chat::rounds::{Courier, Pushed};
+use chat::{ChangeNumber, ConnectionId, Content, Member, Message, MessageId, MessageKind, Reactions, Timestamp};
+use chat_aws::{Kept, Vars, Written, now};
 use chat_local::Tokens;
 use chat_tests::{
-    Recorder, Server, enter, function_of, ghost, guest_event, invoke, lost_device, plain_frame, remember, room, sample,
-    text_message, until, user, websocket_event,
+    Recorder, Server, enter, function_of, ghost, guest_event, invoke, lost_device, next_id, plain_frame, remember,
+    room, sample, text_message, until, user, websocket_event,
 };
 use functions::FUNCTIONS;
 use serde_json::{Value, json};
@@ -92,6 +93,14 @@ fn both_verbs() -> [String; 2] {
 }
 
 /// Runs every function down every path that calls AWS, and compares what it called with what it may.
+/// What somebody said in room 1.
+fn said(id: MessageId) -> Message {
+    let content = Content::parse(MessageKind::Text, "said").expect("content");
+    let (room, sender, create_time) = (room("1"), user("7"), now());
+    let (client_message_id, changed, reactions) = (None, None, Reactions::default());
+    Message { id, room, sender, content, create_time, client_message_id, changed, reactions }
+}
+
 #[tokio::test]
 async fn every_function_may_do_what_it_does_and_nothing_else() {
     let server = Server::start_with_parameter("SocketIo", "on").await;
@@ -100,6 +109,9 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     vars.insert("TOKEN_SECRET", "sample-secret-for-the-events-folder-only".into());
     let recorder = Recorder::before(&vars["AWS_ENDPOINT_URL_DYNAMODB"]).await;
     vars.insert("AWS_ENDPOINT_URL_DYNAMODB", recorder.url().to_owned());
+    recorder.aim_at_lambda(&vars["AWS_ENDPOINT_URL_LAMBDA"]);
+    vars.insert("AWS_ENDPOINT_URL_LAMBDA", recorder.url().to_owned());
+    let crowd = vars.clone().into_iter().chain([("LARGE_ROOM", "0".into())]).collect();
     let narrow = vars.clone().into_iter().chain([("CONNECTIONS_PER_USER", "1".into())]).collect();
     let vars = Vars::from_iter(vars);
     let mut member = server.connect(1).await;
@@ -181,6 +193,45 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
             rights.insert("execute-api:ManageConnections POST/@connections/*".into());
         }
     }
+    // A room in rounds: whoever stores something wakes its courier, and the courier delivers. It comes back when it is
+    // quiet.
+    let messages = &app.messages;
+    let is_direct = async || !server.row("ChatTable", "pushed").await;
+    let (mut again, mut with_cuts) = (named.clone(), Vec::new());
+    again["clientMessageId"] = json!("b");
+    for (name, event) in [
+        ("send-message", websocket_event(&again)),
+        ("send-message", websocket_event(&again)),
+        ("change-message", websocket_event(&edit(2, "g"))),
+        ("socket-io", guest_event(&packet(&again))),
+        ("socket-io", guest_event(&packet(&edit(5, "h")))),
+        ("deliver", json!({"room": "1"})),
+        ("deliver", json!({"room": "1"})),
+    ] {
+        until("no courier is under way", is_direct).await;
+        enter(&app, &ghost("66"), &room).await;
+        assert!(matches!(messages.enter_rounds(&room, 200).await, Ok(Written::Done(_))));
+        if name == "deliver" {
+            // A message, a hole, a change; and the second time members that are cut into two parts.
+            let last = next_id(messages, &room).await.expect("an id");
+            messages.store(said(last)).await.expect("stored");
+            next_id(messages, &room).await.expect("an id");
+            messages.knock(&room, ChangeNumber::new(1)).await.expect("asked");
+            let (me, now, up_to) = (Courier(5), now(), last.previous());
+            messages.take(&room, me, None, now, now).await.expect("taken");
+            let cuts = with_cuts.clone();
+            let pushed = Pushed { up_to, changes_up_to: None, window: 200, people: 2, cuts, until: now };
+            messages.step(&room, me, &pushed).await.expect("noted");
+            with_cuts.push("m".to_owned());
+        }
+        invoke(name, &crowd, event).await;
+        let rights = used.get_mut(name).expect("a function");
+        rights.extend(recorder.take().iter().flat_map(|call| call.rights.clone()));
+        if name == "deliver" && member.pushed().await.iter().any(|frame| frame["message"]["content"] == "said") {
+            rights.insert("execute-api:ManageConnections POST/@connections/*".into());
+        }
+    }
+    until("no courier is under way", is_direct).await;
     // Every function that answers frames ends a connection whose token is over.
     let routes =
         template().websocket.routes.into_iter().filter(|(key, _)| !["$connect", "$disconnect"].contains(&key.as_str()));

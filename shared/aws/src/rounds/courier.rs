@@ -1,8 +1,10 @@
 use super::posting::{Content, Posting};
 use super::{Waker, done};
-use crate::limits::{COURIER_TURN, HOLE_PATIENCE, HOLE_POLL, LEASE, LEASE_RENEWED, PROFILES_KEPT, ROOMS_IN_FLIGHT};
-use crate::store::{Changes, Messages, Users, Written};
-use crate::{Fault, now};
+use crate::limits::{
+    ATTEMPTS, COURIER_TURN, HOLE_PATIENCE, HOLE_POLL, LEASE, LEASE_RENEWED, PROFILES_KEPT, ROOMS_IN_FLIGHT,
+};
+use crate::store::{Changes, Messages, Users, Written, wait_before};
+use crate::{Fault, now, telemetry};
 use chat::limits::{CHANGES_PAGE_MAX, ROUND_MESSAGES_MAX, ROUND_MIN};
 use chat::rounds::{ChangesOfRound, Courier, Crowd, Hand, Head, InRounds, Met, Prefix, Pushed, Round, Slot, Wake};
 use chat::{ListChanges, MessageId, Profile, RoomId, UserId};
@@ -29,6 +31,8 @@ pub struct Turn {
     head: Head,
     /// Of the room's row, while it has them.
     rounds: InRounds,
+    /// Whether it was taken at the first attempt. Another one may come late, and give the room to nobody.
+    at_once: bool,
     until: Instant,
     round_began: Instant,
     counted: Counted,
@@ -62,6 +66,12 @@ impl Turn {
         self.rounds.has_work(self.head.last_id)
     }
 
+    /// Ends the run. It fails if it had to ask for the room more than once: an attempt that was given up may come when the
+    /// room rests, and give it to nobody for as long as a lease. Lambda repeats the run, when that lease is over.
+    pub fn end(self) -> Result<(), Fault> {
+        if self.at_once { Ok(()) } else { Err(taken_late()) }
+    }
+
     /// Whether the next run is to take the room.
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.until
@@ -73,6 +83,10 @@ impl Turn {
         (self.head, self.rounds) = (head, rounds);
         true
     }
+}
+
+fn taken_late() -> Fault {
+    Fault::because("failed to take a room at once", "an attempt that was given up may still be carried out")
 }
 
 impl Couriers {
@@ -89,9 +103,18 @@ impl Couriers {
 
     /// Takes a room. Nothing if somebody else has it, or it is not in rounds any more.
     pub async fn take(&self, Wake { room, seen }: Wake) -> Result<Option<Turn>, Fault> {
-        let (me, now) = (Courier(fastrand::u64(1..1 << 53)), now());
-        let taken = self.messages.take(&room, me, seen, now, now.after(LEASE)).await?;
-        let Some(head) = done(taken) else { return Ok(None) };
+        let me = Courier(fastrand::u64(1..1 << 53));
+        let mut attempt = 0;
+        let taken = loop {
+            wait_before(attempt).await;
+            let now = now();
+            match self.messages.take(&room, me, seen, now, now.after(LEASE)).await {
+                Err(fault) if attempt + 1 < ATTEMPTS => telemetry::survived(&fault),
+                taken => break taken?,
+            }
+            attempt += 1;
+        };
+        let Some(head) = done(taken) else { return if attempt == 0 { Ok(None) } else { Err(taken_late()) } };
         let Some(rounds) = head.rounds.clone() else { return Ok(None) };
         let began = Instant::now();
         let mut counted = Counted::default();
@@ -101,6 +124,7 @@ impl Couriers {
             me,
             head,
             rounds,
+            at_once: attempt == 0,
             until: began + COURIER_TURN,
             round_began: began,
             counted,
@@ -221,12 +245,11 @@ impl Couriers {
         }
     }
 
-    /// Hands the room on to the next run.
-    pub async fn hand_on(&self, turn: Turn) -> Result<(), Fault> {
-        match self.messages.hand_on(&turn.room, turn.me).await? {
-            Written::Done(_) => self.waker.wake(&Wake { room: turn.room, seen: None }).await,
-            Written::Refused(_) => Ok(()),
-        }
+    /// Hands the room on to the next run. It is woken whatever the answer is: of two attempts the first may have let the
+    /// room go, and then the second is refused.
+    pub async fn hand_on(&self, turn: &Turn) -> Result<(), Fault> {
+        self.messages.hand_on(&turn.room, turn.me).await?;
+        self.waker.wake(&Wake { room: turn.room.clone(), seen: None }).await
     }
 
     /// Posts a part of a round, for the courier of another run.

@@ -1,8 +1,9 @@
 use super::messages::Messages;
 use super::{Item, answer, key, keys, number, read};
 use crate::{Fault, telemetry};
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use chat::limits::COUNTS_KEPT;
 use chat::rounds::{Courier, Head, InRounds, Lease, Pushed, Rest};
@@ -127,7 +128,8 @@ impl Messages {
         write(request, "failed to let rounds begin").await
     }
 
-    /// Takes the room for a courier.
+    /// Takes the room for a courier, in one attempt: one that is given up may still be carried out, after the room has
+    /// come to rest, and its courier has to know of it.
     pub async fn take(
         &self,
         room: &RoomId,
@@ -149,7 +151,8 @@ impl Messages {
         if let Some(seen) = seen {
             request = request.expression_attribute_values(":seen", number(seen.millis()));
         }
-        write(request, "failed to take a room").await
+        let once = aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled());
+        written(answer(request.customize().config_override(once).send()).await, "failed to take a room")
     }
 
     /// Notes what a round pushed.
@@ -244,8 +247,12 @@ impl Messages {
 }
 
 async fn write(request: UpdateItemFluentBuilder, doing: &'static str) -> Result<Written, Fault> {
+    written(answer(request.send()).await, doing)
+}
+
+fn written(answer: Result<UpdateItemOutput, UpdateItemError>, doing: &'static str) -> Result<Written, Fault> {
     let head = |item: Item| read::<HeadRow>(item).map(Head::from);
-    match answer(request.send()).await {
+    match answer {
         Ok(written) => head(written.attributes.unwrap_or_default()).map(Written::Done),
         Err(UpdateItemError::ConditionalCheckFailedException(refused)) => {
             refused.item.filter(|item| item.contains_key(LAST_ID)).map(head).transpose().map(Written::Refused)

@@ -56,7 +56,7 @@ where
 }
 
 /// Waits before an attempt that is not the first, each time twice as long.
-async fn wait_before(attempt: u32) {
+pub(crate) async fn wait_before(attempt: u32) {
     if let Some(repeat) = attempt.checked_sub(1) {
         tokio::time::sleep(CONFLICT_BACKOFF * 2_u32.pow(repeat)).await;
     }

@@ -52,6 +52,7 @@ fn what_is_acknowledged_is_learned_in_every_order() {
     let rooms = [
         ("over and back, one joins", Rounds { joiners: 1, ..SMALL }.with(OVER), 7_809, 50),
         ("over and back, one dies", SMALL.with(Chances { deaths: 1, gone: 1, ..OVER }), 26_894, 117),
+        ("over twice", Rounds { senders: 3, ..SMALL }.with(Chances { enters: 2, ..NONE }), 3_586, 3),
         (
             "over and back, two late writes",
             Rounds { senders: 1, ..SMALL }.with(Chances { deaths: 1, late: 2, gone: 1, ..OVER }),

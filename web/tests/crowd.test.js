@@ -113,7 +113,7 @@ describe("a minute of a hot room", () => {
 /**
  * Somebody speaks every 20 ms, and oneself every second. Of 20 ids one is never used, and of 7 messages one is stored
  * 60 ms after it was counted. Where the room goes over and back, those who speak outside of rounds push it themselves:
- * most at once, some late, and those who were last before the rounds as late as the frames come.
+ * most at once, some late, and the last one before the rounds, to thousands, later than the first frame.
  * @param {Awaited<ReturnType<typeof enterInTime>>} crowd
  * @param {{ untilMs: number, roundMs?: number, loseEachMs?: number, isWithUnused?: boolean, changeEachMs?: number, changeOverEachMs?: number }} how
  */
@@ -131,9 +131,10 @@ async function play(crowd, { untilMs, roundMs = 250, loseEachMs = Infinity, isWi
     due.splice(0, Infinity, ...later);
     for (const { run } of now) run();
     const isInRounds = server.room(1).rounds !== undefined;
-    const isLast = ms % changeOverEachMs > changeOverEachMs - 200;
+    const untilChange = changeOverEachMs - (ms % changeOverEachMs);
+    const isLast = untilChange === 20;
     if (!isOver && ms % 1_000 === 0) void room.send(`mine, at ${ms}`).then(({ id }) => wanted.push(id));
-    else if (!isOver) {
+    else if (!isOver && (isInRounds || isLast || untilChange > 600)) {
       const id = server.count(1);
       if (id % 20 !== 0) {
         wanted.push(id);

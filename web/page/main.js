@@ -1,10 +1,11 @@
 // @ts-check
 /** The page: the form, the list of rooms, and the room that is open. */
-import { ChatClient, Changes, Online, Reactions, Signals } from "../chat-client.js";
+import { ChatClient, Changes, Online, Reactions, Rounds, Signals } from "../chat-client.js";
 import { create, find, webUrl } from "./dom.js";
 import { MessageMenu } from "./menu.js";
 import { sayFirstLine } from "./message.js";
 import { RoomView } from "./room-view.js";
+import { together } from "./together.js";
 import { badAddress, deployment, localRun, toId } from "./way.js";
 import { label, preferredLanguage, say, speak } from "./words.js";
 
@@ -18,7 +19,7 @@ import { label, preferredLanguage, say, speak } from "./words.js";
 const TEXT_MAX = 4_000;
 /** Enough to answer without a word; another reaction is a press on one that is there. */
 const EMOJIS = ["👍", "❤️", "😂", "🎉", "😮", "😢"];
-const FEATURES = [Changes, Reactions, Online, Signals];
+const FEATURES = [Changes, Reactions, Online, Signals, Rounds];
 
 const language = find("language", HTMLSelectElement);
 const status = find("status", HTMLElement);
@@ -140,7 +141,7 @@ here.addEventListener("click", () => {
   if (people.hidden || !room) return;
   showPeople();
   // Names that nobody has told yet. The room's `error` event shows why there are none.
-  if ([...room.online.values()].includes(null)) void room.members().catch(() => {});
+  if (room.quiet || [...room.online.values()].includes(null)) void room.members().catch(() => {});
 });
 
 people.addEventListener("keydown", closePeople);
@@ -291,8 +292,10 @@ function addToList(id) {
   });
   const { signal } = view;
   room.addEventListener("error", ({ detail }) => roomFailed(id, detail), { signal });
-  for (const kind of /** @type {const} */ (["joined", "left", "message"])) room.addEventListener(kind, () => showHere(id), { signal });
-  room.addEventListener("online", () => showHere(id), { signal });
+  const showIt = together(() => showHere(id));
+  for (const kind of /** @type {const} */ (["joined", "left", "message"])) room.addEventListener(kind, showIt, { signal });
+  room.addEventListener("online", showIt, { signal });
+  room.addEventListener("members", showIt, { signal });
   room.addEventListener("typing", ({ detail }) => showTyping(id, detail.userIds.map((user) => view.nameOf(user))), { signal });
   view.addEventListener("news", (event) => {
     const { word, values } = /** @type {CustomEvent} */ (event).detail;
@@ -432,17 +435,22 @@ async function edit(view, id, content) {
   }
 }
 
-/** Who is there: nothing where the room is so large that nobody is told of. @param {string} id */
+/** How many are there. In a room so large that nobody is told who comes and goes, its rounds say it. @param {Room} room */
+function countOf(room) {
+  return room.quiet ? (room.memberCount ?? 0) : room.onlineCount;
+}
+
+/** Who is there, where anybody says it. @param {string} id */
 function showHere(id) {
   if (id !== kept.open) return;
   const room = rooms.get(id)?.view.room;
-  here.hidden = !room || room.quiet || room.onlineCount === 0;
+  here.hidden = !room || countOf(room) === 0;
   if (here.hidden || !room) {
     people.hidden = true;
     here.ariaExpanded = "false";
     return;
   }
-  say(here, "here", { count: room.onlineCount, more: room.onlineMore });
+  say(here, "here", { count: countOf(room), more: !room.quiet && room.onlineMore });
   if (!people.hidden) showPeople();
 }
 
@@ -455,7 +463,7 @@ function showPeople() {
     line.dir = "auto";
     return line;
   });
-  const others = room.onlineCount - room.online.size;
+  const others = countOf(room) - room.online.size;
   if (others > 0) {
     const line = create("li", "");
     say(line, "others", { count: others });

@@ -3,16 +3,23 @@
 import { ChatError, applyChange } from "../chat-client.js";
 import { create } from "./dom.js";
 import { changeLine, fillQuote, messageLine, outgoingLine, reactLine } from "./message.js";
+import { together } from "./together.js";
 import { inWords, label, say, sayDay } from "./words.js";
 
-/** @import { Change, Changes, Id, Kind, Message, Online, Presence, Profile, Reaction, Reactions, RoomWith, SendOptions, Signals } from "../chat-client.js" */
+/** @import { Change, Changes, Id, Kind, Message, Online, Presence, Profile, Reaction, Reactions, RoomWith, Rounds, SendOptions, Signals } from "../chat-client.js" */
 /** @import { Around } from "./message.js" */
-/** @typedef {RoomWith<typeof Changes | typeof Reactions | typeof Online | typeof Signals>} Room */
+/** @typedef {RoomWith<typeof Changes | typeof Reactions | typeof Online | typeof Rounds | typeof Signals>} Room */
 
 /** Messages of one sender within this time stand under one head. */
 const GROUP_MS = 5 * 60_000;
 /** Nearer to the end than this, the reader follows new messages. In pixels. */
 const END_PX = 60;
+/** So many lines are in the log at most; of more, those far from the reader go, until so many are left. */
+const [LINES_MAX, LINES_KEPT] = [600, 400];
+/** Newer messages are fetched when the last line is this near. In pixels. */
+const NEWER_PX = 600;
+/** The server's largest page. */
+const PAGE_MAX = 100;
 /** So many pages are read to find the message that another answers. */
 const PAGES_BACK = 20;
 /** Older messages are fetched when the first one is this near. In pixels. */
@@ -40,7 +47,13 @@ export class RoomView extends EventTarget {
   /** What a line needs to know. @type {Around} */ #around;
   /** The oldest and the newest message in the log. @type {Message | null} */ #first = null;
   /** @type {Message | null} */ #last = null;
+  /** What came in this task, and is shown together. @type {Message[]} */ #arrived = [];
+  /** Where the log ends, and the newest message, when the reader is so far up that newer ones are not in the log. @type {{ end: number, newest: number } | null} */
+  #behind = null;
+  /** Another one after lines were taken out: a page that was on its way does not fit any more. */
+  #cut = {};
   #loading = false;
+  #loadingNewer = false;
   #isOpen = false;
   #isAtEnd = true;
   /** A hidden log loses its scroll position, so it is kept here. */
@@ -88,7 +101,11 @@ export class RoomView extends EventTarget {
 
     const { signal } = this;
     document.addEventListener("visibilitychange", () => this.#seen(), { signal });
-    room.addEventListener("message", ({ detail }) => this.#append(detail), { signal });
+    const show = together(() => this.#showArrived());
+    room.addEventListener("message", ({ detail }) => {
+      this.#arrived.push(detail);
+      show();
+    }, { signal });
     room.addEventListener("joined", ({ detail }) => this.#came(detail, "joined"), { signal });
     room.addEventListener("left", ({ detail }) => this.#came(detail, "left"), { signal });
     room.addEventListener("changed", ({ detail }) => this.#changed(detail), { signal });
@@ -148,6 +165,7 @@ export class RoomView extends EventTarget {
   }
 
   scrollToEnd() {
+    if (this.#behind) return void this.#startAtEnd();
     this.#isAtEnd = true;
     this.#keepAtEnd();
     this.#seen();
@@ -211,6 +229,23 @@ export class RoomView extends EventTarget {
     return this.#room.send(content, options);
   }
 
+  /** Once for all that a frame brought. */
+  #showArrived() {
+    const messages = this.#arrived.splice(0);
+    if (messages.length === 0 || this.signal.aborted) return;
+    for (const message of messages) {
+      if (!this.#behind && !this.#isAtEnd && this.#last && this.#items.childElementCount >= LINES_MAX) {
+        this.#behind = { end: this.#last.id, newest: this.#last.id };
+      }
+      if (this.#behind) this.#behind.newest = message.id;
+      else this.#append(message);
+    }
+    this.#arrange();
+    if (this.#isAtEnd) this.#cutTop();
+    this.#unseen(messages.filter((message) => !this.#isMine(message)).length);
+    this.#keepAtEnd();
+  }
+
   /** @param {Message} message */
   #append(message) {
     this.#said.set(message.id, message);
@@ -234,9 +269,120 @@ export class RoomView extends EventTarget {
     this.#isInterrupted = false;
     this.#first ??= message;
     this.#last = message;
+  }
+
+  /** Takes the oldest lines out where there are too many, and keeps what the reader looks at in place. */
+  #cutTop() {
+    if (this.#items.childElementCount <= LINES_MAX) return;
+    const fromEnd = this.#fromEnd;
+    this.#take(this.#arrivedLines().slice(0, -LINES_KEPT));
+    const line = this.#arrivedLines().find(({ dataset }) => dataset.id);
+    this.#first = this.#said.get(Number(line?.dataset.id)) ?? null;
+    this.unannounced(() => line && this.#first && this.#fit(line, this.#first, null, false));
+    this.#older.hidden = false;
+    this.#beginning.hidden = true;
+    if (!this.#loading) this.#watchTop();
+    this.log.scrollTop = this.log.scrollHeight - this.log.clientHeight - fromEnd;
+  }
+
+  /** The same with the newest lines, when the reader is far above them. */
+  #cutEnd() {
+    if (this.#items.childElementCount <= LINES_MAX || this.#isAtEnd || !this.#last) return;
+    const { newest } = this.#behind ?? { newest: this.#last.id };
+    this.#take(this.#arrivedLines().slice(LINES_KEPT));
+    const line = this.#arrivedLines().findLast(({ dataset }) => dataset.id);
+    this.#last = this.#said.get(Number(line?.dataset.id)) ?? this.#last;
+    this.#behind = { end: this.#last.id, newest };
+    this.#isInterrupted = false;
     this.#arrange();
-    if (!this.#isMine(message)) this.#unseen();
-    this.#keepAtEnd();
+  }
+
+  /** All lines but those of messages on their way. */
+  #arrivedLines() {
+    const own = new Set(this.#outgoing.flatMap(({ line }) => [line, dayOver(line)]));
+    return /** @type {HTMLElement[]} */ ([...this.#items.children]).filter((line) => !own.has(line));
+  }
+
+  /** @param {HTMLElement[]} lines */
+  #take(lines) {
+    this.#cut = {};
+    const isFocused = lines.some((line) => line.contains(document.activeElement));
+    this.unannounced(() => lines.forEach((line) => line.remove()));
+    if (isFocused) this.log.focus({ preventScroll: true });
+    // What is still quoted may still change.
+    const quotes = /** @type {NodeListOf<HTMLElement>} */ (this.#items.querySelectorAll("[data-quotes]"));
+    const quoted = new Set([...quotes].map(({ dataset }) => Number(dataset.quotes)));
+    for (const { dataset } of lines) {
+      const id = Number(dataset.id);
+      if (quoted.has(id)) continue;
+      this.#said.delete(id);
+      this.#sought.delete(id);
+    }
+  }
+
+  /** Reads on where the log ends, while the reader is near. */
+  async #loadNewer() {
+    if (this.#loadingNewer) return;
+    this.#loadingNewer = true;
+    try {
+      while (this.#behind && this.#room.joined && !this.signal.aborted && this.#fromEnd < NEWER_PX) {
+        const [{ end }, cut] = [this.#behind, this.#cut];
+        // No more ids than a page has messages, so nothing between is missing.
+        const { messages } = await this.#room.history({ before: end + PAGE_MAX + 1, limit: PAGE_MAX });
+        if (cut === this.#cut) this.#readOn(messages, end + PAGE_MAX);
+      }
+    } catch (caught) {
+      // The room's `error` event shows it; the next scroll tries again.
+      if (!(caught instanceof ChatError)) throw caught;
+    } finally {
+      this.#loadingNewer = false;
+    }
+  }
+
+  /** @param {Message[]} messages @param {number} end */
+  #readOn(messages, end) {
+    const behind = this.#behind;
+    if (!behind) return;
+    this.unannounced(() => {
+      for (const message of messages) {
+        // What is newer than the newest is still to come by itself.
+        if (message.id <= behind.end || message.id > behind.newest) continue;
+        this.#append(message);
+      }
+    });
+    behind.end = end;
+    if (behind.end >= behind.newest) this.#behind = null;
+    this.#arrange();
+    this.#cutTop();
+    this.#scrolled();
+  }
+
+  /** The log begins anew with the newest page: what is between may be thousands. */
+  async #startAtEnd() {
+    const newest = this.#behind?.newest;
+    if (newest === undefined || this.#loadingNewer) return;
+    this.#loadingNewer = true;
+    try {
+      const { messages, hasOlder } = await this.#room.history({ before: newest + 1 });
+      if (!this.#behind || this.signal.aborted) return;
+      this.#take(this.#arrivedLines());
+      this.#first = this.#last = null;
+      this.#isInterrupted = false;
+      this.#behind.end = 0;
+      this.#readOn(messages, newest);
+      this.#older.hidden = !hasOlder;
+      this.#beginning.hidden = hasOlder;
+      this.log.scrollTop = this.log.scrollHeight;
+    } catch (caught) {
+      if (!(caught instanceof ChatError)) throw caught;
+      return;
+    } finally {
+      this.#loadingNewer = false;
+    }
+    // Somebody may have spoken meanwhile.
+    await this.#loadNewer();
+    if (!this.#behind) this.scrollToEnd();
+    this.#watchTop();
   }
 
   /** A message from the history does not say which send it was; its id does. @param {Outgoing} outgoing @param {Message} message */
@@ -290,13 +436,14 @@ export class RoomView extends EventTarget {
   async #loadOlder() {
     if (this.#loading || !this.#room.joined) return;
     this.#loading = true;
+    const cut = this.#cut;
     this.#sight.disconnect();
     this.#older.hidden = false;
     say(this.#older, "loading");
     this.#older.ariaDisabled = "true";
     try {
-      const { messages, hasOlder } = await this.#room.history({ before: this.#first?.id });
-      this.#prepend(messages, hasOlder);
+      const { messages, hasOlder } = await this.#room.history({ before: this.#first?.id ?? (this.#last ? this.#last.id + 1 : undefined) });
+      if (cut === this.#cut) this.#prepend(messages, hasOlder);
     } catch (caught) {
       // The room's `error` event shows it; the button stays, to try again.
       if (!(caught instanceof ChatError)) throw caught;
@@ -304,6 +451,12 @@ export class RoomView extends EventTarget {
     say(this.#older, "older");
     this.#older.ariaDisabled = null;
     this.#loading = false;
+    this.#watchTop();
+  }
+
+  /** Anew: an observer tells what it sees when it begins, and then what changes. */
+  #watchTop() {
+    this.#sight.disconnect();
     if (!this.#older.hidden && this.#first && !this.signal.aborted) this.#sight.observe(this.#older);
   }
 
@@ -321,6 +474,7 @@ export class RoomView extends EventTarget {
       this.#arrange();
     });
     this.log.scrollTop = this.log.scrollHeight - fromEnd;
+    this.#cutEnd();
     this.#keepAtEnd();
   }
 
@@ -348,6 +502,7 @@ export class RoomView extends EventTarget {
 
   /** @param {Change} change */
   #changed(change) {
+    this.#showArrived();
     const before = this.#said.get(change.id);
     if (!before) return;
     const after = applyChange(before, change);
@@ -373,6 +528,7 @@ export class RoomView extends EventTarget {
 
   /** @param {Reaction} reaction */
   #reacted({ id, reactions, reactionVersion, userId, emoji, on }) {
+    this.#showArrived();
     const before = this.#said.get(id);
     if (!before) return;
     const after = { ...before, reactions, reactionVersion };
@@ -468,11 +624,15 @@ export class RoomView extends EventTarget {
 
   /** @param {Presence} presence @param {"joined" | "left"} word */
   #came({ userId, user }, word) {
+    this.#showArrived();
+    // It is in no history, so it would not be read where it belongs.
+    if (this.#behind) return void this.#name(userId, user);
     const line = create("p", "note");
     say(line, word, { name: this.#name(userId, user) });
     this.#isInterrupted = true;
     this.#place(line);
     this.#arrange();
+    if (this.#isAtEnd) this.#cutTop();
     this.#keepAtEnd();
   }
 
@@ -495,13 +655,19 @@ export class RoomView extends EventTarget {
 
   #scrolled() {
     if (!this.#isOpen) return;
-    this.#isAtEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < END_PX;
+    this.#isAtEnd = !this.#behind && this.#fromEnd < END_PX;
     if (this.#isAtEnd) this.#seen();
+    else if (this.#behind && this.#fromEnd < NEWER_PX) void this.#loadNewer();
   }
 
-  #unseen() {
-    if (this.#isOpen && this.#isAtEnd && !document.hidden) return;
-    this.unread += 1;
+  get #fromEnd() {
+    return this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight;
+  }
+
+  /** @param {number} count */
+  #unseen(count) {
+    if (count === 0 || (this.#isOpen && this.#isAtEnd && !document.hidden)) return;
+    this.unread += count;
     this.dispatchEvent(new Event("change"));
   }
 

@@ -117,9 +117,9 @@ const languages = {
     editing: "Editing:",
     cancel: "Cancel",
     save: "Save",
-    here: ({ count, more }) => `${count}${more ? "+" : ""} here`,
+    here: ({ count, more }) => `${number(count)}${more ? "+" : ""} here`,
     people: "Who is here",
-    others: ({ count }) => (count === 1 ? "and 1 other" : `and ${count} others`),
+    others: ({ count }) => (count === 1 ? "and 1 other" : `and ${number(count)} others`),
     typingOne: ({ name }) => `${name} is typing…`,
     typingMany: ({ count }) => `${count} are typing…`,
     newsEdited: ({ name, text }) => `${name} edited a message: ${text}`,
@@ -195,9 +195,9 @@ const languages = {
     editing: "编辑：",
     cancel: "取消",
     save: "保存",
-    here: ({ count, more }) => `${count}${more ? "+" : ""} 人在线`,
+    here: ({ count, more }) => `${number(count)}${more ? "+" : ""} 人在线`,
     people: "在线的人",
-    others: ({ count }) => `还有 ${count} 人`,
+    others: ({ count }) => `还有 ${number(count)} 人`,
     typingOne: ({ name }) => `${name} 正在输入…`,
     typingMany: ({ count }) => `${count} 人正在输入…`,
     newsEdited: ({ name, text }) => `${name} 编辑了一条消息：${text}`,
@@ -245,6 +245,11 @@ export function label(element, word, values = {}) {
   said.set(element, { word, values });
   element.setAttribute("data-label", word);
   element.setAttribute("aria-label", inWords(word, values));
+}
+
+/** @param {number} count */
+function number(count) {
+  return count.toLocaleString(locale);
 }
 
 /** @param {HTMLTimeElement} time @param {Date} date */

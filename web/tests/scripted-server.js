@@ -31,6 +31,7 @@ export const TOKEN = `e30.${Buffer.from(JSON.stringify({ userId: 7 })).toString(
  * @property {(frame: any, peer: Peer) => boolean | void} answer Answers a frame in its own way if it returns true.
  * @property {(response: ServerResponse, query: URLSearchParams, request: IncomingMessage) => boolean | void} answerHistory
  *   Answers a request for the history in its own way if it returns true.
+ * @property {(path: string, response: ServerResponse) => boolean | void} answerPage Serves what is not the history's.
  * @property {(id: Id) => Room} room
  * @property {(room: Id) => number} count An id that is given out, and nothing stored under it.
  * @property {(room: Id, how?: { id?: number, ageMs?: number, isPushed?: boolean, content?: string }) => Stored} say
@@ -65,6 +66,7 @@ export async function startScriptedServer(test) {
     ahead: 0,
     answer: () => false,
     answerHistory: () => false,
+    answerPage: () => false,
     feed: [],
     settled: undefined,
     answerFeed: () => false,
@@ -214,6 +216,7 @@ export async function startScriptedServer(test) {
   const http = createServer((request, response) => {
     const url = new URL(String(request.url), "http://here");
     const query = url.searchParams;
+    if (server.answerPage(url.pathname, response)) return;
     if (url.pathname.endsWith("/changes")) return answerChanges(response, query);
     server.asked.push(query);
     response.setHeader("Date", new Date(now() + server.ahead).toUTCString());

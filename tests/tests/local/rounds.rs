@@ -257,6 +257,8 @@ async fn a_repeated_send_is_one_message_and_moves_the_border() {
     let again = plain[0].ask(send).await;
     assert_eq!((&again["id"], &again["duplicate"], &again["unusedId"]), (&first["id"], &json!(true), &json!(3)));
     assert_eq!(covers(&reader.expect(json!({"type": "messages"})).await), (vec![], 2, 3), "a round may be empty");
+    let told = plain[1].expect(json!({"type": "sendMessage", "unusedId": 3})).await;
+    assert_eq!(told["message"]["id"], 2, "whoever knows no rounds hears the message again");
     server.stop().await;
 }
 

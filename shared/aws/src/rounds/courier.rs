@@ -7,7 +7,7 @@ use crate::store::{Changes, Messages, Users, Written, wait_before};
 use crate::{Fault, now, telemetry};
 use chat::limits::{CHANGES_PAGE_MAX, ROUND_MESSAGES_MAX, ROUND_MIN};
 use chat::rounds::{ChangesOfRound, Courier, Crowd, Hand, Head, InRounds, Met, Prefix, Pushed, Round, Slot, Wake};
-use chat::{ListChanges, MessageId, Profile, RoomId, UserId};
+use chat::{Cursor, ListChanges, ListHistory, Message, MessageId, Profile, RoomId, UserId};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -153,11 +153,24 @@ impl Couriers {
         };
         let changes = self.changes(turn).await?;
         self.learn_senders(turn, &slots).await?;
-        let round = Round::of(turn.room.clone(), pushed, slots, &turn.profiles, turn.rounds.people);
+        let mut round = Round::of(turn.room.clone(), pushed, slots, &turn.profiles, turn.rounds.people);
+        if round.is_void() {
+            round.last = self.last_before(turn, round.after.next()).await?;
+        }
         Ok(match changes {
             Some(changes) => round.with_changes(changes),
             None => round,
         })
+    }
+
+    /// The newest message before an id, and how its sender is shown.
+    async fn last_before(&self, turn: &mut Turn, id: MessageId) -> Result<Option<(Message, Profile)>, Fault> {
+        let newest = ListHistory { room: turn.room.clone(), cursor: Cursor::Before(id), limit: 1 };
+        let Some(message) = self.messages.page(&newest).await?.messages.pop() else { return Ok(None) };
+        let slots = [(message.id, Some(message.clone()))];
+        self.learn_senders(turn, &slots).await?;
+        let sender = turn.profiles.get(&message.sender).cloned();
+        Ok(sender.map(|sender| (message, sender)))
     }
 
     async fn seal(&self, room: &RoomId, after: MessageId, up_to: MessageId) -> Result<(), Fault> {

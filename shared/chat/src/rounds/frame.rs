@@ -15,6 +15,9 @@ pub struct Round {
     /// How many connections the round before met; 0 before the first.
     pub people: usize,
     pub messages: Vec<Message>,
+    /// The newest message up to `after`, and its sender, where there are only void ids: it tells of them whoever knows no
+    /// rounds.
+    pub last: Option<(Message, Profile)>,
     pub senders: BTreeMap<UserId, Profile>,
     pub changes: Option<ChangesOfRound>,
 }
@@ -42,7 +45,7 @@ impl Round {
     ) -> Self {
         let prefix = Prefix::of(after, slots.iter().map(|(id, _)| *id));
         let (messages, senders) = (Vec::new(), BTreeMap::new());
-        let mut round = Self { room, after, up_to: after, people, messages, senders, changes: None };
+        let mut round = Self { room, after, up_to: after, people, messages, last: None, senders, changes: None };
         let mut bytes = ENVELOPE_BYTES;
         for (id, message) in slots.into_iter().take(prefix.rows) {
             if let Some(message) = message {
@@ -81,16 +84,27 @@ impl Round {
         self
     }
 
-    /// For members that did not ask for rounds: what they would be pushed in a small room, in order.
+    /// Whether there is nothing but void ids in it.
+    pub fn is_void(&self) -> bool {
+        self.messages.is_empty() && self.after < self.up_to
+    }
+
+    /// For members that did not ask for rounds: what they would be pushed in a small room, in order. An id that is void is
+    /// told with the message before it or after it, one at a time: then that message comes again.
     pub fn singly(&self) -> Vec<Push<'_>> {
-        let mut before = self.after;
-        let sent = self.messages.iter().map(|message| {
-            let unused = message.id.previous();
-            let unused = (unused > before).then_some(unused);
-            before = message.id;
-            Push::sent(message, &self.senders[&message.sender], unused)
-        });
-        let mut pushes: Vec<_> = sent.collect();
+        let mut pushes = Vec::new();
+        let mut known = self.last.as_ref().map(|(message, sender)| (message, sender));
+        let mut next = self.after.next();
+        for message in &self.messages {
+            let sender = &self.senders[&message.sender];
+            let voids = (next.get()..message.id.get()).map(MessageId::new).map(Some);
+            let voids: Vec<_> = if next == message.id { vec![None] } else { voids.collect() };
+            pushes.extend(voids.into_iter().map(|unused| Push::sent(message, sender, unused)));
+            (known, next) = (Some((message, sender)), message.id.next());
+        }
+        for unused in (next.get()..=self.up_to.get()).map(MessageId::new) {
+            pushes.extend(known.map(|(message, sender)| Push::sent(message, sender, Some(unused))));
+        }
         for (_, message) in self.changes.iter().flat_map(|changes| &changes.changes) {
             pushes.push(match message.deleted_by() {
                 Some(by) => Push::deleted(message, by),
@@ -190,8 +204,27 @@ mod tests {
         let round = round(4, slots);
         assert_eq!(ids(&round), (vec![5, 7], 8));
         let singly = round.singly().iter().map(|push| serde_json::to_value(push).expect("JSON")).collect::<Vec<_>>();
-        assert_eq!((singly[0].get("unusedId"), &singly[1]["unusedId"]), (None, &serde_json::json!(6)));
+        let told: Vec<_> =
+            singly.iter().map(|push| (push["message"]["id"].as_u64(), push["unusedId"].as_u64())).collect();
+        assert_eq!(told, [(Some(5), None), (Some(7), Some(6)), (Some(7), Some(8))]);
         assert_eq!(ids(&self::round(4, vec![message(6, 1, "7")])), (vec![], 4), "a hole comes first");
+    }
+
+    #[test]
+    fn who_knows_no_rounds_is_told_of_every_void_id() {
+        let void = |id| (MessageId::new(id), None);
+        let told = |round: &Round| {
+            let pushes = round.singly();
+            let pushes = pushes.iter().map(|push| serde_json::to_value(push).expect("JSON"));
+            pushes.map(|push| (push["message"]["id"].as_u64(), push["unusedId"].as_u64())).collect::<Vec<_>>()
+        };
+        let two = round(4, vec![void(5), void(6), message(7, 1, "7")]);
+        assert_eq!(told(&two), [(Some(7), Some(5)), (Some(7), Some(6))]);
+        let mut empty = round(4, vec![void(5), void(6)]);
+        assert!(empty.is_void() && told(&empty).is_empty(), "nobody has said anything yet");
+        let last = message(3, 1, "7").1.expect("a message");
+        empty.last = Some((last.clone(), Profile::unknown(last.sender.clone())));
+        assert_eq!(told(&empty), [(Some(3), Some(5)), (Some(3), Some(6))]);
     }
 
     #[test]

@@ -1,3 +1,4 @@
+mod crowd;
 mod packets;
 
 pub use packets::Way;
@@ -298,7 +299,7 @@ impl Meter {
             posted_bytes: posted.bytes,
             ..Usage::default()
         };
-        for call in self.recorder.take() {
+        for call in self.recorder.take().into_iter().filter(|call| !call.renews) {
             *usage.requests.entry(call.operation).or_default() += 1;
             usage.read_units += call.read_units;
             usage.write_units += call.write_units;

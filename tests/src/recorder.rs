@@ -22,6 +22,8 @@ pub struct Call {
     /// Capacity units, as DynamoDB reports them.
     pub read_units: f64,
     pub write_units: f64,
+    /// Whether a courier keeps its room by it. How often it does so goes by how long its posts take.
+    pub renews: bool,
     /// When it began and ended.
     pub began: Instant,
     pub ended: Instant,
@@ -121,6 +123,7 @@ async fn pass_on(State(books): State<Arc<Books>>, uri: Uri, headers: HeaderMap, 
             rights: BTreeSet::from([format!("lambda:InvokeFunction {function}")]),
             read_units: 0.0,
             write_units: 0.0,
+            renews: false,
             began,
             ended: Instant::now(),
         };
@@ -153,7 +156,8 @@ async fn pass_on(State(books): State<Arc<Books>>, uri: Uri, headers: HeaderMap, 
     }
     let reads = matches!(operation.as_str(), "BatchGetItem" | "GetItem" | "Query" | "Scan");
     let (read_units, write_units) = if reads { (units, 0.0) } else { (0.0, units) };
-    let call = Call { operation, partitions, rights, read_units, write_units, began, ended };
+    let renews = request["UpdateExpression"] == "SET leaseUntil = :until";
+    let call = Call { operation, partitions, rights, read_units, write_units, renews, began, ended };
     books.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     (status, headers, body)
 }

@@ -234,6 +234,7 @@ mod tests {
             rights: BTreeSet::new(),
             read_units: 0.0,
             write_units: 0.0,
+            renews: false,
             began: at(began),
             ended: at(ended),
         };

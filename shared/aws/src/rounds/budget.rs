@@ -1,8 +1,8 @@
 use crate::limits::BUDGET_AHEAD_MAX;
 use crate::store::Posts;
 use crate::{Fault, now};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -13,6 +13,8 @@ pub struct Budget {
     per_second: f64,
     /// Whether there were others before the last slice; then there are others, as a rule, before the next.
     is_busy: Arc<AtomicBool>,
+    /// When the posts end that this run planned by itself.
+    own: Arc<Mutex<Instant>>,
 }
 
 /// A time in which so many posts may be made.
@@ -25,7 +27,7 @@ pub struct Slice {
 
 impl Budget {
     pub fn new(posts: Posts, per_second: f64) -> Self {
-        Self { posts, per_second, is_busy: Arc::default() }
+        Self { posts, per_second, is_busy: Arc::default(), own: Arc::new(Mutex::new(Instant::now())) }
     }
 
     /// Plans so many posts.
@@ -41,12 +43,21 @@ impl Budget {
             };
             if let Some(ahead) = ahead {
                 self.is_busy.store(busy, Ordering::Relaxed);
-                // A clock that is far ahead of the others planned this; nobody waits for it.
-                let ahead = if ahead > BUDGET_AHEAD_MAX { Duration::ZERO } else { ahead };
-                return Ok(Slice { begin: asked_at + ahead, interval });
+                // A clock that is far ahead of the others planned what is before this. Nobody waits for it.
+                let is_lost = ahead > BUDGET_AHEAD_MAX;
+                let begin = if is_lost { self.after_own(asked_at, cost) } else { asked_at + ahead };
+                return Ok(Slice { begin, interval });
             }
             busy = !busy;
         }
+    }
+
+    /// When posts may begin that only those of this run come before.
+    fn after_own(&self, now: Instant, cost: Duration) -> Instant {
+        let mut end = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = now.max(*end);
+        *end = begin + cost;
+        begin
     }
 
     /// Lets everybody pause: API Gateway refuses what is above the account's rate.

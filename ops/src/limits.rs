@@ -28,6 +28,10 @@ pub const TOKEN_MINUTES: u32 = 60;
 /// How long the token is good for that `check` makes for itself: it is used at once.
 pub const CHECK_TOKEN: Duration = Duration::from_secs(5 * 60);
 
+/// Frames that `check` sends at once, at most, to be turned away. Each that passes is a message to API Gateway, another as
+/// its answer, and an invocation of some milliseconds: ten thousand come to three cents.
+pub const FLOOD_MAX: i64 = 10_000;
+
 /// Messages of one step of an export: a page of the history.
 pub const PAGE: usize = chat::limits::PAGE_MAX;
 

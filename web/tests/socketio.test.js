@@ -87,6 +87,18 @@ describe("an unmodified client of Socket.IO", () => {
       assert.match(await reasons.next(), /transport (close|error)/);
       await connects.next();
     });
+
+    it(`${version} comes back by itself when a frame of it is turned away`, async (test) => {
+      const narrow = await startLocalRun({ parameters: { SocketIo: "on", RequestsPerSecond: "10" } });
+      test.after(() => narrow.stop());
+      const socket = open(test, io, narrow, { token: await narrow.token({ userId: 2 }) });
+      const connects = listen(socket, "connect");
+      const reasons = listen(socket, "disconnect");
+      await connects.next();
+      for (let n = 0; n < 100; n++) socket.emit("leaveRoom", { chatroomId: 1 });
+      assert.equal(await reasons.next(), "transport error");
+      await connects.next();
+    });
   }
 
   for (const [version, io] of versions.slice(0, 2)) {

@@ -8,7 +8,7 @@ mod quotas;
 mod socket_io;
 
 use crate::account::{Account, http};
-use crate::limits::CHECK_TOKEN;
+use crate::limits::{CHECK_TOKEN, FLOOD_MAX};
 use crate::stack::{Stack, unnamed};
 use crate::target::Target;
 use crate::{secret, token};
@@ -40,6 +40,11 @@ pub struct Check {
     /// Where clients of Socket.IO are let in, also watch one that says nothing, for so long; API Gateway cuts after 600
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "660")]
     silence: Option<u64>,
+    /// Where clients of Socket.IO are let in, also send so many frames at once, at most, to hear how one is turned away;
+    /// for that second the others of such clients are turned away with it
+    #[arg(long, value_name = "FRAMES", num_args = 0..=1, default_missing_value = "900",
+        value_parser = clap::value_parser!(u32).range(1..=FLOOD_MAX))]
+    throttle: Option<u32>,
 }
 
 /// What came out of one look, and what to do where it is not good.
@@ -121,6 +126,10 @@ impl Check {
             report.add("last word", socket_io::says_why(&subject).await);
             if let Some(seconds) = self.silence {
                 report.add("silence", socket_io::keeps(&subject, Duration::from_secs(seconds)).await);
+            }
+            // The last of them, since it turns others away.
+            if let Some(frames) = self.throttle {
+                report.add("throttle", socket_io::turns_away(&subject, frames).await);
             }
         }
         if !target.local {

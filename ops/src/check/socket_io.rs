@@ -5,7 +5,9 @@ use super::message::{Socket, connect, text};
 use super::{Found, Subject};
 use crate::limits::{FRAME_TIMEOUT, GOODBYE_TIMEOUT};
 use anyhow::{Context, Result, bail, ensure};
-use futures_util::SinkExt;
+use chat::socketio::NOOP;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio::time::{timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
@@ -107,6 +109,86 @@ pub async fn keeps(subject: &Subject, watched: Duration) -> Found {
         Ok(format!("a silent client is there after {} s, and {posts} posts", watched.as_secs()))
     };
     found(tried.await)
+}
+
+/// What a client hears when API Gateway turns a frame of it away. A stranger says packets that ask for nothing, until one
+/// of them is turned away.
+pub async fn turns_away(subject: &Subject, frames: u32) -> Found {
+    let tried = async {
+        let mut socket = connect(&handshake(address(subject)?), None).await?;
+        greeted(&mut socket).await?;
+        let heard = flood(&mut socket, frames).await?;
+        part(socket).await;
+        Ok(heard)
+    };
+    let what_to_do = "deploy with a lower RequestsPerSecond, or name more frames";
+    let heard = match tried.await {
+        Ok(heard) => heard,
+        Err(error) => return found(Err(error)),
+    };
+    match heard {
+        Heard::All => Found::Unknown(format!("none of {frames} frames is turned away: {what_to_do}")),
+        Heard::Silence(answered) => {
+            let missing = frames - answered;
+            Found::NotOk(format!(
+                "{missing} of {frames} frames are not answered: have clients set ackTimeout and retries"
+            ))
+        }
+        Heard::End(answered) => {
+            Found::NotOk(format!("a client is cut after {answered} frames: raise RequestsPerSecond"))
+        }
+        Heard::Other(answered, text) => match serde_json::from_str::<Value>(&text) {
+            // Lambda turns invocations away too, where an account lets few of them run at once.
+            Ok(own) if own["message"] == "Internal server error" => Found::Unknown(format!(
+                "after {answered} frames a function fails, before one is turned away: {what_to_do}"
+            )),
+            Ok(Value::Object(own)) => Found::Ok(format!(
+                "after {answered} frames one is answered {}, which is no packet: the client comes back",
+                own.get("message").unwrap_or(&Value::Null)
+            )),
+            _ => Found::NotOk(format!("after {answered} frames one is answered {text}, which is a packet")),
+        },
+    }
+}
+
+/// What came of many frames, and after how many answers.
+enum Heard {
+    All,
+    Silence(u32),
+    End(u32),
+    /// Something that the function does not answer.
+    Other(u32, String),
+}
+
+/// Sends packets that are answered [`NOOP`], until one is answered otherwise.
+async fn flood(socket: &mut Socket, frames: u32) -> Result<Heard> {
+    let (mut sink, mut texts) = socket.split();
+    let send = async {
+        for _ in 0..frames {
+            // That the connection has ended is read.
+            if sink.send(Message::text(NOOP)).await.is_err() {
+                break;
+            }
+        }
+        std::future::pending().await
+    };
+    let read = async {
+        let mut answered = 0;
+        while answered < frames {
+            match timeout(FRAME_TIMEOUT, texts.next()).await {
+                Err(_) => return Heard::Silence(answered),
+                Ok(None | Some(Err(_) | Ok(Message::Close(_)))) => return Heard::End(answered),
+                Ok(Some(Ok(Message::Text(text)))) if text.as_str() == NOOP => answered += 1,
+                Ok(Some(Ok(Message::Text(text)))) => return Heard::Other(answered, text.to_string()),
+                Ok(Some(Ok(_))) => {}
+            }
+        }
+        Heard::All
+    };
+    Ok(tokio::select! {
+        never = send => never,
+        heard = read => heard,
+    })
 }
 
 /// Whether something came, however long that took, and not the end.

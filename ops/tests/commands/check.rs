@@ -7,15 +7,18 @@ use axum::http::{HeaderMap, StatusCode};
 use chat_aws::now;
 use chat_local::Limits;
 use chat_tests::{Chaos, Direction, Fault, Recorder, Refusal, Server, Tls, proxy};
-use futures_util::SinkExt;
+use futures_util::future::select;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
-use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::{accept_async, accept_hdr_async, connect_async};
 
 /// `check` of the stack that this account has.
 fn typed(server: &Server, account: &Account) -> Typed {
@@ -335,6 +338,8 @@ async fn what_api_gateway_does_otherwise_is_found() {
         match (function, event["body"].as_str(), of) {
             // It does not take a bare number for a frame.
             ("socket-io", Some("40"), _) => Direction { lost: true, ..Direction::default() },
+            // Nor what asks for nothing: its function fails.
+            ("socket-io", Some("6"), _) => Direction { lost: true, ..Direction::default() },
             // A last word does not come before the end.
             ("socket-io", Some("40{}"), None) => throttled(),
             // Posts do not count, as where there are none.
@@ -347,18 +352,46 @@ async fn what_api_gateway_does_otherwise_is_found() {
     let server = Server::start_in_chaos(&chaos, limits, &[("SocketIo", "on")]).await;
     // Nor does it know the stage with a slash.
     let (websocket, http) = (without_a_slash(server.websocket_url()).await, server.url(""));
-    let arguments = ["check", "--websocket-url", &websocket, "--http-url", &http, "--silence", "20"];
+    let arguments = ["check", "--websocket-url", &websocket, "--http-url", &http, "--silence", "20", "--throttle"];
     let said = ops(&arguments).to(&server).with("TOKEN_SECRET", server.secret()).run().await;
     for line in [
         "ok       greeting    connected in ",
         "not ok   bare number 40 is answered {",
         "not ok   slash       some clients always write the slash: give them a domain of your own, whose path is /: ",
         "not ok   last word   a stranger is cut, and does not hear why",
-        "not ok   silence     a silent client is cut after 3 s, and 0 posts",
+        "not ok   silence     a silent client is cut after ",
+        " s, and 0 posts",
+        "unknown  throttle    after 0 frames a function fails, before one is turned away: deploy with a lower",
     ] {
         assert!(said.out.contains(line), "{line}: {}", said.out);
     }
     assert!(said.code == 1 && said.out.contains("have clients set auth: {}"), "{said:?}");
+    server.stop().await;
+}
+
+/// What API Gateway says to a frame that it turns away is heard, and what else it may do then is found.
+#[tokio::test]
+async fn a_frame_that_is_turned_away_is_heard() {
+    let chaos = Chaos::start(Box::new(|_: &str, _: &Value, _: u64| Direction::default())).await;
+    let parameters = [("SocketIo", "on"), ("RequestsPerSecond", "30")];
+    let server = Server::start_in_chaos(&chaos, Limits::default(), &parameters).await;
+    let (here, http) = (server.websocket_url(), server.url(""));
+    let is_cut = otherwise(here, None).await;
+    let hears_nothing = otherwise(here, Some(Message::Pong("".into()))).await;
+    let hears_a_packet = otherwise(here, Some(Message::text(r#"42["exception",{}]"#))).await;
+    for (websocket, frames, line) in [
+        (here, "5", "unknown  throttle    none of 5 frames is turned away: deploy with a lower RequestsPerSecond"),
+        (here, "900", r#"one is answered "Too Many Requests", which is no packet: the client comes back"#),
+        (&is_cut, "300", "not ok   throttle    a client is cut after "),
+        (&hears_nothing, "300", " of 300 frames are not answered: have clients set ackTimeout and retries"),
+        (&hears_a_packet, "300", r#"one is answered 42["exception",{}], which is a packet"#),
+    ] {
+        let arguments = ["check", "--websocket-url", websocket, "--http-url", &http, "--throttle", frames];
+        let said = ops(&arguments).to(&server).with("TOKEN_SECRET", server.secret()).run().await;
+        assert!(said.out.contains(line), "{line}: {}", said.out);
+    }
+    let said = ops(&["check", "--throttle", "10001"]).run().await;
+    assert!(said.code == 2 && said.err.contains("10001 is not in 1..=10000"), "a flood has a bound: {said:?}");
     server.stop().await;
 }
 
@@ -380,6 +413,41 @@ async fn a_client_that_is_not_greeted_is_found() {
         "{said:?}"
     );
     server.stop().await;
+}
+
+/// The same WebSocket API, but for what a client hears when a frame is turned away. Nothing ends its connection.
+async fn otherwise(url: &str, says: Option<Message>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (address, url) = (format!("ws://{}/dev", listener.local_addr().expect("an address")), url.to_owned());
+    #[allow(clippy::disallowed_methods, reason = "it lasts as long as its test")]
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let (url, says) = (url.clone(), says.clone());
+            tokio::spawn(async move {
+                let mut query = String::new();
+                #[allow(clippy::result_large_err, reason = "it is the library's")]
+                let read = |request: &Request, response: Response| {
+                    query = request.uri().query().unwrap_or_default().to_owned();
+                    Ok(response)
+                };
+                let Ok(client) = accept_hdr_async(socket, read).await else { return };
+                let Ok((server, _)) = connect_async(format!("{url}?{query}")).await else { return };
+                let ((mut to_client, from_client), (to_server, mut from_server)) = (client.split(), server.split());
+                let down = async {
+                    while let Some(Ok(message)) = from_server.next().await {
+                        let is_turned_away = message.to_text().is_ok_and(|text| text.contains("Too Many Requests"));
+                        let Some(said) = (if is_turned_away { says.clone() } else { Some(message) }) else { break };
+                        if to_client.send(said).await.is_err() {
+                            break;
+                        }
+                    }
+                };
+                // However one side ends the connection, nothing is to be done.
+                select(pin!(from_client.forward(to_server)), pin!(down)).await;
+            });
+        }
+    });
+    address
 }
 
 /// The same WebSocket API, but for its address with a slash.

@@ -158,7 +158,7 @@ describe("an unmodified client of Socket.IO", () => {
     test.after(() => socket.close());
     await once2(socket, "connect");
     // And the line that turns a push's kind into the course's number.
-    const [, mend] = document.match(/```js\n(socket\.on\("connect".*?)```/s) ?? [];
+    const [, mend] = document.match(/```js\n(const kinds = .*?)```/s) ?? [];
     const room = ++rooms;
     const second = open(test, io4, run, { token });
     new Function("socket", mend)(second);

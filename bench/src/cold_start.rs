@@ -31,6 +31,9 @@ pub struct ColdStart {
     /// Functions that are started; all if none is named
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// A folder with binaries of another version, which are started in the same rounds; those that it lacks are not
+    #[arg(long, value_name = "FOLDER")]
+    beside: Option<PathBuf>,
 }
 
 /// One start of a function.
@@ -68,25 +71,77 @@ impl ColdStart {
         let aws = Aws::start(Duration::ZERO).await;
         let wanted = |name: &&str| self.only.is_empty() || self.only.iter().any(|only| only == name);
         let names: Vec<_> = functions::names().filter(wanted).chain([FLOOR]).collect();
-        let mut starts: BTreeMap<&str, Vec<Start>> = BTreeMap::new();
+        let beside: BTreeMap<&str, PathBuf> = match &self.beside {
+            None => BTreeMap::new(),
+            Some(folder) => {
+                names.iter().map(|name| (*name, folder.join(name))).filter(|(_, path)| path.exists()).collect()
+            }
+        };
+        ensure!(self.beside.is_none() || !beside.is_empty(), "the folder beside has none of these functions");
+        let (mut starts, mut others) = (BTreeMap::<&str, Vec<Start>>::new(), BTreeMap::<&str, Vec<Start>>::new());
         for round in 0..self.rounds {
             eprintln!("cold start, round {} of {}", round + 1, self.rounds);
             // One start of each in turn, so that other load on the machine slows all of them alike.
             for name in &names {
-                starts.entry(name).or_default().push(start(&aws, name, &binaries[*name]).await?);
+                let mut pair = vec![(&mut starts, &binaries[*name])];
+                pair.extend(beside.get(name).map(|other| (&mut others, other)));
+                // Each is as often the first of the two.
+                if round % 2 == 1 {
+                    pair.reverse();
+                }
+                for (starts, binary) in pair {
+                    starts.entry(name).or_default().push(start(&aws, name, binary).await?);
+                }
             }
         }
         aws.stop().await;
-        let cold: BTreeMap<_, _> = names
-            .iter()
-            .map(|name| {
-                let zipped = functions::zipped(&binaries[*name])?;
-                Ok(((*name).to_owned(), middle(&starts[name], &starts[FLOOR], zipped)))
-            })
-            .collect::<Result<_>>()?;
-        tell(report, &cold, self.rounds);
+        let of = |starts: &BTreeMap<&str, Vec<Start>>, floor: &[Start], name: &str, binary: &Path| {
+            Ok((name.to_owned(), middle(&starts[name], floor, functions::zipped(binary)?)))
+        };
+        let floor = &starts[FLOOR];
+        let ours = names.iter().map(|name| of(&starts, floor, name, &binaries[*name]));
+        let cold: BTreeMap<_, _> = ours.collect::<Result<_>>()?;
+        let theirs = beside.iter().map(|(name, binary)| of(&others, floor, name, binary));
+        let theirs: BTreeMap<_, _> = theirs.collect::<Result<_>>()?;
+        tell(report, &cold, &theirs, self.rounds);
+        let pairs = theirs.iter().map(|(name, other)| {
+            let (one, zipped) = (&cold[name], other.zipped);
+            let pairs = || starts[name.as_str()].iter().zip(&others[name.as_str()]);
+            Beside {
+                name: name.clone(),
+                init: median_ratio(pairs().map(|(one, other)| (one.init_cpu, other.init_cpu))),
+                first: median_ratio(pairs().map(|(one, other)| (one.first_cpu, other.first_cpu))),
+                zip: one.zipped as f64 / zipped as f64,
+            }
+        });
+        let pairs: Vec<_> = pairs.collect();
+        if !pairs.is_empty() {
+            tell_beside(report, &pairs);
+        }
         Ok(cold)
     }
+}
+
+/// A function to the one beside: multiples of its CPU in the same round, and of its size.
+struct Beside {
+    name: String,
+    init: f64,
+    first: f64,
+    zip: f64,
+}
+
+fn tell_beside(report: &mut Report, pairs: &[Beside]) {
+    report.paragraph(
+        "To the binaries beside: the median of the ratios of two starts, one right after the other, and that of the sizes. The \
+         floor's is how much of it is noise, where it is there.",
+    );
+    let times = |ratio: f64| format!("{ratio:.3}×");
+    report.table(
+        ["", "init CPU", "CPU to the first answer", "zip"],
+        pairs.iter().map(|Beside { name, init, first, zip }| {
+            [format!("{name}, to the one beside"), times(*init), times(*first), times(*zip)]
+        }),
+    );
 }
 
 async fn start(aws: &Aws, name: &str, binary: &Path) -> Result<Start> {
@@ -128,7 +183,16 @@ fn middle(starts: &[Start], floor: &[Start], zipped: usize) -> Cold {
     }
 }
 
-fn tell(report: &mut Report, cold: &BTreeMap<String, Cold>, rounds: usize) {
+/// Each function, and behind it the one beside.
+fn rows<'a>(cold: &'a BTreeMap<String, Cold>, beside: &'a BTreeMap<String, Cold>) -> Vec<(String, &'a Cold)> {
+    let pair = |(name, cold): (&String, &'a Cold)| {
+        let other = beside.get(name).map(|other| (format!("{name} (beside)"), other));
+        std::iter::once((name.clone(), cold)).chain(other)
+    };
+    cold.iter().flat_map(pair).collect()
+}
+
+fn tell(report: &mut Report, cold: &BTreeMap<String, Cold>, beside: &BTreeMap<String, Cold>, rounds: usize) {
     report.heading("Cold start");
     report.paragraph(format!(
         "Each release binary under Lambda's runtime API on loopback, with DynamoDB and the management API over TLS 1.3 (P-256), \
@@ -151,9 +215,9 @@ fn tell(report: &mut Report, cold: &BTreeMap<String, Cold>, rounds: usize) {
             "warm CPU, ms",
             "memory, MB",
         ],
-        cold.iter().map(|(name, cold)| {
+        rows(cold, beside).into_iter().map(|(name, cold)| {
             [
-                name.clone(),
+                name,
                 short(cold.zipped as f64 / 1e6),
                 ms(cold.init),
                 ms(cold.init_cpu),
@@ -176,5 +240,34 @@ fn tell(report: &mut Report, cold: &BTreeMap<String, Cold>, rounds: usize) {
     report.at_most("The largest zip file", largest, ZIP_MAX, " MB");
     if let Some(packets) = packets.into_iter().next() {
         report.at_most("That of `socket-io`, where it is on", megabytes(packets), SOCKET_IO_ZIP_MAX, " MB");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cold(zipped: usize) -> Cold {
+        let time = Duration::from_millis(2);
+        let (init, init_cpu, first, first_cpu, warm_cpu) = (time, time, time, time, time);
+        Cold { init, init_cpu, first, first_cpu, warm_cpu, memory: 9_000, zipped, init_ratio: 1.0, first_ratio: 2.0 }
+    }
+
+    #[test]
+    fn what_is_beside_has_a_row_and_no_goal() {
+        let ours = BTreeMap::from([("connect".to_owned(), cold(2_000_000)), (FLOOR.to_owned(), cold(1_000_000))]);
+        let theirs = BTreeMap::from([("connect".to_owned(), cold(9_000_000))]);
+        let mut report = Report::default();
+        tell(&mut report, &ours, &theirs, 3);
+        tell_beside(&mut report, &[Beside { name: "connect".into(), init: 1.0, first: 0.9876, zip: 2.0 / 9.0 }]);
+        assert_eq!(report.missed(), 0, "the size beside is nobody's goal");
+        let document = report.document("Benchmarks");
+        for row in [
+            "| connect | 2 | 2 | 2 | 1.00× | 2 | 2 | 2.00× | 2 | 9 |",
+            "| connect (beside) | 9 | 2 | 2 | 1.00× | 2 | 2 | 2.00× | 2 | 9 |",
+            "| connect, to the one beside | 1.000× | 0.988× | 0.222× |",
+        ] {
+            assert!(document.contains(row), "{row}: {document}");
+        }
     }
 }

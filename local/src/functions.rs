@@ -1,6 +1,6 @@
 //! The functions of the template, each built as on Lambda: from its own environment variables.
 
-use crate::interference::{Interference, Plan};
+use crate::interference::{Interference, Plan, Rest};
 use crate::template::{FunctionSpec, REGION};
 use anyhow::{Context, Result, anyhow};
 use chat_aws::Vars;
@@ -8,7 +8,7 @@ use chat_aws::entry::{After, Answer, Function};
 use chat_aws::simulation::Wire;
 use functions::{Build, FUNCTIONS};
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -54,9 +54,6 @@ pub(crate) struct Functions {
     /// What functions do after their answers.
     afterwards: TaskTracker,
 }
-
-/// What is left of an invocation once it has answered.
-type Rest = BoxFuture<'static, ()>;
 
 /// A function, and what it was built from.
 struct Built {
@@ -156,8 +153,10 @@ impl Built {
         };
         let left: Mutex<Vec<Option<Rest>>> = Mutex::default();
         let delivery = |number| {
-            let invocation = async {
+            let (event, left, after) = (&event, &left, &plan.after);
+            let invocation = async move {
                 let (value, rest) = self.invoke(function, request_id, event.clone()).await?;
+                let rest = rest.map(|rest| after(number, rest));
                 left.lock().unwrap_or_else(PoisonError::into_inner).push(rest);
                 Ok(value)
             };

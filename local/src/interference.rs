@@ -32,7 +32,15 @@ pub struct Plan {
     /// Runs each delivery, whose number is given, from 0. It may wait before, look at the answer, or run it inside of a
     /// scope.
     pub around: Around,
+    /// Runs what a delivery leaves for after its answer.
+    pub after: AroundRest,
 }
+
+/// What is left of a delivery once it has answered.
+pub type Rest = BoxFuture<'static, ()>;
+
+/// What that is run by.
+pub type AroundRest = Box<dyn Fn(usize, Rest) -> Rest + Send + Sync>;
 
 /// What a delivery is run by.
 pub type Around = Box<dyn for<'a> Fn(usize, Delivery<'a>) -> Delivery<'a> + Send + Sync>;
@@ -52,6 +60,7 @@ impl Default for Plan {
     fn default() -> Self {
         let (start, answer) = (future::ready(()).boxed(), future::ready(()).boxed());
         let around: Around = Box::new(|_, delivery| delivery);
-        Self { deliveries: 1, start, vars: Vec::new(), answer, killed: future::pending().boxed(), around }
+        let after: AroundRest = Box::new(|_, rest| rest);
+        Self { deliveries: 1, start, vars: Vec::new(), answer, killed: future::pending().boxed(), around, after }
     }
 }

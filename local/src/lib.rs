@@ -19,7 +19,7 @@ pub use dynamodb::Tables;
 pub use functions::InvocationFailed;
 pub use gateway::Limits;
 pub use in_memory::{InMemory, Inside};
-pub use interference::{Delivery, Interference, Plan};
+pub use interference::{AroundRest, Delivery, Interference, Plan, Rest};
 pub use invoke::{Running, invoke};
 pub use template::{Template, Throttle};
 pub use tokens::Tokens;

@@ -1,4 +1,4 @@
-use crate::{in_time, schema};
+use crate::{in_time, packets, schema};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -82,27 +82,12 @@ impl Client {
 
     /// The frame in a text, if there is one.
     fn read(&mut self, text: &str) -> Option<Value> {
-        let Some(packets) = &mut self.packets else { return Some(schema::received(text)) };
-        let of = |json: &str| -> Vec<Value> { serde_json::from_str(json).unwrap_or_else(|_| panic!("{text}")) };
-        let frame = |frame: &Value| Some(schema::received(&frame.to_string()));
-        if let Some(event) = text.strip_prefix("42") {
-            let [name, json] = &of(event)[..] else { panic!("an event has one argument: {text}") };
-            let named = match json["type"].as_str() {
-                Some("joinRoom" | "sendMessage") => "message",
-                Some("error") => "exception",
-                kind => kind.expect("a type"),
-            };
-            assert_eq!(name, named, "{text}");
-            return frame(json);
+        let Some(client) = &mut self.packets else { return Some(schema::received(text)) };
+        let frame = packets::heard(text);
+        if frame.is_none() {
+            client.others.push(text.to_owned());
         }
-        if let Some(ack) = text.strip_prefix("43") {
-            let [json] = &of(ack.trim_start_matches(|char: char| char.is_ascii_digit()))[..] else {
-                panic!("an ack has one argument: {text}")
-            };
-            return frame(json);
-        }
-        packets.others.push(text.to_owned());
-        None
+        frame
     }
 
     /// Tries to connect.
@@ -145,13 +130,12 @@ impl Client {
     }
 
     /// Sends a request: as JSON, or as an event that asks for an ack.
-    pub async fn send(&mut self, mut frame: Value) {
+    pub async fn send(&mut self, frame: Value) {
         let text = match &mut self.packets {
             None => frame.to_string(),
-            Some(packets) => {
-                packets.acks += 1;
-                let name = frame.as_object_mut().and_then(|fields| fields.remove("action"));
-                format!("42{}{}", packets.acks, json!([name, frame]))
+            Some(client) => {
+                client.acks += 1;
+                packets::event(client.acks, &frame)
             }
         };
         self.send_raw(Message::text(text)).await;

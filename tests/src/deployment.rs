@@ -1,4 +1,4 @@
-use crate::{Client, Server, fresh, http_client, in_time, schema, until};
+use crate::{Client, Server, Way, fresh, http_client, in_time, schema, until};
 use chat_aws::Vars;
 use chat_local::{Local, Tokens};
 use reqwest::header::HeaderMap;
@@ -126,6 +126,11 @@ impl Deployment {
     /// Where a client of Socket.IO connects. It always writes a slash behind the stage.
     pub fn socket_io_url(&self, eio: u8) -> String {
         format!("{}/?EIO={eio}&transport=websocket", self.websocket_url)
+    }
+
+    /// Where one connects whose token comes in this way.
+    pub fn socket_io_url_of(&self, way: Way, token: &str) -> String {
+        format!("{}/?{}", self.websocket_url, way.query(token))
     }
 
     /// A client of Socket.IO, of a user who may enter every room.

@@ -1,8 +1,6 @@
 mod crowd;
 mod packets;
 
-pub use packets::Way;
-
 use crate::chaos::lock;
 use crate::{
     Client, Posts, Recorder, Server, caller, device_of, enter, ghost, in_time, next_id, plain_frame, room,

@@ -4,7 +4,7 @@
 use crate::chaos::{Chaos, Direction, Director, Fault, Weather, lock};
 use crate::checker::{Delivery, History, Room, User, Violation};
 use crate::trial::Trial;
-use crate::{Device, fresh};
+use crate::{Device, Way, fresh};
 use chat_local::Limits;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -30,6 +30,9 @@ const LATE: u32 = 5;
 
 /// API Gateway cuts every connection after two hours; here after seconds.
 const LIFETIME: Duration = Duration::from_secs(8);
+
+/// What devices speak, one after the other: half of them JSON.
+const WAYS: [Option<Way>; 6] = [None, Some(Way::Eio4), None, Some(Way::Eio4ByAuth), None, Some(Way::Eio3)];
 
 /// How often a newcomer looks whether it is its turn, and how often a device that is done looks whether all others are.
 const NEWS_EVERY: Duration = Duration::from_millis(20);
@@ -119,7 +122,7 @@ impl Workload {
         });
         let limits =
             Limits { lifetime: if self.hostile { LIFETIME } else { Limits::default().lifetime }, ..Limits::default() };
-        let trial = Trial::start(Dice::director(&dice), limits, &[]).await;
+        let trial = Trial::start(Dice::director(&dice), limits, &[("SocketIo", "on")]).await;
         let rooms: Vec<Room> = (0..self.rooms).map(|_| fresh()).collect();
         let users: Vec<User> = (0..self.users).map(|_| fresh()).collect();
         // The last user may enter half of the rooms.
@@ -135,7 +138,7 @@ impl Workload {
             let granted = grants.get(&user);
             let life = Life {
                 comes_after,
-                device: trial.device(format!("d{number}"), user, granted),
+                device: trial.device(format!("d{number}"), user, granted).speaking(WAYS[number % WAYS.len()]),
                 rooms: granted.map_or_else(|| rooms.clone(), |granted| granted.iter().copied().collect()),
                 forbidden: granted.map_or_else(Vec::new, |granted| {
                     rooms.iter().copied().filter(|room| !granted.contains(room)).collect()

@@ -1,16 +1,14 @@
 //! What a device hears and reads, and what it knows of its rooms by that.
 
-use super::line::FORBIDDEN;
+use super::line::{FORBIDDEN, Lost};
 use super::{BACKOFF, Device, tries};
 use crate::checker::{Room, Seen, View};
 use crate::knowledge::Knowledge;
 use crate::{Page, schema};
-use futures_util::StreamExt;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_tungstenite::tungstenite::Message;
 
 /// How long a client waits for a push that another one overtook.
 pub(super) const GAP_PATIENCE: Duration = Duration::from_secs(2);
@@ -27,15 +25,12 @@ impl Device {
     /// Reads what is pushed for so long. It sends nothing, so no function has to run for it.
     pub async fn hear(&mut self, time: Duration) {
         let over = Instant::now() + time;
-        while let Some(line) = &mut self.line {
-            match timeout(over.saturating_duration_since(Instant::now()), line.frames.next()).await {
-                Ok(Some(Ok(Message::Text(text)))) => {
-                    let frame = schema::received(&text);
-                    self.take_in(&frame);
-                }
+        while self.line.is_some() {
+            match timeout(over.saturating_duration_since(Instant::now()), self.hear_one()).await {
+                Ok(Ok(Some(frame))) => self.take_in(&frame),
+                Ok(Ok(None)) => {}
                 // It is opened again when it is needed.
-                Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => self.line = None,
-                Ok(Some(Ok(_))) => {}
+                Ok(Err(Lost)) => self.line = None,
                 Err(_) => return self.close_gaps().await,
             }
         }

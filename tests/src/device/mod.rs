@@ -9,10 +9,10 @@ mod sends;
 
 pub(crate) use knows::seen;
 
-use crate::PATIENCE;
 use crate::checker::{Ack, Change, ChangeAck, Room, Seen, Send, User};
 use crate::knowledge::Knowledge;
 use crate::reach::Reach;
+use crate::{PATIENCE, Way};
 use line::Line;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +58,8 @@ pub struct Device {
     pub user: User,
     reach: Arc<dyn Reach>,
     record: Arc<Mutex<Record>>,
+    /// Set where it speaks Socket.IO.
+    way: Option<Way>,
     claims: Value,
     token: String,
     line: Option<Line>,
@@ -105,6 +107,7 @@ impl Device {
         }
         Self {
             token: reach.token(&claims),
+            way: None,
             claims,
             name,
             user,
@@ -132,6 +135,11 @@ impl Device {
     /// The same device, but one that goes on with a connection that it was told is gone.
     pub fn staying_on(self) -> Self {
         Self { stays_on: true, ..self }
+    }
+
+    /// The same device, but one that speaks Socket.IO.
+    pub fn speaking(self, way: Option<Way>) -> Self {
+        Self { way, ..self }
     }
 
     /// Begins something of which each request has a number of its own, from this one on.

@@ -10,7 +10,6 @@ use crate::text_message;
 use futures_util::SinkExt;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
-use tokio_tungstenite::tungstenite::Message;
 
 impl Device {
     /// A unique text, which begins with its `clientMessageId`.
@@ -41,7 +40,7 @@ impl Device {
         self.write(room);
         if let Some(line) = &mut self.line {
             // The frame may or may not be written when the socket is cut.
-            let frame = Message::text(self.last_send.to_string());
+            let frame = line.written(&self.last_send);
             let _ = timeout(REPLY_TIMEOUT, line.sink.send(frame)).await;
             self.cut();
         }

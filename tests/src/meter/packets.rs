@@ -1,34 +1,20 @@
 //! What clients of Socket.IO use. The posts go nowhere here, so a client does not wait for its greeting.
 
 use super::{Meter, TYPICAL_TEXT, Usage, fill};
+use crate::packets::{Way, event};
 use crate::{Client, room, text_message};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
 /// Members of the room in which they are counted, this one included.
 const MEMBERS: usize = 10;
 
-/// Where the token comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    Eio4,
-    Eio4ByAuth,
-    Eio3,
-}
-
-impl Way {
-    pub const ALL: [Self; 3] = [Self::Eio4, Self::Eio4ByAuth, Self::Eio3];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Eio4 => "Engine.IO 4",
-            Self::Eio4ByAuth => "Engine.IO 4, token in `auth`",
-            Self::Eio3 => "Engine.IO 3",
-        }
-    }
-
-    fn eio(self) -> u8 {
-        if self == Self::Eio3 { 3 } else { 4 }
+/// What the table calls it.
+fn name(way: Way) -> &'static str {
+    match way {
+        Way::Eio4 => "Engine.IO 4",
+        Way::Eio4ByAuth => "Engine.IO 4, token in `auth`",
+        Way::Eio3 => "Engine.IO 3",
     }
 }
 
@@ -39,14 +25,12 @@ impl Meter {
         fill(&self.server, &room, MEMBERS - 1).await;
         let token = self.server.token(json!({"userId": 1001, "username": "guang", "nickName": "光",
             "headPic": "https://example.com/guang.png", "rooms": "*"}));
-        let query = if way == Way::Eio4ByAuth { String::new() } else { format!("&token={token}") };
-        let mut client = Client::begin(&format!("{}{query}", self.server.socket_io_url(way.eio()))).await;
+        let mut client = Client::begin(&self.server.socket_io_url_of(way, &token)).await;
         let mut taken = Vec::new();
-        let named = |action: &str| format!("{action}, {}", way.name());
+        let named = |action: &str| format!("{action}, {}", name(way));
         taken.push((named("connect"), self.take("connect").await));
-        if way != Way::Eio3 {
-            let auth = if way == Way::Eio4ByAuth { json!({"token": token}).to_string() } else { String::new() };
-            ask(&mut client, &format!("40{auth}"), "40{").await;
+        if let Some(connect) = way.connect(&token) {
+            ask(&mut client, &connect, "40{").await;
             taken.push((named("CONNECT"), self.take("socket-io").await));
         }
         let frames = [
@@ -55,10 +39,10 @@ impl Meter {
             json!({"action": "leaveRoom", "chatroomId": room}),
         ];
         for frame in &frames {
-            ask(&mut client, &event(frame), r#"431[{"type":"ack""#).await;
+            ask(&mut client, &event(1, frame), r#"431[{"type":"ack""#).await;
             taken.push((named(frame["action"].as_str().expect("an action")), self.take("socket-io").await));
         }
-        ask(&mut client, &event(&frames[0]), r#"431[{"type":"ack""#).await;
+        ask(&mut client, &event(1, &frames[0]), r#"431[{"type":"ack""#).await;
         self.take("socket-io").await;
         client.close().await;
         taken.push((named("disconnect, in the room"), self.take("disconnect").await));
@@ -94,10 +78,6 @@ impl Meter {
         self.take("disconnect").await;
         usage
     }
-}
-
-fn event(frame: &Value) -> String {
-    format!("421{}", json!([frame["action"], frame]))
 }
 
 async fn ask(client: &mut Client, text: &str, answer: &str) {

@@ -32,6 +32,7 @@ pub async fn live(world: Arc<World>, number: usize, record: Arc<Mutex<Record>>) 
     let granted = world.plan.grants.get(&part.user);
     let reach = Arc::new(Simulated(Arc::clone(&world)));
     let device = Device::new(reach, &record, part.name.clone(), part.user, granted);
+    let device = device.speaking(part.way);
     let device = if part.stays_on { device.staying_on() } else { device };
     let mut life = Life { device, stay: Stay::default() };
     sleep(part.comes_after).await;

@@ -61,10 +61,12 @@ pub enum Mutant {
     NumberedWhateverIsThere,
     /// A reaction is counted again when it is repeated.
     ReactionCountedTwice,
+    /// The row of a member does not say that its client speaks Socket.IO.
+    EncodingForgotten,
 }
 
 impl Mutant {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::PushBeforeStore,
         Self::RetryRowForgotten,
         Self::MembersReadBeforeCounting,
@@ -90,6 +92,7 @@ impl Mutant {
         Self::ChangedWhateverTheVersion,
         Self::NumberedWhateverIsThere,
         Self::ReactionCountedTwice,
+        Self::EncodingForgotten,
     ];
 }
 
@@ -309,6 +312,14 @@ impl Mutation {
                 let there = json!({"TableName": body["TableName"], "Key": body["Key"], "ConsistentRead": true});
                 if world.ask("GetItem", &there).body["Item"].is_null() {
                     return nothing();
+                }
+            }
+            Mutant::EncodingForgotten if operation == "PutItem" => {
+                let item = &mut body["Item"];
+                if text(&item["SK"]).starts_with("CONN#")
+                    && let Some(item) = item.as_object_mut()
+                {
+                    item.remove("encoding");
                 }
             }
             Mutant::SendsNotLookedAt if operation == "GetItem" && is("SK", "CONN") => {

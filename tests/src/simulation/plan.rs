@@ -2,6 +2,7 @@
 
 use super::browser::Visit;
 use super::dice::Dice;
+use crate::Way;
 use crate::checker::{Room, User};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,6 +11,9 @@ use std::time::Duration;
 /// Devices of a schedule, and what each of them does at most.
 const DEVICES: std::ops::Range<u64> = 2..5;
 const ACTIONS: std::ops::Range<u64> = 4..13;
+
+/// How many in a thousand schedules have devices that speak Socket.IO.
+const PACKETS: u32 = 300;
 
 /// Functions that may be slow in a schedule. What a handshake meets is found where handshakes are.
 const SLOW: [&str; 9] = [
@@ -61,6 +65,8 @@ pub struct Part {
     /// It does not go when it is told that its connection is gone, as a client that wants to get round it does not.
     pub stays_on: bool,
     pub actions: Vec<(Duration, Action)>,
+    /// Set where it speaks Socket.IO.
+    pub way: Option<Way>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,7 +240,19 @@ impl Plan {
             revocations: shut_out.into_iter().collect(),
         };
         plan.browsers = Visit::all(&plan);
+        plan.draw_ways();
         plan
+    }
+
+    /// Has some devices of some schedules speak Socket.IO. What it does to the others' fate is all that it changes.
+    fn draw_ways(&mut self) {
+        let dice = &mut Dice::of(self.seed, "ways");
+        if !dice.chance(PACKETS) {
+            return;
+        }
+        for part in &mut self.devices {
+            part.way = dice.chance(600).then(|| dice.choose(&Way::ALL));
+        }
     }
 
     /// A schedule in which nothing happens by itself: one test says what does.
@@ -290,7 +308,7 @@ impl Part {
             (Duration::from_millis(pause), action)
         });
         let actions = actions.collect();
-        Self { name, user, comes_after: Duration::ZERO, stays_on: dice.chance(250), actions }
+        Self { name, user, comes_after: Duration::ZERO, stays_on: dice.chance(250), actions, way: None }
     }
 }
 

@@ -7,7 +7,7 @@ use super::world::{Simulated, World};
 use super::{REST, Without};
 use crate::chaos::{Director, Fault, lock};
 use crate::checker::{History, Room, User};
-use crate::reach::Reach;
+use crate::reach::{Handshake, Reach};
 use crate::trial::{come_to_rest, leftover};
 use crate::{App, Device, Record, schema};
 use axum::body::{Body, to_bytes};
@@ -56,7 +56,7 @@ impl Stage {
     /// Opens a connection. Answers the status with which it was refused, if it was.
     pub async fn refused(&self, claims: &Value) -> Option<u16> {
         let reach = self.reach();
-        reach.open(&reach.token(claims)).await.err().flatten()
+        reach.open(Handshake { name: "", token: &reach.token(claims), way: None }).await.err().flatten()
     }
 
     /// The parts that functions are made of, for a look behind them by [`Stage::behind`].

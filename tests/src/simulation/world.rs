@@ -8,12 +8,13 @@ use super::plan::{Fate, Plan};
 use super::wire::{Answer, Call, Calls};
 use super::{Without, clock};
 use crate::chaos::{Direction, Director, Fault, Refusal, lock};
-use crate::reach::{Reach, Refused, Socket, shake};
-use crate::{Page, in_time, schema};
+use crate::reach::{Handshake, Reach, Refused, Socket, shake};
+use crate::{Page, in_time, packets, schema};
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
 use chat_local::{
-    Delivery, InMemory, Inside, Interference, InvocationFailed, Limits, Plan as Course, Tables, Template, Tokens,
+    AroundRest, Delivery, InMemory, Inside, Interference, InvocationFailed, Limits, Plan as Course, Rest, Tables,
+    Template, Tokens,
 };
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, select};
@@ -25,13 +26,20 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, Weak};
 use std::time::Duration;
 use tokio::time::sleep;
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_util::either::Either as Stream;
 
 /// The project's template, read once: that takes longer than most schedules.
-static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
-    let parameters = BTreeMap::from([("TokenSecret".to_owned(), SECRET.to_owned())]);
+static TEMPLATE: LazyLock<Template> = LazyLock::new(|| template("off"));
+
+/// The same where clients of Socket.IO are let in.
+static WITH_PACKETS: LazyLock<Template> = LazyLock::new(|| template("on"));
+
+fn template(socket_io: &str) -> Template {
+    let parameters = [("TokenSecret", SECRET), ("SocketIo", socket_io)];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     Template::parse(include_str!("../../../template.yaml"), &parameters).expect("the template")
-});
+}
 
 /// What tokens are signed with.
 const SECRET: &str = "a secret that only the simulation knows";
@@ -70,6 +78,10 @@ pub struct World {
     came_in_closed: Mutex<BTreeSet<String>>,
     /// When users were shut out, in the end.
     shut_out: Mutex<BTreeMap<String, Duration>>,
+    /// The users of tokens, and when these were issued, in seconds.
+    issued: Mutex<BTreeMap<String, (String, i64)>>,
+    /// The same of connections that brought their token after the handshake: their context does not say it.
+    guests: Mutex<BTreeMap<String, (String, i64)>>,
     under_way: AtomicUsize,
     findings: Mutex<BTreeSet<String>>,
     /// The faults that happened.
@@ -87,7 +99,8 @@ struct Directed {
 
 impl World {
     pub fn new(plan: Plan, without: Without, mutant: Option<Mutant>, director: Option<Director>) -> Arc<Self> {
-        let mut template = TEMPLATE.clone();
+        let packets = plan.devices.iter().any(|part| part.way.is_some());
+        let mut template = if packets { WITH_PACKETS.clone() } else { TEMPLATE.clone() };
         for spec in template.functions.values_mut() {
             let mut set = |name: &str, value: String| spec.variables.insert(name.to_owned(), value);
             set("CONNECTIONS_PER_USER", plan.connections_per_user.to_string());
@@ -110,6 +123,8 @@ impl World {
             closed: Mutex::default(),
             came_in_closed: Mutex::default(),
             shut_out: Mutex::default(),
+            issued: Mutex::default(),
+            guests: Mutex::default(),
             under_way: AtomicUsize::new(0),
             findings: Mutex::default(),
             struck: Mutex::default(),
@@ -250,10 +265,12 @@ impl World {
     /// A name for an event that is the same whatever else is left out of the schedule.
     fn name(&self, function: &str, event: &Value) -> String {
         let context = &event["requestContext"]["authorizer"];
-        let who = context["username"].as_str().or_else(|| context["lambda"]["username"].as_str()).unwrap_or("nobody");
+        let name = context["username"].as_str().or_else(|| context["lambda"]["username"].as_str());
+        // Whoever brings its token later says its name in its handshake.
+        let agent = event["requestContext"]["identity"]["userAgent"].as_str().filter(|agent| !agent.is_empty());
         // An event of Lambda's has no caller, and may be about a room.
         let room = event["room"].as_str().map(|room| format!("room {room}"));
-        let who = room.as_deref().unwrap_or(who);
+        let who = room.as_deref().or(name).or(agent).unwrap_or("nobody");
         if let Some(request) = frame(event)["requestId"].as_u64() {
             return format!("{who} {function} {request}");
         }
@@ -302,6 +319,16 @@ impl World {
         answer
     }
 
+    /// Runs what a delivery left for after its answer: it may die yet.
+    async fn run_rest(&self, invocation: Arc<Invocation>, rest: Rest) {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        let (killed, running) =
+            (pin!(invocation.kill.notified()), pin!(INVOCATION.scope(Arc::clone(&invocation), rest)));
+        select(killed, running).await;
+        self.log.note(format_args!("{} rests", invocation.label));
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// What is known of an event's connection and user at this moment.
     fn known_of(&self, event: &Event) -> Known {
         Known {
@@ -321,8 +348,9 @@ impl World {
         if let Some(user) = answer["userId"].as_u64() {
             lock(&self.shut_out).insert(user.to_string(), clock::elapsed());
         }
-        let body =
-            answer["body"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok()).unwrap_or_default();
+        let text = answer["body"].as_str().unwrap_or_default();
+        let body = serde_json::from_str::<Value>(text).ok().filter(|body| !body.is_number());
+        let body = body.or_else(|| packets::held(text)).unwrap_or_default();
         let is_page = invocation.function == "list-history" && body.is_array();
         if body["type"] != "ack" && !is_page {
             return;
@@ -353,7 +381,21 @@ impl World {
 
 /// The frame that an event is about, if it is about one.
 fn frame(event: &Value) -> Value {
-    event["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default()
+    let body = event["body"].as_str().unwrap_or_default();
+    packets::asked(body).or_else(|| serde_json::from_str(body).ok()).unwrap_or_default()
+}
+
+/// The function whose part a function does: that of all packets does what the others do for clients of JSON.
+fn part_of(function: &str, event: &Value) -> String {
+    let action = frame(event)["action"].as_str().map(String::from);
+    match (function, action.as_deref()) {
+        ("socket-io", Some("joinRoom")) => "join-room",
+        ("socket-io", Some("leaveRoom")) => "leave-room",
+        ("socket-io", Some("sendMessage")) => "send-message",
+        ("socket-io", Some("editMessage" | "deleteMessage" | "reactMessage")) => "change-message",
+        _ => function,
+    }
+    .to_owned()
 }
 
 /// The beginning of an answer, for the log.
@@ -382,17 +424,25 @@ struct Event {
 }
 
 impl Event {
-    fn read(event: &Value) -> Self {
+    fn read(world: &World, event: &Value) -> Self {
         let context = &event["requestContext"];
         let authorizer = &context["authorizer"];
         let authorizer = if authorizer["lambda"].is_object() { &authorizer["lambda"] } else { authorizer };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        Self {
-            connection: text(&context["connectionId"]),
-            room: frame(event)["chatroomId"].to_string(),
-            user: text(&authorizer["userId"]),
-            issued_at: text(&authorizer["issuedAt"]).parse().unwrap_or(i64::MAX),
+        let connection = text(&context["connectionId"]);
+        let token = event["body"].as_str().and_then(|body| body.strip_prefix("40"));
+        if let Some(auth) = token.and_then(|auth| serde_json::from_str::<Value>(auth).ok())
+            && let Some(issued) = lock(&world.issued).get(&text(&auth["token"]))
+        {
+            lock(&world.guests).insert(connection.clone(), issued.clone());
         }
+        let guest = lock(&world.guests).get(&connection).cloned();
+        let named = || {
+            let issued_at = text(&authorizer["issuedAt"]).parse().unwrap_or(i64::MAX);
+            (text(&authorizer["userId"]), issued_at)
+        };
+        let (user, issued_at) = guest.unwrap_or_else(named);
+        Self { connection, room: frame(event)["chatroomId"].to_string(), user, issued_at }
     }
 }
 
@@ -412,7 +462,7 @@ impl Interference for Events {
         let mut dice = Dice::of(world.plan.seed, &label);
         if let Some(director) = &world.director {
             let number = lock(&world.directed).len() as u64;
-            let invocation = world.invocation(function, label, &mut dice);
+            let invocation = world.invocation(&part_of(function, event), label, &mut dice);
             // Before the director tells of it: whoever then waits for its end must find it.
             let directed = Directed { invocation: Arc::clone(&invocation), fault: None, struck: false };
             lock(&world.directed).insert(number, directed);
@@ -423,7 +473,8 @@ impl Interference for Events {
             }
             let event = event.clone();
             let course = Course::around(usize::from(!lost) + usize::from(twice), move |_, delivery| {
-                let (world, invocation, event) = (Arc::clone(&world), Arc::clone(&invocation), Event::read(&event));
+                let event = Event::read(&world, &event);
+                let (world, invocation) = (Arc::clone(&world), Arc::clone(&invocation));
                 async move { world.run(invocation, event, delivery).await }.boxed()
             });
             return Course { start: start.unwrap_or_else(|| async {}.boxed()), ..course };
@@ -448,27 +499,39 @@ impl Interference for Events {
             _ => dice.millis(0..climate.start + 1),
         };
         let again = start + dice.millis(0..500);
+        let part = part_of(function, event);
         let (first, second) = (
-            world.invocation(function, label.clone(), &mut dice),
-            world.invocation(function, format!("{label} again"), &mut dice),
+            world.invocation(&part, label.clone(), &mut dice),
+            world.invocation(&part, format!("{label} again"), &mut dice),
         );
         let event = event.clone();
-        Course::around(deliveries, move |number, delivery| {
+        let (behind, left) = (Arc::downgrade(&world), [Arc::clone(&first), Arc::clone(&second)]);
+        let after: AroundRest = Box::new(move |number, rest| {
+            let invocation = Arc::clone(&left[number]);
+            match behind.upgrade() {
+                Some(world) => async move { world.run_rest(invocation, rest).await }.boxed(),
+                None => rest,
+            }
+        });
+        let course = Course::around(deliveries, move |number, delivery| {
+            let event = Event::read(&world, &event);
             let world = Arc::clone(&world);
             let (invocation, wait) = if number == 0 { (&first, start) } else { (&second, again) };
-            let (invocation, event) = (Arc::clone(invocation), Event::read(&event));
+            let invocation = Arc::clone(invocation);
             async move {
                 sleep(wait).await;
                 world.run(invocation, event, delivery).await
             }
             .boxed()
-        })
+        });
+        Course { after, ..course }
     }
 }
 
 /// Without a `clientMessageId` nothing tells that two events are one. API Gateway itself repeats none.
 fn may_come_twice(function: &str, event: &Value) -> bool {
-    function != "send-message" || event["body"].as_str().is_some_and(|body| body.contains("clientMessageId"))
+    part_of(function, event) != "send-message"
+        || event["body"].as_str().is_some_and(|body| body.contains("clientMessageId"))
 }
 
 /// A world, as its devices reach it.
@@ -476,12 +539,20 @@ pub struct Simulated(pub Arc<World>);
 
 impl Reach for Simulated {
     fn token(&self, claims: &Value) -> String {
-        self.0.tokens.issue(claims.as_object().expect("claims").clone()).expect("a token")
+        let token = self.0.tokens.issue(claims.as_object().expect("claims").clone()).expect("a token");
+        let issued = (claims["userId"].to_string(), clock::seconds_at(clock::elapsed()));
+        lock(&self.0.issued).insert(token.clone(), issued);
+        token
     }
 
-    fn open<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Socket, Refused>> {
-        let url = format!("{}?token={token}", self.0.gateway().websocket_url());
-        async move { shake(url, Stream::Right(self.0.gateway().connect())).await }.boxed()
+    fn open<'a>(&'a self, Handshake { name, token, way }: Handshake<'a>) -> BoxFuture<'a, Result<Socket, Refused>> {
+        let url = self.0.gateway().websocket_url();
+        let request = |url: String| ClientRequestBuilder::new(url.parse().expect("a URL"));
+        let request = match way {
+            None => request(format!("{url}?token={token}")),
+            Some(way) => request(format!("{url}/?{}", way.query(token))).with_header("User-Agent", name),
+        };
+        async move { shake(request, Stream::Right(self.0.gateway().connect())).await }.boxed()
     }
 
     fn page<'a>(&'a self, path: &'static str, token: &'a str, query: String) -> BoxFuture<'a, Page> {

@@ -3,6 +3,7 @@
 //! it comes back when it is cut, or hears nothing.
 
 use chat_local::Limits;
+use chat_tests::packets::event;
 use chat_tests::{Chaos, Client, Direction, Fault, PATIENCE, Refusal, Server, fresh, in_time, text_message, until};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -279,7 +280,7 @@ impl<'a> Actor<'a> {
 
     /// Sends an event again and again until it is acknowledged.
     async fn insist(&mut self, frame: &Value) -> Value {
-        let event = format!("421{}", json!([frame["action"], frame]));
+        let event = event(1, frame);
         let over = Instant::now() + PATIENCE;
         while Instant::now() < over {
             if self.client.is_none() {

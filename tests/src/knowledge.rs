@@ -24,6 +24,14 @@ pub(crate) struct Knowledge {
     pub told: u64,
     /// The versions of the changes that were pushed to it.
     pub heard: BTreeSet<u64>,
+    /// Ids of which it was told that they are unused.
+    pub unused: BTreeSet<u64>,
+    /// The highest id that it was told of, in whatever way: what it lacks up to there it asks for.
+    pub border: u64,
+    /// The same of changes.
+    pub change_border: u64,
+    /// What frames of rounds cover, after an id and up to one, where something before is not known yet.
+    covered: BTreeSet<(u64, u64)>,
     /// Those of messages that are not known yet.
     ahead: BTreeMap<u64, Seen>,
 }
@@ -31,7 +39,7 @@ pub(crate) struct Knowledge {
 impl Knowledge {
     /// What somebody knows who joined when this was the newest id.
     pub fn since(last_id: u64) -> Self {
-        Self { since: last_id, complete: last_id, ..Self::default() }
+        Self { since: last_id, complete: last_id, border: last_id, ..Self::default() }
     }
 
     pub fn newest(&self) -> u64 {
@@ -67,9 +75,26 @@ impl Knowledge {
         }
     }
 
+    /// Takes in that a frame covers these ids whole: one that has no message has none for ever.
+    pub fn cover(&mut self, after: u64, up_to: u64, with: &BTreeSet<u64>) {
+        let first = after.max(self.since) + 1;
+        self.unused.extend((first..=up_to).filter(|id| !with.contains(id)));
+        self.border = self.border.max(up_to);
+        self.covered.insert((after, up_to));
+        self.close_up();
+    }
+
     fn close_up(&mut self) {
-        while self.messages.contains_key(&(self.complete + 1)) {
-            self.complete += 1;
+        loop {
+            while self.messages.contains_key(&(self.complete + 1)) {
+                self.complete += 1;
+            }
+            let complete = self.complete;
+            self.covered.retain(|(_, up_to)| *up_to > complete);
+            match self.covered.iter().find(|(after, _)| *after <= complete) {
+                Some((_, up_to)) => self.complete = *up_to,
+                None => return,
+            }
         }
     }
 

@@ -92,7 +92,9 @@ pub(crate) fn leftover(item: &Value, rooms: &BTreeSet<Room>) -> Leftover {
     let (partition, sort) = (key("PK"), key("SK"));
     let room = partition.strip_prefix("ROOM#");
     let member = room.is_some_and(|room| room.parse().is_ok_and(|room| rooms.contains(&room)));
-    Leftover { row: format!("{partition} {sort}"), member, expires: item["expiresAt"]["N"].is_string() }
+    // The couriers' one row is of no connection.
+    let expires = item["expiresAt"]["N"].is_string() || partition == "BUDGET";
+    Leftover { row: format!("{partition} {sort}"), member, expires }
 }
 
 /// A page. It is tried again, since a function may give up on a busy machine.

@@ -87,7 +87,8 @@ impl<'a> Changes<'a> {
     /// A member is pushed every change, or finds it by what its join tells.
     pub(super) fn judge_pushes(&self, view: &View, report: &mut Report) {
         let committed = self.acks.iter().filter(|ack| ack.room == view.room && !ack.duplicate && view.follows);
-        let unheard = committed.map(|ack| ack.version).filter(|v| *v > view.told && !view.heard.contains(v));
+        let is_told = |v: &u64| view.heard.contains(v) || view.in_rounds && *v <= view.change_border;
+        let unheard = committed.map(|ack| ack.version).filter(|v| *v > view.told && !is_told(v));
         for version in unheard.collect::<BTreeSet<_>>() {
             report.add(Violation::NotTold { device: view.device.clone(), room: view.room, version });
         }

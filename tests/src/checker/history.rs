@@ -91,6 +91,14 @@ pub struct View {
     pub told: u64,
     /// The versions of the changes that were pushed to it.
     pub heard: BTreeSet<u64>,
+    /// Ids of which it was told that they are unused.
+    pub unused: BTreeSet<u64>,
+    /// The highest id that it was told of, in whatever way: what it lacks up to there it asks for.
+    pub border: u64,
+    /// The same of changes.
+    pub change_border: u64,
+    /// Whether its room may be in rounds: then it is pushed a message's latest state alone, and how far the changes reach.
+    pub in_rounds: bool,
 }
 
 /// A row in the table of connections whose connection has ended.

@@ -15,6 +15,7 @@ pub use history::{Ack, Change, ChangeAck, History, Leftover, Room, Seen, Send, U
 pub use violation::{VIOLATIONS_PER_RULE_MAX, Violation, Witness};
 
 use rules::{Facts, judge_leftovers, judge_order};
+use std::collections::BTreeSet;
 use violation::Report;
 
 /// What pushes promise in a run.
@@ -49,6 +50,23 @@ impl History {
             }
         }
         judge_leftovers(&self.leftovers, &mut report);
+        report.violations
+    }
+
+    /// What members do not learn who were there all the time, at rest, where no push was lost: of every message and every
+    /// change that was acked they were pushed it, or told of one behind it, which makes them ask.
+    pub fn unlearned(&self) -> Vec<Violation> {
+        let mut report = Report::default();
+        for View { device, room, border, change_border, .. } in &self.views {
+            let of_room = self.acks.iter().filter(|ack| ack.room == *room && ack.id > *border);
+            for id in of_room.map(|ack| ack.id).collect::<BTreeSet<_>>() {
+                report.add(Violation::NotLearned { device: device.clone(), room: *room, id });
+            }
+            let of_room = self.change_acks.iter().filter(|ack| ack.room == *room && ack.version > *change_border);
+            for version in of_room.map(|ack| ack.version).collect::<BTreeSet<_>>() {
+                report.add(Violation::NotTold { device: device.clone(), room: *room, version });
+            }
+        }
         report.violations
     }
 }

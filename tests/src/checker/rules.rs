@@ -197,6 +197,9 @@ impl<'a> Facts<'a> {
             previous = seen.id;
         }
 
+        for stored in view.unused.iter().filter_map(|id| self.stored(*room, *id)) {
+            report.add(Violation::NotUnused { device: device.clone(), stored: stored.clone() });
+        }
         for stored in self.due(view).filter(|stored| !shown.contains(&stored.id)) {
             report.add(Violation::Missed { device: device.clone(), stored: stored.clone() });
         }

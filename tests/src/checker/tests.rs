@@ -34,6 +34,10 @@ fn view(device: &str, user: User, since: u64, until: u64, room: Room, messages: 
         states: Vec::new(),
         told: 0,
         heard: BTreeSet::new(),
+        unused: BTreeSet::new(),
+        border: until,
+        change_border: 0,
+        in_rounds: false,
     }
 }
 
@@ -272,6 +276,11 @@ const DAMAGES: &[Damage] = &[
             history.views[0].messages[1].key = Some("z".into());
         },
         &[r#"bob's phone has message 2 "two" (user 2, room 1, key z), but nobody sent it"#],
+    ),
+    (
+        "an id that was said to be unused, and is not",
+        |history| history.views[0].unused.insert(5).then_some(()).expect("it is new"),
+        &[r#"bob's phone was told that there is no message 5 "five" (user 1, room 1, key d)"#],
     ),
     (
         "a message of another room in a view",

@@ -37,6 +37,8 @@ pub enum Violation {
     ViewDisordered { device: String, room: Room, before: u64, after: u64 },
     /// A device shows one id more than once.
     SeenTwice { device: String, room: Room, id: u64 },
+    /// A device was told that an id is unused, and the history has a message under it.
+    NotUnused { device: String, stored: Seen },
     /// A hole in a view: the history has the message, the device does not.
     Missed { device: String, stored: Seen },
     /// A device and the history disagree about a message.
@@ -73,6 +75,8 @@ pub enum Violation {
     NotTold { device: String, room: Room, version: u64 },
     /// Only with [`Delivery::Reliable`]: a message that a member was not pushed.
     NotPushed { device: String, room: Room, id: u64 },
+    /// Only [at rest](super::History::unlearned): a message that was acked, and a member knows of nothing up to there.
+    NotLearned { device: String, room: Room, id: u64 },
 }
 
 /// The violations so far.
@@ -127,6 +131,7 @@ impl fmt::Display for Violation {
                 write!(f, "{device} shows {after} after {before} in room {room}")
             }
             Self::SeenTwice { device, room, id } => write!(f, "{device} shows {id} in room {room} again"),
+            Self::NotUnused { device, stored } => write!(f, "{device} was told that there is no {stored}"),
             Self::Missed { device, stored } => write!(f, "{device} misses {stored}"),
             Self::SeenDifferently { device, seen, stored } => {
                 write!(f, "{device} saw {seen}, but the history has {}", stored.words())
@@ -163,6 +168,9 @@ impl fmt::Display for Violation {
                 write!(f, "{device} was not told of change {version} in room {room}")
             }
             Self::NotPushed { device, room, id } => write!(f, "{device} was not pushed {id} in room {room}"),
+            Self::NotLearned { device, room, id } => {
+                write!(f, "{device} learns nothing of message {id} in room {room}, which was acked")
+            }
         }
     }
 }

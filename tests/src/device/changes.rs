@@ -125,11 +125,13 @@ impl Device {
         let told = ack["lastChange"].as_u64().expect("it was asked for");
         let known = self.rooms.get_mut(&room).expect("a room");
         known.told = known.told.max(told);
+        known.change_border = known.change_border.max(told);
         if is_first {
             known.change = ack["settledChange"].as_u64().unwrap_or(told);
         }
         let early = std::mem::take(&mut self.early_changes);
         early.iter().for_each(|message| self.take_change(message));
+        self.take_early_rounds();
         self.follow(room, told, Instant::now()).await;
     }
 
@@ -141,11 +143,18 @@ impl Device {
         let Some(known) = self.rooms.get_mut(&room) else { return self.early_changes.push(message.clone()) };
         known.take_state(seen);
         known.heard.insert(version);
-        if version == known.change + 1 {
-            known.change = version;
-        } else if version > known.change {
-            let (told, _) = self.told.entry(room).or_insert((version, Instant::now()));
-            *told = version.max(*told);
+        self.told_of_changes(room, version - 1, version);
+    }
+
+    /// Takes in that it was told of the changes after one and up to one.
+    pub(super) fn told_of_changes(&mut self, room: Room, after: u64, up_to: u64) {
+        let known = self.rooms.get_mut(&room).expect("a room");
+        known.change_border = known.change_border.max(up_to);
+        if known.change >= after {
+            known.change = known.change.max(up_to);
+        } else {
+            let (told, _) = self.told.entry(room).or_insert((up_to, Instant::now()));
+            *told = up_to.max(*told);
         }
     }
 

@@ -66,6 +66,10 @@ impl Device {
             states: known.states.clone(),
             told: known.told,
             heard: known.heard.clone(),
+            unused: known.unused.clone(),
+            border: known.border,
+            change_border: known.change_border,
+            in_rounds: self.in_rounds,
         };
         // It reads no history there. That it saw anything may be a violation.
         let elsewhere = self.early.iter().map(|seen| View {
@@ -80,6 +84,10 @@ impl Device {
             states: Vec::new(),
             told: 0,
             heard: BTreeSet::new(),
+            unused: BTreeSet::new(),
+            border: 0,
+            change_border: 0,
+            in_rounds: self.in_rounds,
         });
         self.rooms.iter().map(view).chain(elsewhere).collect()
     }
@@ -87,7 +95,11 @@ impl Device {
     /// Takes in a frame that may be pushed.
     pub(super) fn take_in(&mut self, frame: &Value) {
         match (frame["type"].as_str(), frame["code"].as_str()) {
-            (Some("sendMessage"), _) => self.take_push(seen(&frame["message"])),
+            (Some("sendMessage"), None) if frame["message"].is_object() => {
+                self.take_push(seen(&frame["message"]));
+                self.take_unused(&frame["message"]);
+            }
+            (Some("messages"), _) => self.take_round(frame),
             (Some("editMessage" | "deleteMessage"), None) if frame["message"].is_object() => {
                 self.take_change(&frame["message"]);
             }
@@ -99,12 +111,21 @@ impl Device {
         }
     }
 
+    /// Takes in that a message's sender has used up an id for nothing.
+    fn take_unused(&mut self, message: &Value) {
+        let known = message["chatroomId"].as_u64().and_then(|room| self.rooms.get_mut(&room));
+        if let (Some(known), Some(unused)) = (known, message["unusedId"].as_u64()) {
+            known.unused.extend((unused > known.since).then_some(unused));
+        }
+    }
+
     /// Takes in a pushed message. Records a gap between it and what is known.
     pub(super) fn take_push(&mut self, seen: Seen) {
         let (room, id) = (seen.room, seen.id);
         // Pushes may come before the reply to the join, which says where the device's view begins.
         let Some(known) = self.rooms.get_mut(&room) else { return self.early.push(seen) };
         known.pushed.insert(id);
+        known.border = known.border.max(id);
         let newest = known.newest();
         known.take_in(seen);
         if id > newest + 1 {
@@ -117,7 +138,8 @@ impl Device {
         let due = self.gaps.iter().filter(|(_, since)| since.elapsed() > GAP_PATIENCE);
         for room in due.map(|(room, _)| *room).collect::<Vec<_>>() {
             self.gaps.remove(&room);
-            let newest = self.rooms[&room].newest();
+            let known = &self.rooms[&room];
+            let newest = if self.in_rounds { known.newest().max(known.border) } else { known.newest() };
             self.catch_up(room, newest).await;
         }
         Box::pin(self.close_gaps_of_changes()).await;

@@ -5,6 +5,7 @@ mod changes;
 mod knows;
 mod line;
 mod rooms;
+mod rounds;
 mod sends;
 
 pub(crate) use knows::seen;
@@ -89,6 +90,12 @@ pub struct Device {
     comes_back_at: Instant,
     /// How often it connected.
     pub connects: u64,
+    /// Whether its rooms may be in rounds.
+    in_rounds: bool,
+    /// Whether it asks for frames of rounds.
+    asks_for_rounds: bool,
+    /// Such frames of rooms whose join is not answered yet.
+    early_rounds: Vec<Value>,
 }
 
 impl Device {
@@ -129,6 +136,9 @@ impl Device {
             stays_on: false,
             comes_back_at: Instant::now(),
             connects: 0,
+            in_rounds: false,
+            asks_for_rounds: false,
+            early_rounds: Vec::new(),
         }
     }
 

@@ -32,7 +32,7 @@ impl Device {
     /// Sends a join, and does not wait for the reply. Answers the request.
     pub async fn begin_join(&mut self, room: Room) -> Value {
         self.requests += 1;
-        let mut request = join(room);
+        let mut request = self.asking_for_rounds(join(room));
         request["requestId"] = json!(self.requests);
         assert!(self.say(std::slice::from_ref(&request)).await.is_ok(), "a join is sent");
         request
@@ -47,7 +47,7 @@ impl Device {
     /// Tries to join once. `Lost` if it has to connect again.
     pub(super) async fn try_join(&mut self, room: Room) -> Result<(), Lost> {
         for () in tries() {
-            let reply = self.ask(join(room)).await?;
+            let reply = self.ask(self.asking_for_rounds(join(room))).await?;
             match (reply["type"].as_str(), reply["code"].as_str()) {
                 (Some("ack"), _) => {
                     self.enter(room, &reply).await;
@@ -68,7 +68,8 @@ impl Device {
     pub(super) async fn enter(&mut self, room: Room, ack: &Value) {
         let last_id = ack["lastId"].as_u64().expect("lastId");
         let is_first = !self.rooms.contains_key(&room);
-        self.rooms.entry(room).or_insert_with(|| Knowledge::since(last_id));
+        let known = self.rooms.entry(room).or_insert_with(|| Knowledge::since(last_id));
+        known.border = known.border.max(last_id);
         let (here, early) = std::mem::take(&mut self.early).into_iter().partition(|seen| seen.room == room);
         self.early = early;
         let here: Vec<Seen> = here;

@@ -81,7 +81,7 @@ impl Device {
             }
             match self.ask(request.clone()).await {
                 Ok(reply) if reply["type"] == "ack" => return reply,
-                Ok(_) => sleep(BACKOFF).await,
+                Ok(reply) => sleep(self.patience(&reply).unwrap_or(BACKOFF)).await,
                 Err(Lost) => {}
             }
         }
@@ -105,7 +105,7 @@ impl Device {
         let mut requests = Vec::new();
         for step in steps {
             let request = match *step {
-                Step::Join(room) => join(room),
+                Step::Join(room) => self.asking_for_rounds(join(room)),
                 Step::Leave(room) => json!({"action": "leaveRoom", "chatroomId": room}),
                 Step::Send(room) => {
                     self.write(room);

@@ -1,3 +1,4 @@
+use super::plan::Thresholds;
 use super::{Client, Mutant, Outcome, Schedule};
 use crate::chaos::lock;
 use std::fmt;
@@ -46,6 +47,11 @@ impl Hunt {
                 let late = self.time.is_some_and(|time| began.elapsed() >= time);
                 if !self.seeds.contains(&seed) || late || lock(&failed).len() >= self.enough {
                     return;
+                }
+                // What goes wrong in rounds alone is looked for where there are some.
+                let is_of_rounds = self.mutant.is_some_and(Mutant::is_of_rounds);
+                if is_of_rounds && Thresholds::drawn(seed).is_none() {
+                    continue;
                 }
                 let outcome = Schedule { mutant: self.mutant, client: self.client.clone(), ..Schedule::of(seed) }.run();
                 done.fetch_add(1, Ordering::Relaxed);

@@ -34,6 +34,7 @@ pub async fn live(world: Arc<World>, number: usize, record: Arc<Mutex<Record>>) 
     let device = Device::new(reach, &record, part.name.clone(), part.user, granted);
     let device = device.speaking(part.way);
     let device = if part.stays_on { device.staying_on() } else { device };
+    let device = if world.plan.rounds.is_some() { device.in_rounds(part.asks_for_rounds) } else { device };
     let mut life = Life { device, stay: Stay::default() };
     sleep(part.comes_after).await;
     for (index, (pause, action)) in part.actions.iter().enumerate() {

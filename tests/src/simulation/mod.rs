@@ -15,6 +15,7 @@ mod log;
 mod mutation;
 mod plan;
 mod rest;
+mod rounds;
 mod shrink;
 mod stage;
 mod wire;
@@ -23,7 +24,7 @@ mod world;
 pub use browser::{Client, Errand, Visit};
 pub use hunt::{Hunt, Hunted};
 pub use mutation::Mutant;
-pub use plan::{Action, Fate, Plan, Step};
+pub use plan::{Action, Fate, Plan, Step, Thresholds};
 pub use shrink::shrink;
 pub use stage::Stage;
 
@@ -31,10 +32,13 @@ use crate::Record;
 use crate::checker::{Delivery, Room, Violation};
 use crate::trial::{come_to_rest, leftover};
 use browser::Browsers;
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use life::{Life, live};
 use rest::{Rows, scan};
+use std::any::Any;
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -139,7 +143,8 @@ async fn play(world: &Arc<World>, client: Option<&Arc<Client>>) {
         look_at_rows(world);
     }
     if world.findings().is_empty() {
-        judge(world, survivors, browsers, &record).await;
+        let judged = AssertUnwindSafe(judge(world, survivors, browsers, &record)).catch_unwind().await;
+        judged.err().into_iter().for_each(|panic| world.find(words(&*panic)));
     }
     rest(world).await;
     if world.under_way() > 0 {
@@ -157,7 +162,10 @@ async fn rest(world: &World) {
 
 /// The words of a panic.
 fn said(error: tokio::task::JoinError) -> String {
-    let panic = error.into_panic();
+    words(&*error.into_panic())
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
     text.unwrap_or_else(|| "a device panicked".into())
@@ -178,9 +186,14 @@ async fn judge(world: &Arc<World>, lives: Vec<Life>, mut browsers: Browsers, rec
     let (stays, mut devices): (Vec<_>, Vec<_>) = lives.into_iter().map(|life| (life.stay, life.device)).unzip();
     let reach = Simulated(Arc::clone(world));
     browsers.come_to_rest().await;
+    let crowds = match world.plan.rounds {
+        Some(_) => rounds::listen(world, record, &stays, &mut devices).await,
+        None => Vec::new(),
+    };
     let mut history = come_to_rest(&reach, record, &mut devices, world.plan.grants.clone()).await;
     let stayed = stays.iter().zip(&devices).flat_map(|(stay, device)| stay.rooms_all_the_time(device));
     let sure: BTreeSet<(String, Room)> = stayed.collect();
+    history.views.extend(crowds);
     history.views.extend(browsers.views(&history).await);
     join_all(devices.iter_mut().map(crate::Device::close)).await;
     browsers.close().await;

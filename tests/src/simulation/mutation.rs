@@ -4,6 +4,7 @@ use super::invocation::Invocation;
 use super::wire::{Answer, Call};
 use super::world::World;
 use crate::chaos::lock;
+use chat_local::InvocationFailed;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -63,10 +64,32 @@ pub enum Mutant {
     ReactionCountedTwice,
     /// The row of a member does not say that its client speaks Socket.IO.
     EncodingForgotten,
+    /// A courier goes on behind a hole, and does not seal it.
+    CursorPassesHoles,
+    /// A courier rests although something was counted meanwhile.
+    RestsWhateverWasCounted,
+    /// A courier rests although a change was brought to it meanwhile.
+    RestsWhateverWasChanged,
+    /// A message is stored over the seal of its id.
+    StoredOverASeal,
+    /// A send that has no place wakes nobody.
+    RefusedWakesNobody,
+    /// A courier reads the members once, before it knows how far the room reaches.
+    MembersReadBeforeLastId,
+    /// Lambda does not bring an event again on which its function failed.
+    FailedIsNotRepeated,
+    /// Every fifth wake is lost, and whoever woke goes on.
+    AckBeforeWake,
+    /// A round without messages is pushed to nobody.
+    EmptyRoundNotPushed,
+    /// A courier notes what it pushed although it has lost its room.
+    StepsWhoeverHasTheRoom,
+    /// A change is not brought to the courier.
+    KnockForgotten,
 }
 
 impl Mutant {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 37] = [
         Self::PushBeforeStore,
         Self::RetryRowForgotten,
         Self::MembersReadBeforeCounting,
@@ -93,7 +116,37 @@ impl Mutant {
         Self::NumberedWhateverIsThere,
         Self::ReactionCountedTwice,
         Self::EncodingForgotten,
+        Self::CursorPassesHoles,
+        Self::RestsWhateverWasCounted,
+        Self::RestsWhateverWasChanged,
+        Self::StoredOverASeal,
+        Self::RefusedWakesNobody,
+        Self::MembersReadBeforeLastId,
+        Self::FailedIsNotRepeated,
+        Self::AckBeforeWake,
+        Self::EmptyRoundNotPushed,
+        Self::StepsWhoeverHasTheRoom,
+        Self::KnockForgotten,
     ];
+
+    /// Mistakes that only rooms in rounds show.
+    const OF_ROUNDS: [Self; 11] = [
+        Self::CursorPassesHoles,
+        Self::RestsWhateverWasCounted,
+        Self::RestsWhateverWasChanged,
+        Self::StoredOverASeal,
+        Self::RefusedWakesNobody,
+        Self::MembersReadBeforeLastId,
+        Self::FailedIsNotRepeated,
+        Self::AckBeforeWake,
+        Self::EmptyRoundNotPushed,
+        Self::StepsWhoeverHasTheRoom,
+        Self::KnockForgotten,
+    ];
+
+    pub fn is_of_rounds(self) -> bool {
+        Self::OF_ROUNDS.contains(&self)
+    }
 }
 
 /// A mistake, and the state that it needs.
@@ -108,6 +161,8 @@ pub struct Mutation {
     /// The last answer to a count, by room, and how many there were.
     counts: Mutex<BTreeMap<String, (u64, Value)>>,
     rooms: Mutex<BTreeSet<String>>,
+    /// Invocations whose message had no place.
+    refused: Mutex<BTreeSet<String>>,
     stores: Mutex<u64>,
 }
 
@@ -120,6 +175,7 @@ impl Mutation {
             waiting: Mutex::default(),
             counts: Mutex::default(),
             rooms: Mutex::default(),
+            refused: Mutex::default(),
             stores: Mutex::default(),
         }
     }
@@ -129,6 +185,7 @@ impl Mutation {
         let too_early = match self.mutant {
             Mutant::MembersReadBeforeCounting => invocation.function == "send-message",
             Mutant::MembersReadBeforeCommit => invocation.function == "change-message",
+            Mutant::MembersReadBeforeLastId => invocation.function == "deliver",
             _ => false,
         };
         if too_early {
@@ -144,8 +201,30 @@ impl Mutation {
         match self.mutant {
             Mutant::ClosedAreNotEnded => deletes && !makes_place,
             Mutant::ForgottenThoughNotEnded => deletes && makes_place,
+            Mutant::EmptyRoundNotPushed => {
+                call.body["type"] == "messages" && call.body["messages"] == json!([]) && call.body["changes"].is_null()
+            }
             _ => false,
         }
+    }
+
+    /// Whether an invocation is answered as if Lambda had taken it.
+    pub fn forgets(&self, invocation: &Invocation) -> bool {
+        match self.mutant {
+            Mutant::RefusedWakesNobody => lock(&self.refused).contains(&invocation.label),
+            Mutant::AckBeforeWake => self.every(5),
+            _ => false,
+        }
+    }
+
+    /// Comes after a function has ended. Answers what Lambda takes it for.
+    pub fn ended(
+        &self,
+        invocation: &Invocation,
+        answer: Result<Value, InvocationFailed>,
+    ) -> Result<Value, InvocationFailed> {
+        let is_mended = self.mutant == Mutant::FailedIsNotRepeated && invocation.function == "deliver";
+        if is_mended { answer.or(Ok(Value::Null)) } else { answer }
     }
 
     /// Comes after a push. The writes that waited for it are carried out, or the function dies.
@@ -322,6 +401,57 @@ impl Mutation {
                     item.remove("encoding");
                 }
             }
+            Mutant::CursorPassesHoles if invocation.function == "deliver" && reads_messages(&body) => {
+                let mut answer = world.ask(operation, &body);
+                fill_holes(&body, &mut answer.body);
+                return answer;
+            }
+            Mutant::RestsWhateverWasCounted if update.starts_with("REMOVE courier") => {
+                without_clause(&mut body, " AND lastId = :pushed", ":pushed");
+            }
+            Mutant::RestsWhateverWasChanged if update.starts_with("REMOVE courier") => {
+                without_clause(&mut body, " AND changes = :changes", ":changes");
+                without_clause(&mut body, " AND attribute_not_exists(changes)", "");
+            }
+            Mutant::StoredOverASeal if stores(operation, &body) => {
+                for write in body["TransactItems"].as_array_mut().into_iter().flatten() {
+                    if text(&write["Put"]["Item"]["SK"]).starts_with("MSG#") {
+                        without_condition(&mut write["Put"]);
+                    }
+                }
+                if operation == "PutItem" && body["Item"]["isVoid"].is_null() {
+                    without_condition(&mut body);
+                }
+            }
+            Mutant::RefusedWakesNobody if counts && update.contains("ADD lastId") => {
+                let answer = world.ask(operation, &body);
+                if answer.status != 200 {
+                    lock(&self.refused).insert(invocation.label.clone());
+                }
+                return answer;
+            }
+            Mutant::MembersReadBeforeLastId
+                if invocation.function == "deliver" && members(operation, &body).is_some() =>
+            {
+                if let Some(early) = lock(&self.early).get(&invocation.label) {
+                    return Answer::of(200, early.clone());
+                }
+            }
+            Mutant::StepsWhoeverHasTheRoom if counts && update.starts_with("SET pushed = :pushed") => {
+                body["ConditionExpression"] = json!("attribute_exists(PK)");
+                if let Some(values) = body["ExpressionAttributeValues"].as_object_mut() {
+                    values.remove(":me");
+                }
+            }
+            Mutant::KnockForgotten if counts && update.starts_with("SET changes = :change") => {
+                let there = json!({"TableName": body["TableName"], "Key": body["Key"], "ConsistentRead": true});
+                let mut head = world.ask("GetItem", &there).body["Item"].take();
+                if head["pushed"].is_object() {
+                    head["changes"] = body["ExpressionAttributeValues"][":change"].clone();
+                    head["changed"] = body["ExpressionAttributeValues"][":before"].clone();
+                    return Answer::of(200, json!({"Attributes": head}));
+                }
+            }
             Mutant::SendsNotLookedAt if operation == "GetItem" && is("SK", "CONN") => {
                 return Answer::of(200, json!({"Item": {"PK": body["Key"]["PK"]}}));
             }
@@ -345,6 +475,34 @@ fn without_condition(body: &mut Value) {
         body.remove("ReturnValuesOnConditionCheckFailure");
     }
     without_values(body);
+}
+
+/// Leaves a part of a condition out, and the value that no expression names then.
+fn without_clause(body: &mut Value, clause: &str, value: &str) {
+    let condition = body["ConditionExpression"].as_str().unwrap_or_default();
+    if condition.contains(clause) {
+        body["ConditionExpression"] = json!(condition.replace(clause, ""));
+        if let Some(values) = body["ExpressionAttributeValues"].as_object_mut() {
+            values.remove(value);
+        }
+    }
+}
+
+/// Whether a query reads what stands under a room's ids.
+fn reads_messages(body: &Value) -> bool {
+    text(&body["ExpressionAttributeValues"][":first"]).starts_with("MSG#")
+}
+
+/// Says of ids that nothing stands under that they are void.
+fn fill_holes(query: &Value, answer: &mut Value) {
+    let values = &query["ExpressionAttributeValues"];
+    let id = |key: &Value| text(key).trim_start_matches("MSG#").parse::<u64>().unwrap_or_default();
+    let (first, last) = (id(&values[":first"]), id(&values[":last"]));
+    let Some(rows) = answer["Items"].as_array_mut() else { return };
+    let there: BTreeSet<u64> = rows.iter().map(|row| id(&row["SK"])).collect();
+    let void = |id: u64| json!({"PK": values[":pk"], "SK": {"S": format!("MSG#{id:016}")}, "isVoid": {"BOOL": true}});
+    rows.extend((first..=last).filter(|id| !there.contains(id)).map(void));
+    rows.sort_by_key(|row| id(&row["SK"]));
 }
 
 /// DynamoDB refuses values that no expression names.

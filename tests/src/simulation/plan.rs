@@ -31,6 +31,12 @@ const SLOW: [&str; 9] = [
 /// How long API Gateway lets a connection live.
 const LIFETIME: Duration = Duration::from_secs(7_200);
 
+/// How often in a thousand rooms go over into rounds.
+const IN_ROUNDS: u32 = 250;
+
+/// Devices that come to a schedule with such rooms besides.
+const CROWD: u64 = 2;
+
 /// The longest pause of a device between two things that it does.
 const PAUSE_MILLIS: u64 = 400;
 
@@ -44,6 +50,8 @@ pub struct Plan {
     pub connections_per_user: usize,
     pub notices_up_to: usize,
     pub sends_per_second: u64,
+    /// When rooms go over into rounds, if they do.
+    pub rounds: Option<Thresholds>,
     /// API Gateway cuts every connection after two hours; here, in some schedules, after seconds.
     pub lifetime: Duration,
     pub rooms: Vec<Room>,
@@ -56,6 +64,26 @@ pub struct Plan {
     pub revocations: Vec<(Duration, User)>,
 }
 
+/// From when on a room is a crowd, in a schedule. In others no room is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Connections, above which it is in rounds.
+    pub large: usize,
+    /// Posts a second, from which on it is.
+    pub hot: u64,
+    /// How many messages may wait for its courier.
+    pub window: u64,
+}
+
+impl Thresholds {
+    /// By a dice of its own, so that the other schedules stay what they are.
+    pub fn drawn(seed: u64) -> Option<Self> {
+        let dice = &mut Dice::of(seed, "rounds");
+        let of = |dice: &mut Dice| Self { large: dice.choose(&[1, 3, 3]), hot: 5, window: dice.choose(&[1, 4, 4]) };
+        dice.chance(IN_ROUNDS).then(|| of(dice))
+    }
+}
+
 /// What one device does.
 #[derive(Debug, Clone)]
 pub struct Part {
@@ -64,6 +92,8 @@ pub struct Part {
     pub comes_after: Duration,
     /// It does not go when it is told that its connection is gone, as a client that wants to get round it does not.
     pub stays_on: bool,
+    /// It asks for frames of rounds.
+    pub asks_for_rounds: bool,
     pub actions: Vec<(Duration, Action)>,
     /// Set where it speaks Socket.IO.
     pub way: Option<Way>,
@@ -204,20 +234,25 @@ impl Plan {
         let hostile = dice.chance(500);
         let climate = Climate::drawn(dice, hostile);
         let users = dice.number(1..4);
-        let rooms: Vec<Room> = (1..=dice.number(1..4)).collect();
+        let rounds = Thresholds::drawn(seed);
+        // A crowd is in one room.
+        let rooms = dice.number(1..4);
+        let rooms: Vec<Room> = (1..=if rounds.is_some() { 1 } else { rooms }).collect();
         let mut grants = BTreeMap::new();
         if users > 1 && rooms.len() > 1 && dice.chance(300) {
             grants.insert(users, BTreeSet::from([rooms[0]]));
         }
         // What comes together finds more than what comes one after another.
         let within = dice.choose(&[4, 300, 300]);
-        let devices: Vec<Part> = (0..dice.number(DEVICES))
+        let more = if rounds.is_some() { CROWD } else { 0 };
+        let devices: Vec<Part> = (0..dice.number(DEVICES) + more)
             .map(|number| {
                 let user = dice.number(1..users + 1);
                 let may: Vec<Room> =
                     grants.get(&user).map_or(rooms.clone(), |granted| granted.iter().copied().collect());
                 let part = Part::drawn(dice, format!("d{number}"), user, &may, &rooms, hostile);
-                Part { comes_after: dice.millis(0..within), ..part }
+                let asks_for_rounds = rounds.is_some() && Dice::of(seed, ("rounds", number)).chance(600);
+                Part { comes_after: dice.millis(0..within), asks_for_rounds, ..part }
             })
             .collect();
         let few = [1, 1, 2, 20];
@@ -229,9 +264,10 @@ impl Plan {
             seed,
             hostile,
             climate,
-            connections_per_user: dice.choose(&few),
+            connections_per_user: dice.choose(if rounds.is_some() { &[20; 4] } else { &few }),
             notices_up_to: dice.choose(&[1, 2, 100, 100]),
             sends_per_second: dice.choose(&[5, 1_000, 1_000]),
+            rounds,
             lifetime: cut_soon(dice).filter(|_| !is_slow).unwrap_or(LIFETIME),
             rooms,
             grants,
@@ -277,6 +313,7 @@ impl Plan {
             connections_per_user: 20,
             notices_up_to: 100,
             sends_per_second: 1_000,
+            rounds: None,
             lifetime: LIFETIME,
             rooms: Vec::new(),
             grants: BTreeMap::new(),
@@ -308,7 +345,8 @@ impl Part {
             (Duration::from_millis(pause), action)
         });
         let actions = actions.collect();
-        Self { name, user, comes_after: Duration::ZERO, stays_on: dice.chance(250), actions, way: None }
+        let (comes_after, stays_on, asks_for_rounds) = (Duration::ZERO, dice.chance(250), false);
+        Self { name, user, comes_after, stays_on, asks_for_rounds, actions, way: None }
     }
 }
 

@@ -1,6 +1,6 @@
 use super::in_simulated_time;
 use super::invocation::INVOCATION;
-use super::plan::Plan;
+use super::plan::{Plan, Thresholds};
 use super::rest::scan;
 use super::wire::Calls;
 use super::world::{Simulated, World};
@@ -37,8 +37,18 @@ pub struct Stage {
 impl Stage {
     /// Plays a test. The director decides about invocations by their function and event; they are numbered from 0.
     pub fn play<T>(connections_per_user: usize, director: Director, play: impl AsyncFnOnce(Self) -> T) -> T {
+        Self::play_in_rounds(None, connections_per_user, director, play)
+    }
+
+    /// The same, where rooms go over into rounds that are crowds by these thresholds.
+    pub fn play_in_rounds<T>(
+        rounds: Option<Thresholds>,
+        connections_per_user: usize,
+        director: Director,
+        play: impl AsyncFnOnce(Self) -> T,
+    ) -> T {
         in_simulated_time(0, async {
-            let plan = Plan { connections_per_user, ..Plan::staged() };
+            let plan = Plan { connections_per_user, rounds, ..Plan::staged() };
             let world = World::new(plan, Without::default(), None, Some(director));
             timeout(PLAY_MAX, play(Self { world, record: Arc::default() })).await.expect("the test ends")
         })
@@ -46,7 +56,9 @@ impl Stage {
 
     /// A device that is not connected yet. Its user may enter every room.
     pub fn device(&self, name: impl Into<String>, user: User) -> Device {
-        Device::new(Arc::new(self.reach()), &self.record, name.into(), user, None)
+        let device = Device::new(Arc::new(self.reach()), &self.record, name.into(), user, None);
+        // Each other one is pushed message by message.
+        if self.world.plan.rounds.is_some() { device.in_rounds(user % 2 == 1) } else { device }
     }
 
     fn reach(&self) -> Simulated {

@@ -219,6 +219,9 @@ impl World {
     /// Applies a call, at this moment.
     async fn apply(&self, invocation: &Invocation, call: &Call) -> Answer {
         if call.service() == Service::Lambda {
+            if self.mutation.as_ref().is_some_and(|mutation| mutation.forgets(invocation)) {
+                return Answer::of(202, Value::Null);
+            }
             return self.invoke(call).await;
         }
         if call.service() == Service::Management {

@@ -4,7 +4,7 @@ use super::dice::Dice;
 use super::invocation::{INVOCATION, Invocation};
 use super::log::Log;
 use super::mutation::{Mutant, Mutation};
-use super::plan::{Fate, Plan};
+use super::plan::{Fate, Plan, Thresholds};
 use super::wire::{Answer, Call, Calls};
 use super::{Without, clock};
 use crate::chaos::{Direction, Director, Fault, Refusal, lock};
@@ -53,6 +53,12 @@ const SAID_CHARS: usize = 120;
 /// How long after the row of a connection was closed its frames must be refused: whoever closed it ends it meanwhile.
 const ENDED_AFTER: Duration = Duration::from_secs(3);
 
+/// How often Lambda brings an event that its function fails on.
+const WAKE_ATTEMPTS: u32 = 3;
+
+/// What becomes of a post that its member may never see, though its function lives on.
+const LOST_POSTS: [Fate; 5] = [Fate::Refused, Fate::Unavailable, Fate::Throttled, Fate::BrokenBefore, Fate::Swallowed];
+
 /// How long after a revocation nothing that began may be let through.
 const REVOKED_AFTER: Duration = Duration::from_secs(1);
 
@@ -82,6 +88,9 @@ pub struct World {
     issued: Mutex<BTreeMap<String, (String, i64)>>,
     /// The same of connections that brought their token after the handshake: their context does not say it.
     guests: Mutex<BTreeMap<String, (String, i64)>>,
+    /// How often each wake of a courier failed in a row, and the rooms of those that Lambda gave up.
+    failed_wakes: Mutex<BTreeMap<String, u32>>,
+    given_up: Mutex<BTreeSet<String>>,
     under_way: AtomicUsize,
     findings: Mutex<BTreeSet<String>>,
     /// The faults that happened.
@@ -106,6 +115,11 @@ impl World {
             set("CONNECTIONS_PER_USER", plan.connections_per_user.to_string());
             set("NOTICES_UP_TO", plan.notices_up_to.to_string());
             set("SENDS_PER_SECOND", plan.sends_per_second.to_string());
+            if let Some(Thresholds { large, hot, window }) = plan.rounds {
+                set("LARGE_ROOM", large.to_string());
+                set("HOT_ROOM", hot.to_string());
+                set("ROUND_WINDOW_MAX", window.to_string());
+            }
         }
         let tokens = Tokens::signed_with(SECRET).expect("a secret");
         let world = Arc::new(Self {
@@ -125,6 +139,8 @@ impl World {
             shut_out: Mutex::default(),
             issued: Mutex::default(),
             guests: Mutex::default(),
+            failed_wakes: Mutex::default(),
+            given_up: Mutex::default(),
             under_way: AtomicUsize::new(0),
             findings: Mutex::default(),
             struck: Mutex::default(),
@@ -269,7 +285,7 @@ impl World {
         // Whoever brings its token later says its name in its handshake.
         let agent = event["requestContext"]["identity"]["userAgent"].as_str().filter(|agent| !agent.is_empty());
         // An event of Lambda's has no caller, and may be about a room.
-        let room = event["room"].as_str().map(|room| format!("room {room}"));
+        let room = room_of(event).map(|room| format!("room {room}"));
         let who = room.as_deref().or(name).or(agent).unwrap_or("nobody");
         if let Some(request) = frame(event)["requestId"].as_u64() {
             return format!("{who} {function} {request}");
@@ -300,7 +316,8 @@ impl World {
         let before = self.known_of(&event);
         self.log.note(format_args!("{} begins", invocation.label));
         if let Some(mutation) = &self.mutation {
-            mutation.begins(self, &invocation, &event.room);
+            let room = event.wake.as_ref().map_or(&event.room, |(room, _)| room);
+            mutation.begins(self, &invocation, room);
         }
         let (killed, running) =
             (pin!(invocation.kill.notified()), pin!(INVOCATION.scope(Arc::clone(&invocation), delivery)));
@@ -313,10 +330,37 @@ impl World {
         self.under_way.fetch_sub(1, Ordering::Relaxed);
         invocation.ended.send_replace(true);
 
+        if let Some((room, wake)) = &event.wake {
+            self.note_wake(room, wake, answer.is_ok());
+        }
         if let Ok(answer) = &answer {
             self.judge(&invocation, &event, &before, answer);
         }
-        answer
+        match &self.mutation {
+            Some(mutation) => mutation.ended(&invocation, answer),
+            None => answer,
+        }
+    }
+
+    /// Counts how often Lambda brought a wake in vain.
+    fn note_wake(&self, room: &str, wake: &str, well: bool) {
+        let mut failed = lock(&self.failed_wakes);
+        let failures = failed.entry(wake.to_owned()).or_default();
+        *failures = if well { 0 } else { *failures + 1 };
+        if *failures >= WAKE_ATTEMPTS {
+            lock(&self.given_up).insert(room.to_owned());
+        }
+    }
+
+    /// Whether Lambda gave a wake of a room up. Then the room may sleep until the next send.
+    pub fn gave_up(&self, room: &str) -> bool {
+        lock(&self.given_up).contains(room)
+    }
+
+    /// Whether a post may have been lost, of which nobody knows.
+    pub fn lost_posts(&self) -> bool {
+        let lost = |what: &String| LOST_POSTS.iter().any(|fate| what.ends_with(&format!(" POST {fate}")));
+        lock(&self.struck).iter().any(lost)
     }
 
     /// Runs what a delivery left for after its answer: it may die yet.
@@ -379,6 +423,12 @@ impl World {
     }
 }
 
+/// The room that a courier's event is about.
+fn room_of(event: &Value) -> Option<String> {
+    let room = &event["room"];
+    room.as_u64().map(|room| room.to_string()).or_else(|| room.as_str().map(ToOwned::to_owned))
+}
+
 /// The frame that an event is about, if it is about one.
 fn frame(event: &Value) -> Value {
     let body = event["body"].as_str().unwrap_or_default();
@@ -421,6 +471,8 @@ struct Event {
     room: String,
     /// When its token was issued, in seconds.
     issued_at: i64,
+    /// The room of a courier's event, and that event.
+    wake: Option<(String, String)>,
 }
 
 impl Event {
@@ -442,7 +494,8 @@ impl Event {
             (text(&authorizer["userId"]), issued_at)
         };
         let (user, issued_at) = guest.unwrap_or_else(named);
-        Self { connection, room: frame(event)["chatroomId"].to_string(), user, issued_at }
+        let wake = room_of(event).map(|room| (room, event.to_string()));
+        Self { connection, room: frame(event)["chatroomId"].to_string(), user, issued_at, wake }
     }
 }
 

@@ -395,6 +395,10 @@ impl Application {
                 states: Vec::new(),
                 told: 0,
                 heard: BTreeSet::new(),
+                unused: BTreeSet::new(),
+                border: newest,
+                change_border: 0,
+                in_rounds: false,
             })
         };
         self.stays.iter().enumerate().filter_map(view).collect()

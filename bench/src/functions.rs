@@ -40,6 +40,14 @@ pub fn binaries(folder: Option<&Path>) -> Result<BTreeMap<String, PathBuf>> {
     Ok(built)
 }
 
+/// The binary of one function, likewise.
+pub fn binary(folder: Option<&Path>, name: &str) -> Result<PathBuf> {
+    match folder {
+        Some(folder) => Ok(folder.join(name)),
+        None => cargo(&["--package", "functions", "--bin", name])?.remove(name).context("it was not built"),
+    }
+}
+
 fn cargo(what: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
     eprintln!("building {}", what.iter().filter(|word| !word.starts_with("--")).copied().collect::<Vec<_>>().join(" "));
     let output = Command::new("cargo")

@@ -17,6 +17,7 @@ mod model;
 mod prices;
 mod process;
 mod report;
+mod rounds;
 mod simulate;
 mod soak;
 mod warm;
@@ -49,6 +50,8 @@ enum Command {
     ColdStart(cold_start::ColdStart),
     /// One message to up to 10,000 members
     FanOut(fan_out::FanOut),
+    /// A crowd in rounds, beside the way of small rooms
+    Rounds(rounds::Rounds),
     /// A send to a room of ten, through the local gateway
     Warm(warm::Warm),
     /// A page of a history of a million messages
@@ -117,6 +120,9 @@ async fn run(command: Command, folder: Option<&Path>) -> Result<()> {
         }
         Command::FanOut(fan_out) => {
             fan_out.run(&mut report, &functions::binaries(folder)?["send-message"]).await?;
+        }
+        Command::Rounds(rounds) => {
+            return rounds.run(&mut report, &functions::binary(folder, "deliver")?).await;
         }
         Command::Warm(warm) => warm.run(&mut report).await?,
         Command::Growth(growth) => growth.run(&mut report).await?,

@@ -66,13 +66,36 @@ impl Report {
             machine()
         ));
         head.heading("Goals");
+        self.goals_into(&mut head);
+        head.text + &self.text
+    }
+
+    /// A chapter that is measured by itself, goals first.
+    pub fn chapter(&self, title: &str, written_by: &str) -> String {
+        let mut head = Self::default();
+        head.heading(title);
+        head.paragraph(format!("{} Written by `{written_by}`.", machine()));
+        self.goals_into(&mut head);
+        head.text + &self.text
+    }
+
+    fn goals_into(&self, head: &mut Self) {
         let row = |goal: &Goal| {
             let met = if goal.met { "met" } else { "**missed**" };
             [goal.what.clone(), goal.measured.clone(), goal.goal.clone(), met.to_owned()]
         };
         head.table(["", "measured", "goal", ""], self.goals.iter().map(row));
-        head.text + &self.text
     }
+}
+
+/// The document with this chapter at its end, or in place of the one with the same title.
+pub fn with_chapter(document: &str, chapter: &str) -> String {
+    let title = chapter.trim_start().lines().next().unwrap_or_default();
+    let (before, after) = match document.split_once(&format!("\n{title}\n")) {
+        Some((before, rest)) => (before, rest.find("\n## ").map_or("", |at| &rest[at..])),
+        None => (document.trim_end(), ""),
+    };
+    format!("{}\n\n{}\n{after}", before.trim_end(), chapter.trim())
 }
 
 /// A paragraph in lines of at most 120 columns, as all documents have them.
@@ -149,4 +172,19 @@ pub fn median_ratio(pairs: impl IntoIterator<Item = (Duration, Duration)>) -> f6
     let mut ratios: Vec<_> = pairs.into_iter().map(|(time, floor)| time.as_secs_f64() / floor.as_secs_f64()).collect();
     ratios.sort_unstable_by(f64::total_cmp);
     ratios[(ratios.len() - 1) / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_chapter;
+
+    #[test]
+    fn a_chapter_is_put_in_the_place_of_its_old_one_or_at_the_end() {
+        let chapter = "\n## Rounds\n\nnew\n";
+        assert_eq!(with_chapter("# All\n\n## Warm\n\nx\n", chapter), "# All\n\n## Warm\n\nx\n\n## Rounds\n\nnew\n");
+        let old = "# All\n\n## Rounds\n\nold\n\n## Warm\n\nx\n";
+        assert_eq!(with_chapter(old, chapter), "# All\n\n## Rounds\n\nnew\n\n## Warm\n\nx\n");
+        let once = with_chapter("# All\n", chapter);
+        assert_eq!(with_chapter(&once, chapter), once);
+    }
 }

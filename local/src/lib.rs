@@ -17,7 +17,7 @@ mod tokens;
 
 pub use dynamodb::Tables;
 pub use functions::InvocationFailed;
-pub use gateway::Limits;
+pub use gateway::{Bucket, Limits};
 pub use in_memory::{InMemory, Inside};
 pub use interference::{AroundRest, Delivery, Interference, Plan, Rest};
 pub use invoke::{Running, invoke};

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, watch};
+use tokio::task::JoinHandle;
 
 /// About how many bytes the line has that `send-message` writes for an invocation, with a function's name and a request
 /// id as long as Lambda's. What such lines cost is computed from it.
@@ -22,6 +23,8 @@ pub const INVOCATION_LINE_BYTES: usize = 700;
 /// real binary of a function and has it serve events.
 pub struct Lambda {
     process: Child,
+    /// What it writes, read as it comes: a function whose pipe is full stands still.
+    log: JoinHandle<String>,
     started: Instant,
     asked: watch::Receiver<Option<Instant>>,
     events: mpsc::Sender<Value>,
@@ -50,7 +53,7 @@ impl Lambda {
         let url = proxy::serve(router).await;
         let address = url.strip_prefix("http://").expect("an address");
         let started = Instant::now();
-        let process = Command::new(binary)
+        let mut process = Command::new(binary)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", address)
             .env("AWS_LAMBDA_FUNCTION_NAME", "function")
@@ -62,7 +65,14 @@ impl Lambda {
             .kill_on_drop(true)
             .spawn()
             .expect("the binary starts");
-        Self { process, started, asked, events, answers }
+        let mut stdout = process.stdout.take().expect("stdout");
+        #[allow(clippy::disallowed_methods, reason = "it ends with the function")]
+        let log = tokio::spawn(async move {
+            let mut log = String::new();
+            stdout.read_to_string(&mut log).await.expect("a log");
+            log
+        });
+        Self { process, log, started, asked, events, answers }
     }
 
     /// The process id.
@@ -101,13 +111,8 @@ impl Lambda {
 
     /// Waits for a function that ends by itself. Returns its status and its log.
     pub async fn end(mut self) -> (ExitStatus, String) {
-        let mut log = String::new();
-        let output = async {
-            self.process.stdout.take().expect("stdout").read_to_string(&mut log).await.expect("a log");
-            self.process.wait().await.expect("a status")
-        };
-        let status = in_time("the function ends", output).await;
-        (status, log)
+        let output = async { (self.process.wait().await.expect("a status"), self.log.await.expect("a log")) };
+        in_time("the function ends", output).await
     }
 }
 

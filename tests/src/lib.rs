@@ -47,7 +47,7 @@ pub use log::{logged, logged_of};
 pub use management::Management;
 pub use meter::{Meter, TYPICAL_TEXT, Usage, edit_all, fill, talk};
 pub use packets::Way;
-pub use posts::{Posted, Posts};
+pub use posts::{Judge, Posted, Posts};
 pub use recorder::{Call, Recorder, steps};
 pub use samples::{Sample, conversation, plain_frame, sample, sample_names};
 pub use server::Server;

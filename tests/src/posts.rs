@@ -3,7 +3,7 @@ use futures_util::future;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -13,7 +13,13 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A management API that takes every post, each after a while.
+/// Decides what a post is answered with, by its path and the first bytes of its frame.
+pub type Judge = Arc<dyn Fn(&str, &[u8]) -> StatusCode + Send + Sync>;
+
+/// Bytes of a frame that a judge sees.
+const JUDGED_BYTES: usize = 256;
+
+/// A management API that takes every post, each after a while, or those that a judge takes.
 pub struct Posts {
     url: String,
     seen: Arc<Seen>,
@@ -31,22 +37,32 @@ pub struct Posted {
     pub spans: Vec<(Instant, Instant)>,
 }
 
-#[derive(Default)]
 struct Seen {
     open: AtomicUsize,
     posted: Mutex<Posted>,
+    /// Without one every post is counted; with one, the judge counts.
+    judge: Option<Judge>,
 }
 
 impl Posts {
     /// Answers each post after `latency`, the time that API Gateway takes. With a certificate it serves TLS.
     pub async fn start(latency: Duration, tls: Option<&Tls>) -> Self {
+        Self::serve(latency, tls, None).await
+    }
+
+    /// Answers each post as it is told: at once where that is no success.
+    pub async fn judged(latency: Duration, judge: Judge) -> Self {
+        Self::serve(latency, None, Some(judge)).await
+    }
+
+    async fn serve(latency: Duration, tls: Option<&Tls>, judge: Option<Judge>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let url = match tls {
             None => format!("http://{address}/dev"),
             Some(_) => format!("https://localhost:{}/dev", address.port()),
         };
-        let seen = Arc::<Seen>::default();
+        let seen = Arc::new(Seen { open: AtomicUsize::default(), posted: Mutex::default(), judge });
         let (tls, counted) = (tls.cloned(), Arc::clone(&seen));
         #[allow(clippy::disallowed_methods, reason = "they last as long as their test")]
         tokio::spawn(async move {
@@ -100,13 +116,27 @@ async fn serve(socket: TcpStream, tls: Option<Tls>, latency: Duration, seen: Arc
 
 async fn answer(request: Request<Incoming>, latency: Duration, seen: &Seen) -> Result<Response<String>, Infallible> {
     let came = Instant::now();
-    let mut body = pin!(request.into_body());
-    let mut bytes = 0;
+    let (head, body) = request.into_parts();
+    let mut body = pin!(body);
+    let (mut bytes, mut first) = (0, Vec::new());
     while let Some(Ok(frame)) = future::poll_fn(|context| body.as_mut().poll_frame(context)).await {
-        bytes += frame.data_ref().map_or(0, |data| data.len());
+        let Some(data) = frame.data_ref() else { continue };
+        bytes += data.len();
+        if seen.judge.is_some() {
+            first.extend_from_slice(&data[..data.len().min(JUDGED_BYTES - first.len())]);
+        }
+    }
+    let judged = seen.judge.as_ref().map(|judge| judge(head.uri.path(), &first));
+    if let Some(refusal) = judged.filter(|status| !status.is_success()) {
+        let mut refused = Response::new(String::new());
+        *refused.status_mut() = refusal;
+        return Ok(refused);
     }
     if !latency.is_zero() {
         tokio::time::sleep(latency.saturating_sub(came.elapsed())).await;
+    }
+    if judged.is_some() {
+        return Ok(Response::new(String::new()));
     }
     let mut posted = seen.posted();
     posted.posts += 1;

@@ -17,6 +17,7 @@ mod websocket;
 
 pub use ids::Ids;
 pub use limits::Limits;
+pub use throttle::Bucket;
 
 use crate::functions::Functions;
 use crate::template::Template;

@@ -11,19 +11,19 @@ use tokio::time::Instant;
 pub const TOO_MANY: &str = "Too Many Requests";
 
 /// A token bucket.
-struct Bucket {
+pub struct Bucket {
     throttle: Throttle,
     /// Its tokens, and when they were counted.
     tokens: Mutex<(f64, Instant)>,
 }
 
 impl Bucket {
-    fn full(throttle: Throttle) -> Self {
+    pub fn full(throttle: Throttle) -> Self {
         Self { throttle, tokens: Mutex::new((throttle.burst, Instant::now())) }
     }
 
     /// Takes a token, if there is one.
-    fn take(&self, now: Instant) -> bool {
+    pub fn take(&self, now: Instant) -> bool {
         let Throttle { per_second, burst } = self.throttle;
         let mut bucket = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let (tokens, since) = *bucket;

@@ -171,6 +171,8 @@ fn size(value: &impl Serialize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{ROUND_MESSAGES_MAX, WINDOW_MAX};
+    use crate::rounds::Crowd;
     use crate::{Content, MessageKind, Reactions, Timestamp};
 
     fn message(id: u64, chars: usize, sender: &str) -> Slot {
@@ -241,5 +243,21 @@ mod tests {
             message.content = Content::stored(MessageKind::Text, "\u{1}".repeat(6_000));
         }
         assert_eq!(ids(&self::round(0, vec![larger, message(2, 1, "7")])), (vec![1], 1), "one always fits");
+    }
+
+    #[test]
+    fn what_is_accepted_fits_two_frames() {
+        let crowd = Crowd { large: 1, hot: 1.0, posts_per_second: 1.0, window_max: WINDOW_MAX };
+        for (chars, people) in [20, 92, 100, 130, 250, 700].into_iter().flat_map(|chars| [(chars, 3), (chars, 200)]) {
+            let slots = |after: u64| {
+                let ids = after + 1..=after + ROUND_MESSAGES_MAX as u64;
+                ids.map(|id| message(id, chars, &format!("user {}", id % people))).collect()
+            };
+            let first = round(0, slots(0));
+            let second = round(first.up_to.get(), slots(first.up_to.get()));
+            let bytes = serde_json::to_vec(&Push::round(&first)).expect("JSON").len();
+            let (window, carried) = (crowd.window(first.messages.len(), bytes), second.up_to.get());
+            assert!(window <= carried && window + 16 > carried, "{chars}, {people}: {window} for {carried}");
+        }
     }
 }

@@ -113,7 +113,7 @@ fn picture(bands: &[(f64, f64)], seconds: &[(f64, Times)]) -> String {
         ));
     }
     if let Some((from, to)) = bands.iter().max_by(|one, two| (one.1 - one.0).total_cmp(&(two.1 - two.0))) {
-        add(text(x((from + to) / 2.0), TOP + 18.0, "middle", "in rounds"));
+        add(text(x((from + to) / 2.0), TOP - 6.0, "middle", "in rounds"));
     }
     for line in 0..=(top / step).round() as u32 {
         let latency = f64::from(line) * step;

@@ -125,7 +125,7 @@ fn numbers(seen: &Seen) -> BTreeMap<u64, usize> {
 pub fn latencies(seen: &Seen) -> Vec<(Duration, Duration)> {
     let (numbers, step) = (numbers(seen), seen.members.div_ceil(LOOKED_AT));
     let mut latencies = Vec::new();
-    let looked_at = |post: &&Post| post.taken && post.member % step == 0 && post.up_to > post.after;
+    let looked_at = |post: &&Post| post.taken && post.member.is_multiple_of(step) && post.up_to > post.after;
     for post in seen.posts.iter().filter(looked_at) {
         let of_round = numbers.range(post.after + 1..=post.up_to).map(|(_, number)| *number);
         let of_round = of_round.filter(|_| post.number.is_none());

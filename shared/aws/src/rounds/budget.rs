@@ -1,9 +1,9 @@
 use crate::limits::BUDGET_AHEAD_MAX;
 use crate::store::Posts;
 use crate::{Fault, now};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// How fast all couriers of a deployment post together: a row says until when the posts last that were planned.
@@ -11,10 +11,17 @@ use tokio::time::Instant;
 pub struct Budget {
     posts: Posts,
     per_second: f64,
+    /// Whoever plans has it meanwhile: slices begin in the order in which they are asked for, or the posts of one that was
+    /// overtaken would be late when their turn comes, and be made all at once.
+    plan: Arc<Mutex<Plan>>,
+}
+
+/// What this run knows of what is planned.
+struct Plan {
     /// Whether there were others before the last slice; then there are others, as a rule, before the next.
-    is_busy: Arc<AtomicBool>,
-    /// When the posts end that this run planned by itself.
-    own: Arc<Mutex<Instant>>,
+    is_busy: bool,
+    /// When the posts end that it planned by itself.
+    own_end: Instant,
 }
 
 /// A time in which so many posts may be made.
@@ -27,37 +34,32 @@ pub struct Slice {
 
 impl Budget {
     pub fn new(posts: Posts, per_second: f64) -> Self {
-        Self { posts, per_second, is_busy: Arc::default(), own: Arc::new(Mutex::new(Instant::now())) }
+        let plan = Plan { is_busy: false, own_end: Instant::now() };
+        Self { posts, per_second, plan: Arc::new(Mutex::new(plan)) }
     }
 
     /// Plans so many posts.
     pub async fn slice(&self, posts: usize) -> Result<Slice, Fault> {
         let interval = Duration::from_secs_f64(1.0 / self.per_second);
         let cost = interval.mul_f64(posts as f64);
-        let mut busy = self.is_busy.load(Ordering::Relaxed);
+        let mut plan = self.plan.lock().await;
         loop {
             let (asked_at, now) = (Instant::now(), now());
-            let ahead = match busy {
+            let ahead = match plan.is_busy {
                 true => self.posts.queue(now, cost).await?,
                 false => self.posts.begin(now, cost).await?.then_some(Duration::ZERO),
             };
             if let Some(ahead) = ahead {
-                self.is_busy.store(busy, Ordering::Relaxed);
-                // A clock that is far ahead of the others planned what is before this. Nobody waits for it.
-                let is_lost = ahead > BUDGET_AHEAD_MAX;
-                let begin = if is_lost { self.after_own(asked_at, cost) } else { asked_at + ahead };
+                let mut begin = asked_at + ahead;
+                if ahead > BUDGET_AHEAD_MAX {
+                    // A clock that is far ahead of the others planned what is before this. Nobody waits for it.
+                    begin = asked_at.max(plan.own_end);
+                    plan.own_end = begin + cost;
+                }
                 return Ok(Slice { begin, interval });
             }
-            busy = !busy;
+            plan.is_busy = !plan.is_busy;
         }
-    }
-
-    /// When posts may begin that only those of this run come before.
-    fn after_own(&self, now: Instant, cost: Duration) -> Instant {
-        let mut end = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        let begin = now.max(*end);
-        *end = begin + cost;
-        begin
     }
 
     /// Lets everybody pause: API Gateway refuses what is above the account's rate.

@@ -179,6 +179,9 @@ pub const SLICE_POSTS: usize = 500;
 /// How far ahead posts are planned at most. What is further is a clock's fault.
 pub const BUDGET_AHEAD_MAX: Duration = Duration::from_secs(60);
 
+/// How late a post may be for the next ones to follow faster than the pace: timers are late by a few milliseconds.
+pub const PACE_JITTER: Duration = Duration::from_millis(10);
+
 /// Which part of a slice may be turned away before all couriers pause: single clients that do not read are turned away as
 /// well, and nobody waits for them.
 pub const THROTTLED_PART: usize = 10;

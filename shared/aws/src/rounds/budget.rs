@@ -38,9 +38,14 @@ impl Budget {
         Self { posts, per_second, plan: Arc::new(Mutex::new(plan)) }
     }
 
+    /// From one post to the next.
+    pub fn interval(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.per_second)
+    }
+
     /// Plans so many posts.
     pub async fn slice(&self, posts: usize) -> Result<Slice, Fault> {
-        let interval = Duration::from_secs_f64(1.0 / self.per_second);
+        let interval = self.interval();
         let cost = interval.mul_f64(posts as f64);
         let mut plan = self.plan.lock().await;
         loop {

@@ -2,8 +2,8 @@ use super::budget::{Budget, Slice};
 use crate::clients::Invoker;
 use crate::delivery::{Delivery, encode};
 use crate::limits::{
-    ATTEMPTS, HAND_MEMBERS, HAND_POSTS_PER_SECOND, HANDS_MAX, SLICE_POSTS, THROTTLED_BACKOFF, THROTTLED_PART,
-    THROTTLED_PAUSE,
+    ATTEMPTS, HAND_MEMBERS, HAND_POSTS_PER_SECOND, HANDS_MAX, PACE_JITTER, SLICE_POSTS, THROTTLED_BACKOFF,
+    THROTTLED_PART, THROTTLED_PAUSE,
 };
 use crate::pusher::{Frame, Posted, Pusher, Told};
 use crate::store::{Connections, Members, Part};
@@ -128,6 +128,14 @@ impl Posting {
         let mut met = Met::default();
         let slices = self.slices(members, content, &mut met);
         let posts = slices.map_ok(|slice| stream::iter(slice).map(Ok)).try_flatten();
+        // What is late, by more than timers are, is not caught up with: that would be a burst above the pace.
+        let mut next = Instant::now();
+        let interval = self.budget.interval();
+        let posts = posts.map_ok(move |(member, frames, at): Post| {
+            let at = at.max(next).max(Instant::now() - PACE_JITTER);
+            next = at + interval * u32::try_from(frames.len()).unwrap_or(u32::MAX);
+            (member, frames, at)
+        });
         let posts = posts.then(|post| async {
             let post: Post = post?;
             sleep_until(post.2).await;

@@ -393,3 +393,20 @@ fn many_violations_of_one_rule_do_not_hide_another() {
     assert_eq!(violations.len(), VIOLATIONS_PER_RULE_MAX + 1);
     assert_eq!(violations.last(), Some(&Violation::NeverExpires { row: "CONN#last".into() }));
 }
+
+/// A member need not have a message, at rest; but it has to know that there is something to ask for.
+#[test]
+fn who_is_told_of_something_behind_it_learns_of_a_message() {
+    let mut history = sound();
+    history.change_acks.push(ChangeAck { room: 1, id: 2, key: None, version: 3, duplicate: false, at: 1 });
+    history.views.retain(|view| view.room == 1);
+    history.views.truncate(1);
+    history.views[0].messages.clear();
+    (history.views[0].border, history.views[0].change_border) = (5, 3);
+    assert_eq!(history.unlearned(), []);
+    (history.views[0].border, history.views[0].change_border) = (2, 2);
+    let said: Vec<_> = history.unlearned().iter().map(ToString::to_string).collect();
+    let device = &history.views[0].device;
+    let learns = format!("{device} learns nothing of message 3 in room 1, which was acked");
+    assert_eq!(said, [learns, format!("{device} was not told of change 3 in room 1")]);
+}

@@ -97,7 +97,7 @@ impl Device {
         match (frame["type"].as_str(), frame["code"].as_str()) {
             (Some("sendMessage"), None) if frame["message"].is_object() => {
                 self.take_push(seen(&frame["message"]));
-                self.take_unused(&frame["message"]);
+                self.take_unused(frame);
             }
             (Some("messages"), _) => self.take_round(frame),
             (Some("editMessage" | "deleteMessage"), None) if frame["message"].is_object() => {
@@ -112,9 +112,9 @@ impl Device {
     }
 
     /// Takes in that a message's sender has used up an id for nothing.
-    fn take_unused(&mut self, message: &Value) {
-        let known = message["chatroomId"].as_u64().and_then(|room| self.rooms.get_mut(&room));
-        if let (Some(known), Some(unused)) = (known, message["unusedId"].as_u64()) {
+    fn take_unused(&mut self, push: &Value) {
+        let known = push["message"]["chatroomId"].as_u64().and_then(|room| self.rooms.get_mut(&room));
+        if let (Some(known), Some(unused)) = (known, push["unusedId"].as_u64()) {
             known.unused.extend((unused > known.since).then_some(unused));
         }
     }

@@ -1,9 +1,10 @@
 //! Every function, every AWS call that it makes, every fault: enumerated from what the functions do, so that a new call
 //! is covered without a list to edit.
 
-use chat_tests::checker::{Delivery, Room};
-use chat_tests::simulation::Stage;
-use chat_tests::{Device, Direction, Fault, enter, ghost, plain_frame, until};
+use chat_aws::now;
+use chat_tests::checker::{Delivery, History, Room};
+use chat_tests::simulation::{Stage, Thresholds};
+use chat_tests::{Device, Direction, Fault, Refusal, enter, ghost, plain_frame, until};
 use functions::FUNCTIONS;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
@@ -11,7 +12,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
 
 /// How often a backend asks again where it is told of a failure.
 const TRIES: usize = 5;
@@ -23,6 +26,15 @@ const NO_ACT: [(&str, &str); 4] = [
     ("socket-io", "the same"),
     ("default", "calls AWS only to end a connection whose token is over, and is asked again by the next frame"),
 ];
+
+/// How many messages may wait for a courier.
+const WINDOW: u64 = 4;
+
+/// Longer than the lease of a courier that died.
+const LEASE_OVER: Duration = Duration::from_secs(11);
+
+/// Shorter than a round, and longer than it takes to post one.
+const AMID_ROUND: Duration = Duration::from_millis(120);
 
 /// So that a second one displaces the first.
 const ONE_CONNECTION: usize = 1;
@@ -55,13 +67,33 @@ enum Act {
     History,
     /// What changed in its absence.
     Changes,
+    /// The room is a crowd, and goes over into rounds.
+    Enter,
+    /// In a room in rounds that sleeps.
+    Wake,
+    /// While the courier is awake.
+    SendInRounds,
+    /// What was sent before.
+    SendAgain,
+    /// More than the courier, who is dead, has place for.
+    SendRefused,
+    /// An edit in a room in rounds that sleeps.
+    Knock,
+    /// The courier's run for one message.
+    Deliver,
+    /// A number was counted before that one, and nobody stored anything under it.
+    DeliverBehindHole,
+    /// For an edit.
+    DeliverChange,
+    /// The room is small again: it leaves rounds.
+    DeliverAndLeave,
     /// The sample frame of a function that has no act of its own, sent by somebody in the room until it is
     /// acknowledged.
     Plain(&'static str),
 }
 
 impl Act {
-    const OF_THEIR_OWN: [Self; 18] = [
+    const OF_THEIR_OWN: [Self; 28] = [
         Self::Connect,
         Self::Displace,
         Self::Join,
@@ -80,6 +112,16 @@ impl Act {
         Self::DisconnectUser,
         Self::History,
         Self::Changes,
+        Self::Enter,
+        Self::Wake,
+        Self::SendInRounds,
+        Self::SendAgain,
+        Self::SendRefused,
+        Self::Knock,
+        Self::Deliver,
+        Self::DeliverBehindHole,
+        Self::DeliverChange,
+        Self::DeliverAndLeave,
     ];
 
     /// The acts above, and one for each other function whose sample is a frame.
@@ -97,12 +139,25 @@ impl Act {
             Self::Connect | Self::Displace => "connect",
             Self::Join | Self::JoinTooLate => "join-room",
             Self::Send | Self::SendUnnamed | Self::SendFromOutside => "send-message",
-            Self::Edit | Self::EditAgain | Self::Recall | Self::React => "change-message",
+            Self::Enter | Self::Wake | Self::SendInRounds | Self::SendAgain | Self::SendRefused => "send-message",
+            Self::Edit | Self::EditAgain | Self::Recall | Self::React | Self::Knock => "change-message",
+            Self::Deliver | Self::DeliverBehindHole | Self::DeliverChange | Self::DeliverAndLeave => "deliver",
             Self::Leave => "leave-room",
             Self::Disconnect => "disconnect",
             Self::Signal | Self::ListMembers => "signal",
             Self::DisconnectUser => "disconnect-user",
             Self::History | Self::Changes => "list-history",
+        }
+    }
+
+    /// When rooms go over into rounds, if they do. Two listen, one acts, and one is there no more.
+    fn rounds(self) -> Option<Thresholds> {
+        let of = |large| Some(Thresholds { large, hot: 1_000, window: WINDOW });
+        match self {
+            Self::DeliverAndLeave => of(3),
+            Self::Enter | Self::Wake | Self::SendInRounds | Self::SendAgain | Self::SendRefused | Self::Knock => of(1),
+            Self::Deliver | Self::DeliverBehindHole | Self::DeliverChange => of(1),
+            _ => None,
         }
     }
 }
@@ -133,10 +188,13 @@ struct Outcome {
     struck: bool,
 }
 
-/// The user that an event is of, as the authorizer found it.
+/// The user that an event is of, as the authorizer found it; the room of a courier's.
 fn user_of(event: &Value) -> Option<u64> {
     if event["userId"].is_u64() {
         return event["userId"].as_u64(); // of a backend
+    }
+    if event["room"].is_u64() {
+        return event["room"].as_u64(); // a courier's
     }
     let authorizer = &event["requestContext"]["authorizer"];
     let user = authorizer["userId"].as_str().or_else(|| authorizer["lambda"]["userId"].as_str())?;
@@ -171,7 +229,7 @@ impl Act {
             }
         };
         let play = async |stage| Case { stage, armed, met }.play(self, trouble).await;
-        Stage::play(ONE_CONNECTION, Box::new(director), play)
+        Stage::play_in_rounds(self.rounds(), ONE_CONNECTION, Box::new(director), play)
     }
 }
 
@@ -183,7 +241,11 @@ impl Case {
         let mut actor = case.device(format!("a{user}"), user);
         let mut others = Vec::new();
         // Whose event the invocation is of.
-        let of = if act == Act::DisconnectUser { outcast_user } else { user };
+        let of = match act.function() {
+            "disconnect-user" => outcast_user,
+            "deliver" => room,
+            _ => user,
+        };
         witness.connect().await;
         witness.join(room).await;
         if act == Act::DisconnectUser {
@@ -224,15 +286,24 @@ impl Case {
             actor.cut();
             witness.edit(room).await;
         }
+        let mut listener = case.device("l6", 6);
+        if act.rounds().is_some() {
+            listener.connect().await;
+            listener.join(room).await;
+        }
         // A member whose connection is no more, so that the push meets a 410 and cleans up.
         let (app, ghost) = (case.app(), ghost("4"));
         case.behind(enter(&app, &ghost, &chat_tests::room(&room.to_string()))).await;
+
+        if act.rounds().is_some() {
+            self.before_rounds(act, room, &mut witness, &mut actor).await;
+        }
 
         let gate = (act == Act::JoinTooLate).then(Arc::<Notify>::default);
         self.arm(act.function(), of, trouble, gate.clone());
         match act {
             Act::Connect | Act::Displace | Act::History | Act::Changes => actor.connect().await,
-            Act::Edit | Act::EditAgain => actor.edit(room).await,
+            Act::Edit | Act::EditAgain | Act::Knock | Act::DeliverChange => actor.edit(room).await,
             Act::Recall => actor.recall(room).await,
             Act::React => actor.react(room).await,
             Act::Join => actor.join(room).await,
@@ -245,7 +316,11 @@ impl Case {
                 gate.iter().for_each(|gate| gate.notify_one());
                 case.ended(join).await;
             }
-            Act::Send | Act::SendFromOutside => drop(actor.send(room).await),
+            Act::SendAgain => actor.repeat().await,
+            Act::Send | Act::SendFromOutside | Act::Enter | Act::Wake | Act::SendInRounds | Act::SendRefused => {
+                actor.send(room).await;
+            }
+            Act::Deliver | Act::DeliverBehindHole | Act::DeliverAndLeave => drop(actor.send(room).await),
             Act::SendUnnamed => actor.send_unnamed(room).await,
             Act::Leave => actor.leave(room).await,
             Act::Signal | Act::ListMembers | Act::Plain(_) => {
@@ -276,11 +351,95 @@ impl Case {
         }
         let number = self.met(act.function(), of).await;
         drop(others);
-        let history = case.settle(vec![witness, rejoined(actor, room).await]).await;
+        let mut devices = vec![witness];
+        if act.rounds().is_some() {
+            devices.push(listener);
+            self.after_rounds(act, trouble, number, &mut devices, &mut actor).await;
+        }
+        devices.push(rejoined(actor, room).await);
+        let history = case.settle(devices).await;
         let violations: Vec<_> = history.check(Delivery::Lossy).iter().map(ToString::to_string).collect();
         assert!(violations.is_empty(), "{act:?}, {trouble:?}:\n{}\n{}", violations.join("\n"), case.trace());
         let (calls, struck) = case.outcome_of(number);
         Outcome { calls, struck }
+    }
+
+    /// Lets the room go over into rounds, and prepares it.
+    async fn before_rounds(&self, act: Act, room: Room, witness: &mut Device, actor: &mut Device) {
+        let case = &self.stage;
+        if act == Act::Enter {
+            return;
+        }
+        witness.send(room).await;
+        match act {
+            Act::SendInRounds => {
+                actor.send(room).await;
+                sleep(AMID_ROUND).await;
+            }
+            Act::SendAgain | Act::Knock | Act::DeliverChange => {
+                actor.send(room).await;
+                case.has_no_events().await;
+            }
+            Act::SendRefused => {
+                self.arm("deliver", room, Trouble::Call(0, Fault::KilledAfter), None);
+                for _ in 0..WINDOW {
+                    witness.send(room).await;
+                }
+                sleep(LEASE_OVER).await;
+            }
+            Act::Deliver => {
+                let (app, ghost) = (case.app(), ghost("5"));
+                case.behind(enter(&app, &ghost, &chat_tests::room(&room.to_string()))).await;
+            }
+            Act::DeliverBehindHole => {
+                let (app, room) = (case.app(), chat_tests::room(&room.to_string()));
+                case.behind(app.messages.count(&room, now())).await.expect("a number");
+            }
+            _ => {}
+        }
+    }
+
+    /// Once Lambda has brought all events, whoever listens knows what was acknowledged, or that there is more to know.
+    /// And the room is not stuck: what is said then is pushed.
+    async fn after_rounds(
+        &self,
+        act: Act,
+        trouble: Trouble,
+        number: u64,
+        listening: &mut [Device],
+        actor: &mut Device,
+    ) {
+        let (case, room) = (&self.stage, 1);
+        case.has_no_events().await;
+        for device in listening.iter_mut() {
+            device.listen().await;
+        }
+        // A post that is not taken is not made again for ever, and by a sender not at all: the next one tells.
+        let (calls, _) = case.outcome_of(number);
+        let is_post = |call: usize| calls.get(call).is_some_and(|operation| operation == "POST");
+        let is_lost = match trouble {
+            Trouble::Call(call, Fault::Refused(_)) => is_post(call),
+            Trouble::Call(call, Fault::RefusedOnce(Refusal::Throttled)) => is_post(call) && act.function() != "deliver",
+            _ => false,
+        };
+        if !is_lost {
+            let (acks, change_acks) = {
+                let record = case.record.lock().expect("a record");
+                (record.acks.clone(), record.change_acks.clone())
+            };
+            let views = listening.iter().flat_map(|device| device.views(&BTreeMap::from([(room, u64::MAX)]))).collect();
+            let unlearned = History { acks, change_acks, views, ..History::default() }.unlearned();
+            let unlearned: Vec<_> = unlearned.iter().map(ToString::to_string).collect();
+            assert!(unlearned.is_empty(), "{act:?}, {trouble:?}:\n{}\n{}", unlearned.join("\n"), case.trace());
+        }
+        let later = actor.send(room).await;
+        case.has_no_events().await;
+        for device in listening.iter_mut() {
+            device.listen().await;
+            let views = device.views(&BTreeMap::from([(room, later)]));
+            let is_pushed = views.iter().any(|view| view.room == room && view.pushed.contains(&later));
+            assert!(is_pushed, "{act:?}, {trouble:?}: {} is not pushed {later}\n{}", device.name, case.trace());
+        }
     }
 
     fn arm(&self, function: &str, user: u64, trouble: Trouble, gate: Option<Arc<Notify>>) {

@@ -4,7 +4,7 @@ use super::life::Stay;
 use super::rest::scan;
 use super::world::World;
 use crate::chaos::lock;
-use crate::checker::{History, Room, View};
+use crate::checker::{Ack, ChangeAck, History, Room, View};
 use crate::{Device, Record};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +25,7 @@ pub async fn listen(world: &Arc<World>, record: &Mutex<Record>, stays: &[Stay], 
         newest.insert(room, u64::MAX);
     }
     if !world.lost_posts() {
-        let (acks, change_acks) = (lock(record).acks.clone(), lock(record).change_acks.clone());
+        let (acks, change_acks) = acked(record);
         let views = sure(stays, devices, &newest);
         let found = History { acks, change_acks, views, ..History::default() }.unlearned();
         found
@@ -51,6 +51,12 @@ pub async fn listen(world: &Arc<World>, record: &Mutex<Record>, stays: &[Stay], 
     views
 }
 
+/// What was acknowledged until now.
+fn acked(record: &Mutex<Record>) -> (Vec<Ack>, Vec<ChangeAck>) {
+    let record = lock(record);
+    (record.acks.clone(), record.change_acks.clone())
+}
+
 fn gave_any_up(world: &World, rooms: &BTreeMap<Room, u64>) -> bool {
     rooms.keys().any(|room| world.gave_up(&room.to_string()))
 }
@@ -67,7 +73,7 @@ fn sure(stays: &[Stay], devices: &[Device], newest: &BTreeMap<Room, u64>) -> Vec
 
 /// Rows of rooms at rest: what was acked is pushed, unless Lambda gave the room's wake up.
 fn look_at_heads(world: &World, record: &Mutex<Record>) {
-    let (acks, changes) = (lock(record).acks.clone(), lock(record).change_acks.clone());
+    let (acks, changes) = acked(record);
     for head in scan(world, "ChatTable").iter().filter(|row| row["SK"]["S"] == "HEAD" && row["pushed"].is_object()) {
         let number = |name: &str| head[name]["N"].as_str().and_then(|number| number.parse::<u64>().ok());
         let name = head["PK"]["S"].as_str().unwrap_or_default().trim_start_matches("ROOM#");

@@ -80,8 +80,6 @@ pub enum Mutant {
     FailedIsNotRepeated,
     /// Every fifth wake is lost, and whoever woke goes on.
     AckBeforeWake,
-    /// A round without messages is pushed to nobody.
-    EmptyRoundNotPushed,
     /// A courier notes what it pushed although it has lost its room.
     StepsWhoeverHasTheRoom,
     /// A change is not brought to the courier.
@@ -89,7 +87,7 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 36] = [
         Self::PushBeforeStore,
         Self::RetryRowForgotten,
         Self::MembersReadBeforeCounting,
@@ -124,13 +122,12 @@ impl Mutant {
         Self::MembersReadBeforeLastId,
         Self::FailedIsNotRepeated,
         Self::AckBeforeWake,
-        Self::EmptyRoundNotPushed,
         Self::StepsWhoeverHasTheRoom,
         Self::KnockForgotten,
     ];
 
     /// Mistakes that only rooms in rounds show.
-    const OF_ROUNDS: [Self; 11] = [
+    const OF_ROUNDS: [Self; 10] = [
         Self::CursorPassesHoles,
         Self::RestsWhateverWasCounted,
         Self::RestsWhateverWasChanged,
@@ -139,7 +136,6 @@ impl Mutant {
         Self::MembersReadBeforeLastId,
         Self::FailedIsNotRepeated,
         Self::AckBeforeWake,
-        Self::EmptyRoundNotPushed,
         Self::StepsWhoeverHasTheRoom,
         Self::KnockForgotten,
     ];
@@ -201,9 +197,6 @@ impl Mutation {
         match self.mutant {
             Mutant::ClosedAreNotEnded => deletes && !makes_place,
             Mutant::ForgottenThoughNotEnded => deletes && makes_place,
-            Mutant::EmptyRoundNotPushed => {
-                call.body["type"] == "messages" && call.body["messages"] == json!([]) && call.body["changes"].is_null()
-            }
             _ => false,
         }
     }

@@ -31,6 +31,10 @@ const SLOW: [&str; 9] = [
 /// How long API Gateway lets a connection live.
 const LIFETIME: Duration = Duration::from_secs(7_200);
 
+/// How wrong clocks are at most where a room is in rounds, in ms. A sender whose clock is ahead by more than what is left of
+/// a lease takes the room from its courier with every send, and no round ends.
+const SKEW_IN_ROUNDS: i64 = 3_000;
+
 /// How often in a thousand rooms go over into rounds.
 const IN_ROUNDS: u32 = 250;
 
@@ -256,6 +260,10 @@ impl Plan {
             })
             .collect();
         let few = [1, 1, 2, 20];
+        let climate = match rounds {
+            Some(_) => Climate { skew_millis: climate.skew_millis.min(SKEW_IN_ROUNDS), ..climate },
+            None => climate,
+        };
         let shut_out = dice.chance(150).then(|| (dice.millis(500..3_000), dice.number(1..users + 1)));
         // Whoever needs longer for its joins than a connection lives would never get in.
         let is_slow = climate.slow_function.is_some() || climate.slow_table.is_some();

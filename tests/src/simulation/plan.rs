@@ -291,7 +291,10 @@ impl Plan {
     /// Has some devices of some schedules speak Socket.IO. What it does to the others' fate is all that it changes.
     fn draw_ways(&mut self) {
         let dice = &mut Dice::of(self.seed, "ways");
-        if !dice.chance(PACKETS) {
+        // Whoever speaks Socket.IO is dismissed by two frames and an end. A `connect` that is slow has no time for all three,
+        // and leaves the connection to the next handshake.
+        let dismisses_in_time = self.climate.slow_function.is_none_or(|(function, _)| function != "connect");
+        if !dice.chance(PACKETS) || !dismisses_in_time {
             return;
         }
         for part in &mut self.devices {

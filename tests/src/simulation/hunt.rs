@@ -48,9 +48,10 @@ impl Hunt {
                 if !self.seeds.contains(&seed) || late || lock(&failed).len() >= self.enough {
                     return;
                 }
-                // What goes wrong in rounds alone is looked for where there are some.
-                let is_of_rounds = self.mutant.is_some_and(Mutant::is_of_rounds);
-                if is_of_rounds && Thresholds::drawn(seed).is_none() {
+                // A mistake of rounds is looked for where there are some, and another where there are none: a room that stands
+                // still in rounds is asked again and again, and says nothing of that mistake.
+                let has_rounds = Thresholds::drawn(seed).is_some();
+                if self.mutant.is_some_and(|mutant| mutant.is_of_rounds() != has_rounds) {
                     continue;
                 }
                 let outcome = Schedule { mutant: self.mutant, client: self.client.clone(), ..Schedule::of(seed) }.run();

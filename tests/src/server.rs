@@ -238,7 +238,6 @@ impl Server {
             ("AWS_ENDPOINT_URL_LAMBDA", self.gateway_url().to_owned()),
             ("CONNECTIONS_TABLE", "ConnectionsTable".into()),
             ("CHAT_TABLE", "ChatTable".into()),
-            ("AWS_LAMBDA_FUNCTION_NAME", "DeliverFunction".into()),
             ("DELIVER_FUNCTION", "DeliverFunction".into()),
             ("SENDS_PER_SECOND", "1000".into()),
         ])

@@ -134,6 +134,7 @@ async fn whatever_an_event_looks_like_its_function_answers() {
     let server = Server::start_with_parameter("SocketIo", "on").await;
     let mut vars = server.vars();
     vars.insert("TOKEN_SECRET", "sample-secret-for-the-events-folder-only".into());
+    vars.insert("AWS_LAMBDA_FUNCTION_NAME", "DeliverFunction".into());
     let vars = Vars::from_iter(vars);
     let mut dice = StdRng::seed_from_u64(SEED);
     for (name, build) in FUNCTIONS {

@@ -111,6 +111,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     vars.insert("AWS_ENDPOINT_URL_DYNAMODB", recorder.url().to_owned());
     recorder.aim_at_lambda(&vars["AWS_ENDPOINT_URL_LAMBDA"]);
     vars.insert("AWS_ENDPOINT_URL_LAMBDA", recorder.url().to_owned());
+    vars.insert("AWS_LAMBDA_FUNCTION_NAME", "DeliverFunction".into());
     let crowd = vars.clone().into_iter().chain([("LARGE_ROOM", "0".into())]).collect();
     let narrow = vars.clone().into_iter().chain([("CONNECTIONS_PER_USER", "1".into())]).collect();
     let vars = Vars::from_iter(vars);

@@ -25,8 +25,7 @@ fn typed(server: &Server, account: &Account) -> Typed {
     let typed = ops(&["--stack", "chat", "check"]).to(server);
     // Its own names for what the stack's outputs say are another deployment's.
     let typed = typed.with("CHAT_TABLE", "elsewhere").with("CONNECTIONS_TABLE", "elsewhere");
-    let typed = typed.with("AWS_ENDPOINT_URL", account.url()).with("AWS_ENDPOINT_URL_LAMBDA", account.url());
-    let typed = typed.with("AWS_SESSION_TOKEN", SESSION);
+    let typed = typed.with("AWS_ENDPOINT_URL", account.url()).with("AWS_SESSION_TOKEN", SESSION);
     typed.with("TOKEN_SECRET", server.secret())
 }
 

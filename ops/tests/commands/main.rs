@@ -38,7 +38,8 @@ fn ops(arguments: &[&str]) -> Typed {
 impl Typed {
     /// With the variables that a function of this server has.
     fn to(mut self, server: &Server) -> Self {
-        self.0.envs(server.vars());
+        // What functions are told of Lambda is nothing to an operator, who asks the account for its settings there.
+        self.0.envs(server.vars().into_iter().filter(|(name, _)| *name != "AWS_ENDPOINT_URL_LAMBDA"));
         self
     }
 

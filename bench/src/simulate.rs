@@ -11,7 +11,7 @@ fn any_seed() -> u64 {
 }
 
 /// Of how many schedules one must find a mistake.
-const SCHEDULES_PER_MISTAKE: u64 = 4_000;
+const SCHEDULES_PER_MISTAKE: u64 = 10_000;
 
 #[derive(Args)]
 pub struct Simulate {
@@ -72,7 +72,7 @@ impl Simulate {
         println!("| mistake | found in schedule | how |\n| --- | ---: | --- |");
         let mut unfound = Vec::new();
         let named = |mistake: &Mutant| self.only.as_deref().is_none_or(|only| format!("{mistake:?}").contains(only));
-        for mistake in Mutant::ALL.into_iter().filter(named) {
+        for mistake in Mutant::all().filter(named) {
             let hunt = Hunt { mutant: Some(mistake), ..Hunt::of(first..first.saturating_add(SCHEDULES_PER_MISTAKE)) };
             match hunt.run().failed.first() {
                 Some(outcome) => println!("| {mistake:?} | {} | {} |", outcome.seed - first + 1, outcome.findings[0]),

@@ -12,6 +12,7 @@ mod hunt;
 mod invocation;
 mod life;
 mod log;
+mod mutant;
 mod mutation;
 mod plan;
 mod rest;
@@ -23,7 +24,7 @@ mod world;
 
 pub use browser::{Client, Errand, Visit};
 pub use hunt::{Hunt, Hunted};
-pub use mutation::Mutant;
+pub use mutant::Mutant;
 pub use plan::{Action, Fate, Plan, Step, Thresholds};
 pub use shrink::shrink;
 pub use stage::Stage;

@@ -1,31 +1,33 @@
-//! A schedule's world: the gateway and the functions in memory, and what happens to each event on its way.
+//! A schedule's world: the gateway and the functions in memory, what strikes their calls, and how devices reach them.
+
+mod events;
+mod judge;
+
+use events::Events;
+use judge::Event;
 
 use super::dice::Dice;
 use super::invocation::{INVOCATION, Invocation};
 use super::log::Log;
-use super::mutation::{Mutant, Mutation};
+use super::mutant::Mutant;
+use super::mutation::Mutation;
 use super::plan::{Fate, Plan, Thresholds};
 use super::wire::{Answer, Call, Calls};
 use super::{Without, clock};
-use crate::chaos::{Direction, Director, Fault, Refusal, lock};
+use crate::chaos::{Director, Fault, Refusal, lock};
 use crate::reach::{Handshake, Reach, Refused, Socket, shake};
 use crate::{Page, in_time, packets, schema};
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
-use chat_local::{
-    AroundRest, Delivery, InMemory, Inside, Interference, InvocationFailed, Limits, Plan as Course, Rest, Tables,
-    Template, Tokens,
-};
+use chat_local::{Delivery, InMemory, Inside, InvocationFailed, Limits, Rest, Tables, Template, Tokens};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, select};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, Weak};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::Duration;
-use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_util::either::Either as Stream;
 
@@ -49,18 +51,6 @@ const PAGE_BYTES_MAX: usize = 8 << 20;
 
 /// Characters of a function's answer that the log has.
 const SAID_CHARS: usize = 120;
-
-/// How long after the row of a connection was closed its frames must be refused: whoever closed it ends it meanwhile.
-const ENDED_AFTER: Duration = Duration::from_secs(3);
-
-/// How often Lambda brings an event that its function fails on.
-const WAKE_ATTEMPTS: u32 = 3;
-
-/// What becomes of a post that its member may never see, though its function lives on.
-const LOST_POSTS: [Fate; 5] = [Fate::Refused, Fate::Unavailable, Fate::Throttled, Fate::BrokenBefore, Fate::Swallowed];
-
-/// How long after a revocation nothing that began may be let through.
-const REVOKED_AFTER: Duration = Duration::from_secs(1);
 
 pub struct World {
     pub plan: Plan,
@@ -345,27 +335,6 @@ impl World {
         }
     }
 
-    /// Counts how often Lambda brought a wake in vain.
-    fn note_wake(&self, room: &str, wake: &str, well: bool) {
-        let mut failed = lock(&self.failed_wakes);
-        let failures = failed.entry(wake.to_owned()).or_default();
-        *failures = if well { 0 } else { *failures + 1 };
-        if *failures >= WAKE_ATTEMPTS {
-            lock(&self.given_up).insert(room.to_owned());
-        }
-    }
-
-    /// Whether Lambda gave a wake of a room up. Then the room may sleep until the next send.
-    pub fn gave_up(&self, room: &str) -> bool {
-        lock(&self.given_up).contains(room)
-    }
-
-    /// Whether a post may have been lost, of which nobody knows.
-    pub fn lost_posts(&self) -> bool {
-        let lost = |what: &String| LOST_POSTS.iter().any(|fate| what.ends_with(&format!(" POST {fate}")));
-        lock(&self.struck).iter().any(lost)
-    }
-
     /// Runs what a delivery left for after its answer: it may die yet.
     async fn run_rest(&self, invocation: Arc<Invocation>, rest: Rest) {
         self.under_way.fetch_add(1, Ordering::Relaxed);
@@ -374,46 +343,6 @@ impl World {
         select(killed, running).await;
         self.log.note(format_args!("{} rests", invocation.label));
         self.under_way.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// What is known of an event's connection and user at this moment.
-    fn known_of(&self, event: &Event) -> Known {
-        Known {
-            at: clock::elapsed(),
-            closed: lock(&self.closed).get(&event.connection).copied(),
-            came_in_closed: lock(&self.came_in_closed).contains(&event.connection),
-            shut_out: lock(&self.shut_out).get(&event.user).copied(),
-        }
-    }
-
-    /// Judges an answer by what was known when its invocation began.
-    fn judge(&self, invocation: &Invocation, event: &Event, before: &Known, answer: &Value) {
-        let is_closed = lock(&self.closed).contains_key(&event.connection);
-        if invocation.function == "connect" && is_closed && answer["statusCode"] == 200 {
-            lock(&self.came_in_closed).insert(event.connection.clone());
-        }
-        if let Some(user) = answer["userId"].as_u64() {
-            lock(&self.shut_out).insert(user.to_string(), clock::elapsed());
-        }
-        let text = answer["body"].as_str().unwrap_or_default();
-        let body = serde_json::from_str::<Value>(text).ok().filter(|body| !body.is_number());
-        let body = body.or_else(|| packets::held(text)).unwrap_or_default();
-        let is_page = invocation.function == "list-history" && body.is_array();
-        if body["type"] != "ack" && !is_page {
-            return;
-        }
-        // A leave changes nothing where there is nothing to leave.
-        let does_something = invocation.function != "leave-room";
-        let is_late = !self.plan.hostile && before.closed.is_some_and(|closed| before.at >= closed + ENDED_AFTER);
-        if does_something && (is_late || before.came_in_closed) {
-            self.find(format!("{} is taken, though its connection was closed before it began", invocation.label));
-        }
-        // A token that was issued until then; one that was issued within the next minute may be refused too.
-        let is_old = |shut_out: Duration| event.issued_at <= clock::seconds_at(shut_out);
-        let is_out = |shut_out: Duration| before.at >= shut_out + REVOKED_AFTER && is_old(shut_out);
-        if before.shut_out.is_some_and(is_out) {
-            self.find(format!("{} is taken, though its token was revoked before it began", invocation.label));
-        }
     }
 
     /// Shuts a user out, as an application's backend does.
@@ -455,139 +384,6 @@ fn part_of(function: &str, event: &Value) -> String {
 fn said(answer: &Value) -> String {
     let body = answer["body"].as_str().map_or_else(|| answer.to_string(), ToOwned::to_owned);
     body.chars().take(SAID_CHARS).collect()
-}
-
-/// What is known when an invocation begins.
-struct Known {
-    at: Duration,
-    /// When the row of its connection was closed.
-    closed: Option<Duration>,
-    came_in_closed: bool,
-    /// When its user was shut out.
-    shut_out: Option<Duration>,
-}
-
-/// What the rules need to know of an event.
-struct Event {
-    connection: String,
-    user: String,
-    room: String,
-    /// When its token was issued, in seconds.
-    issued_at: i64,
-    /// The room of a courier's event, and that event.
-    wake: Option<(String, String)>,
-}
-
-impl Event {
-    fn read(world: &World, event: &Value) -> Self {
-        let context = &event["requestContext"];
-        let authorizer = &context["authorizer"];
-        let authorizer = if authorizer["lambda"].is_object() { &authorizer["lambda"] } else { authorizer };
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let connection = text(&context["connectionId"]);
-        let token = event["body"].as_str().and_then(|body| body.strip_prefix("40"));
-        if let Some(auth) = token.and_then(|auth| serde_json::from_str::<Value>(auth).ok())
-            && let Some(issued) = lock(&world.issued).get(&text(&auth["token"]))
-        {
-            lock(&world.guests).insert(connection.clone(), issued.clone());
-        }
-        let guest = lock(&world.guests).get(&connection).cloned();
-        let named = || {
-            let issued_at = text(&authorizer["issuedAt"]).parse().unwrap_or(i64::MAX);
-            (text(&authorizer["userId"]), issued_at)
-        };
-        let (user, issued_at) = guest.unwrap_or_else(named);
-        let wake = room_of(event).map(|room| (room, event.to_string()));
-        Self { connection, room: frame(event)["chatroomId"].to_string(), user, issued_at, wake }
-    }
-}
-
-/// What happens to the events of a world.
-struct Events(Weak<World>);
-
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Events")
-    }
-}
-
-impl Interference for Events {
-    fn plan(&self, function: &str, event: &Value) -> Course {
-        let Some(world) = self.0.upgrade() else { return Course::default() };
-        let label = world.name(function, event);
-        let mut dice = Dice::of(world.plan.seed, &label);
-        if let Some(director) = &world.director {
-            let number = lock(&world.directed).len() as u64;
-            let invocation = world.invocation(&part_of(function, event), label, &mut dice);
-            // Before the director tells of it: whoever then waits for its end must find it.
-            let directed = Directed { invocation: Arc::clone(&invocation), fault: None, struck: false };
-            lock(&world.directed).insert(number, directed);
-            let Direction { fault, lost, twice, start, .. } = director(function, event, number);
-            lock(&world.directed).entry(number).and_modify(|directed| directed.fault = fault);
-            if lost {
-                invocation.ended.send_replace(true);
-            }
-            let event = event.clone();
-            let course = Course::around(usize::from(!lost) + usize::from(twice), move |_, delivery| {
-                let event = Event::read(&world, &event);
-                let (world, invocation) = (Arc::clone(&world), Arc::clone(&invocation));
-                async move { world.run(invocation, event, delivery).await }.boxed()
-            });
-            return Course { start: start.unwrap_or_else(|| async {}.boxed()), ..course };
-        }
-        let climate = &world.plan.climate;
-        let hostile = world.is_hostile();
-        let mut happens = |often: u32, what: &str| {
-            let drawn = dice.chance(often);
-            drawn && hostile && world.strikes(format!("{label} {what}"))
-        };
-        let deliveries = if function == "disconnect" && happens(climate.lost, "lost") {
-            0
-        } else if may_come_twice(function, event) && happens(climate.twice, "twice") {
-            2
-        } else {
-            1
-        };
-        // A `$disconnect` may be late; a frame may overtake another one.
-        let start = match function {
-            "disconnect" if dice.chance(100) => dice.millis(100..2_000),
-            "disconnect" => dice.millis(1..40),
-            _ => dice.millis(0..climate.start + 1),
-        };
-        let again = start + dice.millis(0..500);
-        let part = part_of(function, event);
-        let (first, second) = (
-            world.invocation(&part, label.clone(), &mut dice),
-            world.invocation(&part, format!("{label} again"), &mut dice),
-        );
-        let event = event.clone();
-        let (behind, left) = (Arc::downgrade(&world), [Arc::clone(&first), Arc::clone(&second)]);
-        let after: AroundRest = Box::new(move |number, rest| {
-            let invocation = Arc::clone(&left[number]);
-            match behind.upgrade() {
-                Some(world) => async move { world.run_rest(invocation, rest).await }.boxed(),
-                None => rest,
-            }
-        });
-        let course = Course::around(deliveries, move |number, delivery| {
-            let event = Event::read(&world, &event);
-            let world = Arc::clone(&world);
-            let (invocation, wait) = if number == 0 { (&first, start) } else { (&second, again) };
-            let invocation = Arc::clone(invocation);
-            async move {
-                sleep(wait).await;
-                world.run(invocation, event, delivery).await
-            }
-            .boxed()
-        });
-        Course { after, ..course }
-    }
-}
-
-/// Without a `clientMessageId` nothing tells that two events are one. API Gateway itself repeats none.
-fn may_come_twice(function: &str, event: &Value) -> bool {
-    part_of(function, event) != "send-message"
-        || event["body"].as_str().is_some_and(|body| body.contains("clientMessageId"))
 }
 
 /// A world, as its devices reach it.

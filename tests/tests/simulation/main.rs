@@ -44,7 +44,7 @@ const RARE: [Mutant; 8] = [
 fn each_mistake_is_found() {
     // Those of rounds take as long: one in four schedules has rounds.
     let often = |mistake: &Mutant| !RARE.contains(mistake) && !mistake.is_of_rounds();
-    for mistake in Mutant::ALL.into_iter().filter(often) {
+    for mistake in Mutant::all().filter(often) {
         let hunted = Hunt { mutant: Some(mistake), ..Hunt::of(0..80) }.run();
         let found = hunted.failed.first().unwrap_or_else(|| panic!("{mistake:?} goes unnoticed"));
         println!("{mistake:?}, seed {}: {}", found.seed, found.findings[0]);

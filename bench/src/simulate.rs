@@ -11,7 +11,7 @@ fn any_seed() -> u64 {
 }
 
 /// Of how many schedules one must find a mistake.
-const SCHEDULES_PER_MISTAKE: u64 = 10_000;
+const SCHEDULES_PER_MISTAKE: u64 = 4_000;
 
 #[derive(Args)]
 pub struct Simulate {

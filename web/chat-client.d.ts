@@ -108,6 +108,11 @@ export type Settings = Required<Omit<ChatOptions, "WebSocket">>;
 export type Listener<Detail> = {
     on(event: CustomEvent<Detail>): void;
 }["on"] | EventListenerObject;
+export type TypedTarget<Events extends Record<string, any>> = {
+    addEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions): void;
+    removeEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | EventListenerOptions): void;
+    dispatchEvent(event: Event): boolean;
+};
 export type Deferred<T> = {
     promise: Promise<T>;
     resolve: (value: T) => void;
@@ -137,15 +142,21 @@ export type Send = {
     tried?: Tried;
     done: Deferred<any>;
 };
-export type Feature = new (room: ChatRoom, client: ChatClient<any>) => {
-    adds: object;
-    asks?: () => object;
-    entered?: (ack: any, wasIn: boolean, since?: Since) => void;
-    receive?: (frame: any) => void;
-    show?: (message: Message) => Message | void;
-    left?: () => void;
+export type Feature = {
+    new (room: ChatRoom, client: ChatClient<any>): {
+        adds: object;
+        asks?: () => object;
+        entered?: (ack: any, wasIn: boolean, since?: Since) => void;
+        receive?: (frame: any) => void;
+        show?: (message: Message) => Message | void;
+        left?: () => void;
+    };
+    extend?(client: ChatClient<any>): object;
 };
 export type Each<All> = (All extends unknown ? (all: All) => void : never) extends (all: infer Each) => void ? Each : never;
+export type ClientWith<F extends Feature> = [F] extends [never] ? unknown : Each<F extends {
+    extend(client: any): infer Adds;
+} ? Adds : unknown>;
 export type RoomWith<F extends Feature> = [F] extends [never] ? ChatRoom : ChatRoom & Each<InstanceType<F>["adds"]>;
 export type Listening<Events extends Record<string, any>> = {
     addEventListener: <T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions) => void;
@@ -272,25 +283,13 @@ export declare class ChatError extends Error {
         retryAfterMs?: number;
     });
 }
+/** `EventTarget` itself, whose events the compiler knows. */
+declare const Typed: new <Events extends Record<string, any>>() => TypedTarget<Events>;
 /**
  * An `EventTarget` with typed events; the data is in `detail`.
- * @template {Record<string, any>} Events
+ * @template {Record<string, any>} Events @extends {Typed<Events>}
  */
-declare class Target<Events extends Record<string, any>> extends EventTarget {
-    /**
-     * @template {keyof Events & string} T
-     * @param {T} type
-     * @param {Listener<Events[T]> | null} listener
-     * @param {boolean | AddEventListenerOptions} [options]
-     */
-    addEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions): void;
-    /**
-     * @template {keyof Events & string} T
-     * @param {T} type
-     * @param {Listener<Events[T]> | null} listener
-     * @param {boolean | EventListenerOptions} [options]
-     */
-    removeEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | EventListenerOptions): void;
+declare class Target<Events extends Record<string, any>> extends Typed<Events> {
 }
 /**
  * Edits and recalls. Changes of a room are numbered, 1, 2, 3, …; of every message whose last change is not above the
@@ -348,7 +347,7 @@ export declare class ChatRoom extends Target<RoomEvents> {
  * One user's connection to the rooms. For another user, make another client. Its rooms can do what its `features` add.
  * @template {Feature} [F=never] @extends {Target<ClientEvents>}
  */
-export declare class ChatClient<F extends Feature = never> extends Target<ClientEvents> {
+declare class Client<F extends Feature = never> extends Target<ClientEvents> {
     #private;
     /** @param {ChatOptions & { features?: F[] }} options */
     constructor(options: ChatOptions & {
@@ -364,6 +363,14 @@ export declare class ChatClient<F extends Feature = never> extends Target<Client
     /** Ends the connection. The next `connect` joins the rooms again. Unsent messages are rejected. */
     disconnect(): void;
 }
+export type ChatClient<F extends Feature = never> = Client<F> & ClientWith<F>;
+/** A client with what features add. @template {Feature} [F=never] @typedef {Client<F> & ClientWith<F>} ChatClient */
+/** @type {{ new <F extends Feature = never>(options: ChatOptions & { features?: F[] }): ChatClient<F> }} */
+export declare const ChatClient: {
+    new <F extends Feature = never>(options: ChatOptions & {
+        features?: F[];
+    }): ChatClient<F>;
+};
 /** Who is in the room: told when it is entered, and kept by the joins and leaves since. */
 export declare class Online {
     #private;

@@ -43,6 +43,15 @@
  */
 /** @typedef {Required<Omit<ChatOptions, "WebSocket">>} Settings */
 /** @template Detail @typedef {{ on(event: CustomEvent<Detail>): void }["on"] | EventListenerObject} Listener */
+/**
+ * An `EventTarget` that knows its events.
+ * @template {Record<string, any>} Events
+ * @typedef {{
+ *   addEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions): void,
+ *   removeEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | EventListenerOptions): void,
+ *   dispatchEvent(event: Event): boolean,
+ * }} TypedTarget
+ */
 /** @template T @typedef {{ promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void }} Deferred */
 /** When a send was first tried, by three clocks: one may stop, one may jump, and one is the server's. @typedef {{ at: number, wall: number, server: number }} Tried */
 /** @typedef {{ clientMessageId?: string } & Extras} SendOptions */
@@ -50,17 +59,22 @@
 /** What the server stores. @typedef {{ id?: number, message?: Record<string, any>, clientMessageId?: string }} Stored */
 /** @typedef {{ frame: Record<string, unknown>, take: (ack: any) => any, tries: number, tried?: Tried, done: Deferred<any> }} Send */
 /**
- * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`, `Rounds`. One is made for each room.
- * @typedef {new (room: ChatRoom, client: ChatClient<any>) => {
- *   adds: object,
- *   asks?: () => object,
- *   entered?: (ack: any, wasIn: boolean, since?: Since) => void,
- *   receive?: (frame: any) => void,
- *   show?: (message: Message) => Message | void,
- *   left?: () => void,
+ * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`, `Rounds`, `Kept`, `Reads`, `Uploads`. One is made for each
+ * room; `extend` gives the client more as well.
+ * @typedef {{
+ *   new (room: ChatRoom, client: ChatClient<any>): {
+ *     adds: object,
+ *     asks?: () => object,
+ *     entered?: (ack: any, wasIn: boolean, since?: Since) => void,
+ *     receive?: (frame: any) => void,
+ *     show?: (message: Message) => Message | void,
+ *     left?: () => void,
+ *   },
+ *   extend?(client: ChatClient<any>): object,
  * }} Feature
  */
 /** All of them. @template All @typedef {(All extends unknown ? (all: All) => void : never) extends (all: infer Each) => void ? Each : never} Each */
+/** What features add to the client. @template {Feature} F @typedef {[F] extends [never] ? unknown : Each<F extends { extend(client: any): infer Adds } ? Adds : unknown>} ClientWith */
 /** A room with what features add. @template {Feature} F @typedef {[F] extends [never] ? ChatRoom : ChatRoom & Each<InstanceType<F>["adds"]>} RoomWith */
 /**
  * Events that a feature adds.
@@ -213,8 +227,8 @@ function badRequest(/** @type {string} */ message) {
   return new ChatError("badRequest", message);
 }
 
-function badFrame() {
-  return new ChatError("badFrame", "the server sent what makes no sense", { retryable: true });
+function badFrame(code = "badFrame") {
+  return new ChatError(code, "the server sent what makes no sense", { retryable: true });
 }
 
 /** @param {unknown} error */
@@ -268,7 +282,7 @@ function readItem(item) {
 
 /** The length in UTF-8. */
 function bytes(/** @type {string} */ text) {
-  return new TextEncoder().encode(text).length;
+  return new Blob([text]).size;
 }
 
 /** Throws if the server could not take it, or not even read it. @param {string} name @param {unknown} data */
@@ -289,31 +303,14 @@ function readable(text) {
   return String(text).replace(/\p{Surrogate}/gu, "\ufffd");
 }
 
+/** `EventTarget` itself, whose events the compiler knows. */
+const Typed = /** @type {new <Events extends Record<string, any>>() => TypedTarget<Events>} */ (/** @type {unknown} */ (EventTarget));
+
 /**
  * An `EventTarget` with typed events; the data is in `detail`.
- * @template {Record<string, any>} Events
+ * @template {Record<string, any>} Events @extends {Typed<Events>}
  */
-class Target extends EventTarget {
-  /**
-   * @template {keyof Events & string} T
-   * @param {T} type
-   * @param {Listener<Events[T]> | null} listener
-   * @param {boolean | AddEventListenerOptions} [options]
-   */
-  addEventListener(type, listener, options) {
-    super.addEventListener(type, /** @type {EventListener} */ (listener), options);
-  }
-
-  /**
-   * @template {keyof Events & string} T
-   * @param {T} type
-   * @param {Listener<Events[T]> | null} listener
-   * @param {boolean | EventListenerOptions} [options]
-   */
-  removeEventListener(type, listener, options) {
-    super.removeEventListener(type, /** @type {EventListener} */ (listener), options);
-  }
-
+class Target extends Typed {
   /** @internal @template {keyof Events & string} T @param {T} type @param {Events[T]} detail */
   emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
@@ -589,7 +586,7 @@ class Connection {
     const timer = setTimeout(() => this.end("the server did not answer"), timeoutMs);
     this.#waiting.set(requestId, { ...reply, frame });
     if (this.isOpen) this.#socket.send(JSON.stringify({ ...frame, requestId }));
-    else reply.reject(connectionLost("not connected"));
+    else reply.reject(connectionLost("no connection"));
     this.#rest();
     return reply.promise.finally(() => {
       clearTimeout(timer);
@@ -621,7 +618,7 @@ class Connection {
   /** Closes after the last answer; sends no new requests. */
   async retire() {
     await Promise.allSettled([...this.#waiting.values()].map(({ promise }) => promise));
-    this.end("replaced by a newer connection");
+    this.end("replaced");
   }
 
   /** @param {string} reason @param {ChatError} [why] What to tell the client, if it is more than a lost connection. */
@@ -659,9 +656,9 @@ class Connection {
       }
       case "error": {
         const { code, action, message } = frame;
-        const retryAfterMs = frame.retryAfterMs > 0 ? Math.min(Number(frame.retryAfterMs), RETRY_AFTER_MAX_MS) : undefined;
+        const retryAfterMs = frame.retryAfterMs > 0 ? Math.min(frame.retryAfterMs, RETRY_AFTER_MAX_MS) : undefined;
         if (code === "gone") return this.end("the server had closed the connection");
-        const error = new ChatError(String(code), String(message), { action, retryable: RETRYABLE.includes(code), retryAfterMs });
+        const error = new ChatError(String(code), message, { action, retryable: RETRYABLE.includes(code), retryAfterMs });
         // The user has opened others since. Requests wait until this client may come back.
         if (code === "tooManyConnections") return this.end(error.message, error);
         return waiting ? waiting.reject(error) : this.#client.emit("error", error);
@@ -765,7 +762,7 @@ export class ChatRoom extends Target {
   /** @returns {Promise<void>} */
   leave() {
     if (!this.#wanted) return Promise.resolve();
-    this.#forget(new ChatError("left", "the room was left"));
+    this.forget(new ChatError("left", "the room was left"));
     const left = this.#inTurn(async () => {
       const isLeft = () => !this.#wanted;
       const leaving = { action: "leaveRoom", chatroomId: this.#id };
@@ -781,17 +778,17 @@ export class ChatRoom extends Target {
    * @param {string} text @param {SendOptions} [options]
    */
   send(text, options) {
-    return this.#send("text", text, options);
+    return this.post({ type: "text", content: readable(text) }, options);
   }
 
   /** @param {string} url An http or https address. @param {SendOptions} [options] */
   sendImage(url, options) {
-    return this.#send("image", url, options);
+    return this.post({ type: "image", content: readable(url) }, options);
   }
 
   /** @param {string} url An http or https address. @param {SendOptions} [options] */
   sendFile(url, options) {
-    return this.#send("file", url, options);
+    return this.post({ type: "file", content: readable(url) }, options);
   }
 
   /**
@@ -828,9 +825,10 @@ export class ChatRoom extends Target {
    */
   #isOpenEnded(messages, before, askedAt) {
     if (before === undefined || askedAt >= this.#startFinalAt) return false;
-    const above = [...messages.slice(1), { id: before }];
-    const isFinal = (/** @type {string | undefined} */ time) => time !== undefined && this.#client.isFinal(time, askedAt);
-    return messages.some(({ id }, index) => id < above[index].id - 1 && !isFinal(above[index].createTime));
+    /** @type {typeof messages} */ const above = [...messages.slice(1), { id: before }];
+    // What is above has no time if it is the border: then nothing is final.
+    const isFinal = ({ createTime = "" }) => this.#client.isFinal(createTime, askedAt);
+    return messages.some(({ id }, index) => id < above[index].id - 1 && !isFinal(above[index]));
   }
 
   /**
@@ -849,7 +847,7 @@ export class ChatRoom extends Target {
       if (ack && isWanted()) this.#entered(connection, ack);
     }).catch((error) => {
       if (error.code === "connectionLost" || !isWanted()) return;
-      this.#forget(error);
+      this.forget(error);
       this.emit("error", error);
     });
     return true;
@@ -939,12 +937,17 @@ export class ChatRoom extends Target {
   /** Rejects what is not sent and not entered yet. @internal */
   abandon() {
     const why = new ChatError("disconnected", "disconnected by the application");
-    if (this.#start === null && this.#wanted) this.#forget(why);
-    for (const send of this.#outbox.splice(0)) send.done.reject(why);
+    if (this.#start === null && this.#wanted) this.forget(why);
+    this.#unsend(why);
   }
 
   /** @param {ChatError} why */
-  #forget(why) {
+  #unsend(why) {
+    for (const send of this.#outbox.splice(0)) send.done.reject(why);
+  }
+
+  /** The room is not wanted any more. @internal @param {ChatError} why */
+  forget(why) {
     this.#wanted?.reject(why);
     this.#wanted = this.#start = null;
     this.#connections = [];
@@ -953,7 +956,7 @@ export class ChatRoom extends Target {
     this.#patienceMs = 0;
     this.#held.clear();
     for (const feature of this.#features) feature.left?.();
-    for (const send of this.#outbox.splice(0)) send.done.reject(why);
+    this.#unsend(why);
   }
 
   /** @template T @param {() => Promise<T>} step @returns {Promise<T>} */
@@ -1051,9 +1054,9 @@ export class ChatRoom extends Target {
     }
   }
 
-  /** @param {Kind} type @param {string} content @param {SendOptions} [options] @returns {Promise<Sent>} */
-  #send(type, content, { clientMessageId = newId(), replyTo, mentions, metadata } = {}) {
-    const message = { type, content: readable(content), replyTo, mentions, metadata };
+  /** @internal @param {Record<string, unknown>} what @param {SendOptions} [options] @returns {Promise<Sent>} */
+  post(what, { clientMessageId = newId(), replyTo, mentions, metadata } = {}) {
+    const message = { ...what, replyTo, mentions, metadata };
     return this.queue("sendMessage", { message, clientMessageId }, ({ id, createTime, unusedId, rounds }) => {
       this.#patienceMs = rounds > 0 ? 2 * Math.min(rounds, RETRY_AFTER_MAX_MS) : 0;
       this.later((delayMs) => {
@@ -1166,9 +1169,9 @@ export class ChatRoom extends Target {
 
 /** @param {Record<string, any>} message */
 function mustBeMessage(message) {
-  const { content, replyTo, mentions, metadata } = message;
+  const { content = "", replyTo, mentions, metadata } = message;
   if ([...content].length > CONTENT_MAX) throw new ChatError("tooLarge", `longer than ${CONTENT_MAX} characters`);
-  if (replyTo !== undefined && !isPositive(replyTo)) throw badRequest("replyTo must be the whole number of a message");
+  if (replyTo !== undefined && !isPositive(replyTo)) throw badRequest("replyTo must be the number of a message");
   if (mentions !== undefined && !(Array.isArray(mentions) && mentions.length <= MENTIONS_MAX && mentions.every(isRoomId))) {
     throw badRequest(`mentions must be at most ${MENTIONS_MAX} ids of users`);
   }
@@ -1180,7 +1183,7 @@ function mustBeMessage(message) {
  * One user's connection to the rooms. For another user, make another client. Its rooms can do what its `features` add.
  * @template {Feature} [F=never] @extends {Target<ClientEvents>}
  */
-export class ChatClient extends Target {
+class Client extends Target {
   /** @type {Settings} */ #settings;
   #WebSocket;
   /** @type {Feature[]} */ #features;
@@ -1204,7 +1207,7 @@ export class ChatClient extends Target {
     super();
     const { url, historyUrl, getToken, WebSocket = globalThis.WebSocket, features = [] } = options;
     const { pingIntervalMs = PING_INTERVAL_MS, lifetimeMs = LIFETIME_MS, timeoutMs = TIMEOUT_MS } = options;
-    if (!WebSocket) throw new TypeError("there is no global WebSocket: hand one in");
+    if (!WebSocket) throw new TypeError("no global WebSocket: hand one in");
     // Throws here; otherwise the client would retry for ever.
     for (const address of [url, historyUrl]) new URL(address);
     for (const [name, ms] of Object.entries({ pingIntervalMs, lifetimeMs, timeoutMs })) {
@@ -1213,6 +1216,7 @@ export class ChatClient extends Target {
     this.#WebSocket = WebSocket;
     this.#features = features;
     this.#settings = { url, historyUrl, getToken, pingIntervalMs, lifetimeMs, timeoutMs };
+    for (const feature of features) feature.extend?.(this);
   }
 
   get state() {
@@ -1226,7 +1230,7 @@ export class ChatClient extends Target {
 
   /** The room, always the same object. Sends nothing before `join`. Throws a `ChatError` if no room can have this id. @param {Id} id @returns {RoomWith<F>} */
   room(id) {
-    if (!isRoomId(id)) throw badRequest(`room id must be a whole number, or a text of 1 to ${ID_BYTES_MAX} printable bytes`);
+    if (!isRoomId(id)) throw badRequest(`room id must be a whole number, or 1 to ${ID_BYTES_MAX} printable bytes`);
     const key = String(id);
     let room = this.#rooms.get(key);
     if (!room) this.#rooms.set(key, (room = new ChatRoom(this, id, this.#features)));
@@ -1257,8 +1261,7 @@ export class ChatClient extends Target {
 
   /** The open connections, the newest last. @internal @returns {Connection[]} */
   get connections() {
-    const known = /** @type {Connection[]} */ ([this.#current, this.#next].filter(Boolean));
-    return known.filter(({ isOpen }) => isOpen);
+    return /** @type {Connection[]} */ ([this.#current, this.#next].filter((known) => known?.isOpen));
   }
 
   /** Opens a connection. It takes over at once if there is no other, otherwise when it has entered every room. */
@@ -1313,7 +1316,7 @@ export class ChatClient extends Target {
       this.#current = null;
       if (this.#next?.isOpen) return this.#takeOver(this.#next);
       if (!this.#attempt) return this.#later(error);
-      this.#become("disconnected", { code: error.code, reason: error.message, willRetry: true, retryInMs: 0 });
+      this.#fall(error, 0);
       // A listener may have disconnected.
       if (this.#attempt) this.#become("connecting", null);
     }
@@ -1326,7 +1329,7 @@ export class ChatClient extends Target {
     this.#next = this.#attempt = null;
     const retryInMs = error.retryAfterMs ?? backoff(this.#failures++, RECONNECT_MAX_MS);
     this.#timer = setTimeout(() => this.#open(), retryInMs);
-    if (!this.#current) this.#become("disconnected", { code: error.code, reason: error.message, willRetry: true, retryInMs });
+    if (!this.#current) this.#fall(error, retryInMs);
     // The state tells of the server's failures; this failure is the application's.
     if (this.#current || error.code === "token") this.emit("error", error);
   }
@@ -1341,7 +1344,7 @@ export class ChatClient extends Target {
     this.#wanted = this.#attempt = this.#old = this.#current = this.#next = null;
     for (const connection of connections) connection?.end(why.message);
     reject(why);
-    this.#become("disconnected", { code: why.code, reason: why.message, willRetry: false });
+    this.#fall(why);
   }
 
   /** Back online, or awake: there may be no reason to wait any more, and an open connection may be dead. */
@@ -1359,8 +1362,9 @@ export class ChatClient extends Target {
 
   /** A browser hides why a handshake was refused. The history has the same authorizer and says why. */
   async #refusal(/** @type {unknown} */ caught) {
-    if (caught instanceof ChatError && caught.code === "token" && !caught.retryable) return caught;
-    if (!(caught instanceof ChatError) || caught.code !== "connectionLost" || !this.#token) return null;
+    const error = chatError(caught, "unreachable");
+    if (error.code === "token" && !error.retryable) return error;
+    if (error.code !== "connectionLost" || !this.#token) return null;
     const response = await this.#fetch(new URL(this.#settings.historyUrl), this.#token).catch(() => null);
     return response && isRefusal(response.status) ? new ChatError("refused", "the token was refused") : null;
   }
@@ -1370,12 +1374,11 @@ export class ChatClient extends Target {
     try {
       const token = await within(timeoutMs, getToken());
       // The application would return the same again, and no handshake can carry it.
-      if (!/^[\w.-]+$/.test(token ?? "")) throw new ChatError("token", "getToken must give a token, as a text");
+      if (!/^[\w.-]+$/.test(token ?? "")) throw new ChatError("token", "getToken must give a token");
       this.#token = token;
     } catch (cause) {
-      const final = cause instanceof ChatError && !cause.retryable;
-      const message = cause instanceof Error ? cause.message : String(cause);
-      throw new ChatError("token", `no token: ${message}`, { retryable: !final, cause });
+      const { message, retryable } = chatError(cause, "token");
+      throw new ChatError("token", `no token: ${message}`, { retryable, cause });
     }
     this.#userId = userOf(this.#token) ?? this.#userId;
     return this.#token;
@@ -1387,59 +1390,66 @@ export class ChatClient extends Target {
     this.emit(state, detail);
   }
 
+  /** @param {ChatError} why @param {number} [retryInMs] Not given, it is the end. */
+  #fall({ code, message: reason }, retryInMs) {
+    const willRetry = retryInMs !== undefined;
+    this.#become("disconnected", { code, reason, willRetry, ...(willRetry && { retryInMs }) });
+  }
+
   /** @internal @param {any} frame */
   receive(frame) {
-    const room = this.#rooms.get(String(frame.chatroomId));
-    if (room) room.receive(frame);
+    this.emit(/** @type {any} */ ("frame"), /** @type {any} */ (frame));
+    this.#rooms.get(String(frame.chatroomId))?.receive(frame);
   }
 
   /**
    * A page of the history, or of the list beside it.
-   * @internal @param {Id} roomId @param {{ limit: number, before?: number, after?: number }} paging
+   * @internal @param {Id} chatroomId @param {{ limit: number, before?: number, after?: number }} paging
    */
-  async page(roomId, paging, list = "") {
-    const url = new URL(list, this.#settings.historyUrl);
-    url.searchParams.set("chatroomId", String(roomId));
-    for (const [name, value] of Object.entries(paging)) {
-      if (value !== undefined) url.searchParams.set(name, String(value));
-    }
-    const response = await this.#get(url);
-    this.observe(response.headers.get("Date"));
-    const items = await response.json().catch(() => null);
-    const bad = () => new ChatError("badResponse", "the history's answer makes no sense", { retryable: true });
-    if (!Array.isArray(items)) throw bad();
-    const messages = items.map(readItem);
-    if (!messages.every(isMessage)) throw bad();
-    const link = response.headers.get("Link") ?? "";
+  async page(chatroomId, paging, list = "") {
+    const { answer, link } = await this.ask(list, { chatroomId, ...paging });
+    const messages = Array.isArray(answer) ? answer.map(readItem) : [null];
+    if (!messages.every(isMessage)) throw badFrame("badResponse");
     return { messages, hasOlder: link.includes('rel="prev"'), hasNewer: link.includes('rel="next"') };
   }
 
-  /** Asks the history. If the authorizer refuses the token, asks once more with a fresh one. */
-  async #get(/** @type {URL} */ url) {
+  /**
+   * Asks what is beside the history. If the authorizer refuses the token, asks once more with a fresh one.
+   * @internal @param {string} path @param {Record<string, unknown>} query @param {unknown} [posted]
+   */
+  async ask(path, query, posted) {
+    const url = new URL(path, this.#settings.historyUrl);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
     let token = this.#token ?? (await this.#renew());
     for (let renewed = false; ; renewed = true) {
-      const response = await this.#fetch(url, token).catch((cause) => {
-        throw new ChatError("unreachable", "the history cannot be reached", { retryable: true, cause });
+      const response = await this.#fetch(url, token, posted).catch((cause) => {
+        throw chatError(cause, "unreachable");
       });
-      if (response.ok) return response;
-      const { status } = response;
-      const { statusCode, message } = /** @type {any} */ (await response.json().catch(() => null)) ?? {};
-      // Our function repeats the status in the body; API Gateway, when the authorizer refuses, does not.
-      const byAuthorizer = isRefusal(status) && !statusCode;
+      const { status, headers } = response;
+      const answer = /** @type {any} */ (await response.json().catch(() => null));
+      this.observe(headers.get("Date"));
+      if (response.ok) return { answer, link: headers.get("Link") ?? "" };
+      const { statusCode, code, message = `the server answered ${status}` } = answer ?? {};
+      // Our functions say more in the body; API Gateway, when the authorizer refuses, does not.
+      const byAuthorizer = isRefusal(status) && !statusCode && !code;
       if (byAuthorizer && !renewed) {
         token = await this.#renew();
         continue;
       }
       const retryable = status >= 500 || status === 429;
-      const code = retryable ? "internal" : byAuthorizer ? "refused" : status === 403 ? "notAllowed" : "badRequest";
-      throw new ChatError(code, String(message ?? `the history answered ${status}`), { retryable });
+      const said = retryable ? "internal" : byAuthorizer ? "refused" : status === 403 ? "notAllowed" : "badRequest";
+      throw new ChatError(code ?? said, message, { retryable });
     }
   }
 
-  /** @param {URL} url @param {string} token */
-  #fetch(url, token) {
+  /** @param {URL} url @param {string} token @param {unknown} [posted] */
+  #fetch(url, token, posted) {
     const signal = AbortSignal.timeout(this.#settings.timeoutMs);
-    return fetch(url, { headers: { Authorization: `Bearer ${token}` }, signal });
+    // Without a body it is a GET.
+    const body = JSON.stringify(posted);
+    return fetch(url, { method: body && "POST", body, headers: { Authorization: `Bearer ${token}` }, signal });
   }
 
   /** Notes a time of the server's clock that has passed. @internal @param {string | null} time */
@@ -1458,6 +1468,11 @@ export class ChatClient extends Target {
     return askedAt + this.#serverOffset - Date.parse(time) >= FINAL_AFTER_MS;
   }
 }
+
+/** A client with what features add. @template {Feature} [F=never] @typedef {Client<F> & ClientWith<F>} ChatClient */
+
+/** @type {{ new <F extends Feature = never>(options: ChatOptions & { features?: F[] }): ChatClient<F> }} */
+export const ChatClient = /** @type {any} */ (Client);
 
 function isRefusal(/** @type {number} */ status) {
   return status === 401 || status === 403;

@@ -36,6 +36,15 @@
  */
 /** @typedef {Required<Omit<ChatOptions, "WebSocket">>} Settings */
 /** @template Detail @typedef {{ on(event: CustomEvent<Detail>): void }["on"] | EventListenerObject} Listener */
+/**
+ * An `EventTarget` that knows its events.
+ * @template {Record<string, any>} Events
+ * @typedef {{
+ *   addEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions): void,
+ *   removeEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | EventListenerOptions): void,
+ *   dispatchEvent(event: Event): boolean,
+ * }} TypedTarget
+ */
 /** @template T @typedef {{ promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void }} Deferred */
 /** When a send was first tried, by three clocks: one may stop, one may jump, and one is the server's. @typedef {{ at: number, wall: number, server: number }} Tried */
 /** @typedef {{ clientMessageId?: string } & Extras} SendOptions */
@@ -43,17 +52,22 @@
 /** What the server stores. @typedef {{ id?: number, message?: Record<string, any>, clientMessageId?: string }} Stored */
 /** @typedef {{ frame: Record<string, unknown>, take: (ack: any) => any, tries: number, tried?: Tried, done: Deferred<any> }} Send */
 /**
- * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`, `Rounds`. One is made for each room.
- * @typedef {new (room: ChatRoom, client: ChatClient<any>) => {
- *   adds: object,
- *   asks?: () => object,
- *   entered?: (ack: any, wasIn: boolean, since?: Since) => void,
- *   receive?: (frame: any) => void,
- *   show?: (message: Message) => Message | void,
- *   left?: () => void,
+ * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`, `Rounds`, `Kept`, `Reads`, `Uploads`. One is made for each
+ * room; `extend` gives the client more as well.
+ * @typedef {{
+ *   new (room: ChatRoom, client: ChatClient<any>): {
+ *     adds: object,
+ *     asks?: () => object,
+ *     entered?: (ack: any, wasIn: boolean, since?: Since) => void,
+ *     receive?: (frame: any) => void,
+ *     show?: (message: Message) => Message | void,
+ *     left?: () => void,
+ *   },
+ *   extend?(client: ChatClient<any>): object,
  * }} Feature
  */
 /** All of them. @template All @typedef {(All extends unknown ? (all: All) => void : never) extends (all: infer Each) => void ? Each : never} Each */
+/** What features add to the client. @template {Feature} F @typedef {[F] extends [never] ? unknown : Each<F extends { extend(client: any): infer Adds } ? Adds : unknown>} ClientWith */
 /** A room with what features add. @template {Feature} F @typedef {[F] extends [never] ? ChatRoom : ChatRoom & Each<InstanceType<F>["adds"]>} RoomWith */
 /**
  * Events that a feature adds.

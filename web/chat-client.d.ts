@@ -41,6 +41,7 @@ export type Message = {
     clientMessageId?: string;
     reactions?: Reacted;
     reactionVersion?: number;
+    attachment?: string;
 } & Extras & Changeable;
 export type Sent = {
     id: number;
@@ -156,7 +157,7 @@ export type Feature = {
 export type Each<All> = (All extends unknown ? (all: All) => void : never) extends (all: infer Each) => void ? Each : never;
 export type ClientWith<F extends Feature> = [F] extends [never] ? unknown : Each<F extends {
     extend(client: any): infer Adds;
-} ? Adds : unknown>;
+} ? Adds : never>;
 export type RoomWith<F extends Feature> = [F] extends [never] ? ChatRoom : ChatRoom & Each<InstanceType<F>["adds"]>;
 export type Listening<Events extends Record<string, any>> = {
     addEventListener: <T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions) => void;
@@ -263,6 +264,113 @@ export type SignallingRoom = {
      * To be called with each key: a signal is sent every 10 seconds at most.
      */
     typing: () => boolean;
+};
+export type KeptRoom = {
+    id: string;
+    name: string;
+    type: boolean;
+    createTime: string;
+    userCount: number;
+    userIds: Id[];
+    unread: number;
+    lastRead: number;
+    mentioned: boolean;
+    lastMessage?: LastMessage;
+};
+export type LastMessage = Pick<Message, "id" | "type" | "content" | "senderId" | "createTime" | "deleted" | "eraseTime" | "attachment">;
+export type KeptInfo = {
+    id: string;
+    name: string;
+    type: boolean;
+    createTime: string;
+    owner?: Id;
+    users: Profile[];
+};
+export type KeptEvents = {
+    roomAdded: {
+        roomId: Id;
+        userId: Id;
+    };
+    removed: {
+        roomId: Id;
+        reason: string;
+    };
+};
+export type KeptClient = {
+    /**
+     *   The inbox: one's rooms, the newest activity first, at most 200; or those whose name has `name` in it.
+     */
+    rooms: (options?: {
+        name?: string;
+    }) => Promise<KeptRoom[]>;
+    /**
+     * The id of the pair's room, always the same.
+     */
+    createPair: (friendId: Id) => Promise<string>;
+    /**
+     *   The new room's id. To repeat it after a failure, pass the same `clientRoomId`: then there is one group.
+     */
+    createGroup: (name: string, options?: {
+        clientRoomId?: string;
+    }) => Promise<string>;
+    /**
+     * Takes somebody into a group. Every member may.
+     */
+    invite: (roomId: Id, userId: Id) => Promise<void>;
+    /**
+     * Leaves a group for good; or, as its owner, takes somebody out.
+     */
+    quit: (roomId: Id, userId?: Id) => Promise<void>;
+    /**
+     * A room and its members.
+     */
+    info: (roomId: Id) => Promise<KeptInfo>;
+};
+export type ReadEvents = {
+    read: {
+        userId: Id;
+        id: number;
+    };
+};
+export type ReadRoom = {
+    /**
+     *   Marks as read up to a message; without one, all that came. One mark is sent every 3 seconds at most, the last. Settles with what
+     *   is stored, which is never less. With `tell` a small room's others are pushed it, one's own devices too.
+     */
+    markRead: (id?: number, options?: {
+        tell?: boolean;
+    }) => Promise<number>;
+    /**
+     *   Whether what comes is marked by itself while the page is visible; `"tell"` tells others. Off at first. On is for the room that is shown.
+     */
+    autoRead: boolean | "tell";
+    /**
+     * One's own mark; undefined before it is known.
+     */
+    lastRead: number | undefined;
+    /**
+     * How many came after it.
+     */
+    unread: number | undefined;
+    /**
+     * Asks up to where others have read. Only in rooms that are kept.
+     */
+    reads: () => Promise<Map<Id, number>>;
+};
+export type UploadOptions = SendOptions & {
+    onProgress?: (done: number) => void;
+    signal?: AbortSignal;
+};
+export type UploadRoom = {
+    /**
+     *   Saves a file, then sends it: as an image if it is one that browsers show, else as a file. Where that fails nothing was sent
+     *   (`cancelled`, `uploadFailed`, `tooLarge`, …). To try again, pass the same `clientMessageId`.
+     */
+    upload: (file: File | Blob, options?: UploadOptions) => Promise<Sent>;
+    /**
+     * Reads a message again, whose file then has a new address.
+     */
+    renew: (id: number) => Promise<Message | undefined>;
 };
 export type Timer = ReturnType<typeof setTimeout> | undefined;
 export declare class ChatError extends Error {
@@ -371,6 +479,12 @@ export declare const ChatClient: {
         features?: F[];
     }): ChatClient<F>;
 };
+/** Rooms that the server keeps for their members, groups and pairs: the inbox, and who is in. */
+export declare class Kept {
+    /** Nothing of a room itself. @type {never} */ adds: never;
+    /** What the client has more. @param {ChatClient<any>} client @returns {KeptClient & Listening<KeptEvents>} */
+    static extend(client: ChatClient<any>): KeptClient & Listening<KeptEvents>;
+}
 /** Who is in the room: told when it is entered, and kept by the joins and leaves since. */
 export declare class Online {
     #private;
@@ -381,6 +495,11 @@ export declare class Reactions {
     #private;
     /** @type {ReactingRoom & Listening<ReactionEvents>} */ adds: ReactingRoom & Listening<ReactionEvents>;
 }
+/** Up to where one has read, on all of one's devices, and up to where others have. Marks only rise, so the last one says all. */
+export declare class Reads {
+    #private;
+    /** @type {ReadRoom & Listening<ReadEvents>} */ adds: ReadRoom & Listening<ReadEvents>;
+}
 /** A room of thousands, or one where much is said, is told in rounds: one frame for all messages since the last one. */
 export declare class Rounds {
     #private;
@@ -390,5 +509,10 @@ export declare class Rounds {
 export declare class Signals {
     #private;
     /** @type {SignallingRoom & Listening<SignalEvents>} */ adds: SignallingRoom & Listening<SignalEvents>;
+}
+/** Files that go to the server's store first, and then as a message. */
+export declare class Uploads {
+    #private;
+    /** @type {UploadRoom} */ adds: UploadRoom;
 }
 export {};

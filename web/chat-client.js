@@ -19,9 +19,10 @@
 /** What a message may have besides: the message that it answers, whom it mentions, and what the application adds. @typedef {{ replyTo?: number, mentions?: Id[], metadata?: Record<string, unknown> }} Extras */
 /** What comes with changes: the number of the last one, its time, and whether the message was recalled, and by whom. @typedef {{ version?: number, updateTime?: string, deleted?: boolean, deletedBy?: Id }} Changeable */
 /**
- * A pushed message has a `clientMessageId`; one from the history has none. With an `eraseTime` a message is an empty text,
+ * A pushed message has a `clientMessageId`; one from the history has none. Where there is an `attachment`, the key of a file,
+ * `content` is the file's address, which ends after an hour or two, and may be 3 KB long. With an `eraseTime` a message is an empty text,
  * and so is one that is `deleted`.
- * @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, eraseTime?: string, sender: Profile, clientMessageId?: string, reactions?: Reacted, reactionVersion?: number } & Extras & Changeable} Message
+ * @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, eraseTime?: string, sender: Profile, clientMessageId?: string, reactions?: Reacted, reactionVersion?: number, attachment?: string } & Extras & Changeable} Message
  */
 /** @typedef {{ id: number, createTime: string, clientMessageId: string }} Sent */
 /** @typedef {{ messages: Message[], hasOlder: boolean }} Page Oldest first. */
@@ -74,7 +75,7 @@
  * }} Feature
  */
 /** All of them. @template All @typedef {(All extends unknown ? (all: All) => void : never) extends (all: infer Each) => void ? Each : never} Each */
-/** What features add to the client. @template {Feature} F @typedef {[F] extends [never] ? unknown : Each<F extends { extend(client: any): infer Adds } ? Adds : unknown>} ClientWith */
+/** What features add to the client. @template {Feature} F @typedef {[F] extends [never] ? unknown : Each<F extends { extend(client: any): infer Adds } ? Adds : never>} ClientWith */
 /** A room with what features add. @template {Feature} F @typedef {[F] extends [never] ? ChatRoom : ChatRoom & Each<InstanceType<F>["adds"]>} RoomWith */
 /**
  * Events that a feature adds.
@@ -128,6 +129,51 @@
  *   Tells those who are here now, and nobody later; not stored, not answered. Returns whether it was sent. Throws a
  *   `ChatError` if the server could not take it: `kind` is 1 to 32 of `A-Z a-z 0-9 _ - .`, `data` at most 1 KB of JSON.
  * @property {() => boolean} typing To be called with each key: a signal is sent every 10 seconds at most.
+ */
+/**
+ * A room of the inbox: a group where `type` is true, otherwise a pair. `unread` may count a few numbers that no message has.
+ * @typedef {{ id: string, name: string, type: boolean, createTime: string, userCount: number, userIds: Id[], unread: number, lastRead: number, mentioned: boolean, lastMessage?: LastMessage }} KeptRoom
+ */
+/** @typedef {Pick<Message, "id" | "type" | "content" | "senderId" | "createTime" | "deleted" | "eraseTime" | "attachment">} LastMessage */
+/** @typedef {{ id: string, name: string, type: boolean, createTime: string, owner?: Id, users: Profile[] }} KeptInfo */
+/**
+ * Pushed to each of one's devices that is connected then, perhaps twice; who was away asks for the inbox. `userId` is who added one.
+ * A room that one was taken out of is left.
+ * @typedef {{ roomAdded: { roomId: Id, userId: Id }, removed: { roomId: Id, reason: string } }} KeptEvents
+ */
+/**
+ * @typedef {object} KeptClient
+ * @property {(options?: { name?: string }) => Promise<KeptRoom[]>} rooms
+ *   The inbox: one's rooms, the newest activity first, at most 200; or those whose name has `name` in it.
+ * @property {(friendId: Id) => Promise<string>} createPair The id of the pair's room, always the same.
+ * @property {(name: string, options?: { clientRoomId?: string }) => Promise<string>} createGroup
+ *   The new room's id. To repeat it after a failure, pass the same `clientRoomId`: then there is one group.
+ * @property {(roomId: Id, userId: Id) => Promise<void>} invite Takes somebody into a group. Every member may.
+ * @property {(roomId: Id, userId?: Id) => Promise<void>} quit Leaves a group for good; or, as its owner, takes somebody out.
+ * @property {(roomId: Id) => Promise<KeptInfo>} info A room and its members.
+ */
+/** @typedef {{ read: { userId: Id, id: number } }} ReadEvents Somebody, or one's own device, has read up to there. */
+/**
+ * @typedef {object} ReadRoom
+ * @property {(id?: number, options?: { tell?: boolean }) => Promise<number>} markRead
+ *   Marks as read up to a message; without one, all that came. One mark is sent every 3 seconds at most, the last. Settles with what
+ *   is stored, which is never less. With `tell` a small room's others are pushed it, one's own devices too.
+ * @property {boolean | "tell"} autoRead
+ *   Whether what comes is marked by itself while the page is visible; `"tell"` tells others. Off at first. On is for the room that is shown.
+ * @property {number | undefined} lastRead One's own mark; undefined before it is known.
+ * @property {number | undefined} unread How many came after it.
+ * @property {() => Promise<Map<Id, number>>} reads Asks up to where others have read. Only in rooms that are kept.
+ */
+/**
+ * `onProgress` is told how much is done, from 0 to 1. `signal` cancels, until the file is there.
+ * @typedef {SendOptions & { onProgress?: (done: number) => void, signal?: AbortSignal }} UploadOptions
+ */
+/**
+ * @typedef {object} UploadRoom
+ * @property {(file: File | Blob, options?: UploadOptions) => Promise<Sent>} upload
+ *   Saves a file, then sends it: as an image if it is one that browsers show, else as a file. Where that fails nothing was sent
+ *   (`cancelled`, `uploadFailed`, `tooLarge`, …). To try again, pass the same `clientMessageId`.
+ * @property {(id: number) => Promise<Message | undefined>} renew Reads a message again, whose file then has a new address.
  */
 /** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
 
@@ -190,6 +236,10 @@ const LATEST_MAX = 1_000;
 const EMOJI_BYTES_MAX = 64;
 /** What is read again for its reactions after an absence: the page that `history` gives first. */
 const NEWEST_PAGE = 50;
+/** A mark of what was read goes so often at the most: the last one says all. */
+const MARK_MS = 3_000;
+/** An upload of which nothing moved for so long is given up: the network is gone, and TCP would take many minutes to say so. */
+const STALLED_MS = 60_000;
 /** Typing is told so often at the most: it costs as much as a message. */
 const TYPING_MS = 10_000;
 /** And it is believed a little longer, so that it does not flicker. */
@@ -1123,7 +1173,7 @@ export class ChatRoom extends Target {
     while (this.#connection && this.#outbox.length > 0) {
       const send = this.#outbox[0];
       try {
-        if (await this.#isForgotten(send)) throw new ChatError("unknown", "nobody knows any more whether it was sent");
+        if (await this.#isForgotten(send)) throw new ChatError("unknown", "nobody knows whether it was sent");
         const { frame } = send;
         // While we waited, the connection or the room may have gone.
         if (!this.#connection || this.#outbox[0] !== send) continue;
@@ -1490,6 +1540,68 @@ function userOf(token) {
   }
 }
 
+/** Rooms that the server keeps for their members, groups and pairs: the inbox, and who is in. */
+export class Kept {
+  /** Nothing of a room itself. @type {never} */ adds = /** @type {never} */ ({});
+
+  /** What the client has more. @param {ChatClient<any>} client @returns {KeptClient & Listening<KeptEvents>} */
+  static extend(client) {
+    /** @param {string} path @param {Record<string, unknown>} query @param {object} [posted] */
+    async function ask(path, query, posted) {
+      const { answer } = await client.ask(`../chatroom/${path}`, query, posted);
+      return answer;
+    }
+
+    /** One room's route. @param {string} route @param {Id} roomId */
+    function of(route, roomId) {
+      if (!isRoomId(roomId)) throw badRequest("no room can have this id");
+      return `${route}/${encodeURIComponent(roomId)}`;
+    }
+
+    /** A failure is told by the promise and as an event. @template T @param {() => Promise<T>} step */
+    function told(step) {
+      const promise = step();
+      promise.catch((error) => client.emit("error", error));
+      return promise;
+    }
+
+    /** @type {KeptClient} */ const adds = {
+      rooms: ({ name } = {}) => told(async () => {
+        const answer = await ask("list", { name });
+        if (!Array.isArray(answer) || !answer.every((room) => isRoomId(room?.id))) throw badFrame("badResponse");
+        return answer.map(({ lastMessage, ...room }) => {
+          /** @type {KeptRoom} */ const listed = lastMessage ? { ...room, lastMessage: readItem(lastMessage) } : room;
+          client.room(listed.id).emit(/** @type {any} */ ("listed"), /** @type {any} */ (listed));
+          return listed;
+        });
+      }),
+      createPair: (friendId) => told(() => ask("create-one-to-one", {}, { friendId })),
+      createGroup: (name, { clientRoomId = newId() } = {}) => told(() => ask("create-group", {}, { name, clientRoomId })),
+      invite: (roomId, joinUserId) => told(async () => void (await ask(of("join", roomId), {}, { joinUserId }))),
+      quit: (roomId, quitUserId) => told(async () => {
+        await ask(of("quit", roomId), {}, { quitUserId });
+        // The push that says so may be lost.
+        if (quitUserId === undefined || String(quitUserId) === String(client.userId)) forget(roomId);
+      }),
+      info: (roomId) => told(async () => ask(of("info", roomId), {})),
+    };
+
+    /** @param {Id} roomId */
+    function forget(roomId) {
+      client.room(roomId).forget(new ChatError("removed", "not in the room any more"));
+    }
+
+    client.addEventListener(/** @type {any} */ ("frame"), (/** @type {CustomEvent} */ { detail }) => {
+      const { type, chatroomId: roomId, userId, reason } = detail;
+      if (type !== "roomAdded" && type !== "removed") return;
+      if (!isRoomId(roomId)) return client.emit("error", badFrame());
+      if (type === "removed") forget(roomId);
+      client.emit(type, /** @type {any} */ (type === "removed" ? { roomId, reason } : { roomId, userId }));
+    });
+    return /** @type {any} */ (Object.assign(client, adds));
+  }
+}
+
 /** Who is in the room: told when it is entered, and kept by the joins and leaves since. */
 export class Online {
   /** @type {OnlineRoom & Listening<OnlineEvents>} */ adds;
@@ -1708,6 +1820,191 @@ function isReacted(reactions) {
   return typeof reactions === "object" && reactions !== null && Object.values(reactions).every(Array.isArray);
 }
 
+/** Up to where one has read, on all of one's devices, and up to where others have. Marks only rise, so the last one says all. */
+export class Reads {
+  /** @type {ReadRoom & Listening<ReadEvents>} */ adds;
+  #room;
+  #client;
+  /** One's own mark, as the server was last known to have it; undefined before anything is known. @type {number | undefined} */ #lastRead;
+  /** Others' marks. @type {Map<Id, number>} */ #reads = new Map();
+  /** The newest message that the inbox told of. */
+  #listed = 0;
+  /** Up to where is to be marked, and whether others are to be told. */
+  #wanted = 0;
+  #tell = false;
+  /** For who waits until that is stored. @type {Deferred<number> | null} */ #done = null;
+  #isAsking = false;
+  #failures = 0;
+  /** @type {Timer} */ #timer;
+  #markedAt = -Infinity;
+  /** @type {boolean | "tell"} */ #auto = false;
+  /** A server of before knows no marks: then none is made that nobody asked for. */
+  #isUnknown = false;
+  #watching = new AbortController();
+
+  /** @internal @param {ChatRoom} room @param {ChatClient<any>} client */
+  constructor(room, client) {
+    this.#room = room;
+    this.#client = client;
+    const [lastRead, unread, auto] = [() => this.#lastRead, () => this.#unread, () => this.#auto];
+    const automate = (/** @type {boolean | "tell"} */ how) => this.#automate(how);
+    /** @type {ReadRoom} */ const adds = {
+      get lastRead() {
+        return lastRead();
+      },
+      get unread() {
+        return unread();
+      },
+      get autoRead() {
+        return auto();
+      },
+      set autoRead(how) {
+        automate(how);
+      },
+      markRead: (id, options) => room.reported(this.#mark(id, options)),
+      reads: () => room.reported(this.#ask()),
+    };
+    this.adds = /** @type {any} */ (adds);
+    room.addEventListener("message", () => this.#seen());
+    room.addEventListener(/** @type {any} */ ("listed"), (/** @type {CustomEvent<KeptRoom>} */ { detail }) => {
+      this.#listed = Math.max(this.#listed, detail.lastRead + detail.unread);
+      this.#hear(client.userId ?? "", detail.lastRead);
+    });
+  }
+
+  /** @internal */
+  entered() {
+    this.#seen();
+    void this.#send();
+  }
+
+  /** @internal @param {any} frame */
+  receive({ type, userId, id }) {
+    if (type !== "markRead") return;
+    if (!isCount(id)) return this.#client.emit("error", badFrame());
+    this.#hear(userId, id);
+  }
+
+  /** @internal */
+  left() {
+    this.#wait(0);
+    this.#wanted = 0;
+    this.#done?.reject(new ChatError("left", "the room was left"));
+    this.#done = null;
+  }
+
+  get #unread() {
+    if (this.#lastRead === undefined) return undefined;
+    return Math.max(0, Math.max(this.#room.solid, this.#listed) - this.#lastRead);
+  }
+
+  /** @param {boolean | "tell"} how */
+  #automate(how) {
+    // What was seen until now is marked either way.
+    this.#seen();
+    this.#watching.abort();
+    this.#auto = how;
+    if (!how) return;
+    this.#watching = new AbortController();
+    globalThis.document?.addEventListener("visibilitychange", () => this.#look(), { signal: this.#watching.signal });
+    this.#seen();
+  }
+
+  /** The page goes, or is back. Who goes has seen all until now, and there may be no later. */
+  #look() {
+    if (document.hidden) this.#wait(0);
+    this.#seen(true);
+  }
+
+  /** Marks what is looked at: up to what is settled, so that an unused number at the end does not stay unread. */
+  #seen(isLookedAt = !globalThis.document?.hidden) {
+    if (!this.#auto || this.#isUnknown || !isLookedAt || !this.#room.joined) return;
+    this.#mark(undefined, { tell: this.#auto === "tell" }).catch(noop);
+  }
+
+  /** @param {number} [id] @returns {Promise<number>} */
+  async #mark(id = this.#room.solid, { tell = false } = {}) {
+    if (!isCount(id)) throw badRequest("id must be the number of a message");
+    const { lastRead = 0 } = this.adds;
+    if (id <= lastRead) return lastRead;
+    this.#wanted = Math.max(this.#wanted, id);
+    this.#tell ||= tell;
+    this.#done ??= deferred();
+    // What comes in one task is marked once.
+    queueMicrotask(() => this.#send());
+    return this.#done.promise;
+  }
+
+  /** The next mark may go then; 0 is now. @param {number} ms */
+  #wait(ms) {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (ms === 0) this.#markedAt = -Infinity;
+    else this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.#send();
+    }, ms);
+  }
+
+  /** One at a time. What cannot be sent now is sent when the room is entered again. */
+  async #send() {
+    if (this.#isAsking || this.#timer || !this.#room.joined || this.#wanted <= (this.#lastRead ?? 0)) return;
+    const now = performance.now();
+    if (now - this.#markedAt < MARK_MS) return this.#wait(this.#markedAt + MARK_MS - now);
+    const [id, tell, done] = [this.#wanted, this.#tell, this.#done];
+    [this.#isAsking, this.#tell, this.#done, this.#markedAt] = [true, false, null, now];
+    try {
+      const ack = await this.#room.request({ action: "markRead", id, ...(tell && { tell }) });
+      if (!isCount(ack.id)) throw badFrame();
+      this.#failures = 0;
+      this.#hear(this.#client.userId ?? "", ack.id);
+      done?.resolve(ack.id);
+    } catch (caught) {
+      this.#failed(chatError(caught, "badFrame"), tell, done);
+    }
+    this.#isAsking = false;
+    void this.#send();
+  }
+
+  /** @param {ChatError} error @param {boolean} tell @param {Deferred<number> | null} done */
+  #failed(error, tell, done) {
+    if (error.retryable && this.#wanted > 0) {
+      // A later mark says it as well; whoever waits for this one waits on.
+      this.#tell ||= tell;
+      const next = (this.#done ??= deferred());
+      next.promise.then(done?.resolve, done?.reject);
+      if (error.code !== "connectionLost") this.#wait(error.retryAfterMs ?? backoff(this.#failures++, RECONNECT_MAX_MS));
+      return;
+    }
+    this.#isUnknown ||= error.code === "unknownAction";
+    this.#wanted = 0;
+    for (const waiting of [done, this.#done]) waiting?.reject(error);
+    this.#done = null;
+  }
+
+  /** @param {Id} userId @param {number} id */
+  #hear(userId, id) {
+    const isOwn = String(userId) === String(this.#client.userId);
+    const known = isOwn ? this.#lastRead : this.#reads.get(userId);
+    if (known !== undefined && known >= id) return;
+    if (isOwn) this.#lastRead = id;
+    else this.#reads.set(userId, id);
+    this.#room.emit(/** @type {any} */ ("read"), /** @type {any} */ ({ userId, id }));
+    if (isOwn && id >= this.#wanted) {
+      // Another device was faster.
+      this.#done?.resolve(id);
+      this.#done = null;
+    }
+  }
+
+  async #ask() {
+    const { answer } = await this.#client.ask("../chatroom/reads", { chatroomId: this.#room.id });
+    if (!Array.isArray(answer) || !answer.every((read) => isCount(read?.lastRead))) throw badFrame("badResponse");
+    for (const { userId, lastRead } of answer) this.#hear(userId, lastRead);
+    return new Map(this.#reads);
+  }
+}
+
 /** A room of thousands, or one where much is said, is told in rounds: one frame for all messages since the last one. */
 export class Rounds {
   /** @type {RoomOfRounds & Listening<RoundsEvents>} */ adds;
@@ -1845,4 +2142,110 @@ export class Signals {
     const detail = { userIds: [...this.#typing.keys()] };
     this.#room.emit(/** @type {any} */ ("typing"), /** @type {any} */ (detail));
   }
+}
+
+/** What a browser shows as a picture, and the server lets it. */
+const PICTURE = /^image\/(png|jpeg|gif|webp|avif)$/;
+
+/** Files that go to the server's store first, and then as a message. */
+export class Uploads {
+  /** @type {UploadRoom} */ adds;
+  #room;
+  #client;
+
+  /** @internal @param {ChatRoom} room @param {ChatClient<any>} client */
+  constructor(room, client) {
+    this.#room = room;
+    this.#client = client;
+    this.adds = {
+      upload: (file, options) => room.reported(this.#upload(file, options)),
+      renew: async (id) => {
+        const { messages } = await room.history({ before: id + 1, limit: 1 });
+        return messages.find((message) => message.id === id);
+      },
+    };
+  }
+
+  /** @param {File | Blob} file @param {UploadOptions} [options] @returns {Promise<Sent>} */
+  async #upload(file, { onProgress = noop, signal, clientMessageId = newId(), ...extras } = {}) {
+    mustBeClientMessageId(clientMessageId);
+    const name = "name" in file && file.name ? file.name : "file";
+    // Parameters, such as a charset, are no part of what the server takes.
+    const [type] = file.type.split(";");
+    const asked = { chatroomId: this.#room.id, clientMessageId, name, type, size: file.size };
+    const { url, fields, attachment } = await this.#ask(asked, signal);
+    await save(url, fields, file, onProgress, signal);
+    mustGoOn(signal);
+    return this.#room.post({ type: PICTURE.test(type) ? "image" : "file", attachment }, { clientMessageId, ...extras });
+  }
+
+  /** Several files at once are more than the server's pace lets through at once. @param {object} asked @param {AbortSignal} [signal] */
+  async #ask(asked, signal) {
+    for (let attempt = 1; ; attempt++) {
+      mustGoOn(signal);
+      try {
+        const { answer } = await this.#client.ask("../createUpload", {}, asked);
+        if (!answer?.url || !answer.fields || !answer.attachment) throw badFrame("badResponse");
+        return answer;
+      } catch (caught) {
+        const error = chatError(caught, "badResponse");
+        if (!error.retryable || attempt >= SEND_TRIES) throw error;
+        await sleep(backoff(attempt, REPEAT_MAX_MS));
+      }
+    }
+  }
+}
+
+/** @param {AbortSignal} [signal] */
+function mustGoOn(signal) {
+  if (signal?.aborted) throw new ChatError("cancelled", "the upload was cancelled");
+}
+
+/**
+ * `fetch` tells no progress, so a browser's older way is taken where there is one.
+ * @param {string} url @param {Record<string, string>} fields @param {Blob} file @param {(done: number) => void} onProgress @param {AbortSignal} [signal]
+ */
+async function save(url, fields, file, onProgress, signal) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  // The store ignores what comes after the file.
+  form.append("file", file);
+  const status = await (globalThis.XMLHttpRequest ? send(url, form, onProgress, signal) : fetched(url, form, signal));
+  mustGoOn(signal);
+  if (status < 200 || status > 299) {
+    throw new ChatError("uploadFailed", `the store answered ${status}`, { retryable: status === 0 || status >= 500 });
+  }
+  onProgress(1);
+}
+
+/** The status, or 0. @param {string} url @param {FormData} body @param {AbortSignal} [signal] */
+async function fetched(url, body, signal) {
+  return fetch(url, { method: "POST", body, signal }).then(({ status }) => status, () => 0);
+}
+
+/** @param {string} url @param {FormData} form @param {(done: number) => void} onProgress @param {AbortSignal} [signal] @returns {Promise<number>} */
+function send(url, form, onProgress, signal) {
+  return new Promise((resolve) => {
+    const request = new XMLHttpRequest();
+    /** @type {Timer} */ let timer;
+    const end = () => request.abort();
+    const wait = () => {
+      clearTimeout(timer);
+      timer = setTimeout(end, STALLED_MS);
+    };
+    request.upload.onprogress = ({ loaded, total }) => {
+      wait();
+      onProgress(loaded / total);
+    };
+    // However it ends; a status of 0 is none.
+    request.onloadend = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve(request.status);
+    };
+    signal?.addEventListener("abort", end);
+    request.open("POST", url);
+    request.send(form);
+    wait();
+  });
 }

@@ -447,7 +447,7 @@ export class ChatRoom extends Target {
     while (this.#connection && this.#outbox.length > 0) {
       const send = this.#outbox[0];
       try {
-        if (await this.#isForgotten(send)) throw new ChatError("unknown", "nobody knows any more whether it was sent");
+        if (await this.#isForgotten(send)) throw new ChatError("unknown", "nobody knows whether it was sent");
         const { frame } = send;
         // While we waited, the connection or the room may have gone.
         if (!this.#connection || this.#outbox[0] !== send) continue;

@@ -1,0 +1,69 @@
+// @ts-check
+import { ChatError, badFrame, badRequest } from "./errors.js";
+import { isRoomId, readItem } from "./messages.js";
+import { newId } from "./tools.js";
+
+/** @import { ChatClient } from "./client.js" */
+/** @import { Id, KeptClient, KeptEvents, KeptRoom, Listening } from "./types.js" */
+
+/** Rooms that the server keeps for their members, groups and pairs: the inbox, and who is in. */
+export class Kept {
+  /** Nothing of a room itself. @type {never} */ adds = /** @type {never} */ ({});
+
+  /** What the client has more. @param {ChatClient<any>} client @returns {KeptClient & Listening<KeptEvents>} */
+  static extend(client) {
+    /** @param {string} path @param {Record<string, unknown>} query @param {object} [posted] */
+    async function ask(path, query, posted) {
+      const { answer } = await client.ask(`../chatroom/${path}`, query, posted);
+      return answer;
+    }
+
+    /** One room's route. @param {string} route @param {Id} roomId */
+    function of(route, roomId) {
+      if (!isRoomId(roomId)) throw badRequest("no room can have this id");
+      return `${route}/${encodeURIComponent(roomId)}`;
+    }
+
+    /** A failure is told by the promise and as an event. @template T @param {() => Promise<T>} step */
+    function told(step) {
+      const promise = step();
+      promise.catch((error) => client.emit("error", error));
+      return promise;
+    }
+
+    /** @type {KeptClient} */ const adds = {
+      rooms: ({ name } = {}) => told(async () => {
+        const answer = await ask("list", { name });
+        if (!Array.isArray(answer) || !answer.every((room) => isRoomId(room?.id))) throw badFrame("badResponse");
+        return answer.map(({ lastMessage, ...room }) => {
+          /** @type {KeptRoom} */ const listed = lastMessage ? { ...room, lastMessage: readItem(lastMessage) } : room;
+          client.room(listed.id).emit(/** @type {any} */ ("listed"), /** @type {any} */ (listed));
+          return listed;
+        });
+      }),
+      createPair: (friendId) => told(() => ask("create-one-to-one", {}, { friendId })),
+      createGroup: (name, { clientRoomId = newId() } = {}) => told(() => ask("create-group", {}, { name, clientRoomId })),
+      invite: (roomId, joinUserId) => told(async () => void (await ask(of("join", roomId), {}, { joinUserId }))),
+      quit: (roomId, quitUserId) => told(async () => {
+        await ask(of("quit", roomId), {}, { quitUserId });
+        // The push that says so may be lost.
+        if (quitUserId === undefined || String(quitUserId) === String(client.userId)) forget(roomId);
+      }),
+      info: (roomId) => told(async () => ask(of("info", roomId), {})),
+    };
+
+    /** @param {Id} roomId */
+    function forget(roomId) {
+      client.room(roomId).forget(new ChatError("removed", "not in the room any more"));
+    }
+
+    client.addEventListener(/** @type {any} */ ("frame"), (/** @type {CustomEvent} */ { detail }) => {
+      const { type, chatroomId: roomId, userId, reason } = detail;
+      if (type !== "roomAdded" && type !== "removed") return;
+      if (!isRoomId(roomId)) return client.emit("error", badFrame());
+      if (type === "removed") forget(roomId);
+      client.emit(type, /** @type {any} */ (type === "removed" ? { roomId, reason } : { roomId, userId }));
+    });
+    return /** @type {any} */ (Object.assign(client, adds));
+  }
+}

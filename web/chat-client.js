@@ -1558,15 +1558,15 @@ export class Kept {
       return `${route}/${encodeURIComponent(roomId)}`;
     }
 
-    /** A failure is told by the promise and as an event. @template T @param {() => Promise<T>} step */
-    function told(step) {
+    /** A failure is told by the promise and as an event. @template T @param {string} action @param {() => Promise<T>} step */
+    function told(action, step) {
       const promise = step();
-      promise.catch((error) => client.emit("error", error));
+      promise.catch((error) => client.emit("error", Object.assign(error, { action })));
       return promise;
     }
 
     /** @type {KeptClient} */ const adds = {
-      rooms: ({ name } = {}) => told(async () => {
+      rooms: ({ name } = {}) => told("rooms", async () => {
         const answer = await ask("list", { name });
         if (!Array.isArray(answer) || !answer.every((room) => isRoomId(room?.id))) throw badFrame("badResponse");
         return answer.map(({ lastMessage, ...room }) => {
@@ -1575,15 +1575,15 @@ export class Kept {
           return listed;
         });
       }),
-      createPair: (friendId) => told(() => ask("create-one-to-one", {}, { friendId })),
-      createGroup: (name, { clientRoomId = newId() } = {}) => told(() => ask("create-group", {}, { name, clientRoomId })),
-      invite: (roomId, joinUserId) => told(async () => void (await ask(of("join", roomId), {}, { joinUserId }))),
-      quit: (roomId, quitUserId) => told(async () => {
+      createPair: (friendId) => told("createPair", () => ask("create-one-to-one", {}, { friendId })),
+      createGroup: (name, { clientRoomId = newId() } = {}) => told("createGroup", () => ask("create-group", {}, { name, clientRoomId })),
+      invite: (roomId, joinUserId) => told("invite", async () => void (await ask(of("join", roomId), {}, { joinUserId }))),
+      quit: (roomId, quitUserId) => told("quit", async () => {
         await ask(of("quit", roomId), {}, { quitUserId });
         // The push that says so may be lost.
         if (quitUserId === undefined || String(quitUserId) === String(client.userId)) forget(roomId);
       }),
-      info: (roomId) => told(async () => ask(of("info", roomId), {})),
+      info: (roomId) => told("info", async () => ask(of("info", roomId), {})),
     };
 
     /** @param {Id} roomId */
@@ -2173,10 +2173,17 @@ export class Uploads {
     // Parameters, such as a charset, are no part of what the server takes.
     const [type] = file.type.split(";");
     const asked = { chatroomId: this.#room.id, clientMessageId, name, type, size: file.size };
+    const attachment = await this.#save(asked, file, onProgress, signal).catch((error) => {
+      throw Object.assign(error, { action: "createUpload" });
+    });
+    return this.#room.post({ type: PICTURE.test(type) ? "image" : "file", attachment }, { clientMessageId, ...extras });
+  }
+
+  /** Gives the file's key. @param {object} asked @param {Blob} file @param {(done: number) => void} onProgress @param {AbortSignal} [signal] */
+  async #save(asked, file, onProgress, signal) {
     const { url, fields, attachment } = await this.#ask(asked, signal);
     await save(url, fields, file, onProgress, signal);
-    mustGoOn(signal);
-    return this.#room.post({ type: PICTURE.test(type) ? "image" : "file", attachment }, { clientMessageId, ...extras });
+    return attachment;
   }
 
   /** Several files at once are more than the server's pace lets through at once. @param {object} asked @param {AbortSignal} [signal] */
@@ -2216,6 +2223,7 @@ async function save(url, fields, file, onProgress, signal) {
     throw new ChatError("uploadFailed", `the store answered ${status}`, { retryable: status === 0 || status >= 500 });
   }
   onProgress(1);
+  mustGoOn(signal);
 }
 
 /** The status, or 0. @param {string} url @param {FormData} body @param {AbortSignal} [signal] */

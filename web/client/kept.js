@@ -24,15 +24,15 @@ export class Kept {
       return `${route}/${encodeURIComponent(roomId)}`;
     }
 
-    /** A failure is told by the promise and as an event. @template T @param {() => Promise<T>} step */
-    function told(step) {
+    /** A failure is told by the promise and as an event. @template T @param {string} action @param {() => Promise<T>} step */
+    function told(action, step) {
       const promise = step();
-      promise.catch((error) => client.emit("error", error));
+      promise.catch((error) => client.emit("error", Object.assign(error, { action })));
       return promise;
     }
 
     /** @type {KeptClient} */ const adds = {
-      rooms: ({ name } = {}) => told(async () => {
+      rooms: ({ name } = {}) => told("rooms", async () => {
         const answer = await ask("list", { name });
         if (!Array.isArray(answer) || !answer.every((room) => isRoomId(room?.id))) throw badFrame("badResponse");
         return answer.map(({ lastMessage, ...room }) => {
@@ -41,15 +41,15 @@ export class Kept {
           return listed;
         });
       }),
-      createPair: (friendId) => told(() => ask("create-one-to-one", {}, { friendId })),
-      createGroup: (name, { clientRoomId = newId() } = {}) => told(() => ask("create-group", {}, { name, clientRoomId })),
-      invite: (roomId, joinUserId) => told(async () => void (await ask(of("join", roomId), {}, { joinUserId }))),
-      quit: (roomId, quitUserId) => told(async () => {
+      createPair: (friendId) => told("createPair", () => ask("create-one-to-one", {}, { friendId })),
+      createGroup: (name, { clientRoomId = newId() } = {}) => told("createGroup", () => ask("create-group", {}, { name, clientRoomId })),
+      invite: (roomId, joinUserId) => told("invite", async () => void (await ask(of("join", roomId), {}, { joinUserId }))),
+      quit: (roomId, quitUserId) => told("quit", async () => {
         await ask(of("quit", roomId), {}, { quitUserId });
         // The push that says so may be lost.
         if (quitUserId === undefined || String(quitUserId) === String(client.userId)) forget(roomId);
       }),
-      info: (roomId) => told(async () => ask(of("info", roomId), {})),
+      info: (roomId) => told("info", async () => ask(of("info", roomId), {})),
     };
 
     /** @param {Id} roomId */

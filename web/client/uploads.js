@@ -37,10 +37,17 @@ export class Uploads {
     // Parameters, such as a charset, are no part of what the server takes.
     const [type] = file.type.split(";");
     const asked = { chatroomId: this.#room.id, clientMessageId, name, type, size: file.size };
+    const attachment = await this.#save(asked, file, onProgress, signal).catch((error) => {
+      throw Object.assign(error, { action: "createUpload" });
+    });
+    return this.#room.post({ type: PICTURE.test(type) ? "image" : "file", attachment }, { clientMessageId, ...extras });
+  }
+
+  /** Gives the file's key. @param {object} asked @param {Blob} file @param {(done: number) => void} onProgress @param {AbortSignal} [signal] */
+  async #save(asked, file, onProgress, signal) {
     const { url, fields, attachment } = await this.#ask(asked, signal);
     await save(url, fields, file, onProgress, signal);
-    mustGoOn(signal);
-    return this.#room.post({ type: PICTURE.test(type) ? "image" : "file", attachment }, { clientMessageId, ...extras });
+    return attachment;
   }
 
   /** Several files at once are more than the server's pace lets through at once. @param {object} asked @param {AbortSignal} [signal] */
@@ -80,6 +87,7 @@ async function save(url, fields, file, onProgress, signal) {
     throw new ChatError("uploadFailed", `the store answered ${status}`, { retryable: status === 0 || status >= 500 });
   }
   onProgress(1);
+  mustGoOn(signal);
 }
 
 /** The status, or 0. @param {string} url @param {FormData} body @param {AbortSignal} [signal] */

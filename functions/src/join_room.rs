@@ -2,7 +2,7 @@
 
 use chat::{JoinRoom, Member, Presence, Push, Reply};
 use chat_aws::entry::{self, Function, MessageEvent};
-use chat_aws::{Arrived, Aws, Delivery, Failure, Fault, Membership, Pace, Vars, now};
+use chat_aws::{Arrived, Aws, Delivery, Failure, Fault, Membership, Pace, Rights, Vars, now};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
@@ -12,6 +12,7 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 #[derive(Clone)]
 pub struct Parts {
     pace: Pace,
+    rights: Rights,
     membership: Membership,
     delivery: Delivery,
     signals_up_to: usize,
@@ -20,17 +21,19 @@ pub struct Parts {
 impl Parts {
     pub(crate) fn new(aws: &Aws<'_>) -> Result<Self, Fault> {
         let (membership, delivery, signals_up_to) = (aws.membership()?, aws.delivery()?, aws.signals_up_to()?);
-        Ok(Self { pace: aws.pace()?, membership, delivery, signals_up_to })
+        Ok(Self { pace: aws.pace()?, rights: aws.rights()?, membership, delivery, signals_up_to })
     }
 }
 
-/// Enters the room before it tells anybody. A device of a user who is there already is no news to the others.
+/// Enters the room before it tells anybody. A right is looked for before, so that nobody else is pushed anything, and again
+/// after. A device of a user who is there already is no news to the others.
 pub async fn handle(parts: Parts, event: MessageEvent) -> Result<Reply, Failure> {
-    let Parts { pace, membership, delivery, signals_up_to } = parts;
+    let Parts { pace, rights, membership, delivery, signals_up_to } = parts;
     let (connection, asked_at) = (event.connection, now());
     let caller = &connection.caller;
     let JoinRoom { room, batches, rounds, changes, online } = JoinRoom::read(&event.request, caller)?;
     pace.admit(caller.user(), &room)?;
+    rights.admit(caller, &room).await?;
 
     let (user, encoding) = (caller.user().clone(), connection.encoding);
     let me = Member { connection: connection.id, user, joined_at: asked_at, batches, rounds, encoding };

@@ -5,6 +5,7 @@
 
 pub mod authorize;
 pub mod change_message;
+pub mod chatrooms;
 pub mod connect;
 pub mod default;
 pub mod deliver;
@@ -16,6 +17,7 @@ pub mod leave_room;
 pub mod list_changes;
 pub mod list_history;
 pub mod list_members;
+pub mod mark_read;
 pub mod send_message;
 pub mod signal;
 pub mod socket_io;
@@ -27,9 +29,10 @@ use chat_aws::{Fault, Vars};
 pub type Build = fn(&Vars) -> Result<Function, Fault>;
 
 /// Every function there is, by the name of its binary.
-pub const FUNCTIONS: [(&str, Build); 14] = [
+pub const FUNCTIONS: [(&str, Build); 16] = [
     ("authorize", authorize::function),
     ("change-message", change_message::function),
+    ("chatrooms", chatrooms::function),
     ("connect", connect::function),
     ("default", default::function),
     ("deliver", deliver::function),
@@ -39,6 +42,7 @@ pub const FUNCTIONS: [(&str, Build); 14] = [
     ("keep-alive", keep_alive::function),
     ("leave-room", leave_room::function),
     ("list-history", list_history::function),
+    ("mark-read", mark_read::function),
     ("send-message", send_message::function),
     ("signal", signal::function),
     ("socket-io", socket_io::function),

@@ -3,12 +3,13 @@
 use crate::list_changes;
 use chat::{HistoryItem, ListHistory, Message, Profile};
 use chat_aws::entry::{self, Function, HttpAnswer, HttpEvent};
-use chat_aws::{Aws, Failure, Fault, Messages, Users, Vars};
+use chat_aws::{Aws, Failure, Fault, Messages, Rights, Users, Vars};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
-    let (messages, users) = (Parts { messages: aws.messages()?, users: aws.users()? }, aws.users()?);
-    let changes = list_changes::Parts { changes: aws.changes()?, users };
+    let (rights, users) = (aws.rights()?, aws.users()?);
+    let messages = Parts { rights: rights.clone(), messages: aws.messages()?, users: users.clone() };
+    let changes = list_changes::Parts { rights, changes: aws.changes()?, users };
     Ok(Function::of_routes([
         ("GET /chat-history/list", entry::http(messages, handle)),
         ("GET /chat-history/changes", entry::http(changes, list_changes::handle)),
@@ -17,16 +18,19 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 
 #[derive(Clone)]
 pub struct Parts {
+    rights: Rights,
     messages: Messages,
     users: Users,
 }
 
 /// One query for the messages, and one batch read for their senders and for whether the reader was shut out, however
 /// long the page is. The body is the course's plain array; the `Link` header leads to older and newer pages.
-pub async fn handle(Parts { messages, users }: Parts, event: HttpEvent) -> Result<HttpAnswer, Failure> {
+pub async fn handle(Parts { rights, messages, users }: Parts, event: HttpEvent) -> Result<HttpAnswer, Failure> {
     let asked = ListHistory::read(&event.query, &event.caller)?;
 
-    let page = messages.page(&asked).await?;
+    let (admitted, page) = tokio::join!(rights.admit_now(&event.caller, &asked.room), messages.page(&asked));
+    admitted?;
+    let page = page?;
     let links = page.links(&asked);
     let senders = page.messages.iter().map(|message| message.sender.clone()).collect();
     let senders = users.profiles(senders, &event.caller).await?;

@@ -3,29 +3,32 @@
 use chat::limits::{LISTS_PER_SECOND, PRESENT_MAX};
 use chat::{ListMembers, Reply, users};
 use chat_aws::entry::MessageEvent;
-use chat_aws::{Aws, Connections, Failure, Fault, Pace, Users};
+use chat_aws::{Aws, Connections, Failure, Fault, Pace, Rights, Users};
 
 #[derive(Clone)]
 pub struct Parts {
     pace: Pace,
+    rights: Rights,
     connections: Connections,
     users: Users,
 }
 
 impl Parts {
     pub(crate) fn new(aws: &Aws<'_>) -> Result<Self, Fault> {
-        Ok(Self { pace: aws.pace_of(LISTS_PER_SECOND), connections: aws.connections()?, users: aws.users()? })
+        let rights = aws.rights()?;
+        Ok(Self { pace: aws.pace_of(LISTS_PER_SECOND), rights, connections: aws.connections()?, users: aws.users()? })
     }
 }
 
 /// One query for the members, as many as one answer holds, and one batch read for the profiles of those who are named.
 pub async fn handle(
-    Parts { pace, connections, users: profiles }: Parts,
+    Parts { pace, rights, connections, users: profiles }: Parts,
     event: MessageEvent,
 ) -> Result<Reply, Failure> {
     let caller = &event.connection.caller;
     let ListMembers { room } = ListMembers::read(&event.request, caller)?;
     pace.admit(caller.user(), &room)?;
+    rights.admit(caller, &room).await?;
 
     let found = connections.some_members(&room).await?;
     let online = users(&found.members);

@@ -3,7 +3,9 @@
 use chat::rounds::{Head, InRounds};
 use chat::{Message, MessageId, Push, Reply, SendMessage};
 use chat_aws::entry::{self, ActionEvent, Function};
-use chat_aws::{Aws, Counted, Delivery, Failure, Fault, Messages, Pace, Rounds, SEALED_ATTEMPTS, Stored, Vars, now};
+use chat_aws::{
+    Aws, Counted, Delivery, Failure, Fault, Messages, Pace, Rights, Rounds, SEALED_ATTEMPTS, Stored, Vars, now,
+};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
@@ -13,6 +15,7 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 #[derive(Clone)]
 pub struct Parts {
     pace: Pace,
+    rights: Rights,
     messages: Messages,
     delivery: Delivery,
     rounds: Rounds,
@@ -20,15 +23,17 @@ pub struct Parts {
 
 impl Parts {
     pub(crate) fn new(aws: &Aws<'_>) -> Result<Self, Fault> {
-        Ok(Self { pace: aws.pace()?, messages: aws.messages()?, delivery: aws.delivery()?, rounds: aws.rounds()? })
+        let (rights, messages) = (aws.rights()?, aws.messages()?);
+        Ok(Self { pace: aws.pace()?, rights, messages, delivery: aws.delivery()?, rounds: aws.rounds()? })
     }
 }
 
 /// Counts first: that write decides who pushes the message, in one order with all that changes it.
 pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> {
-    let Parts { pace, messages, rounds, .. } = &parts;
+    let Parts { pace, rights, messages, rounds, .. } = &parts;
     let said = SendMessage::read(&event.request, &event.caller)?;
     pace.admit(event.caller.user(), &said.room)?;
+    rights.admit(&event.caller, &said.room).await?;
 
     for _ in 0..SEALED_ATTEMPTS {
         match messages.count(&said.room, now()).await? {
@@ -50,14 +55,15 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
 /// Stores before it pushes, so that nothing is seen or acknowledged that is not kept. Reads the members only after
 /// the id is taken, so that a member that is missing among them learns of the message by the `lastId` of its join.
 async fn push(parts: &Parts, event: &ActionEvent, said: &SendMessage, head: Head) -> Result<Reply, Failure> {
-    let Parts { messages, delivery, rounds, .. } = parts;
+    let Parts { rights, messages, delivery, rounds, .. } = parts;
     let message = message(said, event, head.last_id);
     let (stored, members) = tokio::join!(messages.store(message), delivery.members(&said.room));
     let (Stored { message, unused }, members) = (stored?, members?);
 
     let crowd = rounds.begin_in_crowd(&said.room, &head, members.first_page());
     let push = Push::sent(&message, &event.caller.profile, unused);
-    let (delivered, ()) = tokio::join!(delivery.deliver_from(event.sender.as_ref(), &said.room, members, &push), crowd);
+    let delivered = delivery.deliver_from(event.sender.as_ref(), &said.room, members, &push);
+    let (delivered, (), ()) = tokio::join!(delivered, crowd, rights.mention(&message));
     delivered?;
     Ok(Reply::sent(&message, unused))
 }
@@ -71,7 +77,7 @@ async fn leave_to_courier(
     id: MessageId,
     in_rounds: &InRounds,
 ) -> Result<Option<Reply>, Failure> {
-    let Parts { messages, delivery, rounds, .. } = parts;
+    let Parts { rights, messages, delivery, rounds, .. } = parts;
     let message = message(said, event, id);
     let (stored, woken, admitted) = tokio::join!(
         messages.store_in_rounds(message),
@@ -81,6 +87,7 @@ async fn leave_to_courier(
     woken?;
     admitted?;
     let Some(Stored { message, unused }) = stored? else { return Ok(None) };
+    rights.mention(&message).await;
     if let Some(unused) = unused {
         messages.seal(&said.room, unused).await?;
     }

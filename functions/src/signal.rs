@@ -4,7 +4,7 @@ use crate::list_members;
 use chat::limits::SIGNALS_PER_SECOND;
 use chat::{Push, Reply, Signal};
 use chat_aws::entry::{self, ActionEvent, Function};
-use chat_aws::{Aws, Failure, Fault, Pace, Signals, Vars};
+use chat_aws::{Aws, Failure, Fault, Pace, Rights, Signals, Vars};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
@@ -16,20 +16,22 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 #[derive(Clone)]
 pub struct Parts {
     pace: Pace,
+    rights: Rights,
     signals: Signals,
 }
 
 impl Parts {
     pub(crate) fn new(aws: &Aws<'_>) -> Result<Self, Fault> {
-        Ok(Self { pace: aws.pace_of(SIGNALS_PER_SECOND), signals: aws.signals()? })
+        Ok(Self { pace: aws.pace_of(SIGNALS_PER_SECOND), rights: aws.rights()?, signals: aws.signals()? })
     }
 }
 
 /// Stores nothing. In a room that is too large it reads as many members as it takes to know that, and pushes nothing.
-pub async fn handle(Parts { pace, signals }: Parts, event: ActionEvent) -> Result<Reply, Failure> {
+pub async fn handle(Parts { pace, rights, signals }: Parts, event: ActionEvent) -> Result<Reply, Failure> {
     let ActionEvent { caller, sender, request } = event;
     let signal = Signal::read(&request, &caller)?;
     pace.admit(caller.user(), &signal.room)?;
+    rights.admit(&caller, &signal.room).await?;
 
     let push = Push::signal(&signal, caller.user());
     let pushed = signals.push(sender.as_ref(), caller.user(), &signal.room, &push).await?;

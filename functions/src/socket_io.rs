@@ -3,7 +3,7 @@
 
 use crate::authorize::{NoCaller, Tokens};
 use crate::change_message::{delete_message, edit_message, react_message};
-use crate::{change_message, default, join_room, leave_room, list_members, send_message, signal};
+use crate::{change_message, default, join_room, leave_room, list_members, mark_read, send_message, signal};
 use chat::{Caller, Rejection, Reply};
 use chat_aws::entry::{self, Function, Guest, MessageEvent, Packets};
 use chat_aws::{Aws, Connections, Failure, Fault, Membership, Sessions, Vars};
@@ -20,6 +20,7 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
         change_message: change_message::Parts::new(&aws)?,
         signal: signal::Parts::new(&aws)?,
         list_members: list_members::Parts::new(&aws)?,
+        mark_read: mark_read::Parts::new(&aws)?,
     };
     Ok(entry::packets(aws.pusher()?, parts))
 }
@@ -35,6 +36,7 @@ pub struct Parts {
     change_message: change_message::Parts,
     signal: signal::Parts,
     list_members: list_members::Parts,
+    mark_read: mark_read::Parts,
 }
 
 impl Packets for Parts {
@@ -69,6 +71,7 @@ impl Packets for Parts {
             Some("reactMessage") => react_message::handle(self.change_message.clone(), event.into()).await,
             Some("signal") => signal::handle(self.signal.clone(), event.into()).await,
             Some("listMembers") => list_members::handle(self.list_members.clone(), event).await,
+            Some("markRead") => mark_read::handle(self.mark_read.clone(), event.into()).await,
             _ => default::handle((), event).await,
         }
     }

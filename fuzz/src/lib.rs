@@ -113,7 +113,7 @@ pub fn packets(bytes: &[u8]) {
 fn caller() -> Caller {
     Caller {
         profile: Profile::unknown(UserId::parse("7").expect("an id")),
-        rooms: Grant::All,
+        rooms: Grant::All.into(),
         moderates: Grant::none(),
         issued_at: 0,
         good_until: Timestamp::MAX,

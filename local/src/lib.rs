@@ -21,7 +21,7 @@ pub use gateway::{Bucket, Limits};
 pub use in_memory::{InMemory, Inside};
 pub use interference::{AroundRest, Delivery, Interference, Plan, Rest};
 pub use invoke::{Running, invoke};
-pub use template::{Template, Throttle};
+pub use template::{HttpRoute, Template, Throttle};
 pub use tokens::Tokens;
 
 use crate::functions::{Endpoints, Functions};

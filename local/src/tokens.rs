@@ -39,7 +39,7 @@ impl Tokens {
     pub fn issue(&self, mut claims: Map<String, Value>) -> Result<String> {
         claims.entry("exp").or_insert_with(|| json!(now().after(LIFETIME).seconds()));
         claims.entry("iat").or_insert_with(|| json!(now().seconds()));
-        Caller::from_claims(&claims, &Grant::All)?;
+        Caller::from_claims(&claims, &Grant::All.into())?;
         let key = EncodingKey::from_secret(self.0.as_bytes());
         Ok(encode(&Header::default(), &claims, &key)?)
     }

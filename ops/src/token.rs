@@ -50,7 +50,8 @@ pub fn sign(secret: &str, user: &str, name: Option<&str>, rooms: Option<Value>, 
     ]);
     claims.extend(name.map(|name| ("nickName".to_owned(), json!(name))));
     claims.extend(rooms.map(|rooms| ("rooms".to_owned(), rooms)));
-    let caller = Caller::from_claims(&claims, &Grant::All).with_context(|| format!("user {user:?} gets no token"))?;
+    let caller =
+        Caller::from_claims(&claims, &Grant::All.into()).with_context(|| format!("user {user:?} gets no token"))?;
     let shown = |name: &str| caller.profile.nick_name == name;
     ensure!(
         name.is_none_or(shown),

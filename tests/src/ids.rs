@@ -22,7 +22,7 @@ pub fn user(id: &str) -> UserId {
 /// A caller whose token grants all rooms and was issued as long ago as possible.
 pub fn caller(id: &str) -> Caller {
     let (profile, good_until) = (Profile::unknown(user(id)), Timestamp::MAX);
-    Caller { profile, rooms: Grant::All, moderates: Grant::none(), issued_at: 0, good_until }
+    Caller { profile, rooms: Grant::All.into(), moderates: Grant::none(), issued_at: 0, good_until }
 }
 
 /// A connection that begins now.

@@ -41,9 +41,16 @@ struct Message {
 pub struct History {
     pub document: Value,
     schemas: Schemas,
+    answers: Answers,
+    /// Those of routes that are no actions, by their keys: `GET /path`.
+    routes: BTreeMap<String, Answers>,
+    posts: BTreeMap<String, Post>,
+}
+
+/// What a route answers, by the status.
+struct Answers {
     bodies: BTreeMap<u16, SchemaIndex>,
     headers: BTreeMap<u16, Vec<Header>>,
-    posts: BTreeMap<String, Post>,
 }
 
 /// A path that takes an action.
@@ -112,6 +119,15 @@ pub fn check_body(path: &str, status: u16, body: &Value) {
     checked.unwrap_or_else(|error| panic!("docs/openapi.yaml does not describe this answer: {status} {body}: {error}"));
 }
 
+/// Panics unless the document describes this answer of a route, such as `GET /path/{id}`.
+pub fn check_route(route: &str, status: u16, headers: &HeaderMap, body: &Value) {
+    let answers = HISTORY.routes.get(route).unwrap_or_else(|| panic!("docs/openapi.yaml has no {route}"));
+    let checked = answers.check_headers(&HISTORY.schemas, status, headers);
+    let checked = checked.and_then(|()| answers.check_body(&HISTORY.schemas, status, body));
+    checked
+        .unwrap_or_else(|error| panic!("docs/openapi.yaml does not describe this: {route} {status} {body}: {error}"));
+}
+
 /// Panics unless the document describes this answer to a body that was posted to a path.
 pub fn check_post(path: &str, status: u16, answer: &Value) {
     let checked = HISTORY.check_post(path, status, answer);
@@ -173,25 +189,16 @@ impl History {
     fn read(path: &str) -> Self {
         let document = Template::document(include_str!("../../docs/openapi.yaml")).expect("docs/openapi.yaml");
         let mut reader = Reader::of(&document, Draft::V2020_12);
-        let (mut bodies, mut headers) = (BTreeMap::new(), BTreeMap::new());
-        let responses = format!("/paths/{}/get/responses", path.replace('/', "~1"));
-        for (status, response) in entries(document.pointer(&responses).expect("responses")) {
-            let place = format!("{responses}/{status}");
-            let status = status.parse().expect("a status");
-            let body = format!("{place}/content/application~1json/schema");
-            bodies.insert(status, reader.schema(&body));
-            let header = |(name, header): (&String, &Value)| {
-                let shared = header["$ref"].as_str().map(|reference| reference.trim_start_matches('#').to_owned());
-                let place = shared.unwrap_or_else(|| format!("{place}/headers/{name}"));
-                Header {
-                    name: name.clone(),
-                    required: document.pointer(&format!("{place}/required")) == Some(&json!(true)),
-                    value: reader.schema(&format!("{place}/schema")),
-                }
-            };
-            headers.insert(status, entries(&response["headers"]).map(header).collect());
+        let answers = Answers::read(&document, &mut reader, path, "get");
+        let mut routes = BTreeMap::new();
+        for (path, operations) in entries(&document["paths"]) {
+            for (method, operation) in entries(operations).filter(|(_, operation)| !is_action(operation)) {
+                let key = format!("{} {path}", method.to_uppercase());
+                assert!(operation["responses"].is_object(), "{key}");
+                routes.insert(key, Answers::read(&document, &mut reader, path, method));
+            }
         }
-        let posts = entries(&document["paths"]).filter(|(_, path)| path["post"].is_object());
+        let posts = entries(&document["paths"]).filter(|(_, path)| is_action(&path["post"]));
         let post = |(path, operations): (&String, &Value)| {
             let place = format!("/paths/{}/post", path.replace('/', "~1"));
             let body = reader.schema(&format!("{place}/requestBody/content/application~1json/schema"));
@@ -205,27 +212,22 @@ impl History {
             (path.clone(), Post { body, answers })
         };
         let posts = posts.map(post).collect();
-        Self { document, schemas: reader.schemas, bodies, headers, posts }
+        Self { document, schemas: reader.schemas, answers, routes, posts }
     }
 
     /// What is wrong with the headers of an answer.
     pub fn check_headers(&self, status: u16, headers: &HeaderMap) -> Result<(), String> {
-        for header in self.headers.get(&status).into_iter().flatten() {
-            match headers.get(&header.name) {
-                Some(value) => {
-                    check(&self.schemas, header.value, &json!(value.to_str().map_err(|error| error.to_string())?))
-                }
-                None if header.required => Err("it is missing".into()),
-                None => Ok(()),
-            }
-            .map_err(|error| format!("{}: {error}", header.name))?;
-        }
-        Ok(())
+        self.answers.check_headers(&self.schemas, status, headers)
     }
 
     /// What is wrong with the body of an answer.
     pub fn check_body(&self, status: u16, body: &Value) -> Result<(), String> {
-        check(&self.schemas, *self.bodies.get(&status).ok_or("no answer has this status")?, body)
+        self.answers.check_body(&self.schemas, status, body)
+    }
+
+    /// The routes that are no actions.
+    pub fn routes(&self) -> impl Iterator<Item = &str> {
+        self.routes.keys().map(String::as_str)
     }
 
     /// What is wrong with a body for a path.
@@ -248,6 +250,54 @@ impl History {
     pub fn shared(&self, name: &str) -> &Value {
         &self.document["components"]["schemas"][name]
     }
+}
+
+impl Answers {
+    fn read(document: &Value, reader: &mut Reader, path: &str, method: &str) -> Self {
+        let (mut bodies, mut headers) = (BTreeMap::new(), BTreeMap::new());
+        let responses = format!("/paths/{}/{method}/responses", path.replace('/', "~1"));
+        let follow = |place: String| match document.pointer(&place).and_then(|shared| shared["$ref"].as_str()) {
+            Some(reference) => reference.trim_start_matches('#').to_owned(),
+            None => place,
+        };
+        for status in entries(document.pointer(&responses).expect("responses")).map(|(status, _)| status) {
+            let place = follow(format!("{responses}/{status}"));
+            let status = status.parse().expect("a status");
+            bodies.insert(status, reader.schema(&format!("{place}/content/application~1json/schema")));
+            let header = |(name, _): (&String, &Value)| {
+                let place = follow(format!("{place}/headers/{name}"));
+                Header {
+                    name: name.clone(),
+                    required: document.pointer(&format!("{place}/required")) == Some(&json!(true)),
+                    value: reader.schema(&format!("{place}/schema")),
+                }
+            };
+            let response = document.pointer(&place).expect("a response");
+            headers.insert(status, entries(&response["headers"]).map(header).collect());
+        }
+        Self { bodies, headers }
+    }
+
+    fn check_headers(&self, schemas: &Schemas, status: u16, headers: &HeaderMap) -> Result<(), String> {
+        for header in self.headers.get(&status).into_iter().flatten() {
+            match headers.get(&header.name) {
+                Some(value) => check(schemas, header.value, &json!(value.to_str().map_err(|error| error.to_string())?)),
+                None if header.required => Err("it is missing".into()),
+                None => Ok(()),
+            }
+            .map_err(|error| format!("{}: {error}", header.name))?;
+        }
+        Ok(())
+    }
+
+    fn check_body(&self, schemas: &Schemas, status: u16, body: &Value) -> Result<(), String> {
+        check(schemas, *self.bodies.get(&status).ok_or("no answer has this status")?, body)
+    }
+}
+
+/// Whether an operation takes an action of the socket.
+fn is_action(operation: &Value) -> bool {
+    operation["tags"].as_array().is_some_and(|tags| tags.iter().any(|tag| tag == "actions"))
 }
 
 impl Reader {

@@ -1,7 +1,7 @@
 use super::keys::{Keys, Refused, Trust, Unverified, invalid};
 use super::provider::Provider;
 use chat::limits::TOKEN_BYTES_MAX;
-use chat::{Caller, Grant};
+use chat::{Access, Caller};
 use chat_aws::{Fault, Vars};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ pub struct Tokens {
     keys: Arc<Keys>,
     provider: Option<Arc<Provider>>,
     /// What a token without `rooms` grants.
-    default_rooms: Grant,
+    default_rooms: Access,
     expose_email: bool,
 }
 
@@ -30,7 +30,7 @@ impl Tokens {
     /// three must be there. `TOKEN_SECRET_PREVIOUS` is for the time in which one secret, or a provider, replaces
     /// another secret.
     pub fn new(vars: &Vars) -> Result<Self, Fault> {
-        let default_rooms = Grant::parse_default(vars.optional("DEFAULT_ROOMS").unwrap_or_default());
+        let default_rooms = Access::parse_default(vars.optional("DEFAULT_ROOMS").unwrap_or_default());
         let secret = |name| vars.optional(name).map(|secret| Keys::of_secret(name, secret)).transpose();
         let mut keys = secret("TOKEN_SECRET")?.unwrap_or_default();
         let mut provider = None;
@@ -51,7 +51,8 @@ impl Tokens {
         Ok(Self {
             keys: Arc::new(keys),
             provider,
-            default_rooms: default_rooms.ok_or_else(|| invalid("DEFAULT_ROOMS must be *, or ids with commas"))?,
+            default_rooms: default_rooms
+                .ok_or_else(|| invalid("DEFAULT_ROOMS must be *, @mine, or ids with commas"))?,
             expose_email: vars.flag("EXPOSE_EMAIL")?,
         })
     }
@@ -106,12 +107,12 @@ mod tests {
     #[test]
     fn a_broken_default_does_not_start() {
         let fault = Tokens::new(&Vars::from_iter([SECRET, ("DEFAULT_ROOMS", "1,,2")])).err().expect("a fault");
-        assert_eq!(fault.chain().to_string(), "failed to start: DEFAULT_ROOMS must be *, or ids with commas");
+        assert_eq!(fault.chain().to_string(), "failed to start: DEFAULT_ROOMS must be *, @mine, or ids with commas");
     }
 
     #[test]
     fn an_address_is_handed_on_only_where_it_is_shown() {
-        let none = Grant::parse_default("").expect("none");
+        let none = Access::parse_default("").expect("none");
         let claims = json!({"sub": "1", "email": "guang@example.com", "exp": 4_102_444_800_u64});
         let caller = Caller::from_claims(claims.as_object().expect("an object"), &none).expect("a caller");
         let closed = Tokens::new(&Vars::from_iter([SECRET])).expect("a configuration");

@@ -10,6 +10,7 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
     let caller = &event.caller;
     let DeleteMessage { room, id, change } = DeleteMessage::read(&event.request, caller)?;
     parts.pace.admit(caller.user(), &room)?;
+    parts.rights.admit(caller, &room).await?;
 
     let Committed { message, duplicate } = parts.changes.change(&room, id, &change, caller).await?;
     let by = message.deleted_by().unwrap_or(caller.user());

@@ -10,6 +10,7 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
     let caller = &event.caller;
     let EditMessage { room, id, change } = EditMessage::read(&event.request, caller)?;
     parts.pace.admit(caller.user(), &room)?;
+    parts.rights.admit(caller, &room).await?;
 
     let Committed { message, duplicate } = parts.changes.change(&room, id, &change, caller).await?;
     parts.tell(&event, &message, &Push::edited(&message, caller.user())).await?;

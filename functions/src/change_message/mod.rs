@@ -7,7 +7,7 @@ pub mod react_message;
 use chat::limits::{CHANGES_PER_SECOND, REACTIONS_PER_SECOND};
 use chat::{Message, Push};
 use chat_aws::entry::{self, ActionEvent, Function};
-use chat_aws::{Aws, Changes, Delivery, Failure, Fault, Pace, Reactions, Rounds, Vars};
+use chat_aws::{Aws, Changes, Delivery, Failure, Fault, Pace, Reactions, Rights, Rounds, Vars};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
@@ -23,6 +23,7 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 #[derive(Clone)]
 pub struct Parts {
     pace: Pace,
+    rights: Rights,
     changes: Changes,
     reaction_pace: Pace,
     reactions: Reactions,
@@ -34,6 +35,7 @@ impl Parts {
     pub(crate) fn new(aws: &Aws<'_>) -> Result<Self, Fault> {
         Ok(Self {
             pace: aws.pace_of(CHANGES_PER_SECOND),
+            rights: aws.rights()?,
             changes: aws.changes()?,
             reaction_pace: aws.pace_of(REACTIONS_PER_SECOND),
             reactions: aws.reactions()?,

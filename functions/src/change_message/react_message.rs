@@ -11,6 +11,7 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
     let caller = &event.caller;
     let ReactMessage { room, id, reaction } = ReactMessage::read(&event.request, caller)?;
     parts.reaction_pace.admit(caller.user(), &room)?;
+    parts.rights.admit(caller, &room).await?;
 
     let Reacted { reactions, duplicate } = parts.reactions.react(&room, id, caller.user(), &reaction).await?;
     // Who takes back what nobody ever put there has nothing to tell.

@@ -9,6 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use chat::Timestamp;
 use chat_aws::now;
 use chrono::DateTime;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use url::form_urlencoded;
@@ -163,6 +164,10 @@ pub fn disconnect(connection: &Connection, stage: &str, code: u16, reason: &str,
 pub struct HttpRequest<'a> {
     pub method: &'a str,
     pub path: &'a str,
+    /// The path as the route has it.
+    pub route: &'a str,
+    /// What stands for the route's variables, as the client wrote it.
+    pub variables: &'a [(&'a str, &'a str)],
     pub query: Option<&'a str>,
     pub headers: &'a HeaderMap,
     pub body: &'a [u8],
@@ -173,6 +178,12 @@ pub struct HttpRequest<'a> {
 impl HttpRequest<'_> {
     fn header(&self, name: &str) -> Cow<'_, str> {
         self.headers.get(name).map(text).unwrap_or_default()
+    }
+
+    /// The route's variables, decoded.
+    fn path_parameters(&self) -> Map<String, Value> {
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        self.variables.iter().map(|(name, value)| ((*name).to_owned(), json!(decoded(value)))).collect()
     }
 
     pub fn method_arn(&self) -> String {
@@ -191,12 +202,12 @@ impl HttpRequest<'_> {
             "methodArn": self.method_arn(),
             "identitySource": identity.join(","),
             "authorizationToken": identity.join(","),
-            "resource": self.path,
+            "resource": self.route,
             "path": self.path,
             "httpMethod": self.method,
             "headers": single,
             "queryStringParameters": query,
-            "pathParameters": {},
+            "pathParameters": self.path_parameters(),
             "stageVariables": {},
             "requestContext": {
                 "accountId": ACCOUNT,
@@ -211,8 +222,8 @@ impl HttpRequest<'_> {
                 "requestId": self.request_id,
                 "requestTime": request_time(at),
                 "requestTimeEpoch": at.millis(),
-                "resourceId": format!("{} {}", self.method, self.path),
-                "resourcePath": self.path,
+                "resourceId": format!("{} {}", self.method, self.route),
+                "resourcePath": self.route,
                 "stage": "$default",
             },
         })
@@ -235,7 +246,7 @@ impl HttpRequest<'_> {
             parameters.insert(name, json!(joined));
         }
         let at = now();
-        let route_key = format!("{} {}", self.method, self.path);
+        let route_key = format!("{} {}", self.method, self.route);
         let mut event = json!({
             "version": "2.0",
             "routeKey": route_key,
@@ -264,6 +275,9 @@ impl HttpRequest<'_> {
         });
         if !parameters.is_empty() {
             event["queryStringParameters"] = Value::Object(parameters);
+        }
+        if !self.variables.is_empty() {
+            event["pathParameters"] = Value::Object(self.path_parameters());
         }
         if !self.body.is_empty() {
             let text = std::str::from_utf8(self.body).ok().filter(|_| is_text(&self.header("content-type")));

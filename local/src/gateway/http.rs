@@ -63,9 +63,9 @@ impl Gateway {
     async fn call(&self, request: &Parts, body: &[u8], peer: SocketAddr) -> Response {
         let (method, path) = (request.method.as_str(), request.uri.path());
         let api = &self.template.http;
-        let Some(route) = api.routes.iter().find(|route| route.method == method && route.path == path) else {
-            return refuse(StatusCode::NOT_FOUND, "Not Found");
-        };
+        let mut routes = api.routes.iter().filter(|route| route.method == method);
+        let found = routes.find_map(|route| Some((route, route.variables(path)?)));
+        let Some((route, variables)) = found else { return refuse(StatusCode::NOT_FOUND, "Not Found") };
         if !self.throttles.admit(&route.key()) {
             return refuse(StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
         }
@@ -73,6 +73,8 @@ impl Gateway {
         let http = HttpRequest {
             method,
             path,
+            route: &route.path,
+            variables: &variables,
             query: request.uri.query(),
             headers: &request.headers,
             body,

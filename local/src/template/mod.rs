@@ -81,6 +81,33 @@ impl HttpRoute {
     pub fn key(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
+
+    /// The variables of a path that this route serves, as they stand in it; none of another path.
+    pub fn variables<'a>(&'a self, path: &'a str) -> Option<Vec<(&'a str, &'a str)>> {
+        let (names, parts) = (self.path.split('/'), path.split('/'));
+        if names.clone().count() != parts.clone().count() {
+            return None;
+        }
+        let mut variables = Vec::new();
+        for (name, part) in names.zip(parts) {
+            match variable(name) {
+                Some(name) if !part.is_empty() => variables.push((name, part)),
+                _ if name == part => {}
+                _ => return None,
+            }
+        }
+        Some(variables)
+    }
+
+    fn has_variables(&self) -> bool {
+        self.path.split('/').any(|part| variable(part).is_some())
+    }
+}
+
+/// The name of a part of a path that is a variable: `{id}`.
+fn variable(part: &str) -> Option<&str> {
+    let name = part.strip_prefix('{')?.strip_suffix('}')?;
+    (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(name)
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -292,7 +319,8 @@ impl<'a> Reader<'a> {
                 if event["Type"] == "HttpApi" {
                     let text = |name: &str| self.resolver.text(&event["Properties"][name]);
                     let (method, path) = (text("Method")?.to_uppercase(), text("Path")?);
-                    let plain = path.starts_with('/') && !path.contains(['{', '}', ':', '*']);
+                    let is_part = |part: &str| variable(part).is_some() || !part.contains(['{', '}', ':', '*']);
+                    let plain = path.starts_with('/') && path.split('/').all(is_part);
                     if !HTTP_METHODS.contains(&method.as_str()) || !plain {
                         bail!("{function}: the local run serves plain paths by one method each, not {method} {path}");
                     }
@@ -303,6 +331,8 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+        // A path that is named whole goes before one with a variable.
+        routes.sort_by_key(HttpRoute::has_variables);
         if !api["CorsConfiguration"].is_null() {
             bail!("{id}: the local run reads CORS from the DefinitionBody, where SAM leaves it whole");
         }
@@ -418,7 +448,9 @@ mod tests {
         assert_eq!(route("$default"), Some(("DefaultFunction", true)));
         assert_eq!(template.websocket.authorizer.as_deref(), Some("AuthorizeFunction"));
         let reads = template.http.routes.iter().filter(|route| route.method == "GET").map(|route| route.path.as_str());
-        assert_eq!(reads.collect::<Vec<_>>(), ["/chat-history/changes", "/chat-history/list"]);
+        let reads: Vec<_> = reads.collect();
+        assert!(reads.contains(&"/chat-history/changes") && reads.contains(&"/chat-history/list"), "{reads:?}");
+        assert_eq!(reads.last(), Some(&"/chatroom/quit/{id}"), "what has variables comes last");
         assert_eq!(template.http.cors.expose_headers, ["link", "date"]);
         let throttle = Some(Throttle { per_second: 200.0, burst: 200.0 });
         assert_eq!((template.websocket.throttle, template.http.throttle), (throttle, throttle));
@@ -460,7 +492,7 @@ mod tests {
             (vec![("Stage", "a/b")], "parameter Stage must be 1 to 128 letters, digits, _ and -"),
             (
                 vec![("DefaultRooms", "1,,2")],
-                "parameter DefaultRooms must be empty, *, or ids with commas between them",
+                "parameter DefaultRooms must be empty, *, or ids and @mine with commas between them",
             ),
             (
                 vec![("MessageRetentionDays", "-1")],
@@ -499,6 +531,17 @@ mod tests {
             let given = given.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
             Template::parse(TEMPLATE, &given).expect("understood");
         }
+    }
+
+    #[test]
+    fn a_path_with_variables_is_served_by_the_route_that_has_them() {
+        let route = |path: &str| HttpRoute { method: "GET".into(), path: path.into(), function: "F".into() };
+        let (info, list) = (route("/chatroom/info/{id}"), route("/chatroom/list"));
+        assert_eq!(info.variables("/chatroom/info/g-1%20a"), Some(vec![("id", "g-1%20a")]));
+        for path in ["/chatroom/info", "/chatroom/info/", "/chatroom/info/1/2", "/chatroom/list/1"] {
+            assert_eq!(info.variables(path), None, "{path}");
+        }
+        assert_eq!((list.variables("/chatroom/list"), list.variables("/chatroom/lists")), (Some(vec![]), None));
     }
 
     #[test]
@@ -544,7 +587,7 @@ mod tests {
             ),
             ("Resources:", "Sources:", "there are no Resources"),
             ("Path: /chat-history/list", "Path: /{proxy+}", "the local run serves plain paths by one method each"),
-            ("Method: GET", "Method: ANY", "not ANY /chat-history/list"),
+            ("Method: GET", "Method: ANY", "not ANY /"),
             ("Path: /chat-history/list", "Path: chat-history", "the local run serves plain paths by one method each"),
             ("Default: dev", "Default: local", "\"local\" cannot be a stage here"),
             ("ThrottlingBurstLimit: !Ref RequestsPerSecond", "Other: 1", "go together"),

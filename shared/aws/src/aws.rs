@@ -1,13 +1,16 @@
 use crate::clients::{Clients, Invoker};
 use crate::delivery::Delivery;
+use crate::inbox::Inbox;
 use crate::keep_alive::KeepAlive;
 use crate::limits::{DEFAULT_MEMORY, HAND_TIMEOUT, posts_in_flight};
 use crate::membership::Membership;
+use crate::personal::Personal;
 use crate::pusher::Pusher;
+use crate::rights::Rights;
 use crate::rounds::{Budget, Couriers, Posting, Rounds, Waker};
 use crate::sessions::Sessions;
 use crate::signals::Signals;
-use crate::store::{Arrivals, Changes, Connections, Erasure, Messages, Posts, Reactions, Tables, Users};
+use crate::store::{Arrivals, Changes, Connections, Erasure, KeptRooms, Messages, Posts, Reactions, Tables, Users};
 use crate::{Fault, Pace, Vars};
 use chat::Windows;
 use chat::limits::{
@@ -65,6 +68,23 @@ impl<'a> Aws<'a> {
         let edit = self.vars.parsed("EDIT_MINUTES", EDIT_WINDOW)?;
         let recall = self.vars.parsed("RECALL_MINUTES", RECALL_WINDOW)?;
         Ok(Changes::new(self.clients.dynamodb(), self.chat_table()?, Windows { edit, recall }))
+    }
+
+    pub fn kept_rooms(&self) -> Result<KeptRooms, Fault> {
+        Ok(KeptRooms::new(self.clients.dynamodb(), self.chat_table()?))
+    }
+
+    /// Who may enter them.
+    pub fn rights(&self) -> Result<Rights, Fault> {
+        Ok(Rights::new(self.kept_rooms()?))
+    }
+
+    pub fn inbox(&self) -> Result<Inbox, Fault> {
+        Ok(Inbox::new(self.kept_rooms()?, self.users()?))
+    }
+
+    pub fn personal(&self) -> Result<Personal, Fault> {
+        Ok(Personal::new(self.users()?, self.connections()?, self.pusher()?))
     }
 
     pub fn users(&self) -> Result<Users, Fault> {

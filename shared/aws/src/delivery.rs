@@ -1,6 +1,7 @@
 //! Pushes to the members of a room.
 
 use crate::clock::monotonic;
+use crate::lately::Lately;
 use crate::limits::{HOUSEKEEPING_MAX, HOUSEKEEPING_STEP_MAX, OPEN_KEPT, ROOMS_IN_FLIGHT, housekeeping_posts};
 use crate::pusher::{Frame, Posted, Pusher};
 use crate::store::{Connections, Found, Members};
@@ -8,8 +9,7 @@ use crate::{Failure, Fault, telemetry};
 use chat::limits::{LEAVERS_PER_FRAME, SENDERS_KEPT};
 use chat::{ConnectionId, Frames, Member, Push, Rejection, ReplyFrame, RoomId, UserId, departs};
 use futures_util::{StreamExt, future, stream};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::{Instant, timeout};
 
 /// Delivers frames to rooms, and takes out members whose connection is gone.
@@ -19,34 +19,13 @@ pub struct Delivery {
     connections: Connections,
     /// Up to how many connections in a room its members are told of joins and leaves.
     notices_up_to: usize,
-    seen_open: SeenOpen,
-}
-
-/// Connections that were open a moment ago.
-#[derive(Clone, Default)]
-struct SeenOpen(Arc<Mutex<HashMap<ConnectionId, Instant>>>);
-
-impl SeenOpen {
-    fn lately(&self, connection: &ConnectionId) -> bool {
-        self.seen().get(connection).is_some_and(|until| Instant::now() < *until)
-    }
-
-    fn note(&self, connection: &ConnectionId) {
-        let (now, mut seen) = (Instant::now(), self.seen());
-        if seen.len() >= SENDERS_KEPT {
-            seen.retain(|_, until| now < *until);
-        }
-        seen.insert(connection.clone(), now + OPEN_KEPT);
-    }
-
-    fn seen(&self) -> MutexGuard<'_, HashMap<ConnectionId, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    /// Connections that were open a moment ago.
+    seen_open: Lately<ConnectionId>,
 }
 
 impl Delivery {
     pub(crate) fn new(pusher: Pusher, connections: Connections, notices_up_to: usize) -> Self {
-        Self { pusher, connections, notices_up_to, seen_open: SeenOpen::default() }
+        Self { pusher, connections, notices_up_to, seen_open: Lately::new(OPEN_KEPT, SENDERS_KEPT) }
     }
 
     /// The members of a room, as many at a time as one answer of DynamoDB holds.
@@ -101,7 +80,7 @@ impl Delivery {
     /// not looked at again for a minute.
     pub async fn admit_sender(&self, sender: Option<&ConnectionId>) -> Result<(), Failure> {
         let Some(sender) = sender else { return Ok(()) };
-        if self.seen_open.lately(sender) {
+        if self.seen_open.has(sender) {
             return Ok(());
         }
         if !self.connections.is_open(sender).await? {

@@ -10,11 +10,16 @@ mod delivery;
 pub mod entry;
 mod fault;
 mod greeting;
+mod inbox;
 mod keep_alive;
+mod lately;
 mod limits;
 mod membership;
 mod pace;
+mod personal;
 mod pusher;
+mod random;
+mod rights;
 mod rounds;
 mod sessions;
 mod signals;
@@ -29,6 +34,7 @@ pub use clients::{DocumentUrl, Invoker};
 pub use clock::now;
 pub use delivery::Delivery;
 pub use fault::{Failure, Fault};
+pub use inbox::Inbox;
 pub use keep_alive::KeepAlive;
 pub use limits::{
     CONNECTION_LIFETIME, DOCUMENT_BYTES_MAX, DOCUMENT_TIMEOUT, KEYS_ASKED_AGAIN, KEYS_KEPT, NO_KEYS_ASKED_AGAIN,
@@ -36,13 +42,16 @@ pub use limits::{
 };
 pub use membership::{Arrived, Membership};
 pub use pace::Pace;
+pub use personal::Personal;
 pub use pusher::Pusher;
+pub use random::random_bytes;
+pub use rights::Rights;
 pub use rounds::{Couriers, Rounds, Turn};
 pub use sessions::{Ended, Sessions};
 pub use signals::Signals;
 pub use store::{
-    Arrival, Changes, Closed, Committed, Connections, Counted, Found, JoinNumber, Kept, Members, Messages, Reacted,
-    Reactions, Removal, Shut, Stored, Tables, Users, Written,
+    Arrival, Changes, Closed, Committed, Connections, Counted, Found, JoinNumber, Kept, KeptRooms, Listed, Members,
+    Messages, Reacted, Reactions, Removal, Shut, Stored, Tables, Users, Written,
 };
 pub use store::{Erasure, Position, Size, Step, Where};
 pub use vars::Vars;

@@ -204,5 +204,15 @@ pub const HANDS_MAX: usize = 16;
 /// How long a courier waits for one of them: as long as the slowest round of its part takes.
 pub const HAND_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a mark is kept in a room that a token grants: whoever was away for half a year begins anew.
+pub const MARKS_KEPT: Duration = Duration::from_secs(180 * 24 * 3_600);
+
+/// For how long an instance of a function believes that somebody has a right to a kept room. So long may who was taken out
+/// still send; what is heard ends at once.
+pub const RIGHTS_KEPT: Duration = Duration::from_secs(30);
+
+/// Rights that an instance remembers, some 300 bytes each.
+pub const RIGHTS_REMEMBERED: usize = 10_000;
+
 /// How often a message is counted whose id was sealed each time before it was stored.
 pub const SEALED_ATTEMPTS: usize = 3;

@@ -2,7 +2,7 @@
 
 use crate::delivery::Delivery;
 use crate::store::{Arrival, Arrivals, Connections, Found, JoinNumber, Removal};
-use crate::{Failure, Fault, telemetry};
+use crate::{Failure, Fault, now, telemetry};
 use chat::{Caller, ConnectionId, Member, Newest, Profile, Push, Rejection, RoomId, Timestamp, UserId, departs};
 
 /// Lets connections into rooms and out of them, and tells the rooms.
@@ -38,14 +38,19 @@ impl Membership {
         telemetry::room(room);
         let join = self.connections.add_room(&me.connection, room).await?;
         let entered = self.connections.add_member(me, join, room, caller.good_until).await?;
+        let needs = caller.needs_right(room).then_some(caller.user());
         let (arrival, members) =
-            tokio::join!(self.arrivals.verify(&me.connection, room, join, changes), self.delivery.look(room));
+            tokio::join!(self.arrivals.verify(&me.connection, room, join, changes, needs), self.delivery.look(room));
         match arrival? {
             Arrival::In(newest) if entered => Ok(Arrived { newest, found: members? }),
             found => {
                 self.undo(me, join, room, found, &caller.profile).await?;
-                let closed = found == Arrival::Closed;
-                Err(if closed { Rejection::ConnectionGone } else { Rejection::Overtaken }.into())
+                Err(match found {
+                    Arrival::Closed => Rejection::ConnectionGone,
+                    Arrival::NoRight => Rejection::RoomNotGranted,
+                    Arrival::In(_) | Arrival::Overtaken => Rejection::Overtaken,
+                }
+                .into())
             }
         }
     }
@@ -76,6 +81,22 @@ impl Membership {
             self.tell_of_leave(user, room).await?;
         }
         Ok(())
+    }
+
+    /// Takes all connections of a user out of a room to which its right is gone, and tells the others. It reads the members
+    /// after that: a join that it does not see looks for the right later, and finds none.
+    pub async fn expel(&self, user: &UserId, room: &RoomId) -> Result<(), Fault> {
+        let members = self.delivery.members(room).await?.all().await?;
+        let mut was_in = false;
+        for member in members.iter().filter(|member| member.user == *user) {
+            let removal = self.connections.remove_member_unless_newer(&member.connection, room, now()).await?;
+            let Removal::WasIn(join) = removal else { continue };
+            was_in = true;
+            if let Some(join) = join {
+                self.connections.remove_room(&member.connection, room, join).await?;
+            }
+        }
+        if was_in { self.tell_of_leave(user, room).await } else { Ok(()) }
     }
 
     async fn tell_of_leave(&self, user: &UserId, room: &RoomId) -> Result<(), Fault> {

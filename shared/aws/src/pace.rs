@@ -18,4 +18,9 @@ impl Pace {
     pub fn admit(&self, user: &UserId, room: &RoomId) -> Result<(), Rejection> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).admit(user, room, monotonic())
     }
+
+    /// The same of what a user does in no room.
+    pub fn admit_anywhere(&self, user: &UserId) -> Result<(), Rejection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).admit_anywhere(user, monotonic())
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::delivery::Delivery;
 use crate::store::Connections;
-use crate::{Failure, telemetry};
+use crate::{Failure, Fault, telemetry};
 use chat::{ConnectionId, Push, Rejection, RoomId, UserId};
 
 /// Pushes signals in rooms that are small enough for them.
@@ -43,5 +43,22 @@ impl Signals {
         let others: Vec<_> = members.into_iter().filter(|member| member.user != *user).collect();
         self.delivery.deliver(room, others.into(), push).await?;
         Ok(true)
+    }
+
+    /// Pushes a signal to all connections in a room but the sender's: other devices of its user hear it as well. The sender
+    /// need not be in the room.
+    pub async fn tell_others(
+        &self,
+        sender: Option<&ConnectionId>,
+        room: &RoomId,
+        push: &Push<'_>,
+    ) -> Result<(), Fault> {
+        telemetry::room(room);
+        if self.up_to == 0 {
+            return Ok(());
+        }
+        let Some(members) = self.connections.members_up_to(room, self.up_to).await?.whole() else { return Ok(()) };
+        let others: Vec<_> = members.into_iter().filter(|member| Some(&member.connection) != sender).collect();
+        self.delivery.deliver(room, others.into(), push).await
     }
 }

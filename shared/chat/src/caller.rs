@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use thiserror::Error;
 
-/// The rooms that a caller may enter and read.
+/// A set of rooms that a token names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Grant {
     All,
@@ -15,15 +15,6 @@ pub enum Grant {
 }
 
 impl Grant {
-    /// Reads a deployment's default: nothing for none, `*` for all, else room ids with commas between them.
-    pub fn parse_default(text: &str) -> Option<Self> {
-        match text.trim() {
-            "" => Some(Self::Rooms(BTreeSet::new())),
-            "*" => Some(Self::All),
-            list => list.split(',').map(|id| RoomId::parse(id.trim())).collect::<Option<_>>().map(Self::Rooms),
-        }
-    }
-
     /// Reads a token's claim: `"*"`, or a list of room ids.
     pub(crate) fn from_json(value: &Value) -> Option<Self> {
         match value {
@@ -63,6 +54,63 @@ impl Grant {
     }
 }
 
+/// The word for the rooms that are kept here and that the caller is in.
+const MINE: &str = "@mine";
+
+/// The rooms that a caller may enter and read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// Those that the token itself grants. All of them are all that are not kept here: a pair's id can be computed, and
+    /// who is in a kept room is said by its rows.
+    pub rooms: Grant,
+    /// Whether the caller may also enter the kept rooms to which there is a right of the caller's.
+    pub mine: bool,
+}
+
+impl Access {
+    /// Reads a deployment's default: nothing for none, `*` for all, else room ids with commas between them. Among them
+    /// `@mine` stands for the caller's kept rooms, and `*` beside it for all others.
+    pub fn parse_default(text: &str) -> Option<Self> {
+        match text.trim() {
+            "" => Some(Self { rooms: Grant::none(), mine: false }),
+            "*" => Some(Grant::All.into()),
+            list => Self::of_words(list.split(',').map(|word| Some(word.trim().into()))),
+        }
+    }
+
+    /// Reads a token's claim: `"*"`, `"@mine"`, or a list of room ids and these words.
+    pub(crate) fn from_json(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) if text == MINE => Some(Self { rooms: Grant::none(), mine: true }),
+            Value::Array(words) => Self::of_words(words.iter().map(|word| Some(word.clone()))),
+            other => Grant::from_json(other).map(Self::from),
+        }
+    }
+
+    /// `*` in a list is a word only beside `@mine`: alone it has always been the id of a room.
+    fn of_words(words: impl Iterator<Item = Option<Value>>) -> Option<Self> {
+        let words: Vec<Value> = words.collect::<Option<_>>()?;
+        let (mine, others): (Vec<_>, Vec<_>) = words.into_iter().partition(|word| word == MINE);
+        let mine = !mine.is_empty();
+        let rooms = if mine && others == ["*"] { Grant::All } else { Grant::from_json(&Value::Array(others))? };
+        Some(Self { rooms, mine })
+    }
+
+    fn has(&self, room: &RoomId) -> bool {
+        match &self.rooms {
+            Grant::All => !room.is_kept(),
+            rooms => rooms.has(room),
+        }
+    }
+}
+
+/// Without the kept rooms.
+impl From<Grant> for Access {
+    fn from(rooms: Grant) -> Self {
+        Self { rooms, mine: false }
+    }
+}
+
 /// How a user is shown to others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -91,7 +139,7 @@ impl Profile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub profile: Profile,
-    pub rooms: Grant,
+    pub rooms: Access,
     /// The rooms in which the caller may recall what others said: none, as a rule.
     pub moderates: Grant,
     /// When the token was issued, in seconds since 1970; 0 if it does not say.
@@ -122,9 +170,20 @@ impl Caller {
         }
     }
 
-    /// Refuses a room that the token does not grant.
+    /// Refuses a room that the token does not grant. Of a kept room, whether the caller has a right to it is still to be
+    /// looked up where [`Caller::needs_right`] says so.
     pub fn may_enter(&self, room: &RoomId) -> Result<(), Rejection> {
-        if self.rooms.has(room) { Ok(()) } else { Err(Rejection::RoomNotGranted) }
+        if self.rooms.has(room) || self.needs_right(room) { Ok(()) } else { Err(Rejection::RoomNotGranted) }
+    }
+
+    /// Whether the caller enters a room by a right that its rows give, and not by the token alone.
+    pub fn needs_right(&self, room: &RoomId) -> bool {
+        self.rooms.mine && room.is_kept() && !self.rooms.has(room)
+    }
+
+    /// Refuses a caller whose token does not grant kept rooms.
+    pub fn may_keep_rooms(&self) -> Result<(), Rejection> {
+        if self.rooms.mine { Ok(()) } else { Err(Rejection::KeptRoomsNotGranted) }
     }
 
     /// Whether the caller may recall what others said in a room.
@@ -144,12 +203,15 @@ impl Caller {
             ("userId", profile.id.to_string()),
             ("username", profile.username.clone()),
             ("nickName", profile.nick_name.clone()),
-            ("rooms", self.rooms.to_context()),
+            ("rooms", self.rooms.rooms.to_context()),
             ("issuedAt", self.issued_at.to_string()),
             ("goodUntil", self.good_until.millis().to_string()),
         ];
         context.extend(profile.email.clone().map(|email| ("email", email)));
         context.extend(profile.head_pic.clone().map(|url| ("headPic", url)));
+        if self.rooms.mine {
+            context.push(("mine", true.to_string()));
+        }
         if !self.moderates.is_none() {
             context.push(("moderates", self.moderates.to_context()));
         }
@@ -163,6 +225,7 @@ impl Caller {
         let required = |key: &'static str| text(key).ok_or(InvalidContext::Lacks(key));
         let id = UserId::parse(&required("userId")?).ok_or(InvalidContext::Lacks("userId"))?;
         let rooms = Grant::from_context(&required("rooms")?).ok_or(InvalidContext::Lacks("rooms"))?;
+        let rooms = Access { rooms, mine: text("mine").is_some_and(|mine| mine == "true") };
         let moderates = match text("moderates") {
             None => Grant::none(),
             Some(moderates) => Grant::from_context(&moderates).ok_or(InvalidContext::Lacks("moderates"))?,
@@ -186,11 +249,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn caller(rooms: Grant) -> Caller {
+    fn caller(rooms: impl Into<Access>) -> Caller {
         let id = UserId::parse("7").expect("an id");
         Caller {
             profile: Profile { head_pic: Some("https://example.com/7.png".into()), ..Profile::unknown(id) },
-            rooms,
+            rooms: rooms.into(),
             moderates: Grant::none(),
             issued_at: 1_741_746_165,
             good_until: Timestamp::from_millis(1_741_749_765_000),
@@ -203,12 +266,37 @@ mod tests {
 
     #[test]
     fn only_granted_rooms_are_entered() {
-        let some = caller(Grant::parse_default("1, lobby").expect("a list"));
+        let some = caller(Access::parse_default("1, lobby").expect("a list"));
         assert!(some.may_enter(&room("1")).is_ok() && some.may_enter(&room("lobby")).is_ok());
         assert_eq!(some.may_enter(&room("2")), Err(Rejection::RoomNotGranted));
         assert!(caller(Grant::All).may_enter(&room("2")).is_ok());
-        assert!(caller(Grant::parse_default("").expect("none")).may_enter(&room("1")).is_err());
-        assert_eq!(Grant::parse_default("1,,2"), None);
+        assert!(caller(Access::parse_default("").expect("none")).may_enter(&room("1")).is_err());
+        assert_eq!(Access::parse_default("1,,2"), None);
+    }
+
+    #[test]
+    fn kept_rooms_are_entered_by_a_right_and_never_by_a_star() {
+        let kept = RoomId::of_pair(&UserId::parse("7").expect("an id"), &UserId::parse("8").expect("an id"));
+        let read = |claim: Value| caller(Access::from_json(&claim).expect("a grant"));
+        let (mine, both, listed) = ("@mine", serde_json::json!(["*", "@mine"]), serde_json::json!([kept, "@mine"]));
+        assert_eq!(read("*".into()).may_enter(&kept), Err(Rejection::RoomNotGranted));
+        assert_eq!(read("*".into()).may_keep_rooms(), Err(Rejection::KeptRoomsNotGranted));
+        for (claim, others) in [(mine.into(), false), (both, true)] {
+            let caller = read(claim);
+            assert!(caller.may_enter(&kept).is_ok() && caller.needs_right(&kept) && caller.may_keep_rooms().is_ok());
+            assert_eq!(caller.may_enter(&room("1")).is_ok(), others);
+            assert!(!caller.needs_right(&room("1")));
+        }
+        // An application that lists a kept room has said it.
+        assert!(read(listed.clone()).may_enter(&kept).is_ok() && !read(listed).needs_right(&kept));
+        let default = |text: &str| Access::parse_default(text).expect("a default");
+        assert_eq!(default("@mine"), Access { rooms: Grant::none(), mine: true });
+        assert_eq!(default("*, @mine"), Access { rooms: Grant::All, mine: true });
+        let star = Grant::Rooms([room("*")].into());
+        assert_eq!(
+            (default("*,1").rooms, read(serde_json::json!(["*"])).rooms.rooms),
+            (Grant::Rooms([room("*"), room("1")].into()), star)
+        );
     }
 
     #[test]
@@ -239,7 +327,7 @@ mod tests {
         fn the_context_carries_the_caller_unchanged(
             user in "[a-z0-9]{1,12}", name in "\\PC{1,20}", email in proptest::option::of("\\PC{1,20}"),
             rooms in proptest::option::of(proptest::collection::btree_set("\\PC{1,12}", 0..8)),
-            moderates in proptest::option::of(proptest::collection::btree_set("\\PC{1,12}", 0..8)),
+            moderates in proptest::option::of(proptest::collection::btree_set("\\PC{1,12}", 0..8)), mine: bool,
         ) {
             let id = UserId::parse(&user).expect("alphanumeric");
             let profile = Profile { username: name.clone(), nick_name: name, email, ..Profile::unknown(id) };
@@ -247,7 +335,8 @@ mod tests {
                 None => Grant::All,
                 Some(ids) => Grant::Rooms(ids.iter().filter_map(|id| RoomId::parse(id)).collect()),
             };
-            let caller = Caller { profile, moderates: grant(moderates), ..caller(grant(rooms)) };
+            let rooms = Access { rooms: grant(rooms), mine };
+            let caller = Caller { profile, moderates: grant(moderates), ..caller(rooms) };
             let context = caller.to_context().expect("small");
             let handed_on = context.into_iter().map(|(key, text)| (key.into(), Value::String(text))).collect();
             prop_assert_eq!(Caller::from_context(&handed_on).expect("ours"), caller);

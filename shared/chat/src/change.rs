@@ -155,7 +155,7 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Grant, MessageId, Profile, RoomId};
+    use crate::{Access, Grant, MessageId, Profile, RoomId};
     use serde_json::json;
 
     const MINUTE: i64 = 60_000;
@@ -163,8 +163,8 @@ mod tests {
     fn caller(user: &str, moderates: &str) -> Caller {
         Caller {
             profile: Profile::unknown(UserId::parse(user).expect("an id")),
-            rooms: Grant::All,
-            moderates: Grant::parse_default(moderates).expect("a list"),
+            rooms: Grant::All.into(),
+            moderates: Access::parse_default(moderates).expect("a list").rooms,
             issued_at: 0,
             good_until: Timestamp::MAX,
         }

@@ -1,7 +1,7 @@
 //! From a verified token's claims to a caller.
 
 use crate::limits::{CLOCK_SKEW_SECONDS, PROFILE_TEXT_CHARS_MAX, URL_CHARS_MAX};
-use crate::{Caller, Grant, Profile, Timestamp, UserId, visible};
+use crate::{Access, Caller, Grant, Profile, Timestamp, UserId, visible};
 use serde_json::{Map, Value};
 use std::time::Duration;
 use thiserror::Error;
@@ -12,7 +12,7 @@ use url::Url;
 pub enum InvalidClaims {
     #[error("the token names no user: userId or sub must be an id")]
     NoUser,
-    #[error("the token's rooms must be \"*\" or a list of room ids")]
+    #[error("the token's rooms must be \"*\", \"@mine\" or a list of room ids")]
     Rooms,
     #[error("the token's moderates must be \"*\" or a list of room ids")]
     Moderates,
@@ -25,12 +25,12 @@ impl Caller {
     ///
     /// Names are shown to everybody, so they are cleaned of what cannot be seen. Those that are missing, empty or too
     /// long then fall back rather than lock a user out; a grant never does.
-    pub fn from_claims(claims: &Map<String, Value>, default_rooms: &Grant) -> Result<Self, InvalidClaims> {
+    pub fn from_claims(claims: &Map<String, Value>, default_rooms: &Access) -> Result<Self, InvalidClaims> {
         let id = claims.get("userId").or_else(|| claims.get("sub")).ok_or(InvalidClaims::NoUser)?;
         let id = UserId::from_json(id).map_err(|_| InvalidClaims::NoUser)?;
         let rooms = match claims.get("rooms") {
             None => default_rooms.clone(),
-            Some(rooms) => Grant::from_json(rooms).ok_or(InvalidClaims::Rooms)?,
+            Some(rooms) => Access::from_json(rooms).ok_or(InvalidClaims::Rooms)?,
         };
         // Nobody is a moderator by default.
         let moderates = match claims.get("moderates") {
@@ -75,7 +75,7 @@ mod tests {
     fn caller(mut claims: Value) -> Result<Caller, InvalidClaims> {
         let claims = claims.as_object_mut().expect("an object");
         claims.entry("exp").or_insert(json!(1_741_749_765));
-        let none = Grant::parse_default("").expect("none");
+        let none = Access::parse_default("").expect("none");
         Caller::from_claims(claims, &none)
     }
 
@@ -99,8 +99,8 @@ mod tests {
     fn the_tokens_of_the_course_and_of_an_oidc_provider_name_a_caller() {
         let course = caller(json!({"userId": 1, "username": "guang", "rooms": "*"})).expect("a caller");
         assert_eq!((course.user().to_string().as_str(), course.profile.nick_name.as_str()), ("1", "guang"));
-        assert_eq!(course.rooms, Grant::All);
-        let none = Grant::parse_default("").expect("none");
+        assert_eq!(course.rooms, Grant::All.into());
+        let none = Access::parse_default("").expect("none");
         let auth0 = json!({"sub": "auth0|5", "nickname": "g", "name": "Guang", "picture": "https://example.com/p"});
         let auth0 = caller(auth0).expect("a caller");
         assert_eq!((auth0.user().to_string().as_str(), auth0.profile.nick_name.as_str()), ("auth0|5", "Guang"));
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn rooms_may_be_numbers_and_strings() {
         let rooms = caller(json!({"sub": "1", "rooms": [1, "2", "lobby"]})).expect("a caller").rooms;
-        assert_eq!(Some(rooms), Grant::parse_default("1,2,lobby"));
+        assert_eq!(Some(rooms), Access::parse_default("1,2,lobby"));
     }
 
     #[test]

@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+/// The word among mentions that means everybody, and is no user.
+pub const EVERYBODY: &str = "all";
+
 /// It goes on as it came. Whether what it names exists is not looked up: that would cost a read for each message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -106,6 +106,13 @@ id! {
     UserId
 }
 
+impl RoomId {
+    /// An id of our own making.
+    pub(crate) fn text(text: String) -> Self {
+        Self(Id::Text(text))
+    }
+}
+
 /// A WebSocket connection, as API Gateway names it (`L0SM9cOFvHcCIhw=`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(String);

@@ -12,6 +12,7 @@ mod device;
 mod document;
 mod extras;
 mod ids;
+mod kept;
 pub mod limits;
 mod member;
 mod message;
@@ -25,12 +26,13 @@ mod visible;
 mod wire;
 
 pub use actions::*;
-pub use caller::{Caller, Grant, InvalidContext, Profile};
+pub use caller::{Access, Caller, Grant, InvalidContext, Profile};
 pub use change::{Change, Changed, Verdict, Window, Windows};
 pub use claims::InvalidClaims;
 pub use device::{Device, surplus};
-pub use extras::{Extras, Metadata};
+pub use extras::{EVERYBODY, Extras, Metadata};
 pub use ids::{ChangeNumber, ClientMessageId, ConnectionId, MessageId, RoomId, UserId};
+pub use kept::{GROUP_ID_BYTES, KeptKind, KeptRoom};
 pub use member::{Member, Presence, departs, users};
 pub use message::{Content, Message, MessageKind};
 pub use opening::Opening;
@@ -39,5 +41,5 @@ pub use reactions::{Emoji, Reactions};
 pub use rejection::Rejection;
 pub use timestamp::Timestamp;
 pub use wire::{
-    Claimed, Encoding, ErrorReply, Form, Frames, ReplyFrame, Request, http_internal, http_refusal, socketio,
+    Claimed, Encoding, ErrorReply, Form, Frames, Params, ReplyFrame, Request, http_internal, http_refusal, socketio,
 };

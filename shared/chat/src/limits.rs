@@ -129,6 +129,28 @@ pub const MEMBERS_BYTES_MAX: usize = 120 * 1_024;
 /// People that one `leaveRoom` frame names at most: with the longest ids it stays inside one frame of 32 KB.
 pub const LEAVERS_PER_FRAME: usize = 50;
 
+/// People in a kept room at most: their ids stand in its row, and what each has read is one read of 200 rows.
+pub const KEPT_ROOM_MEMBERS_MAX: usize = 200;
+
+/// Kept rooms of a user at most: the list of them is read whole, two rows and a message of each.
+pub const KEPT_ROOMS_PER_USER_MAX: usize = 200;
+
+/// Longest name of a group, in characters: a line in a list.
+pub const KEPT_ROOM_NAME_CHARS_MAX: usize = 64;
+
+/// How much of a room's last message the list of rooms shows, in characters: what fits a line or two. So the list of 200
+/// rooms stays far below the 6 MB that Lambda answers.
+pub const PREVIEW_CHARS_MAX: usize = 200;
+
+/// How many of a room's people the list of rooms names. All of them are asked for room by room.
+pub const LISTED_MEMBERS_MAX: usize = 50;
+
+/// How often a user may make or change kept rooms per second, in all rooms together: each is a transaction.
+pub const ROOM_CHANGES_PER_SECOND: u32 = 1;
+
+/// Read marks of a user in a room per second: a client marks at most every three seconds, and several devices read.
+pub const MARKS_PER_SECOND: u32 = 1;
+
 /// Longest token, in bytes: API Gateway takes 10 KB of headers in all
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>), and a provider's tokens are 1 to 3 KB.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1_024;

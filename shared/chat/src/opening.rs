@@ -54,7 +54,7 @@ mod tests {
     fn caller() -> Caller {
         Caller {
             profile: Profile::unknown(UserId::parse("7").expect("an id")),
-            rooms: Grant::All,
+            rooms: Grant::All.into(),
             moderates: Grant::none(),
             issued_at: 0,
             good_until: Timestamp::from_millis(1),

@@ -15,7 +15,7 @@ pub struct Pace {
     interval: Duration,
     /// How much time's worth of sends may be made at once.
     burst: Duration,
-    full_at: HashMap<(UserId, RoomId), Instant>,
+    full_at: HashMap<(UserId, Option<RoomId>), Instant>,
 }
 
 impl Pace {
@@ -27,11 +27,20 @@ impl Pace {
 
     /// Lets a send, or a join, through, or says when to try again.
     pub fn admit(&mut self, user: &UserId, room: &RoomId, now: Instant) -> Result<(), Rejection> {
+        self.admit_in(user, Some(room), now)
+    }
+
+    /// The same of what a user does in no room.
+    pub fn admit_anywhere(&mut self, user: &UserId, now: Instant) -> Result<(), Rejection> {
+        self.admit_in(user, None, now)
+    }
+
+    fn admit_in(&mut self, user: &UserId, room: Option<&RoomId>, now: Instant) -> Result<(), Rejection> {
         if self.full_at.len() >= SENDERS_KEPT {
             // A full bucket is the same as none.
             self.full_at.retain(|_, full_at| *full_at > now);
         }
-        let full_at = self.full_at.entry((user.clone(), room.clone())).or_insert(now);
+        let full_at = self.full_at.entry((user.clone(), room.cloned())).or_insert(now);
         let limit = now + self.burst;
         // An empty bucket is full after a burst's time. Whatever the clock did, nobody waits longer than that.
         *full_at = (*full_at).clamp(now, limit);

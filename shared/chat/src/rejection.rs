@@ -31,6 +31,16 @@ pub enum Rejection {
     NotCaller { field: &'static str },
     #[error("the token does not grant the room in chatroomId")]
     RoomNotGranted,
+    #[error("the token does not grant kept rooms: its rooms lack \"@mine\"")]
+    KeptRoomsNotGranted,
+    #[error("only the group's owner takes others out")]
+    NotOwner,
+    #[error("a pair takes nobody in, and lets nobody out")]
+    PairIsClosed,
+    #[error("a group has {limit} members at most")]
+    RoomFull { limit: usize },
+    #[error("a user has {limit} kept rooms at most")]
+    TooManyKeptRooms { limit: usize },
     #[error("the room has no message of this id")]
     NotFound,
     #[error("a message is edited by its author alone")]
@@ -82,6 +92,7 @@ impl Rejection {
             | Self::Invalid { .. }
             | Self::TwoCursors
             | Self::NotText
+            | Self::PairIsClosed
             | Self::TooManyEdits => "badRequest",
             Self::NotFound => "notFound",
             Self::TooLate { .. } => "tooLate",
@@ -89,6 +100,8 @@ impl Rejection {
             Self::UnknownAction { .. } => "unknownAction",
             Self::NotCaller { .. }
             | Self::RoomNotGranted
+            | Self::KeptRoomsNotGranted
+            | Self::NotOwner
             | Self::NotAuthor
             | Self::NotModerator
             | Self::TokenRevoked
@@ -99,7 +112,7 @@ impl Rejection {
             Self::RateLimited { .. } | Self::Overtaken => "rateLimited",
             Self::NotJoined => "notJoined",
             Self::TooManyRooms => "tooManyRooms",
-            Self::TooManyReactions { .. } => "tooMany",
+            Self::TooManyReactions { .. } | Self::RoomFull { .. } | Self::TooManyKeptRooms { .. } => "tooMany",
             Self::TooManyConnections { .. } => "tooManyConnections",
             Self::ConnectionGone => "gone",
         }
@@ -127,10 +140,13 @@ impl Rejection {
             | Self::NotJoined
             | Self::NotText
             | Self::TooManyEdits
+            | Self::PairIsClosed
             | Self::UnknownAction { .. } => (400, "Bad Request"),
             Self::NotFound => (404, "Not Found"),
             Self::NotCaller { .. }
             | Self::RoomNotGranted
+            | Self::KeptRoomsNotGranted
+            | Self::NotOwner
             | Self::NotAuthor
             | Self::NotModerator
             | Self::TooLate { .. }
@@ -145,6 +161,8 @@ impl Rejection {
             | Self::Overtaken
             | Self::TooManyRooms
             | Self::TooManyReactions { .. }
+            | Self::RoomFull { .. }
+            | Self::TooManyKeptRooms { .. }
             | Self::TooManyConnections { .. } => (429, "Too Many Requests"),
         }
     }
@@ -161,7 +179,10 @@ fn too_late(what: &str, window: Window) -> String {
 pub(crate) mod tests {
     use super::*;
     use crate::document::{error_codes, every};
-    use crate::limits::{CONNECTIONS_PER_USER, JSON_BYTES_MAX, REACTIONS_PER_MESSAGE_MAX, TEXT_CHARS_MAX};
+    use crate::limits::{
+        CONNECTIONS_PER_USER, JSON_BYTES_MAX, KEPT_ROOM_MEMBERS_MAX, KEPT_ROOMS_PER_USER_MAX,
+        REACTIONS_PER_MESSAGE_MAX, TEXT_CHARS_MAX,
+    };
     use std::collections::BTreeSet;
 
     pub(crate) fn rejections() -> Vec<Rejection> {
@@ -177,6 +198,11 @@ pub(crate) mod tests {
             UnknownAction: [Rejection::UnknownAction { action: "dance".into() }],
             NotCaller: [Rejection::NotCaller { field: "userId" }],
             RoomNotGranted: [Rejection::RoomNotGranted],
+            KeptRoomsNotGranted: [Rejection::KeptRoomsNotGranted],
+            NotOwner: [Rejection::NotOwner],
+            PairIsClosed: [Rejection::PairIsClosed],
+            RoomFull: [Rejection::RoomFull { limit: KEPT_ROOM_MEMBERS_MAX }],
+            TooManyKeptRooms: [Rejection::TooManyKeptRooms { limit: KEPT_ROOMS_PER_USER_MAX }],
             NotFound: [Rejection::NotFound],
             NotAuthor: [Rejection::NotAuthor],
             NotModerator: [Rejection::NotModerator],

@@ -197,8 +197,10 @@ fn what_is_posted_is_described_as_a_frame_is() {
     let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).expect("a file");
     let parameters = [("TokenSecret".to_owned(), "x".repeat(32))].into();
     let routes = Template::parse(&template, &parameters).expect("understood").http.routes;
-    let posts: BTreeSet<_> = routes.iter().filter(|route| route.method == "POST").map(|route| &*route.path).collect();
-    assert_eq!(posts, http.posts().collect(), "the routes there are, and those that are described");
+    let keys: BTreeSet<_> = routes.iter().map(chat_local::HttpRoute::key).collect();
+    let posts: BTreeSet<&str> = http.posts().collect();
+    let described = http.routes().map(String::from).chain(posts.iter().map(|path| format!("POST {path}")));
+    assert_eq!(keys, described.collect(), "the routes there are, and those that are described");
     let mut tried = BTreeSet::new();
     for (_, message) in socket.messages(Sender::Client) {
         for example in message["examples"].as_array().expect("examples") {

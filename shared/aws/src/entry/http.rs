@@ -6,7 +6,7 @@ use crate::{Failure, Fault, Users};
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_smithy_types::base64;
 use chat::limits::FRAME_BYTES_MAX;
-use chat::{Caller, Rejection, Reply, Request, http_internal, http_refusal};
+use chat::{Caller, Params, Rejection, Reply, Request, http_internal, http_refusal};
 use lambda_http::Body;
 use lambda_http::http::{HeaderValue, header};
 use lambda_runtime::Context;
@@ -24,6 +24,8 @@ pub struct HttpEvent {
     pub path: String,
     /// The query string, as the client sent it.
     pub query: String,
+    /// The parts of the path that the route names, decoded.
+    path_parameters: HashMap<String, String>,
     body: Vec<u8>,
 }
 
@@ -36,6 +38,8 @@ pub struct HttpEvent {
 struct Event {
     raw_path: String,
     raw_query_string: String,
+    #[serde(default)]
+    path_parameters: HashMap<String, String>,
     request_context: EventContext,
     body: Option<String>,
     #[serde(default)]
@@ -161,7 +165,18 @@ impl HttpEvent {
             body.into_bytes()
         };
         let method = event.request_context.http.method;
-        Ok(Self { caller, method, path: event.raw_path, query: event.raw_query_string, body })
+        let (path, query, path_parameters) = (event.raw_path, event.raw_query_string, event.path_parameters);
+        Ok(Self { caller, method, path, query, path_parameters, body })
+    }
+
+    /// What is asked: by the query string of a `GET`, by the body of a `POST`; and in the room that the path names, if it
+    /// names one.
+    pub fn params(&self) -> Result<Params, Rejection> {
+        let params = if self.method == "GET" { Params::of_query(&self.query) } else { Params::of_body(self.body()?) }?;
+        match self.path_parameters.get("id") {
+            Some(id) => params.in_room(id),
+            None => Ok(params),
+        }
     }
 
     /// The body as text, empty where there is none. Refused if it is not UTF-8.
@@ -212,7 +227,7 @@ mod tests {
             "issuedAt": "0", "goodUntil": "4102444860000"});
         json!({
             "version": "2.0", "routeKey": "POST /x/{id}", "rawPath": "/x/a%20b", "rawQueryString": "a=%F0&b",
-            "headers": {"host": "not a host", "content-type": "application/json"},
+            "headers": {"host": "not a host", "content-type": "application/json"}, "pathParameters": {"id": "a b"},
             "requestContext": {
                 "http": {"method": "POST", "path": "/x/a%20b", "sourceIp": "127.0.0.1"},
                 "stage": "dev", "domainName": "::", "authorizer": {"lambda": authorizer},
@@ -227,6 +242,12 @@ mod tests {
         let said = (read.method.as_str(), read.path.as_str(), read.query.as_str(), read.body());
         assert_eq!(said, ("POST", "/x/a%20b", "a=%F0&b", Ok(r#"{"a":1}"#)));
         assert_eq!(read.caller.user().to_string(), "7");
+        let in_room = |params: &str| Params::of_query(params).expect("a query").in_room("a b").expect("a room");
+        assert_eq!(read.params(), Params::of_body(r#"{"a":1}"#).expect("a body").in_room("a b"));
+        let mut asked = event();
+        asked["requestContext"]["http"]["method"] = json!("GET");
+        asked["rawQueryString"] = json!("a=1");
+        assert_eq!(HttpEvent::read(asked).expect("an event").params(), Ok(in_room("a=1")));
 
         let mut without = event();
         without.as_object_mut().expect("an event").remove("body");

@@ -67,12 +67,13 @@ impl Function {
 
     /// One function for several routes, of either API. A route key is what API Gateway calls a route: `joinRoom`, `GET
     /// /path`. An [`action`] stands there once: `POST /signal` is that of `signal`.
-    pub fn of_routes(routes: impl IntoIterator<Item = (&'static str, Self)>) -> Self {
-        let routes: Vec<_> = routes.into_iter().collect();
+    pub fn of_routes<R: Into<String>>(routes: impl IntoIterator<Item = (R, Self)>) -> Self {
+        let routes: Vec<(String, Self)> =
+            routes.into_iter().map(|(route, function)| (route.into(), function)).collect();
         Self(Box::new(move |payload, context| {
             let key = payload["requestContext"]["routeKey"].as_str();
             let action = key.and_then(|key| key.strip_prefix("POST /"));
-            match routes.iter().find(|(route, _)| Some(*route) == key || Some(*route) == action) {
+            match routes.iter().find(|(route, _)| Some(route.as_str()) == key || Some(route.as_str()) == action) {
                 Some((_, function)) => function.invoke(payload, context),
                 None => Box::pin(async { Err(Error::from("the function has no such route")) }),
             }

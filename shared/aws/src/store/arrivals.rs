@@ -1,12 +1,13 @@
-use super::changes::ChangedRow;
+use super::changes::{ChangedRow, LAST_CHANGE};
 use super::connections::ConnectionRow;
 use super::heads::{HeadRow, LAST_ID};
+use super::kept::SINCE;
 use super::{Item, JoinNumber, batch, key, keys, read};
 use crate::{Fault, now};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_sdk_dynamodb::types::builders::KeysAndAttributesBuilder;
-use chat::{ConnectionId, LastChange, MessageId, Newest, RoomId};
+use chat::{ConnectionId, LastChange, MessageId, Newest, RoomId, UserId};
 use std::collections::HashMap;
 
 /// What a join finds once it is written: rows of both tables, by one request.
@@ -26,6 +27,8 @@ pub enum Arrival {
     In(Newest),
     /// The connection was closed meanwhile.
     Closed,
+    /// The user is not in a kept room any more.
+    NoRight,
     /// Another frame of the connection left the room meanwhile, or joined it later.
     Overtaken,
 }
@@ -36,13 +39,15 @@ impl Arrivals {
     }
 
     /// Whether a join stands that was added to the connection's rooms, and then entered the room. The room's `changes`
-    /// are read for a client that asks for them alone: others pay nothing for them.
+    /// are read for a client that asks for them alone, and the user's right only where the caller `needs` one: others pay
+    /// nothing for them.
     pub async fn verify(
         &self,
         connection: &ConnectionId,
         room: &RoomId,
         join: JoinNumber,
         changes: bool,
+        needs: Option<&UserId>,
     ) -> Result<Arrival, Fault> {
         let doing = "failed to verify a join";
         let row_of_connection = wanted(key(&keys::connection(connection), keys::OPEN))
@@ -51,6 +56,9 @@ impl Arrivals {
         let mut of_room = wanted(key(&keys::room(room), keys::HEAD));
         if changes {
             of_room = of_room.keys(key(&keys::room(room), keys::CHANGED));
+        }
+        if let Some(user) = needs {
+            of_room = of_room.keys(key(&keys::mine(user), &keys::room(room)));
         }
         let wanted = [(&self.connections_table, row_of_connection), (&self.chat_table, of_room)];
         let wanted = wanted
@@ -70,15 +78,20 @@ impl Arrivals {
             return Ok(Arrival::Overtaken);
         }
         let mut newest = Newest { id: MessageId::new(0), change: changes.then(LastChange::default) };
+        let mut has_right = needs.is_none();
         for row in of_room {
+            if row.contains_key(SINCE) {
+                has_right = true;
+                continue;
+            }
             // Only the counter of messages has a `lastId`.
             if row.contains_key(LAST_ID) {
                 newest.id = read::<HeadRow>(row)?.last_id;
-            } else {
+            } else if changes && row.contains_key(LAST_CHANGE) {
                 newest.change = Some(read::<ChangedRow>(row)?.as_of(now()));
             }
         }
-        Ok(Arrival::In(newest))
+        Ok(if has_right { Arrival::In(newest) } else { Arrival::NoRight })
     }
 }
 

@@ -14,6 +14,9 @@ use chat::{RoomId, Timestamp, Verdict, Windows};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// The attribute that only the counter of changes has.
+pub(super) const LAST_CHANGE: &str = "lastChange";
+
 const CHANGING: &str = "failed to change a message";
 
 /// How messages change: a second sequence in the room part of the Chat table.
@@ -126,7 +129,7 @@ impl Changes {
         let wanted = [key(&room, keys::CHANGED), key(&room, &keys::message(id))];
         let (mut changed, mut message) = (ChangedRow::default(), None);
         for item in self.batch(wanted.into()).await? {
-            if item.contains_key("lastChange") {
+            if item.contains_key(LAST_CHANGE) {
                 changed = read(item)?;
             } else if !is_void(Some(&item)) {
                 let expires_at = item.get("expiresAt").and_then(|at| at.as_n().ok()?.parse().ok());

@@ -1,11 +1,11 @@
-use super::{Item, answer, key, keys, now_in_seconds, number, read, row, text};
-use crate::limits::CONNECTION_LIFETIME;
+use super::{Item, answer, batch, key, keys, now_in_seconds, number, read, row, text};
+use crate::limits::{BATCH_GET_MAX, CONNECTION_LIFETIME};
 use crate::{Failure, Fault, now};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use chat::limits::ROOMS_PER_CONNECTION_MAX;
 use chat::{Caller, ConnectionId, Device, Encoding, Rejection, RoomId, Timestamp, UserId};
 use futures_util::{Stream, TryStreamExt, stream};
@@ -163,7 +163,7 @@ impl Connections {
                 .expression_attribute_values(":now", now_in_seconds())
                 .set_exclusive_start_key(start);
             let page = answer(query.send()).await.map_err(Fault::doing("failed to list who is kept alive"))?;
-            let found = page.items.unwrap_or_default().into_iter().map(kept);
+            let found = page.items.unwrap_or_default().into_iter().map(connection_of);
             let next = page.last_evaluated_key.map(Some);
             Ok::<_, Fault>(Some((stream::iter(found), next)))
         });
@@ -210,6 +210,31 @@ impl Connections {
         let request = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
         let found = answer(request.projection_expression("PK, closedAt").send()).await;
         is_open(found.map_err(Fault::doing("failed to look at a connection"))?.item)
+    }
+
+    /// How each of these connections is written to, of those that are open.
+    pub async fn encodings(
+        &self,
+        connections: impl IntoIterator<Item = ConnectionId>,
+    ) -> Result<Vec<(ConnectionId, Encoding)>, Fault> {
+        let doing = "failed to look at a user's connections";
+        let connections: Vec<_> = connections.into_iter().collect();
+        let mut open = Vec::new();
+        for some in connections.chunks(BATCH_GET_MAX) {
+            let wanted = some.iter().map(|connection| key(&keys::connection(connection), keys::OPEN)).collect();
+            let wanted =
+                KeysAndAttributes::builder().set_keys(Some(wanted)).projection_expression("PK, closedAt, encoding");
+            let wanted = wanted.build().map_err(Fault::doing(doing))?;
+            let mut found = batch::get(&self.client, HashMap::from([(self.table.clone(), wanted)]), doing).await?;
+            for item in found.remove(&self.table).unwrap_or_default() {
+                let connection = connection_of(item.clone())?;
+                let row: ConnectionRow = read(item)?;
+                if row.closed_at.is_none() {
+                    open.push((connection, named(row.encoding.as_deref())));
+                }
+            }
+        }
+        Ok(open)
     }
 
     /// Removes what says that there is, or was, a connection.
@@ -279,8 +304,8 @@ pub(super) fn named(encoding: Option<&str>) -> Encoding {
     encoding.map(Encoding::named).unwrap_or_default()
 }
 
-/// The connection of an entry of the index.
-fn kept(item: Item) -> Result<ConnectionId, Fault> {
+/// The connection that a row is of, or an entry of the index.
+fn connection_of(item: Item) -> Result<ConnectionId, Fault> {
     #[derive(Deserialize)]
     struct Entry {
         #[serde(rename = "PK")]

@@ -21,6 +21,9 @@ pub const HEAD: &str = "HEAD";
 /// sends away.
 pub const CHANGED: &str = "CHANGED";
 
+/// Sort key of what a kept room is.
+pub const INFO: &str = "INFO";
+
 /// Sort key of a user's profile.
 pub const PROFILE: &str = "PROFILE";
 
@@ -29,6 +32,8 @@ pub const CONNECTION_PREFIX: &str = "CONN#";
 
 /// What the sort keys of a room's messages begin with.
 pub const MESSAGE_PREFIX: &str = "MSG#";
+
+const MINE_PREFIX: &str = "MINE#";
 
 /// What the sort keys of a room's changes begin with.
 const CHANGE_PREFIX: &str = "CHG#";
@@ -39,6 +44,17 @@ pub fn connection(id: &ConnectionId) -> String {
 
 pub fn room(id: &RoomId) -> String {
     format!("ROOM#{id}")
+}
+
+/// Reads back what [`room`] wrote.
+pub fn parse_room(text: &str) -> Option<RoomId> {
+    RoomId::parse(text.strip_prefix("ROOM#")?)
+}
+
+/// The partition of what a user has in rooms: the sort keys are [`room`]s. It is not the user's own: whoever keeps marks
+/// there need not reach profiles and revocations.
+pub fn mine(id: &UserId) -> String {
+    format!("{MINE_PREFIX}{id}")
 }
 
 pub fn user(id: &UserId) -> String {
@@ -123,7 +139,8 @@ pub fn table(partition: &str, sort: &str) -> Table {
         OPEN if partition.starts_with(CONNECTION_PREFIX) => Table::Connections,
         _ if in_room && of_connection => Table::Connections,
         PROFILE if partition.starts_with("USER#") => Table::Chat,
-        HEAD | CHANGED if in_room => Table::Chat,
+        HEAD | CHANGED | INFO if in_room => Table::Chat,
+        _ if partition.starts_with(MINE_PREFIX) && sort.starts_with("ROOM#") => Table::Chat,
         _ if in_room && [MESSAGE_PREFIX, CHANGE_PREFIX, "SENT#"].iter().any(|prefix| sort.starts_with(prefix)) => {
             Table::Chat
         }
@@ -141,7 +158,9 @@ mod tests {
         let (room_id, user_id) = (RoomId::parse("01#x").expect("an id"), UserId::parse("7").expect("an id"));
         let client: ClientMessageId = serde_json::from_str("\"a-1\"").expect("an id");
         assert_eq!(room(&room_id), "ROOM#01#x");
+        assert_eq!(parse_room("MINE#1"), None);
         assert_eq!(user(&user_id), "USER#7");
+        assert_eq!((mine(&user_id).as_str(), parse_room("ROOM#01#x")), ("MINE#7", Some(room_id)));
         assert_eq!(connection(&ConnectionId::new("L0SM9cOFvHcCIhw=")), "CONN#L0SM9cOFvHcCIhw=");
         assert_eq!(sent(&user_id, &client), "SENT#7#a-1");
         assert_eq!(message(MessageId::new(42)), "MSG#0000000000000042");
@@ -170,10 +189,11 @@ mod tests {
             assert_eq!(table(partition, sort), Table::Connections, "{partition} {sort}");
         }
         let sent = sent(&UserId::parse("7").expect("an id"), &client);
-        for sort in [HEAD, CHANGED, &message(MessageId::new(1)), &change(ChangeNumber::new(1)), &sent] {
+        for sort in [HEAD, CHANGED, INFO, &message(MessageId::new(1)), &change(ChangeNumber::new(1)), &sent] {
             assert_eq!(table(&room, sort), Table::Chat, "{sort}");
         }
         assert_eq!(table(&user, PROFILE), Table::Chat);
+        assert_eq!(table(&mine(&UserId::parse("7").expect("an id")), &room), Table::Chat);
         assert_eq!((table("order#1", "HEAD"), table(&room, "x")), (Table::Unknown, Table::Unknown));
     }
 

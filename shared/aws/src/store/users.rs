@@ -1,3 +1,4 @@
+use super::messages::{is_void, message_of};
 use super::time::ServerTime;
 use super::{Item, answer, batch, key, keys, number, read, text};
 use crate::limits::BATCH_GET_MAX;
@@ -6,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
-use chat::{Caller, Device, Profile, Rejection, Timestamp, UserId};
+use chat::{Caller, Device, Message, MessageId, Profile, Rejection, RoomId, Timestamp, UserId};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
 
@@ -43,6 +44,18 @@ struct RevocationRow {
 
 /// What `profiles` reads of a row: not the connections.
 const PROFILE_ATTRIBUTES: &str = "userId, username, nickName, email, headPic, createTime, revokedAt";
+
+/// What somebody reads at once.
+pub(crate) struct Reader {
+    pub profiles: HashMap<UserId, Profile>,
+    pub messages: HashMap<(RoomId, MessageId), Message>,
+}
+
+/// Whether a row has expired.
+fn is_over(item: &Item, now: Timestamp) -> bool {
+    let at = item.get("expiresAt").and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
+    at.is_some_and(|at| at <= now.seconds())
+}
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -213,6 +226,40 @@ impl Users {
             }
         }
         Ok(profiles)
+    }
+
+    /// The same beside rows of messages, in the same requests. A message that is void, or over, is not in it.
+    pub(crate) async fn beside(
+        &self,
+        ids: BTreeSet<UserId>,
+        reader: &Caller,
+        messages: Vec<Item>,
+    ) -> Result<Reader, Failure> {
+        let doing = "failed to read profiles and messages";
+        let mut profiles: HashMap<_, _> = ids.iter().map(|id| (id.clone(), Profile::unknown(id.clone()))).collect();
+        let users = ids.iter().chain([reader.user()]).map(|id| key(&keys::user(id), keys::PROFILE));
+        let wanted: Vec<_> = users.collect::<Vec<_>>().into_iter().chain(messages).collect();
+        let (mut found, now) = (HashMap::new(), now());
+        for chunk in wanted.chunks(BATCH_GET_MAX) {
+            let wanted = KeysAndAttributes::builder().set_keys(Some(chunk.to_vec()));
+            let wanted = wanted.build().map_err(Fault::doing(doing))?;
+            let mut rows = batch::get(&self.client, HashMap::from([(self.table.clone(), wanted)]), doing).await?;
+            for item in rows.remove(&self.table).unwrap_or_default() {
+                if item.contains_key("username") {
+                    let row: ProfileRow = read(item)?;
+                    if row.user_id == *reader.user() && row.revoked_at.is_some_and(|at| reader.issued_at <= at) {
+                        return Err(Rejection::TokenRevoked.into());
+                    }
+                    if let Some(profile) = profiles.get_mut(&row.user_id) {
+                        *profile = self.profile(row);
+                    }
+                } else if !is_void(Some(&item)) && !is_over(&item, now) {
+                    let message = message_of(item)?;
+                    found.insert((message.room.clone(), message.id), message);
+                }
+            }
+        }
+        Ok(Reader { profiles, messages: found })
     }
 
     async fn batch(&self, ids: &[UserId]) -> Result<Vec<Item>, Fault> {

@@ -3,6 +3,7 @@
 //! An action that is new has its file here, a variant of [`Reply`], and one of [`Push`] if others are told of it. Each has
 //! its examples in `docs/asyncapi.yaml`, which the test below makes from the types.
 
+mod chatrooms;
 mod delete_message;
 mod disconnect_user;
 mod edit_message;
@@ -11,11 +12,16 @@ mod leave_room;
 mod list_changes;
 mod list_history;
 mod list_members;
+mod mark_read;
 mod ping;
 mod react_message;
 mod send_message;
 mod signal;
 
+pub use chatrooms::{
+    ChangeMembers, CreateGroup, CreatePair, FindPair, LastMessage, ListRooms, ListedRoom, Mark, ReadMark, RemovedPush,
+    RoomAddedPush, RoomInfo, ShowRoom,
+};
 pub use delete_message::DeleteMessage;
 pub use disconnect_user::{DisconnectUser, DisconnectUserReply};
 pub use edit_message::{ChangeMessagePush, ChangeMessageReply, EditMessage};
@@ -24,6 +30,7 @@ pub use leave_room::{LeaveRoom, LeaveRoomPush, LeaveRoomReply};
 pub use list_changes::{ChangesPage, ListChanges};
 pub use list_history::{Cursor, HistoryItem, HistoryPage, ListHistory};
 pub use list_members::{ListMembers, ListMembersReply};
+pub use mark_read::{MarkRead, MarkReadPush, MarkReadReply};
 pub use react_message::{ReactMessage, ReactMessagePush, ReactMessageReply, Reaction};
 pub use send_message::{SendMessage, SendMessagePush, SendMessageReply, SentMessage};
 pub use signal::{Signal, SignalPush, SignalReply};
@@ -44,6 +51,7 @@ pub enum Reply {
     ReactMessage(ReactMessageReply),
     Signal(SignalReply),
     ListMembers(ListMembersReply),
+    MarkRead(MarkReadReply),
     Ping {},
     Error(ErrorReply),
 }
@@ -59,6 +67,9 @@ pub enum Push<'a> {
     DeleteMessage(ChangeMessagePush<'a>),
     ReactMessage(ReactMessagePush<'a>),
     Signal(SignalPush<'a>),
+    MarkRead(MarkReadPush<'a>),
+    RoomAdded(RoomAddedPush<'a>),
+    Removed(RemovedPush<'a>),
     Messages(RoundPush<'a>),
 }
 
@@ -69,8 +80,8 @@ mod tests {
     use crate::rejection::tests::rejections;
     use crate::rounds::{ChangesOfRound, Round};
     use crate::{
-        Caller, Change, ChangeNumber, ClientMessageId, ConnectionId, Content, Emoji, Encoding, Grant, Member, Message,
-        MessageId, MessageKind, Presence, Profile, Reactions, Rejection, Request, RoomId, Timestamp, UserId,
+        Access, Caller, Change, ChangeNumber, ClientMessageId, ConnectionId, Content, Emoji, Encoding, Grant, Member,
+        Message, MessageId, MessageKind, Presence, Profile, Reactions, Rejection, Request, RoomId, Timestamp, UserId,
     };
     use serde_json::{Value, json};
     use std::time::Duration;
@@ -79,7 +90,7 @@ mod tests {
     pub(super) fn caller() -> Caller {
         Caller {
             profile: Profile::unknown(UserId::parse("1").expect("an id")),
-            rooms: Grant::parse_default("1,lobby").expect("a list"),
+            rooms: Access::parse_default("1,lobby,@mine").expect("a list"),
             moderates: Grant::none(),
             issued_at: 0,
             good_until: Timestamp::from_millis(0),
@@ -141,6 +152,7 @@ mod tests {
 
     fn pushes() -> Vec<String> {
         let (one, lobby, unused) = (room("1"), room("lobby"), Some(MessageId::new(43)));
+        let group = room("g-AAAAAAAAAAAAAAAAAAAAAA");
         let dong = named("7", "dong", "东");
         let guang = Profile {
             email: Some("guang@example.com".into()),
@@ -185,6 +197,9 @@ mod tests {
             EditMessage: [Push::edited(&edited, &dong.id), Push::edited(&answer, &dong.id)],
             DeleteMessage: [Push::deleted(&recalled, &dong.id)],
             ReactMessage: [Push::reacted(&one, &dong.id, said.id, &thumb, &reactions).expect("there are some")],
+            MarkRead: [Push::marked(&one, &dong.id, said.id)],
+            RoomAdded: [Push::room_added(&group, &dong.id)],
+            Removed: [Push::removed(&group)],
             Signal: [Push::signal(&typing, &dong.id), Push::signal(&cursor, &guang.id)],
             Messages: [Push::round(&busy), Push::round(&empty), Push::round(&changed)],
         });
@@ -226,6 +241,7 @@ mod tests {
                 Reply::members(one.clone(), [dong.clone()], 1, false),
                 Reply::members(one.clone(), [dong], 1_100, true),
             ],
+            MarkRead: [Reply::marked(one.clone(), MessageId::new(42))],
             SendMessage: [
                 Reply::sent(&said(), None),
                 Reply::sent(&said(), Some(MessageId::new(43))),
@@ -246,6 +262,7 @@ mod tests {
                 Reply::LeaveRoom(_) => json!({"action": "leaveRoom", "requestId": "r3"}),
                 Reply::Signal(_) => json!({"action": "signal", "requestId": "r5"}),
                 Reply::ListMembers(_) => json!({"action": "listMembers", "requestId": "r6"}),
+                Reply::MarkRead(_) => json!({"action": "markRead", "requestId": "r10"}),
                 Reply::SendMessage(_) | Reply::Error(_) => json!({"action": "sendMessage", "requestId": "r2"}),
                 Reply::EditMessage(_) => json!({"action": "editMessage", "requestId": "r7"}),
                 Reply::DeleteMessage(_) => json!({"action": "deleteMessage", "requestId": "r8"}),
@@ -258,12 +275,17 @@ mod tests {
     }
 
     fn refusals() -> Vec<String> {
-        // The history alone says the first two; a client of Socket.IO alone hears the others.
+        // HTTP alone says the first seven; a client of Socket.IO alone hears the others.
         let of_the_socket = |rejection: &Rejection| {
             !matches!(
                 rejection,
                 Rejection::QueryTooLarge
                     | Rejection::TwoCursors
+                    | Rejection::KeptRoomsNotGranted
+                    | Rejection::NotOwner
+                    | Rejection::PairIsClosed
+                    | Rejection::RoomFull { .. }
+                    | Rejection::TooManyKeptRooms { .. }
                     | Rejection::NotAnEvent
                     | Rejection::Binary
                     | Rejection::TokenMissing
@@ -334,5 +356,6 @@ mod tests {
         let react = json!({"action": "reactMessage", "chatroomId": 1, "id": 42, "emoji": "👍", "on": true});
         refuses(ReactMessage::read, &cases(react));
         refuses(DeleteMessage::read, &cases(json!({"action": "deleteMessage", "chatroomId": 1, "id": 42})));
+        refuses(MarkRead::read, &cases(json!({"action": "markRead", "chatroomId": 1, "id": 42})));
     }
 }

@@ -1,0 +1,442 @@
+use super::messages::{cancellation_reasons, message_of};
+use super::query::{Range, Rows};
+use super::{Item, answer, batch, key, keys, number, read, row, text, wait_before};
+use crate::limits::{BATCH_GET_MAX, CONFLICT_ATTEMPTS, MARKS_KEPT};
+use crate::{Failure, Fault, now, telemetry};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Delete, KeysAndAttributes, Put, ReturnValue,
+    ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem, Update,
+};
+use chat::limits::{KEPT_ROOM_MEMBERS_MAX, KEPT_ROOMS_PER_USER_MAX};
+use chat::{KeptKind, KeptRoom, Mark, Message, MessageId, ReadMark, Rejection, RoomId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+const CHANGING: &str = "failed to change who is in a room";
+const MARKING: &str = "failed to keep how far somebody has read";
+const LISTING: &str = "failed to list somebody's rooms";
+
+/// The attribute whose presence is the right to enter.
+pub(super) const SINCE: &str = "since";
+
+/// Rooms that are kept, who is in them, and how far each has read: in the Chat table.
+///
+/// | PK | SK | holds |
+/// |---|---|---|
+/// | `ROOM#<roomId>` | `INFO` | a kept room: its name, kind, owner, and the set of its members |
+/// | `MINE#<userId>` | `ROOM#<roomId>` | `since`, the right to enter; `lastRead`; `mentioned` |
+///
+/// The list of members and the right are written in one transaction, both ways: two writes, of which others come between,
+/// leave somebody with a right whom nobody sees. Marks are not in the room's partition: a thousand readers who mark one
+/// message would turn the room's sends away.
+#[derive(Clone)]
+pub struct KeptRooms {
+    client: Client,
+    table: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InfoRow {
+    kind: KeptKind,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<UserId>,
+    create_time: i64,
+}
+
+/// A row of a user's. One without `since` is of a room that a token grants.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct MineRow {
+    since: Option<i64>,
+    last_read: MessageId,
+    mentioned: MessageId,
+}
+
+impl MineRow {
+    fn mark(&self) -> Mark {
+        Mark { last_read: self.last_read, mentioned: self.mentioned }
+    }
+}
+
+/// What a room's list and counter say.
+struct Known {
+    room: KeptRoom,
+    last_id: MessageId,
+}
+
+/// A kept room in somebody's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub room: KeptRoom,
+    pub mark: Mark,
+    pub last_id: MessageId,
+}
+
+impl KeptRooms {
+    pub(crate) fn new(client: Client, table: &str) -> Self {
+        Self { client, table: table.to_owned() }
+    }
+
+    /// Makes a room, with the rights of those who are in it, in one transaction. One that is there already stays as it is:
+    /// the request was repeated, or the other one of a pair came first. Refused if one of them has too many rooms. Answers
+    /// whether it was made.
+    pub async fn create(&self, room: &KeptRoom) -> Result<bool, Failure> {
+        telemetry::room(&room.id);
+        for user in &room.members {
+            self.must_have_place(user).await?;
+        }
+        let mut info = row(
+            &keys::room(&room.id),
+            keys::INFO,
+            InfoRow {
+                kind: room.kind,
+                name: room.name.clone(),
+                owner: room.owner.clone(),
+                create_time: room.create_time.millis(),
+            },
+        )?;
+        info.insert("members".into(), AttributeValue::Ss(room.members.iter().map(ToString::to_string).collect()));
+        let put = Put::builder().table_name(&self.table).set_item(Some(info));
+        let put = put.condition_expression("attribute_not_exists(PK)");
+        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let mut writes = vec![put.build().map(|put| TransactWriteItem::builder().put(put).build())];
+        for user in &room.members {
+            let right = self.right_of(user, &room.id, room.create_time);
+            let right = right.update_expression("SET since = if_not_exists(since, :now) REMOVE expiresAt");
+            writes.push(right.build().map(|right| TransactWriteItem::builder().update(right).build()));
+        }
+        let writes = writes.into_iter().collect::<Result<_, _>>().map_err(Fault::doing(CHANGING))?;
+        Ok(self.transact(writes).await?.is_none())
+    }
+
+    /// Takes a user into a group, as a member asks it. The new one has read all that is there.
+    pub async fn add(&self, room: &RoomId, by: &UserId, user: &UserId) -> Result<(), Failure> {
+        telemetry::room(room);
+        let (has_place, last_id) = tokio::join!(self.must_have_place(user), self.last_id(room));
+        let (last_id, now) = (last_id?, now());
+        let member = AttributeValue::Ss(vec![user.to_string()]);
+        let list = self
+            .update(key(&keys::room(room), keys::INFO))
+            .update_expression("ADD members :member")
+            .condition_expression(
+                "contains(members, :by) AND #kind = :group AND (size(members) < :most OR contains(members, :user))",
+            )
+            .expression_attribute_names("#kind", "kind")
+            .expression_attribute_values(":member", member)
+            .expression_attribute_values(":by", text(by.to_string()))
+            .expression_attribute_values(":user", text(user.to_string()))
+            .expression_attribute_values(":group", text("group"))
+            .expression_attribute_values(":most", number(KEPT_ROOM_MEMBERS_MAX))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let right = self
+            .right_of(user, room, now)
+            .update_expression(
+                "SET since = if_not_exists(since, :now), lastRead = if_not_exists(lastRead, :lastId) REMOVE expiresAt",
+            )
+            .expression_attribute_values(":lastId", number(last_id.get()));
+        let writes = [list.build(), right.build()];
+        let writes = writes.map(|write| write.map(|write| TransactWriteItem::builder().update(write).build()));
+        let writes = writes.into_iter().collect::<Result<_, _>>().map_err(Fault::doing(CHANGING))?;
+        match self.transact(writes).await? {
+            // Who may not ask is told so, and not how many rooms somebody else has.
+            None => has_place,
+            Some(found) => {
+                let refused = Self::found(room, found)?.and_then(|room| room.refuses_to_add(by, user));
+                Err(refused.unwrap_or(Rejection::RoomNotGranted).into())
+            }
+        }
+    }
+
+    /// Takes a user out of a group: itself, or as its owner asks it, or whoever `moderates` the room. Whoever quits need not
+    /// be in it: the request may be repeated.
+    pub async fn remove(&self, room: &RoomId, by: &UserId, user: &UserId, moderates: bool) -> Result<(), Failure> {
+        telemetry::room(room);
+        let list = self
+            .update(key(&keys::room(room), keys::INFO))
+            .update_expression("DELETE members :member")
+            .expression_attribute_values(":member", AttributeValue::Ss(vec![user.to_string()]))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let list = if by == user || moderates {
+            list.condition_expression("attribute_exists(PK)")
+        } else {
+            list.condition_expression("contains(members, :by) AND #owner = :owner")
+                .expression_attribute_names("#owner", "owner")
+                .expression_attribute_values(":by", text(by.to_string()))
+                .expression_attribute_values(":owner", attribute(by)?)
+        };
+        let right = Delete::builder().table_name(&self.table);
+        let right = right.set_key(Some(key(&keys::mine(user), &keys::room(room))));
+        let writes = [
+            list.build().map(|list| TransactWriteItem::builder().update(list).build()),
+            right.build().map(|right| TransactWriteItem::builder().delete(right).build()),
+        ];
+        let writes = writes.into_iter().collect::<Result<_, _>>().map_err(Fault::doing(CHANGING))?;
+        match self.transact(writes).await? {
+            None => Ok(()),
+            Some(_) if by == user => Ok(()),
+            Some(found) => {
+                let refused = Self::found(room, found)?.and_then(|room| room.refuses_to_remove(by));
+                Err(refused.unwrap_or(Rejection::RoomNotGranted).into())
+            }
+        }
+    }
+
+    /// Whether a user has the right to enter a kept room.
+    pub async fn is_in(&self, user: &UserId, room: &RoomId) -> Result<bool, Fault> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = request.set_key(Some(key(&keys::mine(user), &keys::room(room)))).projection_expression(SINCE);
+        let found = answer(request.send()).await.map_err(Fault::doing("failed to look for a right to enter"))?;
+        Ok(found.item.is_some_and(|item| item.contains_key(SINCE)))
+    }
+
+    /// A room as one of its members may see it.
+    pub async fn room(&self, id: &RoomId, me: &UserId) -> Result<KeptRoom, Failure> {
+        telemetry::room(id);
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = request.set_key(Some(key(&keys::room(id), keys::INFO)));
+        let found = answer(request.send()).await.map_err(Fault::doing("failed to read a room"))?;
+        let room = found.item.map(|item| kept(id, item)).transpose()?;
+        Ok(room.filter(|room| room.members.contains(me)).ok_or(Rejection::RoomNotGranted)?)
+    }
+
+    /// How far each member of a room has read. Who never said so is not in it.
+    pub async fn reads(&self, room: &KeptRoom) -> Result<Vec<ReadMark>, Fault> {
+        let sort = keys::room(&room.id);
+        let members: Vec<_> = room.members.iter().collect();
+        let mut reads = Vec::new();
+        for some in members.chunks(BATCH_GET_MAX) {
+            let wanted = some.iter().map(|user| key(&keys::mine(user), &sort)).collect();
+            let users: HashMap<_, _> = some.iter().map(|user| (keys::mine(user), *user)).collect();
+            for item in self.batch(wanted, false, "failed to read how far people have read").await? {
+                let user = item.get(keys::PARTITION).and_then(|user| users.get(user.as_s().ok()?)).copied();
+                let row: MineRow = read(item)?;
+                if let Some(user) = user.filter(|_| row.last_read > MessageId::new(0)) {
+                    reads.push(ReadMark { user_id: user.clone(), last_read: row.last_read });
+                }
+            }
+        }
+        reads.sort_by(|one, other| one.user_id.cmp(&other.user_id));
+        Ok(reads)
+    }
+
+    /// Keeps how far a user has read. Marks only rise: what is answered is where it stands now. Refused to whoever needs
+    /// a right to the room, and has none.
+    pub async fn mark(
+        &self,
+        user: &UserId,
+        room: &RoomId,
+        id: MessageId,
+        needs_right: bool,
+    ) -> Result<MessageId, Failure> {
+        telemetry::room(room);
+        let request = self.client.update_item().table_name(&self.table);
+        let request = request
+            .set_key(Some(key(&keys::mine(user), &keys::room(room))))
+            .expression_attribute_values(":id", number(id.get()))
+            .return_values(ReturnValue::None)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let rises = "(attribute_not_exists(lastRead) OR lastRead < :id)";
+        let request = if room.is_kept() {
+            let has_right = if needs_right { format!("attribute_exists({SINCE}) AND ") } else { String::new() };
+            request.update_expression("SET lastRead = :id").condition_expression(has_right + rises)
+        } else {
+            // Whoever may enter every room could otherwise leave rows without end.
+            request
+                .update_expression("SET lastRead = :id, expiresAt = :later")
+                .condition_expression(rises)
+                .expression_attribute_values(":later", number(now().after(MARKS_KEPT).seconds()))
+        };
+        match answer(request.send()).await {
+            Ok(_) => Ok(id),
+            Err(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                let stands: MineRow = read(refused.item.unwrap_or_default())?;
+                if needs_right && stands.since.is_none() {
+                    return Err(Rejection::RoomNotGranted.into());
+                }
+                Ok(stands.last_read)
+            }
+            Err(error) => Err(Fault::because(MARKING, error).into()),
+        }
+    }
+
+    /// Keeps in the lists of members that a message means them. Who is not in the room is passed over.
+    pub async fn mention(&self, user: &UserId, room: &RoomId, id: MessageId) -> Result<(), Fault> {
+        let request = self.client.update_item().table_name(&self.table);
+        let request = request
+            .set_key(Some(key(&keys::mine(user), &keys::room(room))))
+            .update_expression("SET mentioned = :id")
+            .condition_expression(format!(
+                "attribute_exists({SINCE}) AND (attribute_not_exists(mentioned) OR mentioned < :id)"
+            ))
+            .expression_attribute_values(":id", number(id.get()));
+        match answer(request.send()).await {
+            Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+            Err(error) => Err(Fault::because("failed to keep a mention", error)),
+        }
+    }
+
+    /// A user's rooms, each with its list and its counter: one query, and a batch read for each fifty.
+    pub async fn list(&self, user: &UserId) -> Result<Vec<Listed>, Fault> {
+        let mine = self.rights(user).await?;
+        let rooms: Vec<_> = mine.keys().cloned().collect();
+        let mut known = BTreeMap::new();
+        for some in rooms.chunks(BATCH_GET_MAX / 2) {
+            known.extend(self.known(some, false).await?);
+        }
+        // A room that was made a moment ago may be seen by a strongly consistent read alone.
+        let unseen: Vec<_> = rooms.into_iter().filter(|room| !known.contains_key(room)).collect();
+        for some in unseen.chunks(BATCH_GET_MAX / 2) {
+            known.extend(self.known(some, true).await?);
+        }
+        let listed = known.into_iter().map(|(id, Known { room, last_id })| {
+            let mark = mine.get(&id).copied().unwrap_or_default();
+            Listed { room, mark, last_id }
+        });
+        Ok(listed.collect())
+    }
+
+    /// The key of the message that a room's counter names.
+    pub(crate) fn last_message(listed: &Listed) -> Item {
+        key(&keys::room(&listed.room.id), &keys::message(listed.last_id))
+    }
+
+    /// What was said last in a room whose last id is nobody's.
+    pub async fn last_before(&self, listed: &Listed) -> Result<Option<Message>, Fault> {
+        let partition = keys::room(&listed.room.id);
+        let Some((first, last)) = keys::messages_between(None, Some(listed.last_id)) else { return Ok(None) };
+        let (first, last) = (first.as_str(), last.as_str());
+        let range = Range {
+            table: &self.table,
+            partition: &partition,
+            first,
+            last,
+            forward: false,
+            wanted: 1,
+            rows: Rows::Good,
+        };
+        range.read(&self.client, LISTING).await?.into_iter().next().map(message_of).transpose()
+    }
+
+    /// The rooms that a user has a right to, with the marks.
+    async fn rights(&self, user: &UserId) -> Result<BTreeMap<RoomId, Mark>, Fault> {
+        let (mut rights, mut start) = (BTreeMap::new(), None);
+        loop {
+            let query = self.client.query().table_name(&self.table).consistent_read(true);
+            let query = query
+                .key_condition_expression("PK = :pk")
+                .filter_expression(format!("attribute_exists({SINCE})"))
+                .expression_attribute_values(":pk", text(keys::mine(user)))
+                .set_exclusive_start_key(start);
+            let page = answer(query.send()).await.map_err(Fault::doing(LISTING))?;
+            for item in page.items.unwrap_or_default() {
+                let room = item.get(keys::SORT).and_then(|sort| keys::parse_room(sort.as_s().ok()?));
+                let room = room.ok_or_else(|| Fault::because(LISTING, "a row's key is no room's"))?;
+                rights.insert(room, read::<MineRow>(item)?.mark());
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(rights);
+            }
+        }
+    }
+
+    async fn known(&self, rooms: &[RoomId], consistent: bool) -> Result<BTreeMap<RoomId, Known>, Fault> {
+        let wanted = rooms.iter().flat_map(|room| [keys::INFO, keys::HEAD].map(|sort| key(&keys::room(room), sort)));
+        let (mut known, mut last_ids) = (BTreeMap::new(), HashMap::new());
+        for item in self.batch(wanted.collect(), consistent, LISTING).await? {
+            let id = item.get(keys::PARTITION).and_then(|partition| keys::parse_room(partition.as_s().ok()?));
+            let Some(id) = id else { continue };
+            if item.contains_key("members") {
+                known.insert(id.clone(), Known { room: kept(&id, item)?, last_id: MessageId::new(0) });
+            } else if let Some(last_id) = last_id(&item) {
+                last_ids.insert(id, last_id);
+            }
+        }
+        for (id, known) in &mut known {
+            known.last_id = last_ids.get(id).copied().unwrap_or(known.last_id);
+        }
+        Ok(known)
+    }
+
+    async fn last_id(&self, room: &RoomId) -> Result<MessageId, Fault> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = request.set_key(Some(key(&keys::room(room), keys::HEAD))).projection_expression("lastId");
+        let found = answer(request.send()).await.map_err(Fault::doing(CHANGING))?;
+        Ok(found.item.and_then(|item| last_id(&item)).unwrap_or(MessageId::new(0)))
+    }
+
+    /// Two that come at the same time may both find a place, and so a list may be longer by a few.
+    async fn must_have_place(&self, user: &UserId) -> Result<(), Failure> {
+        let query = self.client.query().table_name(&self.table).select(Select::Count);
+        let query = query
+            .key_condition_expression("PK = :pk")
+            .filter_expression(format!("attribute_exists({SINCE})"))
+            .expression_attribute_values(":pk", text(keys::mine(user)));
+        let found = answer(query.send()).await.map_err(Fault::doing("failed to count somebody's rooms"))?;
+        let rooms = usize::try_from(found.count).unwrap_or_default();
+        match rooms < KEPT_ROOMS_PER_USER_MAX {
+            true => Ok(()),
+            false => Err(Rejection::TooManyKeptRooms { limit: KEPT_ROOMS_PER_USER_MAX }.into()),
+        }
+    }
+
+    /// Writes all or nothing. What stands in the first row's place, if its condition does not hold; empty where nothing is.
+    async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Option<Item>, Fault> {
+        for attempt in 0..CONFLICT_ATTEMPTS {
+            wait_before(attempt).await;
+            let request = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
+            let Err(error) = request.send().await else { return Ok(None) };
+            let reasons = cancellation_reasons(error.as_service_error());
+            let is = |code: &'static str| move |reason: &CancellationReason| reason.code.as_deref() == Some(code);
+            if let Some(first) = reasons.first().filter(|reason| is("ConditionalCheckFailed")(*reason)) {
+                return Ok(Some(first.item.clone().unwrap_or_default()));
+            }
+            if !reasons.iter().any(is("TransactionConflict")) || attempt + 1 == CONFLICT_ATTEMPTS {
+                return Err(Fault::because(CHANGING, error));
+            }
+        }
+        Err(Fault::because(CHANGING, "nothing was tried"))
+    }
+
+    /// The room whose row refused a write, if there is one.
+    fn found(id: &RoomId, item: Item) -> Result<Option<KeptRoom>, Fault> {
+        if item.is_empty() { Ok(None) } else { kept(id, item).map(Some) }
+    }
+
+    fn right_of(&self, user: &UserId, room: &RoomId, now: Timestamp) -> UpdateBuilder {
+        self.update(key(&keys::mine(user), &keys::room(room))).expression_attribute_values(":now", number(now.millis()))
+    }
+
+    fn update(&self, key: Item) -> UpdateBuilder {
+        Update::builder().table_name(&self.table).set_key(Some(key))
+    }
+
+    async fn batch(&self, wanted: Vec<Item>, consistent: bool, doing: &'static str) -> Result<Vec<Item>, Fault> {
+        let wanted = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(consistent);
+        let wanted = wanted.build().map_err(Fault::doing(doing))?;
+        let mut found = batch::get(&self.client, HashMap::from([(self.table.clone(), wanted)]), doing).await?;
+        Ok(found.remove(&self.table).unwrap_or_default())
+    }
+}
+
+fn attribute(user: &UserId) -> Result<AttributeValue, Fault> {
+    serde_dynamo::to_attribute_value(user).map_err(Fault::doing(CHANGING))
+}
+
+fn last_id(item: &Item) -> Option<MessageId> {
+    item.get(super::heads::LAST_ID)?.as_n().ok()?.parse().ok().map(MessageId::new)
+}
+
+fn kept(id: &RoomId, mut item: Item) -> Result<KeptRoom, Fault> {
+    // The last of them leaves no set behind.
+    let members = item.remove("members").and_then(|members| members.as_ss().cloned().ok()).unwrap_or_default();
+    let members: BTreeSet<_> = members.iter().filter_map(|user| UserId::parse(user)).collect();
+    let row: InfoRow = read(item)?;
+    let create_time = Timestamp::from_millis(row.create_time);
+    Ok(KeptRoom { id: id.clone(), kind: row.kind, name: row.name, owner: row.owner, create_time, members })
+}

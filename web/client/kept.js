@@ -1,7 +1,8 @@
 // @ts-check
-import { ChatError, badFrame, badRequest } from "./errors.js";
+import { ChatError, badFrame, badRequest, chatError } from "./errors.js";
+import { SEND_TRIES } from "./limits.js";
 import { isRoomId, readItem } from "./messages.js";
-import { newId } from "./tools.js";
+import { newId, sleep } from "./tools.js";
 
 /** @import { ChatClient } from "./client.js" */
 /** @import { Id, KeptClient, KeptEvents, KeptRoom, Listening } from "./types.js" */
@@ -12,10 +13,21 @@ export class Kept {
 
   /** What the client has more. @param {ChatClient<any>} client @returns {KeptClient & Listening<KeptEvents>} */
   static extend(client) {
-    /** @param {string} path @param {Record<string, unknown>} query @param {object} [posted] */
+    /** Waits for the server's pace. What is posted may be repeated. @param {string} path @param {Record<string, unknown>} query @param {object} [posted] */
     async function ask(path, query, posted) {
-      const { answer } = await client.ask(`../chatroom/${path}`, query, posted);
-      return answer;
+      for (let tries = 1; ; tries++) {
+        try {
+          return (await client.ask(`../chatroom/${path}`, query, posted)).answer;
+        } catch (caught) {
+          const error = chatError(caught, "internal");
+          // These routes answer in the course's shape, which has no code.
+          const [, ms] = /again in (\d+) ms/.exec(error.message) ?? [];
+          if (!ms && error.message.includes("at most")) throw new ChatError("tooMany", error.message);
+          if (!ms) throw error;
+          if (tries >= SEND_TRIES) throw new ChatError("rateLimited", error.message, { retryable: true });
+          await sleep(Number(ms));
+        }
+      }
     }
 
     /** One room's route. @param {string} route @param {Id} roomId */

@@ -115,7 +115,7 @@ addRoom.addEventListener("submit", (event) => {
 });
 
 makeKind.addEventListener("change", () => {
-  const word = makeKind.value === "group" ? "groupName" : "userId";
+  const word = makeKind.value === "group" ? "groupName" : "withWhom";
   say(/** @type {HTMLElement} */ (makeName.labels?.[0]), word);
   ask(makeName, word);
   makeName.focus();

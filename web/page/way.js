@@ -34,7 +34,7 @@ export function deployment(query) {
 /** For the local run that serves the page: it signs a token for whoever asks. @param {Identity} identity @returns {Promise<Way>} */
 export async function localRun({ userId, name, picture }) {
   const { webSocketPath, connectionLifetimeMs } = await (await fetch("/local/endpoints")).json();
-  const claims = { userId: toId(userId), username: name, nickName: name, headPic: picture, rooms: "*" };
+  const claims = { userId: toId(userId), username: name, nickName: name, headPic: picture, rooms: ["*", "@mine"] };
   const headers = { "Content-Type": "application/json" };
   return {
     url: new URL(webSocketPath, location.origin.replace(/^http/, "ws")).href,

@@ -3,8 +3,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import axios from "axios";
+import WebSocket from "ws";
+import { ChatClient } from "../chat-client.js";
 import { startLocalRun } from "./local-run.js";
 
+/** @import { TestContext } from "node:test" */
 /** @import { LocalRun } from "./local-run.js" */
 
 describe("the course's frontend", () => {
@@ -12,24 +15,23 @@ describe("the course's frontend", () => {
   before(async () => void (run = await startLocalRun()));
   after(() => run.stop());
 
-  it("makes a pair, finds it again, and lists it by the other's name", async () => {
-    const [guang, dong] = await Promise.all([user(1, "Guang"), user(2, "Dong")]);
+  it("makes a pair, finds it again, and lists it by the other's name", async (test) => {
+    const [guang, dong] = await Promise.all([user(test, 1, "Guang"), user(test, 2, "Dong")]);
     const none = await guang.get("/chatroom/findChatroom?userId1=1&userId2=2");
     assert.deepEqual([none.status, none.data], [200, null]);
     const { data: id } = await guang.get("/chatroom/create-one-to-one?friendId=2");
     assert.match(id, /^p-[\w-]{22}$/);
     assert.equal((await dong.get("/chatroom/create-one-to-one?friendId=1")).data, id);
     assert.equal((await dong.get("/chatroom/findChatroom?userId1=1&userId2=2")).data, id);
-    // Who has not been here yet has no name, and is told to be here by its first request.
     const { data: rooms } = await guang.get("/chatroom/list?name=");
     const [{ createTime, ...room }] = rooms;
     assert.ok(Date.parse(createTime));
-    assert.deepEqual(only(room, ["id", "type", "userCount"]), { id, type: false, userCount: 2 });
+    assert.deepEqual(only(room, ["id", "name", "type", "userCount"]), { id, name: "Dong", type: false, userCount: 2 });
     assert.deepEqual([...room.userIds].sort(), [1, 2]);
   });
 
-  it("makes a group, takes people in, and lets them go", async () => {
-    const [guang, dong, xiao] = await Promise.all([user(11, "Guang"), user(12, "Dong"), user(13, "Xiao")]);
+  it("makes a group, takes people in, and lets them go", async (test) => {
+    const [guang, dong, xiao] = await Promise.all([user(test, 11, "Guang"), user(test, 12, "Dong"), user(test, 13, "Xiao")]);
     const made = await guang.get("/chatroom/create-group?name=Harbour");
     // Its page looks at the status alone.
     assert.equal(made.status, 200);
@@ -53,8 +55,8 @@ describe("the course's frontend", () => {
     await assert.rejects(dong.get(`/chatroom/info/${id}`), refused(403));
   });
 
-  it("reads a room's history, and nobody else does", async () => {
-    const [guang, stranger] = await Promise.all([user(21, "Guang"), user(22, "Stranger")]);
+  it("reads a room's history, and nobody else does", async (test) => {
+    const [guang, stranger] = await Promise.all([user(test, 21, "Guang"), user(test, 22, "Stranger")]);
     const { data: id } = await guang.get("/chatroom/create-group?name=Garden");
     const said = { chatroomId: id, message: { type: "text", content: "hello" }, clientMessageId: "one" };
     await guang.post("/sendMessage", said);
@@ -63,13 +65,13 @@ describe("the course's frontend", () => {
     await assert.rejects(stranger.get(`/chat-history/list?chatroomId=${id}`), refused(403));
   });
 
-  it("asks for nobody's members before a room is chosen", async () => {
-    const guang = await user(31, "Guang");
+  it("asks for nobody's members before a room is chosen", async (test) => {
+    const guang = await user(test, 31, "Guang");
     assert.deepEqual((await guang.get("/chatroom/members?chatroomId=-1")).data, []);
   });
 
-  it("is told what is not here: people by their names, and rooms of others", async () => {
-    const [guang, stranger] = await Promise.all([user(41, "Guang"), user(42, "Stranger")]);
+  it("is told what is not here: people by their names, and rooms of others", async (test) => {
+    const [guang, stranger] = await Promise.all([user(test, 41, "Guang"), user(test, 42, "Stranger")]);
     const { data: id } = await guang.get("/chatroom/create-group?name=Own");
     // The course names whom to take in; names are its backend's to look up.
     await assert.rejects(guang.get(`/chatroom/join/${id}?joinUsername=dong`), refused(400));
@@ -78,9 +80,12 @@ describe("the course's frontend", () => {
     await assert.rejects(axios.get(new URL("/chatroom/list", run.page).href), refused(401));
   });
 
-  /** As its `axiosInstance`, with the token in a header. @param {number} userId @param {string} nickName */
-  async function user(userId, nickName) {
+  /** Somebody whose page is open: its socket, and its `axiosInstance` with the token in a header. @param {TestContext} test @param {number} userId @param {string} nickName */
+  async function user(test, userId, nickName) {
     const token = await run.token({ userId, username: nickName.toLowerCase(), nickName, rooms: "@mine" });
+    const client = new ChatClient({ ...run, getToken: () => token, WebSocket: /** @type {any} */ (WebSocket) });
+    test.after(() => client.disconnect());
+    await client.connect();
     const instance = axios.create({ baseURL: new URL("/", run.page).href, timeout: 30_000 });
     instance.interceptors.request.use((config) => {
       config.headers.authorization = `Bearer ${token}`;

@@ -92,11 +92,24 @@ describe("a kept room", { concurrency: true }, () => {
     const { server, client, errors } = await connected(test);
     server.answerRequest = (_, response) => answer(response, 403, { statusCode: 403, error: "Forbidden", message: "only its owner may" });
     await assert.rejects(client.quit("g-1", 9), { code: "notAllowed", message: "only its owner may", retryable: false });
-    server.answerRequest = (_, response) => answer(response, 429, { statusCode: 429, code: "tooMany", message: "200 rooms" });
-    await assert.rejects(client.createGroup("one more"), { code: "tooMany" });
+    server.answerRequest = (_, response) => answer(response, 429, { statusCode: 429, error: "Too Many Requests", message: "a user has 200 kept rooms at most" });
+    await assert.rejects(client.createGroup("one more"), { code: "tooMany", action: "createGroup", retryable: false });
     await assert.rejects(client.info(/** @type {any} */ ("")), { code: "badRequest" });
     assert.deepEqual(errors.map(({ code }) => code), ["notAllowed", "tooMany", "badRequest"]);
     assert.equal(server.requests.length, 2, "the token was not at fault, so nothing was asked again");
+  });
+
+  it("waits for the server's pace, and says that it is too fast in the end", async (test) => {
+    const { server, client, errors } = await connected(test);
+    let refusals = 2;
+    const refuse = (/** @type {any} */ response) =>
+      answer(response, 429, { statusCode: 429, error: "Too Many Requests", message: "too much in this room, try again in 20 ms" });
+    server.answerRequest = (_, response) => refusals-- > 0 && refuse(response);
+    await client.invite("g-1", 8);
+    assert.equal(server.requests.length, 3);
+    server.answerRequest = (_, response) => refuse(response);
+    await assert.rejects(client.invite("g-1", 9), { code: "rateLimited", retryable: true });
+    assert.deepEqual([server.requests.length, errors.length], [9, 1]);
   });
 
   it("that one is taken into is told, whether it is known here or not", async (test) => {

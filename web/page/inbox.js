@@ -5,16 +5,15 @@ import { create } from "./dom.js";
 import { sayFirstLine } from "./message.js";
 import { say } from "./words.js";
 
-/** @import { KeptClient, KeptRoom, LastMessage, Message } from "../chat-client.js" */
+/** @import { KeptClient, KeptRoom, LastMessage, Message, Profile } from "../chat-client.js" */
 /** @import { RoomView } from "./room-view.js" */
+/** @typedef {LastMessage & { sender?: Profile }} Last */
 
 /** Reads the list, again if it was asked for meanwhile. @param {Pick<KeptClient, "rooms">} client @param {(listed: KeptRoom[]) => void} take */
 export function inbox(client, take) {
-  let [isAsking, isDue] = [false, false];
-  return async function load() {
-    isDue = true;
-    if (isAsking) return;
-    isAsking = true;
+  let isDue = false;
+  /** @type {Promise<void> | null} */ let asking = null;
+  async function ask() {
     try {
       while (isDue) {
         isDue = false;
@@ -24,8 +23,12 @@ export function inbox(client, take) {
       // Who may enter no kept room, or whose server keeps none, has none. The next connection asks again.
       if (!(caught instanceof ChatError)) throw caught;
     } finally {
-      isAsking = false;
+      asking = null;
     }
+  }
+  return function load() {
+    isDue = true;
+    return (asking ??= ask());
   };
 }
 
@@ -40,11 +43,12 @@ export function putFirst(list, items) {
   if (focused instanceof HTMLElement && list.contains(focused) && focused !== document.activeElement) focused.focus();
 }
 
-/** Who said what last, in one line. @param {HTMLElement} line @param {LastMessage | undefined} last @param {RoomView} view */
+/** Who said what last, in one line. @param {HTMLElement} line @param {Last | undefined} last @param {RoomView} view */
 export function sayLast(line, last, view) {
   if (!last) return line.replaceChildren();
   const [who, said] = [create("span", "who"), create("span", "said")];
-  const name = view.knownName(last.senderId);
+  // The list itself names nobody.
+  const name = last.sender?.nickName || last.sender?.username || view.knownName(last.senderId);
   who.dir = said.dir = "auto";
   if (view.around.isMe(last.senderId)) say(who, "you");
   else if (name && !view.kept?.isPair) who.textContent = name;

@@ -12,13 +12,14 @@ import { together } from "./together.js";
 import { badAddress, deployment, localRun, toId } from "./way.js";
 import { ask, label, preferredLanguage, say, speak } from "./words.js";
 
-/** @import { ChatError, Disconnected, Kind, KeptInfo, KeptRoom, LastMessage, Id, Profile } from "../chat-client.js" */
+/** @import { ChatError, Disconnected, Kind, Id, KeptInfo, KeptRoom, Profile } from "../chat-client.js" */
+/** @import { Last } from "./inbox.js" */
 /** @import { Choice } from "./menu.js" */
 /** @import { Room } from "./room-view.js" */
 /** @import { Way } from "./way.js" */
 /**
  * A room of the list. One that is kept says when something was last said there, and what.
- * @typedef {{ view: RoomView, item: HTMLElement, preview: HTMLElement, draft: string, about: About | null, typing: string[], listed?: KeptRoom, last?: LastMessage, info?: KeptInfo }} Entry
+ * @typedef {{ view: RoomView, item: HTMLElement, preview: HTMLElement, draft: string, about: About | null, typing: string[], listed?: KeptRoom, last?: Last, info?: KeptInfo }} Entry
  */
 /** What is being written: an answer, or a message anew. @typedef {{ what: "replying" | "editing", id: number }} About */
 
@@ -390,7 +391,8 @@ function showLast(id) {
 
 /** @param {string} id */
 function listen(id) {
-  rooms.get(id)?.view.enter().catch(() => {}); // the room's `error` event shows it
+  // The room's `error` event shows why not. Its newest page says who they are that spoke last.
+  rooms.get(id)?.view.enter().then(() => showLast(id), () => {});
 }
 
 /** @param {Entry} entry */
@@ -462,7 +464,7 @@ function addToList(id, listed) {
   room.addEventListener("changed", ({ detail }) => {
     const known = rooms.get(id);
     if (known?.last?.id === detail.id) {
-      known.last = detail;
+      known.last = { ...known.last, ...detail };
       showLast(id);
     }
     if (known?.about?.id !== detail.id) return;

@@ -475,7 +475,7 @@ function addToList(id, listed) {
   rooms.set(id, { view, item, preview, draft: "", about: null, typing: [], listed, last: listed?.lastMessage });
   roomList.append(item);
   logs.append(view.log);
-  showUnread();
+  if (view.unread > 0) showUnread();
   // The server knows which of its rooms are one's own.
   if (listed) return;
   if (!kept.rooms.includes(id)) kept.rooms.push(id);

@@ -771,8 +771,10 @@ export class RoomView extends EventTarget {
     const line = from === null ? undefined : lines.find(({ dataset }) => Number(dataset.id) >= from);
     // What is new may begin further up than the log does.
     const isWhole = line && (line !== lines[0] || !this.#beginning.hidden || Number(line.dataset.id) === from);
+    const at = isWhole ? (dayOver(line) ?? line) : null;
+    if (at ? at.previousElementSibling === this.#newLine : !this.#newLine.isConnected) return;
     this.unannounced(() => {
-      if (isWhole) (dayOver(line) ?? line).before(this.#newLine);
+      if (at) at.before(this.#newLine);
       else this.#newLine.remove();
     });
   }
@@ -814,11 +816,11 @@ export class RoomView extends EventTarget {
   #confirm() {
     if (!this.#kept?.isPair) return;
     const own = /** @type {HTMLElement | undefined} */ ([...this.#items.querySelectorAll(".mine[data-id]")].at(-1));
-    const isRead = own && Number(own.dataset.id) <= this.#readUpTo;
-    if (isRead && this.#receipt.parentElement === own.querySelector(".bubble")) return;
+    const bubble = own && Number(own.dataset.id) <= this.#readUpTo ? own.querySelector(".bubble") : null;
+    if (this.#receipt.parentElement === bubble) return;
     this.unannounced(() => {
       this.#receipt.remove();
-      if (isRead) own.querySelector(".bubble")?.append(this.#receipt);
+      bubble?.append(this.#receipt);
     });
     this.#keepAtEnd();
   }

@@ -171,7 +171,8 @@ export async function startScriptedServer(test) {
     },
     address(attachment) {
       // As long as AWS's are, with the token of a role.
-      return `${new URL(`/store/${encodeURIComponent(attachment)}`, server.historyUrl)}?X-Amz-Security-Token=${"x".repeat(2_500)}`;
+      const path = attachment.split("/").map(encodeURIComponent).join("/");
+      return `${new URL(`/store/${path}`, server.historyUrl)}?X-Amz-Security-Token=${"x".repeat(2_500)}`;
     },
     frames(action) {
       return server.peers.flatMap(({ frames }) => frames.filter((frame) => frame.action === action));

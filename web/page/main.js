@@ -9,7 +9,7 @@ import { MessageMenu } from "./menu.js";
 import { sayFirstLine } from "./message.js";
 import { RoomView } from "./room-view.js";
 import { together } from "./together.js";
-import { badAddress, deployment, localRun, toId } from "./way.js";
+import { badAddress, deployment, localRun, mayKeepRooms, toId } from "./way.js";
 import { ask, label, preferredLanguage, say, speak } from "./words.js";
 
 /** @import { ChatError, Disconnected, Kind, Id, KeptInfo, KeptRoom, Profile } from "../chat-client.js" */
@@ -320,7 +320,8 @@ function start(way, first) {
     if (detail.code !== "token" && detail.action !== "rooms") complain("problem", { code: detail.code }, detail.message);
   });
   returning = kept.open;
-  loadInbox = inbox(client, showInbox);
+  // Who may enter none is not refused each time.
+  loadInbox = mayKeepRooms(first) ? inbox(client, showInbox) : async () => {};
   for (const id of kept.rooms) addToList(id);
   kept.isIn = true;
   entry.hidden = true;

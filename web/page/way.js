@@ -53,6 +53,16 @@ export async function localRun({ userId, name, picture }) {
   };
 }
 
+/** Whether a token may open kept rooms. Where it names no rooms, the deployment decides. @param {string} token */
+export function mayKeepRooms(token) {
+  try {
+    const { rooms = "@mine" } = JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
+    return [rooms].flat().includes("@mine");
+  } catch {
+    return false;
+  }
+}
+
 /** The server's rule: a string of digits that a number holds exactly is that number. @param {string} text @returns {Id} */
 export function toId(text) {
   return /^(0|[1-9]\d*)$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text;

@@ -12,6 +12,6 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
     parts.pace.admit(caller.user(), &room)?;
 
     let Committed { message, duplicate } = parts.changes.change(&room, id, &change, caller).await?;
-    parts.tell(&event, &message, &Push::edited(&message, caller.user())).await?;
-    Ok(Reply::edited(&message, duplicate))
+    let round = parts.tell(&event, &message, &Push::edited(&message, caller.user())).await?;
+    Ok(Reply::edited(&message, duplicate, round))
 }

@@ -42,6 +42,7 @@ const SMALL: Rounds = Rounds {
     mistake: None,
 };
 const IN_ROUNDS: Rounds = Rounds { in_rounds: true, ..SMALL };
+const ONE_A_ROUND: Rounds = Rounds { carries: 1, frame: 1, ..IN_ROUNDS };
 const ONE_SENDS: Rounds = Rounds { senders: 1, ..IN_ROUNDS };
 const NOBODY_LISTENS: Rounds = Rounds { joined: 0, ..IN_ROUNDS };
 const ONE_CHANGES: Rounds = Rounds { senders: 0, changers: 1, ..IN_ROUNDS };
@@ -72,24 +73,9 @@ fn what_is_acknowledged_is_learned_in_every_order() {
         ("five send, nobody listens, a frame holds less", Rounds { senders: 5, frame: 1, ..NOBODY_LISTENS }, 35_763, 1),
         ("three send, a late write, nobody listens", Rounds { senders: 3, ..NOBODY_LISTENS }.with(ONE_LATE), 36_990, 7),
         ("one dies, a late write", IN_ROUNDS.with(LATE), 121_989, 28),
-        (
-            "two die, a message a round",
-            Rounds { carries: 1, frame: 1, ..IN_ROUNDS }.with(Chances { deaths: 2, ..NONE }),
-            34_482,
-            15,
-        ),
-        (
-            "an answer is lost, a slow courier",
-            Rounds { carries: 1, frame: 1, ..IN_ROUNDS }.with(Chances { lost: 1, slow: 1, ..NONE }),
-            17_488,
-            8,
-        ),
-        (
-            "one dies, a slow courier",
-            Rounds { carries: 1, frame: 1, ..IN_ROUNDS }.with(Chances { slow: 1, ..DEATH }),
-            65_191,
-            10,
-        ),
+        ("two die, a message a round", ONE_A_ROUND.with(Chances { deaths: 2, ..NONE }), 34_482, 15),
+        ("an answer is lost, a slow courier", ONE_A_ROUND.with(Chances { lost: 1, slow: 1, ..NONE }), 17_488, 8),
+        ("one dies, a slow courier", ONE_A_ROUND.with(Chances { slow: 1, ..DEATH }), 65_191, 10),
         ("one dies, a wrong clock", IN_ROUNDS.with(Chances { clocks: 1, ..DEATH }), 84_850, 10),
         ("an event comes twice, a wrong clock", IN_ROUNDS.with(Chances { doubled: 1, clocks: 1, ..NONE }), 6_652, 4),
         (
@@ -178,7 +164,7 @@ fn what_is_acknowledged_is_learned_as_far_as_is_looked() {
         ("over and back, three send, one joins", Rounds { senders: 3, joined: 0, joiners: 1, ..SMALL }.with(OVER)),
         ("three send, one dies, a late write", Rounds { senders: 3, ..IN_ROUNDS }.with(Chances { seals: 1, ..LATE })),
         ("four send", Rounds { senders: 4, ..IN_ROUNDS }.with(SEAL)),
-        ("two die, much goes wrong", Rounds { carries: 1, frame: 1, ..IN_ROUNDS }.with(busy)),
+        ("two die, much goes wrong", ONE_A_ROUND.with(busy)),
         ("two die, much goes wrong, two changes", Rounds { changers: 2, ..ONE_CHANGES }.with(busy)),
         (
             "a courier hands on, renews and dies, an event comes twice",
@@ -221,14 +207,14 @@ fn each_mistake_is_found() {
         (Mistake::TakesUnderANewName, IN_ROUNDS.with(Chances { lost: 1, ..NONE }), 9, LOST),
         (Mistake::EndsWellThoughUnsure, IN_ROUNDS.with(ONE_LATE), 15, LOST),
         (Mistake::NobodyRepeats, IN_ROUNDS.with(DEATH), 11, LOST),
-        (Mistake::RefusedWakesNobody, Rounds { carries: 1, frame: 1, ..IN_ROUNDS }.with(DEATH), 2, "a sender is stuck"),
+        (Mistake::RefusedWakesNobody, ONE_A_ROUND.with(DEATH), 2, "a sender is stuck"),
         (Mistake::MembersBeforeLastId, Rounds { joiners: 1, ..two }, 19, LOST),
         (Mistake::AcksBeforeItWakes, ONE_SENDS.with(DEATH), 4, LOST),
         (Mistake::LeavesOutEmptyRounds, SMALL.with(Chances { deaths: 1, enters: 1, ..NONE }), 19, LOST),
         (Mistake::StepRenewsFromWhenItIsApplied, IN_ROUNDS.with(LATE), 17, LOST),
         (Mistake::SealsAtOnce, ONE_SENDS, 22, "a sender starves"),
         (Mistake::SealsWhatIsThere, two, 7, "an acknowledged message is not stored"),
-        (Mistake::CountsAboveTheWindow, Rounds { carries: 1, frame: 1, ..two }, 2, "more is counted than has a place"),
+        (Mistake::CountsAboveTheCeiling, Rounds { carries: 1, frame: 1, ..two }, 2, "more is counted than has a place"),
         (Mistake::PostsBeforeItStores, SMALL, 3, "something is pushed that is not stored"),
         (Mistake::StoresWithoutRetryRow, SMALL.with(DEATH), 5, "a message is stored twice"),
         (Mistake::HandsOnToNobody, ONE_SENDS.with(Chances { hand_ons: 1, ..NONE }), 7, LOST),

@@ -94,7 +94,7 @@ pub enum Mistake {
     LeavesOutEmptyRounds,
     StepRenewsFromWhenItIsApplied,
     SealsAtOnce,
-    CountsAboveTheWindow,
+    CountsAboveTheCeiling,
     PostsBeforeItStores,
     StoresWithoutRetryRow,
     SealsWhatIsThere,
@@ -364,7 +364,7 @@ impl World {
     /// COUNT. How fast messages come is not modelled: whether a room goes over is chance.
     fn count(&mut self, model: &Rounds) -> Count {
         let before = self.head.clone();
-        let ignores = model.mistake == Some(Mistake::CountsAboveTheWindow);
+        let ignores = model.mistake == Some(Mistake::CountsAboveTheCeiling);
         if let Some(rounds) = self.head.rounds.as_mut().filter(|_| ignores) {
             rounds.ceiling = before.last_id.next();
         }

@@ -263,7 +263,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     ] {
         until("no courier is under way", is_direct).await;
         enter(&app, &ghost("66"), &room).await;
-        assert!(matches!(messages.enter_rounds(&room, 200).await, Ok(Written::Done(_))));
+        assert!(matches!(messages.enter_rounds(&room, 100).await, Ok(Written::Done(_))));
         if name == "deliver" {
             // A message, a hole, a change; and the second time members that are cut into two parts.
             let last = next_id(messages, &room).await.expect("an id");
@@ -273,7 +273,8 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
             let (me, now, up_to) = (Courier(5), now(), last.previous());
             messages.take(&room, me, None, now, now).await.expect("taken");
             let cuts = with_cuts.clone();
-            let pushed = Pushed { up_to, changes_up_to: None, window: 200, people: 2, cuts, until: now };
+            let (after, known, carries) = (up_to, up_to, 100);
+            let pushed = Pushed { after, up_to, known, carries, changes_up_to: None, people: 2, cuts, until: now };
             messages.step(&room, me, &pushed).await.expect("noted");
             with_cuts.push("m".to_owned());
         }

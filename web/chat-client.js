@@ -500,10 +500,10 @@ export class Changes {
   }
 
   /** @param {any} ack @returns {Changed} */
-  #stored({ id, version, updateTime }) {
+  #stored({ id, version, updateTime, rounds }) {
     if (!isPositive(version)) throw badFrame();
     // The push may be lost.
-    this.#room.later((delayMs) => {
+    this.#room.later(rounds, (delayMs) => {
       this.#tell(version);
       this.#advance(delayMs);
     });
@@ -760,8 +760,6 @@ export class ChatRoom extends Target {
   #filling = false;
   /** Whether the last that came was a frame of a round. @internal */
   isInRounds = false;
-  /** Two rounds, if the last send was answered in rounds. */
-  #patienceMs = 0;
   #quiet = false;
   /** Each user's last join or leave. @type {Map<string, "joined" | "left">} */ #present = new Map();
   /** @type {Send[]} */ #outbox = [];
@@ -1003,7 +1001,6 @@ export class ChatRoom extends Target {
     this.#connections = [];
     this.#solid = this.#upTo = 0;
     this.#quiet = this.isInRounds = false;
-    this.#patienceMs = 0;
     this.#held.clear();
     for (const feature of this.#features) feature.left?.();
     this.#unsend(why);
@@ -1108,8 +1105,7 @@ export class ChatRoom extends Target {
   post(what, { clientMessageId = newId(), replyTo, mentions, metadata } = {}) {
     const message = { ...what, replyTo, mentions, metadata };
     return this.queue("sendMessage", { message, clientMessageId }, ({ id, createTime, unusedId, rounds }) => {
-      this.#patienceMs = rounds > 0 ? 2 * Math.min(rounds, RETRY_AFTER_MAX_MS) : 0;
-      this.later((delayMs) => {
+      this.later(rounds, (delayMs) => {
         this.#count(id);
         this.#unused(unusedId);
         this.#advance(delayMs);
@@ -1119,14 +1115,14 @@ export class ChatRoom extends Target {
   }
 
   /**
-   * Takes what an answer told of, which is still to be pushed. In rounds that is forgotten until two of them are over:
-   * each push before it would look as if something was missed.
-   * @internal @param {(delayMs: number) => void} take
+   * Takes what an answer told of, which is still to be pushed. In rounds of so many ms that is forgotten until two of them
+   * are over: each push before it would look as if something was missed.
+   * @internal @param {any} rounds @param {(delayMs: number) => void} take
    */
-  later(take) {
-    if (!this.#patienceMs) return take(OVERTAKING_MS);
+  later(rounds, take) {
+    if (!(rounds > 0)) return take(OVERTAKING_MS);
     const wanted = this.#wanted;
-    void sleep(this.#patienceMs).then(() => this.#wanted === wanted && take(0));
+    void sleep(2 * Math.min(rounds, RETRY_AFTER_MAX_MS)).then(() => this.#wanted === wanted && take(0));
   }
 
   /**

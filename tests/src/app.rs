@@ -1,5 +1,6 @@
 use chat_aws::{
-    Aws, Changes, Connections, Delivery, Fault, Invoker, Membership, Messages, Reactions, Sessions, Tables, Users, Vars,
+    Aws, Changes, Connections, Delivery, Fault, Invoker, KeptRooms, Membership, Messages, Reactions, Sessions, Tables,
+    Users, Vars,
 };
 
 /// Every part that functions are made of, for tests that look behind them.
@@ -9,6 +10,7 @@ pub struct App {
     pub messages: Messages,
     pub changes: Changes,
     pub reactions: Reactions,
+    pub kept: KeptRooms,
     pub users: Users,
     pub tables: Tables,
     pub delivery: Delivery,
@@ -25,6 +27,7 @@ impl App {
             messages: aws.messages()?,
             changes: aws.changes()?,
             reactions: aws.reactions()?,
+            kept: aws.kept_rooms()?,
             users: aws.users()?,
             tables: aws.tables()?,
             delivery: aws.delivery()?,

@@ -3,6 +3,7 @@ use chat_aws::Vars;
 use chat_local::{Local, Tokens};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// A deployment, as its users see it: two addresses, and the secret for tokens. Every page of the history is checked
 /// against `docs/openapi.yaml`.
@@ -168,6 +169,63 @@ impl Deployment {
         let body = response.json().await.expect("JSON");
         schema::check_page(path, status, &headers, &body);
         Page { status, headers, body }
+    }
+
+    /// A token of a user who may enter every room, and the kept ones that it is in.
+    pub fn token_of_kept(&self, user: impl Into<Value>) -> String {
+        self.token(json!({"userId": user.into(), "rooms": ["*", "@mine"]}))
+    }
+
+    /// A connection of such a user.
+    pub async fn connect_kept(&self, user: impl Into<Value>) -> Client {
+        Client::connect(&self.socket_url(&self.token_of_kept(user))).await
+    }
+
+    /// What a route of the kept rooms answers to such a user: `GET /chatroom/info/{id}`, with a room for the path, and what
+    /// is asked.
+    pub async fn chatroom(&self, user: u64, route: &str, room: &str, asked: &Value) -> (u16, Value) {
+        let token = self.token_of_kept(user);
+        loop {
+            // Tests are faster than people: they wait, as a client does, until they may ask again.
+            let (status, body) = self.chatroom_as(&token, route, room, asked).await;
+            let wait = body["message"].as_str().and_then(|said| said.split("try again in ").nth(1)?.split(' ').next());
+            let Some(wait) = wait.filter(|_| status == 429).and_then(|wait| wait.parse().ok()) else {
+                return (status, body);
+            };
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+        }
+    }
+
+    /// The same with a token, and without patience.
+    pub async fn chatroom_as(&self, token: &str, route: &str, room: &str, asked: &Value) -> (u16, Value) {
+        let (method, path) = route.split_once(' ').expect("a route key");
+        let url = self.url(&path.replace("{id}", room));
+        let request = match method {
+            "GET" => {
+                let fields = asked.as_object().expect("fields").iter();
+                let text = |value: &Value| value.as_str().map_or(value.to_string(), String::from);
+                let query: Vec<_> = fields.map(|(name, value)| (name.clone(), text(value))).collect();
+                self.http.get(url).query(&query)
+            }
+            _ => self.http.post(url).header("content-type", "application/json").body(asked.to_string()),
+        };
+        let response = request.bearer_auth(token).send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.json().await.expect("JSON");
+        schema::check_route(route, status, &headers, &body);
+        (status, body)
+    }
+
+    /// A group of these users, the first of whom makes it.
+    pub async fn group(&self, users: &[u64]) -> String {
+        let (status, id) = self.chatroom(users[0], "POST /chatroom/create-group", "", &json!({"name": "Team"})).await;
+        assert_eq!(status, 200, "{id}");
+        let id = id.as_str().expect("an id").to_owned();
+        for user in &users[1..] {
+            let asked = json!({"joinUserId": user});
+            assert_eq!(self.chatroom(users[0], "POST /chatroom/join/{id}", &id, &asked).await.0, 200);
+        }
+        id
     }
 
     /// The ids on a page of history, and on all pages that the links of a relation lead to.

@@ -67,6 +67,32 @@ pub fn function_of(sample: &str) -> &'static str {
     names.max_by_key(|name| name.len()).unwrap_or_else(|| panic!("{sample} is for no function"))
 }
 
+/// A request of `chatrooms` by this user, whose token grants kept rooms: `POST /chatroom/join/{id}` with a room, and a body.
+pub fn room_event(user: u64, route: &str, room: &str, body: &Value) -> Value {
+    let mut event = crate::sample("chatrooms");
+    let (method, path) = route.split_once(' ').expect("a route key");
+    let context = event.get_mut("requestContext").expect("a context");
+    context["routeKey"] = json!(route);
+    context["http"]["method"] = json!(method);
+    context["authorizer"]["lambda"]["userId"] = json!(user.to_string());
+    event["routeKey"] = json!(route);
+    event["rawPath"] = json!(path.replace("{id}", room));
+    let said = body.as_object().expect("fields").iter();
+    let said = said.map(|(name, value)| format!("{name}={}", value.as_str().map_or(value.to_string(), String::from)));
+    event["rawQueryString"] = json!(if method == "GET" { said.collect::<Vec<_>>().join("&") } else { String::new() });
+    event["body"] = json!(body.to_string());
+    if path.contains("{id}") {
+        event["pathParameters"] = json!({"id": room});
+    }
+    event
+}
+
+/// The same event of somebody whose token grants kept rooms too.
+pub fn with_kept_rooms(mut event: Value) -> Value {
+    event["requestContext"]["authorizer"]["mine"] = json!("true");
+    event
+}
+
 /// The page, or the error, in the answer of the history's function. It is checked against `docs/openapi.yaml`.
 pub fn page(answer: &Value) -> Value {
     page_of(schema::LIST, answer)

@@ -1,4 +1,5 @@
 mod crowd;
+mod kept;
 mod packets;
 
 use crate::chaos::lock;

@@ -92,7 +92,7 @@ pub fn plain_frame(function: &str) -> Option<Value> {
 
 /// The frame in an event of a route for one action.
 fn frame_of(event: &Value) -> Option<Value> {
-    event["requestContext"]["routeKey"].as_str().filter(|route| !route.starts_with('$'))?;
+    event["requestContext"]["routeKey"].as_str().filter(|route| !route.starts_with('$') && !route.contains(' '))?;
     serde_json::from_str(event["body"].as_str()?).ok()
 }
 

@@ -102,10 +102,10 @@ export class Changes {
   }
 
   /** @param {any} ack @returns {Changed} */
-  #stored({ id, version, updateTime }) {
+  #stored({ id, version, updateTime, rounds }) {
     if (!isPositive(version)) throw badFrame();
     // The push may be lost.
-    this.#room.later((delayMs) => {
+    this.#room.later(rounds, (delayMs) => {
       this.#tell(version);
       this.#advance(delayMs);
     });

@@ -71,6 +71,31 @@ describe("a minute of a hot room", () => {
     assert.deepEqual([server.asked.length, seen.messages.length], [1, 1]);
   });
 
+  it("asks for one's own change after two rounds, where no frame comes any more", async (test) => {
+    const crowd = await enterInTime(test, [Rounds, Changes]);
+    const { server } = crowd;
+    /** @type {any} */ const room = crowd.room;
+    server.say(1);
+    await crowd.pass(100);
+    server.enterRounds(1, 2_000);
+    void room.edit(1, "is anybody there?");
+    await crowd.pass(3_999);
+    assert.deepEqual(server.feed, []);
+    await crowd.pass(1_000);
+    assert.deepEqual(server.feed, ["0"]);
+    // One that is pushed at once is asked for at once, however long the rounds of before were.
+    server.leaveRounds(1);
+    server.answer = ({ action, requestId, id }, peer) => {
+      if (action !== "deleteMessage") return false;
+      const { version, updateTime } = server.change(1, id, { isPushed: false }).message;
+      peer.push({ type: "ack", action, requestId, chatroomId: 1, id, version, updateTime });
+      return true;
+    };
+    void room.remove(1);
+    await crowd.pass(1_000);
+    assert.deepEqual(server.feed, ["0", "1"]);
+  });
+
   it("is left, and no timer of before asks for anything after", async (test) => {
     const crowd = await enterInTime(test, [Rounds]);
     const { server, room, seen } = crowd;

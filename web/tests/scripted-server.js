@@ -208,7 +208,7 @@ export async function startScriptedServer(test) {
         const done = room.sent.get(clientMessageId);
         const { version, updateTime } = done ?? server.change(chatroomId, frame.id, { content: message?.content }).message;
         if (clientMessageId) room.sent.set(clientMessageId, /** @type {any} */ ({ version, updateTime }));
-        return ack({ id: frame.id, version, updateTime });
+        return ack({ id: frame.id, version, updateTime, ...(room.rounds ? { rounds: room.rounds.ms } : {}) });
       }
       case "reactMessage":
         server.react(chatroomId, frame.id, frame.emoji, { userId: 7, on: frame.on });

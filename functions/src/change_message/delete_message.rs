@@ -14,6 +14,6 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
 
     let Committed { message, duplicate } = parts.changes.change(&room, id, &change, caller).await?;
     let by = message.deleted_by().unwrap_or(caller.user());
-    parts.tell(&event, &message, &Push::deleted(&message, by)).await?;
-    Ok(Reply::deleted(&message, duplicate))
+    let round = parts.tell(&event, &message, &Push::deleted(&message, by)).await?;
+    Ok(Reply::deleted(&message, duplicate, round))
 }

@@ -13,6 +13,6 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
     parts.rights.admit(caller, &room).await?;
 
     let Committed { message, duplicate } = parts.changes.change(&room, id, &change, caller).await?;
-    parts.tell(&event, &message, &Push::edited(&message, caller.user())).await?;
-    Ok(Reply::edited(&message, duplicate))
+    let round = parts.tell(&event, &message, &Push::edited(&message, caller.user())).await?;
+    Ok(Reply::edited(&message, duplicate, round))
 }

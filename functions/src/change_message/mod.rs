@@ -8,6 +8,7 @@ use chat::limits::{CHANGES_PER_SECOND, REACTIONS_PER_SECOND};
 use chat::{Message, Push};
 use chat_aws::entry::{self, ActionEvent, Function};
 use chat_aws::{Aws, Changes, Delivery, Failure, Fault, Pace, Reactions, Rights, Rounds, Vars};
+use std::time::Duration;
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
@@ -46,14 +47,17 @@ impl Parts {
 }
 
 impl Parts {
-    /// Tells the members of a change that is stored: by itself, or through the courier of a room in rounds. The members are
-    /// read after the change: who joins later reads how far the changes reach after it has entered, and finds this one.
-    async fn tell(&self, event: &ActionEvent, changed: &Message, push: &Push<'_>) -> Result<(), Failure> {
+    /// Tells the members of a change that is stored: by itself, or through the courier of a room in rounds, and then answers
+    /// how long a round takes. The members are read after the change: who joins later reads how far the changes reach after it
+    /// has entered, and finds this one.
+    async fn tell(&self, event: &ActionEvent, changed: &Message, push: &Push<'_>) -> Result<Option<Duration>, Failure> {
         let (sender, room) = (event.sender.as_ref(), &changed.room);
         let members = self.delivery.members(room).await?;
-        if self.rounds.take_change(room, changed.version(), &members).await? {
-            return self.delivery.admit_sender(sender).await;
+        let round = self.rounds.take_change(room, changed.version(), &members).await?;
+        match round {
+            Some(_) => self.delivery.admit_sender(sender).await?,
+            None => self.delivery.deliver_from(sender, room, members, push).await?,
         }
-        self.delivery.deliver_from(sender, room, members, push).await
+        Ok(round)
     }
 }

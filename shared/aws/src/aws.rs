@@ -2,7 +2,7 @@ use crate::clients::{Clients, Invoker};
 use crate::delivery::Delivery;
 use crate::inbox::Inbox;
 use crate::keep_alive::KeepAlive;
-use crate::limits::{DEFAULT_MEMORY, HAND_TIMEOUT, posts_in_flight};
+use crate::limits::{DEFAULT_MEMORY, HAND_MEMBERS, HAND_TIMEOUT, posts_in_flight};
 use crate::membership::Membership;
 use crate::personal::Personal;
 use crate::pusher::Pusher;
@@ -15,7 +15,7 @@ use crate::{Fault, Pace, Vars};
 use chat::Windows;
 use chat::limits::{
     CONNECTIONS_PER_USER, EDIT_WINDOW, HOT_ROOM, LARGE_ROOM, NOTICES_UP_TO, POSTS_PER_SECOND, RECALL_WINDOW,
-    SENDS_PER_SECOND, SIGNALS_UP_TO, WINDOW_MAX,
+    ROUND_MESSAGES_MAX, SENDS_PER_SECOND, SIGNALS_UP_TO,
 };
 use chat::rounds::Crowd;
 
@@ -120,6 +120,7 @@ impl<'a> Aws<'a> {
             budget,
             (invoker, self.vars.required(me)?),
             crowd.posts_per_second,
+            self.vars.parsed("HAND_MEMBERS", HAND_MEMBERS)?.max(1),
         );
         Ok(Couriers::new(self.messages()?, self.changes()?, self.users()?, posting, self.waker(me)?, crowd))
     }
@@ -133,7 +134,7 @@ impl<'a> Aws<'a> {
             large: self.vars.parsed("LARGE_ROOM", LARGE_ROOM)?,
             hot: self.vars.parsed("HOT_ROOM", HOT_ROOM)?,
             posts_per_second: self.vars.parsed("POSTS_PER_SECOND", POSTS_PER_SECOND)?,
-            window_max: self.vars.parsed("ROUND_WINDOW_MAX", WINDOW_MAX)?,
+            round_messages: self.vars.parsed("ROUND_MESSAGES", ROUND_MESSAGES_MAX)?.max(1),
         })
     }
 

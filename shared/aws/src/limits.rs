@@ -192,7 +192,7 @@ pub const THROTTLED_PAUSE: Duration = Duration::from_secs(1);
 /// First wait before a post that was turned away is made again; it doubles each time.
 pub const THROTTLED_BACKOFF: Duration = Duration::from_millis(100);
 
-/// Members above which a round is shared among several runs of the function.
+/// Members above which a round is shared among several runs of the function, unless the run says otherwise.
 pub const HAND_MEMBERS: usize = 2_500;
 
 /// Posts a second that one run makes, with a whole vCPU.

@@ -207,8 +207,6 @@ pub const ROUND_FRAME_BYTES: usize = 32_000;
 /// characters fill a frame.
 pub const ROUND_MESSAGES_MAX: usize = 100;
 
-/// Messages that wait for a room's courier at least before more are refused: a burst of people who answer at once.
-pub const WINDOW_MIN: u64 = 16;
-
-/// The same, at most: what two rounds carry.
-pub const WINDOW_MAX: u64 = 2 * ROUND_MESSAGES_MAX as u64;
+/// Messages that a round is taken to carry at least, however long the last ones were: a burst of people who answer at
+/// once is not refused, and a frame holds seven of the longest texts.
+pub const ROUND_MESSAGES_MIN: usize = 8;

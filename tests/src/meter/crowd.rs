@@ -1,6 +1,6 @@
 use super::{Meter, TYPICAL_TEXT, Usage, fill};
 use crate::{room, text_message};
-use chat::rounds::{Courier, Pushed};
+use chat::rounds::Courier;
 use chat_aws::{Written, now};
 use serde_json::json;
 use std::time::Duration;
@@ -41,20 +41,11 @@ impl Meter {
             assert_eq!(reply["type"], "ack", "{step}: {reply}");
             taken.push((step.to_owned(), self.take(function).await));
         }
-        let full = Pushed {
-            up_to: chat::MessageId::new(1),
-            changes_up_to: None,
-            window: 0,
-            people: members,
-            cuts: Vec::new(),
-            until: hour,
-        };
-        assert!(matches!(messages.step(&room, NOBODY, &full).await, Ok(Written::Done(_))));
-        self.recorder.take();
+        self.make_place(&name, 0).await;
         assert_eq!(client.ask(text_message(name.clone(), TYPICAL_TEXT)).await["code"], "rateLimited");
         taken.push(("sendMessage, refused".to_owned(), self.take("send-message").await));
 
-        assert!(matches!(messages.step(&room, NOBODY, &Pushed { window: 100, ..full }).await, Ok(Written::Done(_))));
+        self.make_place(&name, 100).await;
         assert!(matches!(messages.hand_on(&room, NOBODY).await, Ok(Written::Done(_))));
         self.recorder.take();
         client.ask(text_message(name, TYPICAL_TEXT)).await;
@@ -63,6 +54,15 @@ impl Meter {
         client.close().await;
         taken.push(("disconnect, in the room".to_owned(), self.take("disconnect").await));
         taken
+    }
+
+    /// Lets a room in rounds count so many messages more, as the courier does at the end of a round.
+    async fn make_place(&self, room: &str, place: u64) {
+        let key = json!({"PK": {"S": format!("ROOM#{room}")}, "SK": {"S": "HEAD"}});
+        let set = json!({"TableName": "ChatTable", "Key": key, "UpdateExpression": "SET ceiling = lastId + :place",
+            "ExpressionAttributeValues": {":place": {"N": place.to_string()}}});
+        self.server.dynamodb("UpdateItem", set).await;
+        self.recorder.take();
     }
 
     /// Makes the pace of all couriers one that is planned an hour ahead, which nobody waits for. So each slice of posts is

@@ -75,6 +75,10 @@ pub enum Mutant {
     StepsWhoeverHasTheRoom,
     /// A change is not brought to the courier.
     KnockForgotten,
+    /// The last part of a round is not posted.
+    PartLeftOut,
+    /// A part ends before the member that cuts it off.
+    PartEndsBeforeItsCut,
 }
 
 impl Mutant {
@@ -109,7 +113,7 @@ impl Mutant {
     ];
 
     /// Mistakes that only rooms in rounds show.
-    const OF_ROUNDS: [Self; 10] = [
+    const OF_ROUNDS: [Self; 12] = [
         Self::CursorPassesHoles,
         Self::RestsWhateverWasCounted,
         Self::RestsWhateverWasChanged,
@@ -120,6 +124,8 @@ impl Mutant {
         Self::AckBeforeWake,
         Self::StepsWhoeverHasTheRoom,
         Self::KnockForgotten,
+        Self::PartLeftOut,
+        Self::PartEndsBeforeItsCut,
     ];
 
     /// All of them.

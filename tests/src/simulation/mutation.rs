@@ -75,6 +75,11 @@ impl Mutation {
         }
     }
 
+    /// Whether a hand is answered as if it had posted to its part.
+    pub fn leaves_out(&self, call: &Call) -> bool {
+        self.mutant == Mutant::PartLeftOut && is_hand(&call.body) && call.body["upTo"].is_null()
+    }
+
     /// Comes after a function has ended. Answers what Lambda takes it for.
     pub fn ended(
         &self,
@@ -295,6 +300,14 @@ impl Mutation {
                     return Answer::of(200, early.clone());
                 }
             }
+            Mutant::PartEndsBeforeItsCut if invocation.function == "deliver" && reads_part(&body) => {
+                let mut answer = world.ask(operation, &body);
+                let cut = &body["ExpressionAttributeValues"][":last"];
+                if let Some(rows) = answer.body["Items"].as_array_mut() {
+                    rows.retain(|row| row["SK"] != *cut);
+                }
+                return answer;
+            }
             Mutant::StepsWhoeverHasTheRoom if counts && update.starts_with("SET pushed = :pushed") => {
                 body["ConditionExpression"] = json!("attribute_exists(PK)");
                 if let Some(values) = body["ExpressionAttributeValues"].as_object_mut() {
@@ -349,6 +362,16 @@ fn without_clause(body: &mut Value, clause: &str, value: &str) {
 /// Whether a query reads what stands under a room's ids.
 fn reads_messages(body: &Value) -> bool {
     text(&body["ExpressionAttributeValues"][":first"]).starts_with("MSG#")
+}
+
+/// Whether a query reads a part of a room's members.
+fn reads_part(body: &Value) -> bool {
+    text(&body["ExpressionAttributeValues"][":first"]).starts_with("CONN#")
+}
+
+/// Whether an event of the courier's function is a part of a round.
+pub fn is_hand(event: &Value) -> bool {
+    event["frame"].is_string()
 }
 
 /// Says of ids that nothing stands under that they are void.

@@ -38,6 +38,9 @@ const SKEW_IN_ROUNDS: i64 = 3_000;
 /// How often in a thousand rooms go over into rounds.
 const IN_ROUNDS: u32 = 250;
 
+/// How often in a thousand of those the courier has hands.
+const BY_HANDS: u32 = 400;
+
 /// Devices that come to a schedule with such rooms besides.
 const CROWD: u64 = 2;
 
@@ -75,15 +78,21 @@ pub struct Thresholds {
     pub large: usize,
     /// Posts a second, from which on it is.
     pub hot: u64,
-    /// How many messages may wait for its courier.
-    pub window: u64,
+    /// How many messages a round carries at most.
+    pub messages: usize,
+    /// How many members a hand of the courier posts to, where it has hands.
+    pub hand: Option<usize>,
 }
 
 impl Thresholds {
     /// By a dice of its own, so that the other schedules stay what they are.
     pub fn drawn(seed: u64) -> Option<Self> {
-        let dice = &mut Dice::of(seed, "rounds");
-        let of = |dice: &mut Dice| Self { large: dice.choose(&[1, 3, 3]), hot: 5, window: dice.choose(&[1, 4, 4]) };
+        let (dice, hands) = (&mut Dice::of(seed, "rounds"), &mut Dice::of(seed, "hands"));
+        let hand = hands.chance(BY_HANDS).then(|| hands.choose(&[1, 2]));
+        let of = |dice: &mut Dice| {
+            let (large, messages) = (dice.choose(&[1, 3, 3]), dice.choose(&[1, 4, 4]));
+            Self { large, hot: 5, messages, hand }
+        };
         dice.chance(IN_ROUNDS).then(|| of(dice))
     }
 }

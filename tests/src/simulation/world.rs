@@ -49,6 +49,9 @@ const SECRET: &str = "a secret that only the simulation knows";
 /// Largest page of the history.
 const PAGE_BYTES_MAX: usize = 8 << 20;
 
+/// Posts a second where hands post: so many that there are three of them.
+const POSTS_OF_HANDS: u32 = 12_000;
+
 /// Characters of a function's answer that the log has.
 const SAID_CHARS: usize = 120;
 
@@ -105,10 +108,14 @@ impl World {
             set("CONNECTIONS_PER_USER", plan.connections_per_user.to_string());
             set("NOTICES_UP_TO", plan.notices_up_to.to_string());
             set("SENDS_PER_SECOND", plan.sends_per_second.to_string());
-            if let Some(Thresholds { large, hot, window }) = plan.rounds {
+            if let Some(Thresholds { large, hot, messages, hand }) = plan.rounds {
                 set("LARGE_ROOM", large.to_string());
                 set("HOT_ROOM", hot.to_string());
-                set("ROUND_WINDOW_MAX", window.to_string());
+                set("ROUND_MESSAGES", messages.to_string());
+                if let Some(members) = hand {
+                    set("HAND_MEMBERS", members.to_string());
+                    set("POSTS_PER_SECOND", POSTS_OF_HANDS.to_string());
+                }
             } else {
                 // In simulated time many things happen in one millisecond: every room would be hot.
                 set("HOT_ROOM", f64::MAX.to_string());

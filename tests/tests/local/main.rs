@@ -4,6 +4,7 @@
 mod batches;
 mod bounds;
 mod changes;
+mod chatrooms;
 mod contract;
 mod corpus;
 mod costs;
@@ -20,6 +21,7 @@ mod http_routes;
 mod injection;
 mod invocations;
 mod mangled;
+mod marks;
 mod posts;
 mod presence;
 mod refusals;

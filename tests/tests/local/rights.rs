@@ -2,12 +2,14 @@
 
 use super::contract::{document, functions, many, of_type, pascal, template};
 use chat::rounds::{Courier, Pushed};
-use chat::{ChangeNumber, ConnectionId, Content, Member, Message, MessageId, MessageKind, Reactions, Timestamp};
+use chat::{
+    ChangeNumber, ConnectionId, Content, Member, Message, MessageId, MessageKind, Reactions, RoomId, Timestamp,
+};
 use chat_aws::{Kept, Vars, Written, now};
 use chat_local::Tokens;
 use chat_tests::{
     Recorder, Server, enter, function_of, ghost, guest_event, invoke, lost_device, next_id, plain_frame, remember,
-    room, sample, text_message, until, user, websocket_event,
+    room, room_event, sample, text_message, until, user, websocket_event, with_kept_rooms,
 };
 use functions::FUNCTIONS;
 use serde_json::{Value, json};
@@ -128,20 +130,55 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         json!({"action": "editMessage", "chatroomId": 1, "id": id, "message": message, "clientMessageId": name})
     };
     let token = Tokens::signed_with("sample-secret-for-the-events-folder-only").expect("a secret");
-    let token = token.issue(json!({"userId": 12, "rooms": "*"}).as_object().expect("claims").clone()).expect("a token");
+    let claims = json!({"userId": 12, "rooms": ["*", "@mine"]});
+    let token = token.issue(claims.as_object().expect("claims").clone()).expect("a token");
     let packet = |frame: &Value| format!("42{}", json!([frame["action"], frame]));
+    // The room of users 7 and 1, and that of 12 and 1, who is told of both.
+    let pair = |one| RoomId::of_pair(&user(one), &user("1")).to_string();
+    let (mine, guests) = (pair("7"), pair("12"));
+    let kept = |frame: &Value| with_kept_rooms(websocket_event(frame));
+    let in_kept = |mut frame: Value, room: &str| {
+        frame["chatroomId"] = json!(room);
+        frame
+    };
+    let mut means = text_message(1, "hi");
+    means["message"]["mentions"] = json!([1]);
+    let group = RoomId::of_named_group(&user("7"), &serde_json::from_str("\"k\"").expect("a name")).to_string();
+    let of_rooms = |user, route: &str, body: Value| ("chatrooms", room_event(user, route, &group, &body));
     let of_sample = |name| Some((name, websocket_event(&plain_frame(name)?)));
     let special = ["join-room", "send-message", "change-message", "leave-room"];
     let others = FUNCTIONS.iter().filter(|(name, _)| !special.contains(name)).filter_map(|(name, _)| of_sample(*name));
     let others: Vec<_> = others.collect();
     let in_the_room: BTreeSet<_> = others.iter().map(|(name, _)| *name).chain(["leave-room", "disconnect"]).collect();
+    let mut kept_page = sample("list-history");
+    kept_page["rawQueryString"] = json!(format!("chatroomId={mine}"));
+    kept_page["requestContext"]["authorizer"]["lambda"]["userId"] = json!("7");
+    kept_page["requestContext"]["authorizer"]["lambda"]["mine"] = json!("true");
     let arrives = [
         ("authorize", sample("authorize")),
         ("default", sample("default-ping")),
         ("signal", websocket_event(&signal)), // the same
         ("join-room", join.clone()),          // before its connection: it enters nothing
         ("connect", websocket_event(&json!({}))),
-        ("join-room", join),
+        ("join-room", join.clone()),
+        of_rooms(7, "GET /chatroom/create-one-to-one", json!({"friendId": 1})),
+        of_rooms(12, "POST /chatroom/create-one-to-one", json!({"friendId": 1})),
+        of_rooms(7, "POST /chatroom/create-group", json!({"name": "k", "clientRoomId": "k"})),
+        of_rooms(7, "POST /chatroom/join/{id}", json!({"joinUserId": 1})),
+        of_rooms(7, "GET /chatroom/list", json!({})),
+        of_rooms(7, "GET /chatroom/info/{id}", json!({})),
+        of_rooms(7, "GET /chatroom/members", json!({"chatroomId": group})),
+        of_rooms(7, "GET /chatroom/findChatroom", json!({"userId1": 7, "userId2": 1})),
+        of_rooms(7, "GET /chatroom/reads", json!({"chatroomId": group})),
+        ("join-room", kept(&json!({"action": "joinRoom", "chatroomId": group}))),
+        of_rooms(7, "POST /chatroom/quit/{id}", json!({})),
+        ("join-room", kept(&json!({"action": "joinRoom", "chatroomId": mine}))),
+        ("signal", kept(&in_kept(signal.clone(), &mine))),
+        ("send-message", kept(&in_kept(means.clone(), &mine))),
+        ("change-message", kept(&in_kept(edit(1, "a"), &mine))),
+        ("mark-read", kept(&json!({"action": "markRead", "chatroomId": mine, "id": 1, "tell": true}))),
+        ("mark-read", sample("mark-read-post")),
+        ("list-history", kept_page),
         ("signal", websocket_event(&json!({"action": "listMembers", "chatroomId": 1}))),
         ("signal", sample("signal-post")),
         ("send-message", sample("send-message-post")),
@@ -157,6 +194,8 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("list-history", sample("list-history-changes")),
         ("socket-io", guest_event(&format!("40{}", json!({"token": token})))),
         ("socket-io", guest_event(r#"42["joinRoom",{"chatroomId":1}]"#)),
+        ("socket-io", guest_event(&packet(&json!({"action": "joinRoom", "chatroomId": guests})))),
+        ("socket-io", guest_event(&packet(&in_kept(means.clone(), &guests)))),
         ("socket-io", guest_event(&packet(&signal))),
         ("socket-io", guest_event(r#"42["listMembers",{"chatroomId":1}]"#)),
         ("socket-io", guest_event(&packet(&named))),
@@ -187,6 +226,15 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         if name == "connect" && used[name].len() > 1 {
             app.users.revoke(&user("7"), now()).await.expect("revoked");
         }
+        if event["rawPath"] == "/chatroom/list" {
+            // An id that nobody used: what was said before it is looked for.
+            next_id(&app.messages, &RoomId::parse(&group).expect("an id")).await.expect("an id");
+        }
+        if event["rawPath"].as_str().is_some_and(|path| path.contains("/quit/")) {
+            // Its join was pushed to nobody, and took it out.
+            let me = Member { connection: ConnectionId::new("YQAAAAAAAAAAAAA="), ..ghost("7") };
+            enter(&app, &me, &RoomId::parse(&group).expect("an id")).await;
+        }
         invoke(name, &vars, event).await;
         let rights = used.get_mut(name).expect("a function");
         rights.extend(recorder.take().iter().flat_map(|call| call.rights.clone()));
@@ -215,7 +263,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     ] {
         until("no courier is under way", is_direct).await;
         enter(&app, &ghost("66"), &room).await;
-        assert!(matches!(messages.enter_rounds(&room, 200).await, Ok(Written::Done(_))));
+        assert!(matches!(messages.enter_rounds(&room, 100).await, Ok(Written::Done(_))));
         if name == "deliver" {
             // A message, a hole, a change; and the second time members that are cut into two parts.
             let last = next_id(messages, &room).await.expect("an id");
@@ -225,7 +273,8 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
             let (me, now, up_to) = (Courier(5), now(), last.previous());
             messages.take(&room, me, None, now, now).await.expect("taken");
             let cuts = with_cuts.clone();
-            let pushed = Pushed { up_to, changes_up_to: None, window: 200, people: 2, cuts, until: now };
+            let (after, known, carries) = (up_to, up_to, 100);
+            let pushed = Pushed { after, up_to, known, carries, changes_up_to: None, people: 2, cuts, until: now };
             messages.step(&room, me, &pushed).await.expect("noted");
             with_cuts.push("m".to_owned());
         }

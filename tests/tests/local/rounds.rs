@@ -61,8 +61,11 @@ async fn act(dice: &mut Dice, messages: &Messages, room: &RoomId, head: &mut Hea
             let changes_up_to = (dice.0.u8(0..3) == 0).then(|| ChangeNumber::new(dice.0.u64(1..6)));
             let changes_up_to =
                 changes_up_to.filter(|_| head.rounds.as_ref().is_some_and(|rounds| rounds.changes.is_some()));
-            let (up_to, cuts) = (dice.id_near(head.last_id), vec!["a".to_owned(); dice.0.usize(0..3)]);
-            let pushed = Pushed { up_to, changes_up_to, window: dice.0.u64(1..4), people: 7, cuts, until };
+            let was_pushed = head.rounds.as_ref().map_or(head.last_id, |rounds| rounds.pushed);
+            let after = if dice.0.u8(0..4) == 0 { dice.id_near(was_pushed) } else { was_pushed };
+            let (up_to, known) = (dice.id_near(head.last_id), dice.id_near(head.last_id));
+            let (carries, cuts) = (dice.0.u64(0..4), vec!["a".to_owned(); dice.0.usize(0..3)]);
+            let pushed = Pushed { after, up_to, known, carries, changes_up_to, people: 7, cuts, until };
             head.step(me, pushed.clone());
             (format!("{me:?} steps"), outcome(messages.step(room, me, &pushed).await.expect("an answer"), &before))
         }
@@ -195,11 +198,11 @@ async fn a_busy_room_goes_over_into_rounds() {
 
 #[tokio::test]
 async fn what_has_no_place_is_refused_before_it_has_an_id() {
-    let window = (
+    let of_two = (
         "          LARGE_ROOM: !Ref LargeRoom\n",
-        "          LARGE_ROOM: !Ref LargeRoom\n          ROUND_WINDOW_MAX: 2\n",
+        "          LARGE_ROOM: !Ref LargeRoom\n          ROUND_MESSAGES: 2\n",
     );
-    let server = Server::start_with_parameters(&[("LargeRoom", "3")], &[window]).await;
+    let server = Server::start_with_parameters(&[("LargeRoom", "3")], &[of_two]).await;
     let (mut plain, mut reader) = crowd(&server).await;
     let (messages, room, me) = (server.app().messages, room("1"), Courier(9));
     let hour = now().after(Duration::from_secs(3_600));

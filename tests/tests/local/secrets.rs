@@ -60,6 +60,9 @@ fn invocations(tokens: &[String]) -> Vec<(&'static str, Value)> {
     for event in ["list-history", "list-history-bad-limit"] {
         all.push(("list-history", sample(event)));
     }
+    for event in ["chatrooms", "chatrooms-join", "chatrooms-list", "chatrooms-pair"] {
+        all.push(("chatrooms", sample(event)));
+    }
     // Whatever else answers frames is sent its sample.
     for (name, _) in FUNCTIONS {
         if let Some(mut frame) = plain_frame(name).filter(|_| all.iter().all(|(named, _)| *named != name)) {

@@ -27,8 +27,11 @@ const NO_ACT: [(&str, &str); 4] = [
     ("default", "calls AWS only to end a connection whose token is over, and is asked again by the next frame"),
 ];
 
-/// How many messages may wait for a courier.
-const WINDOW: u64 = 4;
+/// How many messages a round carries.
+const A_ROUND: usize = 4;
+
+/// Who stands for the hands of room 1's courier, where a user is asked for.
+const HAND: u64 = 101;
 
 /// Longer than the lease of a courier that died.
 const LEASE_OVER: Duration = Duration::from_secs(11);
@@ -87,13 +90,17 @@ enum Act {
     DeliverChange,
     /// The room is small again: it leaves rounds.
     DeliverAndLeave,
+    /// Each member is a part of its own.
+    DeliverByHands,
+    /// The run for the first of those parts.
+    LendAHand,
     /// The sample frame of a function that has no act of its own, sent by somebody in the room until it is
     /// acknowledged.
     Plain(&'static str),
 }
 
 impl Act {
-    const OF_THEIR_OWN: [Self; 28] = [
+    const OF_THEIR_OWN: [Self; 30] = [
         Self::Connect,
         Self::Displace,
         Self::Join,
@@ -122,6 +129,8 @@ impl Act {
         Self::DeliverBehindHole,
         Self::DeliverChange,
         Self::DeliverAndLeave,
+        Self::DeliverByHands,
+        Self::LendAHand,
     ];
 
     /// The acts above, and one for each other function whose sample is a frame.
@@ -142,6 +151,7 @@ impl Act {
             Self::Enter | Self::Wake | Self::SendInRounds | Self::SendAgain | Self::SendRefused => "send-message",
             Self::Edit | Self::EditAgain | Self::Recall | Self::React | Self::Knock => "change-message",
             Self::Deliver | Self::DeliverBehindHole | Self::DeliverChange | Self::DeliverAndLeave => "deliver",
+            Self::DeliverByHands | Self::LendAHand => "deliver",
             Self::Leave => "leave-room",
             Self::Disconnect => "disconnect",
             Self::Signal | Self::ListMembers => "signal",
@@ -152,11 +162,13 @@ impl Act {
 
     /// When rooms go over into rounds, if they do. Two listen, one acts, and one is there no more.
     fn rounds(self) -> Option<Thresholds> {
-        let of = |large| Some(Thresholds { large, hot: 1_000, window: WINDOW });
+        let of = |large| Some(Thresholds { large, hot: 1_000, messages: A_ROUND, hand: None });
+        let by_hands = of(1).map(|thresholds| Thresholds { hand: Some(1), ..thresholds });
         match self {
             Self::DeliverAndLeave => of(3),
             Self::Enter | Self::Wake | Self::SendInRounds | Self::SendAgain | Self::SendRefused | Self::Knock => of(1),
             Self::Deliver | Self::DeliverBehindHole | Self::DeliverChange => of(1),
+            Self::DeliverByHands | Self::LendAHand => by_hands,
             _ => None,
         }
     }
@@ -192,6 +204,9 @@ struct Outcome {
 fn user_of(event: &Value) -> Option<u64> {
     if event["userId"].is_u64() {
         return event["userId"].as_u64(); // of a backend
+    }
+    if event["frame"].is_string() {
+        return Some(HAND);
     }
     if event["room"].is_u64() {
         return event["room"].as_u64(); // a courier's
@@ -243,6 +258,7 @@ impl Case {
         // Whose event the invocation is of.
         let of = match act.function() {
             "disconnect-user" => outcast_user,
+            "deliver" if act == Act::LendAHand => HAND,
             "deliver" => room,
             _ => user,
         };
@@ -320,7 +336,9 @@ impl Case {
             Act::Send | Act::SendFromOutside | Act::Enter | Act::Wake | Act::SendInRounds | Act::SendRefused => {
                 actor.send(room).await;
             }
-            Act::Deliver | Act::DeliverBehindHole | Act::DeliverAndLeave => drop(actor.send(room).await),
+            Act::Deliver | Act::DeliverBehindHole | Act::DeliverAndLeave | Act::DeliverByHands | Act::LendAHand => {
+                actor.send(room).await;
+            }
             Act::SendUnnamed => actor.send_unnamed(room).await,
             Act::Leave => actor.leave(room).await,
             Act::Signal | Act::ListMembers | Act::Plain(_) => {
@@ -382,10 +400,17 @@ impl Case {
             }
             Act::SendRefused => {
                 self.arm("deliver", room, Trouble::Call(0, Fault::KilledAfter), None);
-                for _ in 0..WINDOW {
+                for _ in 0..A_ROUND {
                     witness.send(room).await;
                 }
                 sleep(LEASE_OVER).await;
+            }
+            Act::DeliverByHands | Act::LendAHand => {
+                // The round that cuts the members into parts.
+                actor.send(room).await;
+                case.has_no_events().await;
+                let (app, ghost) = (case.app(), ghost("5"));
+                case.behind(enter(&app, &ghost, &chat_tests::room(&room.to_string()))).await;
             }
             Act::Deliver => {
                 let (app, ghost) = (case.app(), ghost("5"));

@@ -83,6 +83,11 @@ impl Turn {
         (self.head, self.rounds) = (head, rounds);
         true
     }
+
+    fn goes_on_if_mine(&mut self, head: Head) -> bool {
+        let lease = head.rounds.as_ref().and_then(|rounds| rounds.lease);
+        lease.is_some_and(|lease| lease.courier == self.me) && self.goes_on(head)
+    }
 }
 
 fn taken_late() -> Fault {
@@ -141,7 +146,8 @@ impl Couriers {
         turn.round_began = Instant::now();
         let pushed = turn.rounds.pushed;
         let slots = loop {
-            let slots = self.messages.slots(&turn.room, pushed, turn.head.last_id).await?;
+            let (last_id, at_most) = (turn.head.last_id, self.crowd.round_messages);
+            let slots = self.messages.slots(&turn.room, pushed, last_id, at_most).await?;
             if pushed >= turn.head.last_id || Prefix::of(pushed, slots.iter().map(|(id, _)| *id)).rows > 0 {
                 break slots;
             }
@@ -218,15 +224,20 @@ impl Couriers {
             lost = self.keep(turn) => return lost.map(|()| false),
         };
         let pushed = Pushed {
+            after: round.after,
             up_to: round.up_to,
+            known: turn.head.last_id,
+            carries: self.crowd.carries(round.messages.len(), content.bytes()),
             changes_up_to: round.changes.as_ref().map(|changes| changes.up_to),
-            window: self.crowd.window(round.messages.len(), content.bytes()),
             people: met.people,
             cuts: met.cuts(self.posting.parts(met.people)),
             until: now().after(LEASE),
         };
-        let stepped = self.messages.step(&turn.room, turn.me, &pushed).await?;
-        Ok(done(stepped).is_some_and(|head| turn.goes_on(head)))
+        Ok(match self.messages.step(&turn.room, turn.me, &pushed).await? {
+            Written::Done(head) => turn.goes_on(head),
+            // Of two attempts the first was carried out, if the room is still this run's.
+            Written::Refused(head) => head.is_some_and(|head| turn.goes_on_if_mine(head)),
+        })
     }
 
     /// Waits for the next round: what is said in one breath comes together.
@@ -249,12 +260,8 @@ impl Couriers {
         let rest = self.crowd.rest(&turn.head, turn.rounds.people, now());
         let (pushed, changes) = (turn.rounds.pushed, turn.rounds.changes);
         match self.messages.rest(&turn.room, turn.me, pushed, changes, rest).await? {
-            Written::Done(_) | Written::Refused(None) => Ok(false),
-            Written::Refused(Some(head)) => {
-                let mine = |lease: chat::rounds::Lease| lease.courier == turn.me;
-                let is_mine = head.rounds.as_ref().and_then(|rounds| rounds.lease).is_some_and(mine);
-                Ok(is_mine && turn.goes_on(head))
-            }
+            Written::Done(_) => Ok(false),
+            Written::Refused(head) => Ok(head.is_some_and(|head| turn.goes_on_if_mine(head))),
         }
     }
 

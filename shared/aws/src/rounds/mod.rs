@@ -33,7 +33,7 @@ impl Rounds {
     /// is still pushed by its sender. If this fails, the next one tries again.
     pub async fn begin_in_crowd(&self, room: &RoomId, head: &Head, (members, more): (usize, bool)) {
         if self.crowd.goes_over(head, members, more, now()) {
-            let began = self.messages.enter_rounds(room, self.crowd.window(0, 0)).await;
+            let began = self.messages.enter_rounds(room, self.crowd.carries(0, 0)).await;
             began.err().iter().for_each(telemetry::survived);
         }
     }
@@ -48,25 +48,30 @@ impl Rounds {
         Ok(())
     }
 
-    /// Leaves a change that is stored to the room's courier, if the room is large and in rounds. Answers false if whoever
-    /// made it has to push it. The members are read after the change, and the courier reads them after it was asked, so
+    /// Leaves a change that is stored to the room's courier, if the room is large and in rounds. Answers how long a round
+    /// takes, or nothing if whoever made it has to push it. The members are read after the change, and the courier reads them after it was asked, so
     /// whoever is missing among them joins later, and reads how far the changes reach.
     ///
     /// A room that is busy and not large is told by whoever made the change: that is no more than a post for each member.
-    pub async fn take_change(&self, room: &RoomId, change: ChangeNumber, members: &Members) -> Result<bool, Fault> {
+    pub async fn take_change(
+        &self,
+        room: &RoomId,
+        change: ChangeNumber,
+        members: &Members,
+    ) -> Result<Option<Duration>, Fault> {
         let (known, more) = members.first_page();
         if !more && known <= self.crowd.large {
-            return Ok(false);
+            return Ok(None);
         }
         let (Written::Done(head) | Written::Refused(Some(head))) = self.messages.knock(room, change).await? else {
-            return Ok(false);
+            return Ok(None);
         };
-        let Some(rounds) = head.rounds else { return Ok(false) };
+        let Some(rounds) = head.rounds else { return Ok(None) };
         // A later change was asked for before, and may have been pushed already, and this one with it.
         if rounds.has_changes() {
             self.wake(room, &rounds).await?;
         }
-        Ok(true)
+        Ok(Some(self.round(&rounds)))
     }
 
     /// How long a round takes.

@@ -2,8 +2,8 @@ use super::budget::{Budget, Slice};
 use crate::clients::Invoker;
 use crate::delivery::{Delivery, encode};
 use crate::limits::{
-    ATTEMPTS, HAND_MEMBERS, HAND_POSTS_PER_SECOND, HANDS_MAX, PACE_JITTER, SLICE_POSTS, THROTTLED_BACKOFF,
-    THROTTLED_PART, THROTTLED_PAUSE,
+    ATTEMPTS, HAND_POSTS_PER_SECOND, HANDS_MAX, PACE_JITTER, SLICE_POSTS, THROTTLED_BACKOFF, THROTTLED_PART,
+    THROTTLED_PAUSE,
 };
 use crate::pusher::{Frame, Posted, Pusher, Told};
 use crate::store::{Connections, Members, Part};
@@ -25,8 +25,9 @@ pub(crate) struct Posting {
     invoker: Invoker,
     /// This function.
     me: Arc<str>,
-    /// Runs of it that share a round of a large room.
+    /// Runs of it that share a round of a large room, at most, and members above which they do.
     hands: usize,
+    hand_members: usize,
 }
 
 /// What one round posts to whom.
@@ -80,14 +81,15 @@ impl Posting {
         budget: Budget,
         (invoker, me): (Invoker, &str),
         posts_per_second: f64,
+        hand_members: usize,
     ) -> Self {
         let hands = (posts_per_second / HAND_POSTS_PER_SECOND).ceil().clamp(1.0, HANDS_MAX as f64) as usize;
-        Self { pusher, connections, delivery, budget, invoker, me: me.into(), hands }
+        Self { pusher, connections, delivery, budget, invoker, me: me.into(), hands, hand_members }
     }
 
     /// Into how many parts so many members are cut: no more than can post at once.
     pub fn parts(&self, people: usize) -> usize {
-        people.div_ceil(HAND_MEMBERS).clamp(1, self.hands)
+        people.div_ceil(self.hand_members).clamp(1, self.hands)
     }
 
     /// Posts to all members of a room: by itself, or each part by a run of its own. A part whose run fails is posted here,
@@ -165,8 +167,10 @@ impl Posting {
         content: &'a Content,
         met: &'a mut Met,
     ) -> impl Stream<Item = Result<Vec<Post>, Fault>> + 'a {
-        let slices = members.pages().map_ok(|page| {
-            let slices: Vec<_> = page.chunks(SLICE_POSTS).map(<[Member]>::to_vec).collect();
+        // Members are cut into parts between slices, so a slice is no larger than a part.
+        let at_most = SLICE_POSTS.min(self.hand_members);
+        let slices = members.pages().map_ok(move |page| {
+            let slices: Vec<_> = page.chunks(at_most).map(<[Member]>::to_vec).collect();
             stream::iter(slices).map(Ok)
         });
         let slices = slices.try_flatten().inspect_ok(|slice: &Vec<Member>| {

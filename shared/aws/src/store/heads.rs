@@ -119,12 +119,12 @@ impl Messages {
     }
 
     /// Goes over into rounds.
-    pub async fn enter_rounds(&self, room: &RoomId, window: u64) -> Result<Written, Fault> {
+    pub async fn enter_rounds(&self, room: &RoomId, carries: u64) -> Result<Written, Fault> {
         let request = self
             .head(room)
-            .update_expression("SET pushed = lastId, ceiling = lastId + :window")
+            .update_expression("SET pushed = lastId, ceiling = lastId + :carries")
             .condition_expression("attribute_not_exists(pushed)")
-            .expression_attribute_values(":window", number(window));
+            .expression_attribute_values(":carries", number(carries));
         write(request, "failed to let rounds begin").await
     }
 
@@ -157,20 +157,24 @@ impl Messages {
 
     /// Notes what a round pushed.
     pub async fn step(&self, room: &RoomId, me: Courier, pushed: &Pushed) -> Result<Written, Fault> {
+        let ceiling = if pushed.has_ids() { ", ceiling = lastId + :place" } else { "" };
         let changed = if pushed.changes_up_to.is_some() { ", changed = :changed" } else { "" };
         let cuts = pushed.cuts.iter().cloned().map(AttributeValue::S).collect();
         let mut request = self
             .head(room)
             .update_expression(format!(
-                "SET pushed = :pushed, ceiling = :ceiling, leaseUntil = :until, people = :people, cuts = :cuts{changed}"
+                "SET pushed = :pushed, leaseUntil = :until, people = :people, cuts = :cuts{ceiling}{changed}"
             ))
-            .condition_expression("courier = :me")
+            .condition_expression("courier = :me AND pushed = :after")
             .expression_attribute_values(":me", number(me.0))
             .expression_attribute_values(":pushed", number(pushed.up_to))
-            .expression_attribute_values(":ceiling", number(pushed.up_to.plus(pushed.window)))
+            .expression_attribute_values(":after", number(pushed.after))
             .expression_attribute_values(":until", number(pushed.until.millis()))
             .expression_attribute_values(":people", number(pushed.people))
             .expression_attribute_values(":cuts", AttributeValue::L(cuts));
+        if pushed.has_ids() {
+            request = request.expression_attribute_values(":place", number(pushed.place()));
+        }
         if let Some(changed) = pushed.changes_up_to {
             request = request.expression_attribute_values(":changed", number(changed));
         }

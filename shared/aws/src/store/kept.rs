@@ -118,6 +118,13 @@ impl KeptRooms {
     pub async fn add(&self, room: &RoomId, by: &UserId, user: &UserId) -> Result<(), Failure> {
         telemetry::room(room);
         let (has_place, last_id) = tokio::join!(self.must_have_place(user), self.last_id(room));
+        if let Err(full) = has_place
+            && !self.is_in(user, room).await?
+        {
+            // Who may not ask is told so, and not how many rooms somebody else has.
+            self.room(room, by).await?;
+            return Err(full);
+        }
         let (last_id, now) = (last_id?, now());
         let member = AttributeValue::Ss(vec![user.to_string()]);
         let list = self
@@ -143,8 +150,7 @@ impl KeptRooms {
         let writes = writes.map(|write| write.map(|write| TransactWriteItem::builder().update(write).build()));
         let writes = writes.into_iter().collect::<Result<_, _>>().map_err(Fault::doing(CHANGING))?;
         match self.transact(writes).await? {
-            // Who may not ask is told so, and not how many rooms somebody else has.
-            None => has_place,
+            None => Ok(()),
             Some(found) => {
                 let refused = Self::found(room, found)?.and_then(|room| room.refuses_to_add(by, user));
                 Err(refused.unwrap_or(Rejection::RoomNotGranted).into())

@@ -7,7 +7,6 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
-use chat::limits::ROUND_MESSAGES_MAX;
 use chat::rounds::Slot;
 use chat::{
     ChangeNumber, Changed, ClientMessageId, Content, Cursor, Emoji, Extras, HistoryPage, ListHistory, Message,
@@ -284,10 +283,16 @@ impl Messages {
         }
     }
 
-    /// What stands under the ids after one, up to another, as far as one round may carry it.
+    /// What stands under the ids after one, up to another, of so many ids at most.
     ///
     /// Rows that have expired stand there as well: a courier that did not see them would wait for them.
-    pub async fn slots(&self, room: &RoomId, after: MessageId, up_to: MessageId) -> Result<Vec<Slot>, Fault> {
+    pub async fn slots(
+        &self,
+        room: &RoomId,
+        after: MessageId,
+        up_to: MessageId,
+        at_most: usize,
+    ) -> Result<Vec<Slot>, Fault> {
         let Some((first, last)) = keys::messages_between(Some(after), Some(up_to.next())) else {
             return Ok(Vec::new());
         };
@@ -298,11 +303,11 @@ impl Messages {
             first,
             last,
             forward: true,
-            wanted: ROUND_MESSAGES_MAX,
+            wanted: at_most,
             rows: Rows::All,
         };
         let rows = range.read(&self.client, "failed to read what is to be pushed").await?;
-        rows.into_iter().take(ROUND_MESSAGES_MAX).map(slot).collect()
+        rows.into_iter().take(at_most).map(slot).collect()
     }
 
     async fn message(&self, room: &RoomId, id: MessageId) -> Result<Message, Fault> {

@@ -2,6 +2,7 @@
 
 use super::edit_message::{ChangeMessagePush, ChangeMessageReply};
 use crate::{Caller, Change, Message, MessageId, Push, Rejection, Reply, Request, RoomId, UserId};
+use std::time::Duration;
 
 /// What the client asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +24,9 @@ impl DeleteMessage {
 }
 
 impl Reply {
-    /// The message is recalled; a `duplicate` was so before.
-    pub fn deleted(message: &Message, duplicate: bool) -> Self {
-        Self::DeleteMessage(ChangeMessageReply::of(message, duplicate))
+    /// The message is recalled; a `duplicate` was so before. Where a courier pushes it, a round takes so long.
+    pub fn deleted(message: &Message, duplicate: bool, round: Option<Duration>) -> Self {
+        Self::DeleteMessage(ChangeMessageReply::of(message, duplicate, round))
     }
 }
 

@@ -1,11 +1,13 @@
 //! `editMessage`: say something else in the place of what was said.
 
+use super::send_message::in_ms;
 use crate::wire::Invalid;
 use crate::{
     Caller, Change, ChangeNumber, ClientMessageId, Content, Extras, Message, MessageId, MessageKind, Push, Rejection,
     Reply, Request, RoomId, Timestamp, UserId,
 };
 use serde::Serialize;
+use std::time::Duration;
 
 /// What the client asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub struct ChangeMessageReply {
     update_time: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     duplicate: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rounds: Option<u64>,
 }
 
 /// What the room's members are pushed of one: the state that the message has now.
@@ -78,9 +82,9 @@ struct ChangedMessage<'a> {
 }
 
 impl Reply {
-    /// The edit is stored; a `duplicate` was so before.
-    pub fn edited(message: &Message, duplicate: bool) -> Self {
-        Self::EditMessage(ChangeMessageReply::of(message, duplicate))
+    /// The edit is stored; a `duplicate` was so before. Where a courier pushes it, a round takes so long.
+    pub fn edited(message: &Message, duplicate: bool, round: Option<Duration>) -> Self {
+        Self::EditMessage(ChangeMessageReply::of(message, duplicate, round))
     }
 }
 
@@ -91,13 +95,14 @@ impl<'a> Push<'a> {
 }
 
 impl ChangeMessageReply {
-    pub(super) fn of(message: &Message, duplicate: bool) -> Self {
+    pub(super) fn of(message: &Message, duplicate: bool, round: Option<Duration>) -> Self {
         Self {
             chatroom_id: message.room.clone(),
             id: message.id,
             version: message.version(),
             update_time: message.update_time(),
             duplicate: duplicate.then_some(true),
+            rounds: round.map(in_ms),
         }
     }
 }

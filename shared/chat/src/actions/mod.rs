@@ -226,6 +226,7 @@ mod tests {
         let members = [member(1, "7"), member(2, "guang"), member(3, "7")];
         let small = Presence::of(&members, true, &dong.id, 20);
         let large = Presence::of(&members, false, &dong.id, 2);
+        let round = Some(Duration::from_millis(2_068));
         let replies = every!(Reply {
             JoinRoom: [
                 Reply::joined(one.clone(), plain, false, None),
@@ -247,8 +248,16 @@ mod tests {
                 Reply::sent(&said(), Some(MessageId::new(43))),
                 Reply::sent_in_rounds(&said(), None, Duration::from_millis(2_068)),
             ],
-            EditMessage: [Reply::edited(&edited, false), Reply::edited(&edited, true)],
-            DeleteMessage: [Reply::deleted(&recalled, false), Reply::deleted(&recalled, true)],
+            EditMessage: [
+                Reply::edited(&edited, false, None),
+                Reply::edited(&edited, true, None),
+                Reply::edited(&edited, false, round),
+            ],
+            DeleteMessage: [
+                Reply::deleted(&recalled, false, None),
+                Reply::deleted(&recalled, true, None),
+                Reply::deleted(&recalled, false, round),
+            ],
             ReactMessage: [
                 Reply::reacted(one.clone(), MessageId::new(42), false),
                 Reply::reacted(one.clone(), MessageId::new(42), true),

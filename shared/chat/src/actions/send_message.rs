@@ -64,13 +64,15 @@ impl Reply {
     /// The same in a room in rounds, each of which takes so long: the message is pushed with the next or the one after.
     pub fn sent_in_rounds(message: &Message, unused: Option<MessageId>, round: Duration) -> Self {
         match Self::sent(message, unused) {
-            Self::SendMessage(reply) => {
-                let rounds = Some(u64::try_from(round.as_millis()).unwrap_or(u64::MAX));
-                Self::SendMessage(SendMessageReply { rounds, ..reply })
-            }
+            Self::SendMessage(reply) => Self::SendMessage(SendMessageReply { rounds: Some(in_ms(round)), ..reply }),
             other => other,
         }
     }
+}
+
+/// How long a round takes, as clients are told.
+pub(super) fn in_ms(round: Duration) -> u64 {
+    u64::try_from(round.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What the room's members are pushed.

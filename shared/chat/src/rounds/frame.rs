@@ -171,7 +171,7 @@ fn size(value: &impl Serialize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::{ROUND_MESSAGES_MAX, WINDOW_MAX};
+    use crate::limits::{ROUND_MESSAGES_MAX, ROUND_MESSAGES_MIN};
     use crate::rounds::Crowd;
     use crate::{Content, MessageKind, Reactions, Timestamp};
 
@@ -246,8 +246,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_accepted_fits_two_frames() {
-        let crowd = Crowd { large: 1, hot: 1.0, posts_per_second: 1.0, window_max: WINDOW_MAX };
+    fn what_is_accepted_fits_one_frame() {
+        let crowd = Crowd { large: 1, hot: 1.0, posts_per_second: 1.0, round_messages: ROUND_MESSAGES_MAX };
         for (chars, people) in [20, 92, 100, 130, 250, 700].into_iter().flat_map(|chars| [(chars, 3), (chars, 200)]) {
             let slots = |after: u64| {
                 let ids = after + 1..=after + ROUND_MESSAGES_MAX as u64;
@@ -256,8 +256,9 @@ mod tests {
             let first = round(0, slots(0));
             let second = round(first.up_to.get(), slots(first.up_to.get()));
             let bytes = serde_json::to_vec(&Push::round(&first)).expect("JSON").len();
-            let (window, carried) = (crowd.window(first.messages.len(), bytes), second.up_to.get());
-            assert!(window <= carried && window + 16 > carried, "{chars}, {people}: {window} for {carried}");
+            let (counted_on, carried) = (crowd.carries(first.messages.len(), bytes), second.messages.len() as u64);
+            let is_close = counted_on + ROUND_MESSAGES_MIN as u64 > carried;
+            assert!(counted_on <= carried && is_close, "{chars}, {people}: {counted_on} for {carried}");
         }
     }
 }

@@ -31,7 +31,7 @@ pub struct Head {
 pub struct InRounds {
     /// Every id up to this one was pushed, or is pushed by its sender, or is void.
     pub pushed: MessageId,
-    /// Nothing is counted at or above this one.
+    /// Nothing is counted above this one.
     pub ceiling: MessageId,
     pub lease: Option<Lease>,
     /// How many connections the last round met; 0 before the first.
@@ -58,10 +58,15 @@ pub enum Count {
 /// What a round leaves behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushed {
+    /// Up to where ids were pushed before it.
+    pub after: MessageId,
     pub up_to: MessageId,
+    /// Up to where ids were known to be counted when it was read.
+    pub known: MessageId,
+    /// How many messages the next rounds carry.
+    pub carries: u64,
     /// If the round carried changes.
     pub changes_up_to: Option<ChangeNumber>,
-    pub window: u64,
     pub people: usize,
     pub cuts: Vec<String>,
     pub until: Timestamp,
@@ -74,6 +79,20 @@ pub enum Rest {
     Asleep,
     /// The room is small and quiet again: senders push.
     OverAndOut,
+}
+
+impl Pushed {
+    /// How many messages may be counted while the next round is under way: as many as the one after it carries, beside
+    /// what this one left. The next one cannot leave more than this one, since no more came meanwhile than it carries. So
+    /// what is counted during a round is carried whole by the next, and who is refused is so until the next one ends.
+    pub fn place(&self) -> u64 {
+        self.carries.saturating_sub(self.known.get().saturating_sub(self.up_to.get()))
+    }
+
+    /// Whether ids were pushed, and not changes alone. Then there is new place; without, the place that there was holds.
+    pub fn has_ids(&self) -> bool {
+        self.after < self.up_to
+    }
 }
 
 impl Head {
@@ -91,14 +110,15 @@ impl Head {
         }
     }
 
-    /// Goes over into rounds. Whatever was counted until now is pushed by its senders.
-    pub fn enter(&mut self, window: u64) -> bool {
+    /// Goes over into rounds, of which the first carries so many messages. Whatever was counted until now is pushed by its
+    /// senders.
+    pub fn enter(&mut self, carries: u64) -> bool {
         if self.rounds.is_some() {
             return false;
         }
         self.rounds = Some(InRounds {
             pushed: self.last_id,
-            ceiling: self.last_id.plus(window),
+            ceiling: self.last_id.plus(carries),
             lease: None,
             people: 0,
             cuts: Vec::new(),
@@ -120,11 +140,15 @@ impl Head {
         free
     }
 
-    /// Notes what a round pushed. Nothing if somebody else has the room.
+    /// Notes what a round pushed. Nothing if somebody else has the room, or if it is noted already: a request that is
+    /// repeated would make place twice.
     pub fn step(&mut self, me: Courier, pushed: Pushed) -> bool {
-        let Some(rounds) = self.held_by(me) else { return false };
+        let last_id = self.last_id;
+        let Some(rounds) = self.held_by(me).filter(|rounds| rounds.pushed == pushed.after) else { return false };
+        if pushed.has_ids() {
+            rounds.ceiling = last_id.plus(pushed.place());
+        }
         rounds.pushed = pushed.up_to;
-        rounds.ceiling = pushed.up_to.plus(pushed.window);
         rounds.lease = Some(Lease { courier: me, until: pushed.until });
         rounds.people = pushed.people;
         rounds.cuts = pushed.cuts;
@@ -206,16 +230,18 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
-    fn in_rounds(window: u64) -> Head {
+    fn in_rounds(carries: u64) -> Head {
         let mut head = Head::default();
         assert_eq!(head.count(at(0)), Count::Direct(MessageId::new(1)));
-        assert!(head.enter(window));
+        assert!(head.enter(carries));
         head
     }
 
-    fn pushed(up_to: u64, until: i64) -> Pushed {
-        let up_to = MessageId::new(up_to);
-        Pushed { up_to, changes_up_to: None, window: 4, people: 9, cuts: Vec::new(), until: at(until) }
+    /// What a round leaves behind that pushed all that was known.
+    fn pushed(after: u64, up_to: u64, until: i64) -> Pushed {
+        let (after, up_to) = (MessageId::new(after), MessageId::new(up_to));
+        let (people, cuts, until) = (9, Vec::new(), at(until));
+        Pushed { after, up_to, known: up_to, carries: 4, changes_up_to: None, people, cuts, until }
     }
 
     #[test]
@@ -227,7 +253,7 @@ mod tests {
         assert_eq!(head.count(at(3)), Count::Full);
         assert_eq!(head.last_id, MessageId::new(3), "what is refused takes no id");
         assert!(head.take(Courier(1), None, at(3), at(13)));
-        assert!(head.step(Courier(1), pushed(3, 14)));
+        assert!(head.step(Courier(1), pushed(1, 3, 14)));
         assert!(head.rest(Courier(1), MessageId::new(3), None, Rest::OverAndOut));
         assert_eq!(head.count(at(4)), Count::Direct(MessageId::new(4)));
     }
@@ -239,7 +265,7 @@ mod tests {
         assert!(head.take(one, None, at(1), at(11)), "a request whose answer was lost is repeated");
         assert!(!head.take(two, None, at(5), at(15)));
         assert!(head.take(two, Some(at(11)), at(5), at(15)), "whoever woke it saw that the lease is over");
-        assert!(!head.step(one, pushed(1, 20)) && !head.renew(one, at(20)));
+        assert!(!head.step(one, pushed(1, 1, 20)) && !head.renew(one, at(20)));
         assert!(!head.rest(one, MessageId::new(1), None, Rest::Asleep) && !head.hand_on(one));
         assert!(head.take(one, None, at(16), at(26)), "its lease is over");
         assert!(head.hand_on(one));
@@ -252,7 +278,7 @@ mod tests {
         assert!(head.take(me, None, at(0), at(10)));
         head.count(at(1));
         assert!(!head.rest(me, MessageId::new(1), None, Rest::Asleep));
-        assert!(head.step(me, pushed(2, 12)));
+        assert!(head.step(me, pushed(1, 2, 12)));
         assert!(head.knock(ChangeNumber::new(5)));
         let rounds = head.rounds.clone().expect("in rounds");
         assert_eq!((rounds.changes, rounds.changed), (Some(ChangeNumber::new(5)), ChangeNumber::new(4)));
@@ -260,9 +286,82 @@ mod tests {
         assert!(!head.knock(ChangeNumber::new(4)), "the later one brings it along");
         assert!(!head.rest(me, MessageId::new(2), None, Rest::OverAndOut));
         let changes_up_to = Some(ChangeNumber::new(5));
-        assert!(head.step(me, Pushed { changes_up_to, ..pushed(2, 13) }));
+        assert!(head.step(me, Pushed { changes_up_to, ..pushed(2, 2, 13) }));
         assert!(head.rest(me, MessageId::new(2), changes_up_to, Rest::Asleep));
         assert!(head.rounds.is_some_and(|rounds| rounds.is_asleep(at(1)) && !rounds.has_work(MessageId::new(2))));
+    }
+
+    #[test]
+    fn a_round_is_noted_once() {
+        let (mut head, me) = (in_rounds(4), Courier(1));
+        head.count(at(1));
+        assert!(head.take(me, None, at(0), at(10)));
+        assert!(head.step(me, pushed(1, 2, 11)));
+        let before = head.clone();
+        assert!(!head.step(me, pushed(1, 2, 12)), "a request whose answer was lost is repeated");
+        assert_eq!(head, before);
+        let with_changes = Pushed { changes_up_to: Some(ChangeNumber::new(1)), ..pushed(2, 2, 13) };
+        head.count(at(2));
+        let ceiling = |head: &Head| head.rounds.as_ref().expect("in rounds").ceiling;
+        let until_then = ceiling(&head);
+        assert!(head.step(me, with_changes.clone()) && head.step(me, with_changes), "changes alone");
+        assert_eq!(ceiling(&head), until_then, "they make no place");
+    }
+
+    /// A room whose frames hold so many messages, in all small cases: how many want in during a round, and how many of
+    /// those a hole, or their length, keeps from being carried.
+    struct Small {
+        carries: u64,
+        head: Head,
+        /// Up to where ids were counted when each round began, and what it left of them.
+        rounds: Vec<(u64, u64)>,
+    }
+
+    impl Small {
+        fn tries(carries: u64, rounds: usize) {
+            let mut head = in_rounds(carries);
+            assert!(head.take(Courier(1), None, at(0), at(1)));
+            Self { carries, head, rounds: Vec::new() }.goes_on(rounds);
+        }
+
+        fn goes_on(&self, rounds: usize) {
+            for (want, kept_back) in (0..=2 * self.carries + 1).flat_map(|want| [(want, 0), (want, 1), (want, 9)]) {
+                if rounds > 0 {
+                    self.after_a_round(want, kept_back).goes_on(rounds - 1);
+                }
+            }
+        }
+
+        fn after_a_round(&self, want: u64, kept_back: u64) -> Self {
+            let in_rounds = |head: &Head| head.rounds.clone().expect("in rounds");
+            let (mut head, mut rounds) = (self.head.clone(), self.rounds.clone());
+            let (known, after) = (head.last_id.get(), in_rounds(&head).pushed.get());
+            let most = (known - after).min(self.carries);
+            // A round carries something if there is something.
+            let up_to = after + most.saturating_sub(kept_back).max(most.min(1));
+            let counted = (0..want).filter(|_| head.count(at(0)) != Count::Full).count() as u64;
+            assert!(counted <= self.carries, "{rounds:?}: {counted} are counted during a round");
+            let pushed = Pushed { known: MessageId::new(known), carries: self.carries, ..pushed(after, up_to, 1) };
+            assert!(head.step(Courier(1), pushed));
+            rounds.push((known, known - up_to));
+
+            let (now, waiting) = (in_rounds(&head), head.last_id.get() - up_to);
+            assert!(now.ceiling.get() <= up_to + 2 * self.carries, "{rounds:?}: more may wait than two rounds carry");
+            if waiting == 0 {
+                assert!(now.ceiling > head.last_id, "{rounds:?}: nobody may send though nothing waits");
+            }
+            let before = rounds.len().checked_sub(2).map_or(0, |before| rounds[before].1);
+            if known - up_to <= before {
+                let all = waiting <= self.carries;
+                assert!(all, "{rounds:?}: {waiting} wait for the next round, which leaves some of them");
+            }
+            Self { carries: self.carries, head, rounds }
+        }
+    }
+
+    #[test]
+    fn what_is_counted_during_a_round_is_carried_by_the_next() {
+        (1..=3).for_each(|carries| Small::tries(carries, 4));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 use super::{Head, Rest};
-use crate::limits::{ROUND_FRAME_BYTES, ROUND_MESSAGES_MAX, ROUND_MIN, WINDOW_MAX, WINDOW_MIN};
+use crate::limits::{ROUND_FRAME_BYTES, ROUND_MESSAGES_MAX, ROUND_MESSAGES_MIN, ROUND_MIN};
 use crate::{MessageId, Timestamp};
 use std::time::Duration;
 
 /// What a frame is filled to at least, where it does not hold all there is: its size is estimated, and the next message
-/// does not fit. Counting on more would let some wait for a third round.
+/// does not fit. Counting on more would let some wait for one more round.
 const FILLED_BYTES: usize = ROUND_FRAME_BYTES - 1_500;
 
 /// From when on a room is a crowd, and how fast crowds are posted to.
@@ -16,8 +16,8 @@ pub struct Crowd {
     pub hot: f64,
     /// Posts a second of all rooms in rounds together.
     pub posts_per_second: f64,
-    /// Messages that wait for the courier of a room at most.
-    pub window_max: u64,
+    /// Messages of one round at most.
+    pub round_messages: usize,
 }
 
 impl Crowd {
@@ -39,12 +39,11 @@ impl Crowd {
         Duration::from_secs_f64(people as f64 / self.posts_per_second).max(ROUND_MIN)
     }
 
-    /// How many messages may wait for the courier: two frames of such as the last round carried, so that what is accepted
-    /// is pushed with the round after the next.
-    pub fn window(&self, messages: usize, bytes: usize) -> u64 {
-        let per_frame = (messages * FILLED_BYTES).checked_div(bytes).filter(|fit| *fit > 0);
-        let per_frame = per_frame.unwrap_or(ROUND_MESSAGES_MAX).min(ROUND_MESSAGES_MAX) as u64;
-        (2 * per_frame).clamp(WINDOW_MIN, WINDOW_MAX).min(self.window_max)
+    /// How many messages a round carries, if they are as long as those of the last one.
+    pub fn carries(&self, messages: usize, bytes: usize) -> u64 {
+        let fit = (messages * FILLED_BYTES).checked_div(bytes).filter(|fit| *fit > 0);
+        let fit = fit.unwrap_or(ROUND_MESSAGES_MAX).clamp(ROUND_MESSAGES_MIN, ROUND_MESSAGES_MAX);
+        fit.min(self.round_messages) as u64
     }
 }
 
@@ -76,7 +75,7 @@ impl Prefix {
 mod tests {
     use super::*;
 
-    const CROWD: Crowd = Crowd { large: 1_100, hot: 1_000.0, posts_per_second: 5_000.0, window_max: 200 };
+    const CROWD: Crowd = Crowd { large: 1_100, hot: 1_000.0, posts_per_second: 5_000.0, round_messages: 100 };
 
     /// A room to which eight messages came, one each so many milliseconds, the last one now.
     fn room(apart: i64) -> (Head, Timestamp) {
@@ -113,11 +112,11 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_two_frames_within_bounds() {
-        let windows =
-            [(0, 300), (1, 24_000), (10, 6_400), (90, 31_000), (100, 9_000)].map(|(of, bytes)| CROWD.window(of, bytes));
-        assert_eq!(windows, [200, 16, 94, 176, 200]);
-        assert_eq!(Crowd { window_max: 4, ..CROWD }.window(100, 9_000), 4);
+    fn a_round_carries_what_one_frame_holds_within_bounds() {
+        let carried = [(0, 300), (1, 24_000), (10, 6_400), (90, 31_000), (100, 9_000)]
+            .map(|(of, bytes)| CROWD.carries(of, bytes));
+        assert_eq!(carried, [100, 8, 47, 88, 100]);
+        assert_eq!(Crowd { round_messages: 4, ..CROWD }.carries(100, 9_000), 4);
         assert_eq!((CROWD.round(10), CROWD.round(10_000)), (ROUND_MIN, Duration::from_secs(2)));
     }
 }

@@ -35,7 +35,8 @@ pub struct Rounds {
     pub changers: usize,
     pub joined: usize,
     pub joiners: usize,
-    pub window: u64,
+    /// How many messages a round is taken to carry.
+    pub carries: u64,
     /// How many messages one frame holds, and how many changes.
     pub frame: usize,
     /// Whether the room begins in rounds.
@@ -93,7 +94,7 @@ pub enum Mistake {
     LeavesOutEmptyRounds,
     StepRenewsFromWhenItIsApplied,
     SealsAtOnce,
-    CountsAboveTheWindow,
+    CountsAboveTheCeiling,
     PostsBeforeItStores,
     StoresWithoutRetryRow,
     SealsWhatIsThere,
@@ -108,6 +109,11 @@ pub enum Mistake {
     JoinReadsChangesFirst,
     ChangeReadsMembersFirst,
     RefusedKnockWakesNobody,
+    TakesTwoFrames,
+    ForgetsWhatIsLeft,
+    StepsOnceMore,
+    MakesPlaceForChanges,
+    TakesADoneStepForLost,
 }
 
 /// `Some` where somebody is still to be woken: with the lease that was seen.
@@ -129,8 +135,8 @@ pub struct World {
     runs: Vec<Run>,
     late: Vec<Late>,
     chances: Chances,
-    /// The most that was pushed since the room went over: a late STEP takes `pushed` back.
-    reached: MessageId,
+    /// More was counted during a round than the next one carries.
+    is_late: bool,
     /// A courier was refused though whoever woke it saw that this very lease is over.
     woken_in_vain: bool,
 }
@@ -264,6 +270,15 @@ enum Doing {
     HandingOn,
 }
 
+/// What a courier says of a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Carried {
+    after: MessageId,
+    up_to: MessageId,
+    known: MessageId,
+    changes_up_to: Option<ChangeNumber>,
+}
+
 /// A write that is under way while nobody waits for it any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Late {
@@ -272,7 +287,7 @@ enum Late {
     Store { sender: u8, id: MessageId },
     Knock(ChangeNumber),
     Take { me: u64, seen: Option<Timestamp>, until: Timestamp },
-    Step { me: u64, up_to: MessageId, changes_up_to: Option<ChangeNumber>, until: Timestamp },
+    Step { me: u64, round: Carried, until: Timestamp },
     Renew { me: u64, until: Timestamp },
     Rest { me: u64, pushed: MessageId, changes: Option<ChangeNumber>, over: bool },
 }
@@ -289,7 +304,7 @@ impl World {
     fn first(model: &Rounds) -> Self {
         let mut head = Head::default();
         if model.in_rounds {
-            head.enter(model.window);
+            head.enter(model.carries);
         }
         let joined = Member { at: Joining::Joined, start: Some(MessageId::default()), ..Member::default() };
         let mut members = vec![joined; model.joined];
@@ -305,7 +320,7 @@ impl World {
             runs: Vec::new(),
             late: Vec::new(),
             chances: model.chances,
-            reached: MessageId::default(),
+            is_late: false,
             woken_in_vain: false,
         }
     }
@@ -349,7 +364,7 @@ impl World {
     /// COUNT. How fast messages come is not modelled: whether a room goes over is chance.
     fn count(&mut self, model: &Rounds) -> Count {
         let before = self.head.clone();
-        let ignores = model.mistake == Some(Mistake::CountsAboveTheWindow);
+        let ignores = model.mistake == Some(Mistake::CountsAboveTheCeiling);
         if let Some(rounds) = self.head.rounds.as_mut().filter(|_| ignores) {
             rounds.ceiling = before.last_id.next();
         }
@@ -433,7 +448,7 @@ impl World {
             at: Doing::Reading,
             event,
             last_id: nothing,
-            pushed: self.head.rounds.as_ref().map_or(nothing, |rounds| rounds.pushed),
+            pushed: nothing,
             changes: None,
             changed: ChangeNumber::default(),
             up_to: nothing,
@@ -517,10 +532,6 @@ impl World {
 
     /// Gives what is alike one form, so that it is looked at once.
     fn tidy(&mut self) {
-        self.reached = match &self.head.rounds {
-            Some(rounds) => rounds.pushed.max(self.reached),
-            None => MessageId::default(),
-        };
         self.order_senders();
         self.changers.sort_unstable();
         self.rank_moments();
@@ -593,16 +604,24 @@ impl World {
         self.rows[run.pushed.get() as usize..run.up_to.get() as usize].iter().copied()
     }
 
-    fn step(&mut self, model: &Rounds, run: &Run, until: Timestamp) -> bool {
-        let pushed = Pushed {
-            up_to: run.up_to,
-            changes_up_to: run.changes_up_to,
-            window: model.window,
-            people: 0,
-            cuts: Vec::new(),
-            until,
-        };
-        self.head.step(Courier(run.me), pushed)
+    /// STEP, as its courier made it. It may come late.
+    fn step(&mut self, model: &Rounds, me: u64, pushed: Pushed) -> bool {
+        let last_id = self.head.last_id;
+        let mut after = pushed.after;
+        if let Some(rounds) = self.head.rounds.as_ref().filter(|_| model.mistake == Some(Mistake::StepsOnceMore)) {
+            after = rounds.pushed;
+        }
+        let done = self.head.step(Courier(me), Pushed { after, ..pushed.clone() });
+        if let Some(rounds) = self.head.rounds.as_mut().filter(|_| done) {
+            match (model.mistake, pushed.has_ids()) {
+                (Some(Mistake::TakesTwoFrames), true) => rounds.ceiling = rounds.pushed.plus(2 * pushed.carries),
+                (Some(Mistake::ForgetsWhatIsLeft), true) => rounds.ceiling = last_id.plus(pushed.carries),
+                (Some(Mistake::MakesPlaceForChanges), false) => rounds.ceiling = last_id.plus(pushed.place()),
+                _ => {}
+            }
+        }
+        self.is_late |= done && last_id > pushed.known.plus(pushed.carries);
+        done
     }
 
     fn rest(
@@ -666,7 +685,7 @@ impl World {
         run.at = Doing::Reading;
         run.last_id = self.head.last_id;
         if let Some(rounds) = &self.head.rounds {
-            (run.changes, run.changed) = (rounds.changes, rounds.changed);
+            (run.pushed, run.changes, run.changed) = (rounds.pushed, rounds.changes, rounds.changed);
             if model.mistake == Some(Mistake::DoesNotKnock) {
                 run.changes = Some(self.last_change);
             }
@@ -688,6 +707,17 @@ impl World {
         let names = self.runs.iter().map(|run| run.me).chain(self.late.iter().filter_map(Late::me));
         let names = names.chain(self.lease().map(|(courier, _)| courier));
         names.chain(self.events.iter().filter_map(|event| event.dead)).max().unwrap_or(0) + 1
+    }
+}
+
+impl Carried {
+    fn by(run: &Run) -> Self {
+        Self { after: run.pushed, up_to: run.up_to, known: run.last_id, changes_up_to: run.changes_up_to }
+    }
+
+    fn pushed(self, model: &Rounds, until: Timestamp) -> Pushed {
+        let Self { after, up_to, known, changes_up_to } = self;
+        Pushed { after, up_to, known, carries: model.carries, changes_up_to, people: 0, cuts: Vec::new(), until }
     }
 }
 
@@ -732,19 +762,18 @@ impl Late {
     fn apply(self, model: &Rounds, world: &mut World) {
         match self {
             Self::Count => drop(world.count(model)),
-            Self::Enter => drop(world.head.enter(model.window)),
+            Self::Enter => drop(world.head.enter(model.carries)),
             Self::Store { sender, id } => drop(world.store(model, sender.into(), id)),
             Self::Knock(change) => drop(world.head.knock(change)),
             // To its own clock, which it read long ago, no lease of today is over.
             Self::Take { me, seen, until } => drop(world.head.take(Courier(me), seen, at(NOW - WRONG), until)),
             Self::Renew { me, until } => drop(world.head.renew(Courier(me), until)),
             Self::Rest { me, pushed, changes, over } => drop(world.rest(model, me, pushed, changes, over)),
-            Self::Step { me, up_to, changes_up_to, mut until } => {
+            Self::Step { me, round, mut until } => {
                 if model.mistake == Some(Mistake::StepRenewsFromWhenItIsApplied) {
                     until = at(NOW + LEASE);
                 }
-                let (pushed, window, people, cuts) = (up_to, model.window, 0, Vec::new());
-                world.head.step(Courier(me), Pushed { up_to: pushed, changes_up_to, window, people, cuts, until });
+                world.step(model, me, round.pushed(model, until));
             }
         }
     }
@@ -775,8 +804,11 @@ impl Model for Rounds {
         let last_id = world.head.last_id;
         if let Some(rounds) = &world.head.rounds {
             ensure(rounds.pushed <= last_id, "more is pushed than was counted")?;
-            ensure(last_id <= world.reached.plus(self.window), "more waits than the window takes")?;
+            ensure(last_id <= rounds.ceiling, "more is counted than has a place")?;
+            ensure(rounds.ceiling <= rounds.pushed.plus(2 * self.carries), "more may wait than two rounds carry")?;
+            ensure(rounds.pushed < last_id || last_id < rounds.ceiling, "nobody may send though nothing waits")?;
         }
+        ensure(!world.is_late, "more is counted during a round than the next one carries")?;
         ensure(!world.woken_in_vain, "who saw that the lease is over wakes in vain")?;
         for member in &world.members {
             ensure(member.told_change <= world.last_change, "a frame covers a change that is not committed")?;

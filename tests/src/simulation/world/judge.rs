@@ -5,6 +5,7 @@ use crate::chaos::lock;
 use crate::packets;
 use crate::simulation::clock;
 use crate::simulation::invocation::Invocation;
+use crate::simulation::mutation::is_hand;
 use crate::simulation::plan::Fate;
 use serde_json::Value;
 use std::time::Duration;
@@ -38,7 +39,7 @@ pub(super) struct Event {
     pub room: String,
     /// When its token was issued, in seconds.
     issued_at: i64,
-    /// The room of a courier's event, and that event.
+    /// The room of a courier's event, and that event. A hand has none: its courier goes on without it.
     pub wake: Option<(String, String)>,
 }
 
@@ -61,7 +62,7 @@ impl Event {
             (text(&authorizer["userId"]), issued_at)
         };
         let (user, issued_at) = guest.unwrap_or_else(named);
-        let wake = room_of(event).map(|room| (room, event.to_string()));
+        let wake = room_of(event).filter(|_| !is_hand(event)).map(|room| (room, event.to_string()));
         Self { connection, room: frame(event)["chatroomId"].to_string(), user, issued_at, wake }
     }
 }

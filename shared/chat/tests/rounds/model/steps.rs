@@ -177,7 +177,7 @@ impl Steps<'_> {
         if sender.to.is_some() && !sender.entered {
             self.may("a sender lets the room go over", ENTERS, |world| {
                 world.senders[index].entered = true;
-                world.head.enter(model.window);
+                world.head.enter(model.carries);
             });
             if self.left(ENTERS) > 0 {
                 self.may("a sender's ENTER is late", LATE, |world| {
@@ -527,19 +527,24 @@ impl Steps<'_> {
 
     fn courier_steps(&mut self, index: usize, run: Run) {
         let model = self.model;
+        let (me, round, until) = (run.me, Carried::by(&run), at(NOW + LEASE));
         let step = move |world: &mut World| {
             let mut run = world.runs[index];
-            if !world.step(model, &run, at(NOW + LEASE)) {
+            let stepped = world.step(model, me, round.pushed(model, until));
+            let goes_on = world.holds(me) && model.mistake != Some(Mistake::TakesADoneStepForLost);
+            if !stepped && !goes_on {
                 world.end(model, index);
                 return;
             }
-            run.pushed = run.up_to;
             world.answer(model, &mut run);
             world.runs[index] = run;
         };
-        let late =
-            Late::Step { me: run.me, up_to: run.up_to, changes_up_to: run.changes_up_to, until: at(NOW + LEASE) };
+        let late = Late::Step { me, round, until };
         self.comes("a courier steps", step);
+        self.may("a courier steps, its answer is lost, it steps again", LOST, |world| {
+            world.step(model, me, round.pushed(model, until));
+            step(world);
+        });
         self.may("a courier steps, and once more later", LATE, |world| {
             step(world);
             world.late.push(late);

@@ -94,6 +94,10 @@ impl Device {
 
     /// Takes in a frame that may be pushed.
     pub(super) fn take_in(&mut self, frame: &Value) {
+        // Kept rooms, whose ids are texts, are not checked here.
+        if frame["chatroomId"].is_string() {
+            return;
+        }
         match (frame["type"].as_str(), frame["code"].as_str()) {
             (Some("sendMessage"), None) if frame["message"].is_object() => {
                 self.take_push(seen(&frame["message"]));

@@ -20,7 +20,8 @@ use tokio::time::sleep;
 const TRIES: usize = 5;
 
 /// Functions without an act, each with the reason.
-const NO_ACT: [(&str, &str); 4] = [
+const NO_ACT: [(&str, &str); 5] = [
+    ("chatrooms", "answers requests and not frames; `kept` has its acts"),
     ("authorize", "calls no AWS service; what its identity provider does wrong is tried in its own tests"),
     ("keep-alive", "serves clients of Socket.IO alone, and `socket_io` of `faults` tries it over sockets"),
     ("socket-io", "the same"),
@@ -201,7 +202,7 @@ struct Outcome {
 }
 
 /// The user that an event is of, as the authorizer found it; the room of a courier's.
-fn user_of(event: &Value) -> Option<u64> {
+pub(super) fn user_of(event: &Value) -> Option<u64> {
     if event["userId"].is_u64() {
         return event["userId"].as_u64(); // of a backend
     }
@@ -487,7 +488,7 @@ async fn rejoined(mut device: Device, room: Room) -> Device {
 }
 
 /// Does something with each of these, on all cores.
-fn each<T: Copy + Sync>(all: &[T], what: impl Fn(T) + Sync) {
+pub(super) fn each<T: Copy + Sync>(all: &[T], what: impl Fn(T) + Sync) {
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {

@@ -257,7 +257,8 @@ fn said(answer: &Value) -> Value {
 /// A call, `/<number>`. Writes, and the reads that verify a join, wait for their turn. A query does not, unless the address
 /// says so: it only finds the members to push to.
 async fn serve(State(gate): State<Arc<Gate>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
-    let (path, queries) = uri.path().strip_suffix(QUERIES).map_or((uri.path(), false), |path| (path, true));
+    let path = uri.path().trim_end_matches('/');
+    let (path, queries) = path.strip_suffix(QUERIES).map_or((path, false), |path| (path, true));
     let number = path.trim_matches('/').parse().expect("a number");
     let about_user = body.windows(5).any(|part| part == b"USER#");
     if (queries || operation(&headers) != "Query") && !about_user {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const JOIN: &str = "join-room";
 const CHATROOMS: &str = "chatrooms";
 
-/// Each order has a group of its own, which user 1 made and user 7 is in.
+/// Each order has a group of its own, which somebody of its own made, whom the pace lets through, and user 7 is in.
 fn group_of(order: usize) -> RoomId {
     let mut id = [0; chat::GROUP_ID_BYTES];
     id[..8].copy_from_slice(&(order as u64).to_be_bytes());
@@ -21,18 +21,20 @@ async fn tried(routes: &[&str], orders: Orders) -> (usize, usize) {
     let interleaving = Interleaving::start().await;
     let app = interleaving.server.app();
     let left_behind = AtomicUsize::new(0);
-    let (owner, me) = (user("1"), user("7"));
+    let (owner, me) = (|order: usize| 1_000 + order as u64, user("7"));
+    let owner_of = |order: usize| user(&owner(order).to_string());
     let connection_of = |order: usize| chat::ConnectionId::new(format!("L0SM{order:08}hw=="));
     let acts = |order: usize| {
         let room = group_of(order);
         let join = (JOIN, json!({"action": "joinRoom", "chatroomId": room}));
         let others = routes.iter().map(|route| {
             let asked = if route.contains("quit") { json!({"quitUserId": 7}) } else { json!({"joinUserId": 7}) };
-            (CHATROOMS, room_event(1, route, &room.to_string(), &asked))
+            (CHATROOMS, room_event(owner(order), route, &room.to_string(), &asked))
         });
         [join].into_iter().chain(others).collect()
     };
     let prepare = async |order: usize| {
+        let owner = owner_of(order);
         let room = KeptRoom::group(group_of(order), "Team".into(), &owner, now());
         assert!(app.kept.create(&room).await.expect("made"));
         app.kept.add(&room.id, &owner, &me).await.expect("taken in");
@@ -44,7 +46,7 @@ async fn tried(routes: &[&str], orders: Orders) -> (usize, usize) {
         let died = outcome.order.contains(&None);
         let room = group_of(order);
         let has_right = app.kept.is_in(&me, &room).await.expect("an answer");
-        let listed = app.kept.room(&room, &owner).await.expect("the owner's").members.contains(&me);
+        let listed = app.kept.room(&room, &owner_of(order)).await.expect("the owner's").members.contains(&me);
         assert_eq!(has_right, listed, "who has a right is in the list, and nobody else: {outcome:?}");
         assert!(
             died || has_right == routes.iter().any(|route| route.contains("join")) || routes.len() > 1,

@@ -163,7 +163,7 @@ fn welcome(local: &Local, data: Option<PathBuf>) -> Result<String> {
     let (http, websocket) = (local.http_url(), local.websocket_url());
     let kept = data.map_or_else(|| "in memory, gone when this ends".into(), |folder| folder.display().to_string());
     let token = |id: u64, name: &str| -> Result<String> {
-        let claims = json!({"userId": id, "username": name, "nickName": name, "rooms": "*"});
+        let claims = json!({"userId": id, "username": name, "nickName": name, "rooms": ["*", "@mine"]});
         local.tokens().issue(claims.as_object().cloned().unwrap_or_default())
     };
     let client = |id: u64, name: &str| -> Result<String> {

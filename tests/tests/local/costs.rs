@@ -173,6 +173,32 @@ async fn a_million_signals_cost_what_the_page_says() {
     meter.stop().await;
 }
 
+/// At the same prices, a request of the HTTP API $1 and a write unit $0.625, by what `docs/counts.md` says.
+#[test]
+fn a_million_lists_and_marks_cost_what_the_page_says() {
+    let read = |name: &str| std::fs::read_to_string(format!("{}/../docs/{name}", env!("CARGO_MANIFEST_DIR"))).expect("a page");
+    let (counts, costs) = (read("counts.md"), read("costs.md"));
+    for (action, said, messages) in [
+        ("list, of 20 rooms", "lists of 20 rooms", 1),
+        ("list, of 50 rooms", "lists of 50 rooms", 1),
+        ("markRead", "read marks, told to nobody", 2),
+        ("markRead, told to ten", "the same, told in a room of ten, nine of whom are there", 2),
+    ] {
+        let row = counts.lines().find(|line| line.starts_with(&format!("| {action} |"))).expect(action);
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [_, invocations, _, reads, writes, posts] = cells[..] else { panic!("not six columns: {row}") };
+        let number = |cell: &str| cell.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0.0);
+        let invocations = invocations.split(", ").count() as f64;
+        let dollars = f64::from(messages)
+            + number(posts)
+            + number(reads) * 0.125
+            + number(writes) * 0.625
+            + invocations * 0.2;
+        let line = format!("| {said} | ${dollars:.2} |");
+        assert!(costs.contains(&line), "docs/costs.md does not say: {line}");
+    }
+}
+
 /// The newest page and one from the middle are the same, and a longer history is no dearer.
 #[tokio::test]
 async fn a_page_of_history_takes_what_is_on_it() {

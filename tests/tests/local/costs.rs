@@ -176,7 +176,8 @@ async fn a_million_signals_cost_what_the_page_says() {
 /// At the same prices, a request of the HTTP API $1 and a write unit $0.625, by what `docs/counts.md` says.
 #[test]
 fn a_million_lists_and_marks_cost_what_the_page_says() {
-    let read = |name: &str| std::fs::read_to_string(format!("{}/../docs/{name}", env!("CARGO_MANIFEST_DIR"))).expect("a page");
+    let read =
+        |name: &str| std::fs::read_to_string(format!("{}/../docs/{name}", env!("CARGO_MANIFEST_DIR"))).expect("a page");
     let (counts, costs) = (read("counts.md"), read("costs.md"));
     for (action, said, messages) in [
         ("list, of 20 rooms", "lists of 20 rooms", 1),
@@ -189,11 +190,8 @@ fn a_million_lists_and_marks_cost_what_the_page_says() {
         let [_, invocations, _, reads, writes, posts] = cells[..] else { panic!("not six columns: {row}") };
         let number = |cell: &str| cell.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0.0);
         let invocations = invocations.split(", ").count() as f64;
-        let dollars = f64::from(messages)
-            + number(posts)
-            + number(reads) * 0.125
-            + number(writes) * 0.625
-            + invocations * 0.2;
+        let dollars =
+            f64::from(messages) + number(posts) + number(reads) * 0.125 + number(writes) * 0.625 + invocations * 0.2;
         let line = format!("| {said} | ${dollars:.2} |");
         assert!(costs.contains(&line), "docs/costs.md does not say: {line}");
     }

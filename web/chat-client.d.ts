@@ -41,6 +41,7 @@ export type Message = {
     clientMessageId?: string;
     reactions?: Reacted;
     reactionVersion?: number;
+    attachment?: string;
 } & Extras & Changeable;
 export type Sent = {
     id: number;
@@ -108,6 +109,11 @@ export type Settings = Required<Omit<ChatOptions, "WebSocket">>;
 export type Listener<Detail> = {
     on(event: CustomEvent<Detail>): void;
 }["on"] | EventListenerObject;
+export type TypedTarget<Events extends Record<string, any>> = {
+    addEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions): void;
+    removeEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | EventListenerOptions): void;
+    dispatchEvent(event: Event): boolean;
+};
 export type Deferred<T> = {
     promise: Promise<T>;
     resolve: (value: T) => void;
@@ -137,15 +143,21 @@ export type Send = {
     tried?: Tried;
     done: Deferred<any>;
 };
-export type Feature = new (room: ChatRoom, client: ChatClient<any>) => {
-    adds: object;
-    asks?: () => object;
-    entered?: (ack: any, wasIn: boolean, since?: Since) => void;
-    receive?: (frame: any) => void;
-    show?: (message: Message) => Message | void;
-    left?: () => void;
+export type Feature = {
+    new (room: ChatRoom, client: ChatClient<any>): {
+        adds: object;
+        asks?: () => object;
+        entered?: (ack: any, wasIn: boolean, since?: Since) => void;
+        receive?: (frame: any) => void;
+        show?: (message: Message) => Message | void;
+        left?: () => void;
+    };
+    extend?(client: ChatClient<any>): object;
 };
 export type Each<All> = (All extends unknown ? (all: All) => void : never) extends (all: infer Each) => void ? Each : never;
+export type ClientWith<F extends Feature> = [F] extends [never] ? unknown : Each<F extends {
+    extend(client: any): infer Adds;
+} ? Adds : never>;
 export type RoomWith<F extends Feature> = [F] extends [never] ? ChatRoom : ChatRoom & Each<InstanceType<F>["adds"]>;
 export type Listening<Events extends Record<string, any>> = {
     addEventListener: <T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions) => void;
@@ -253,6 +265,113 @@ export type SignallingRoom = {
      */
     typing: () => boolean;
 };
+export type KeptRoom = {
+    id: string;
+    name: string;
+    type: boolean;
+    createTime: string;
+    userCount: number;
+    userIds: Id[];
+    unread: number;
+    lastRead: number;
+    mentioned: boolean;
+    lastMessage?: LastMessage;
+};
+export type LastMessage = Pick<Message, "id" | "type" | "content" | "senderId" | "createTime" | "deleted" | "eraseTime" | "attachment">;
+export type KeptInfo = {
+    id: string;
+    name: string;
+    type: boolean;
+    createTime: string;
+    owner?: Id;
+    users: Profile[];
+};
+export type KeptEvents = {
+    roomAdded: {
+        roomId: Id;
+        userId: Id;
+    };
+    removed: {
+        roomId: Id;
+        reason: string;
+    };
+};
+export type KeptClient = {
+    /**
+     *   The inbox: one's rooms, the newest activity first, at most 200; or those whose name has `name` in it.
+     */
+    rooms: (options?: {
+        name?: string;
+    }) => Promise<KeptRoom[]>;
+    /**
+     * The id of the pair's room, always the same.
+     */
+    createPair: (friendId: Id) => Promise<string>;
+    /**
+     *   The new room's id. To repeat it after a failure, pass the same `clientRoomId`: then there is one group.
+     */
+    createGroup: (name: string, options?: {
+        clientRoomId?: string;
+    }) => Promise<string>;
+    /**
+     * Takes somebody into a group. Every member may.
+     */
+    invite: (roomId: Id, userId: Id) => Promise<void>;
+    /**
+     * Leaves a group for good; or, as its owner, takes somebody out.
+     */
+    quit: (roomId: Id, userId?: Id) => Promise<void>;
+    /**
+     * A room and its members.
+     */
+    info: (roomId: Id) => Promise<KeptInfo>;
+};
+export type ReadEvents = {
+    read: {
+        userId: Id;
+        id: number;
+    };
+};
+export type ReadRoom = {
+    /**
+     *   Marks as read up to a message; without one, all that came. One mark is sent every 3 seconds at most, the last. Settles with what
+     *   is stored, which is never less. With `tell` a small room's others are pushed it, one's own devices too.
+     */
+    markRead: (id?: number, options?: {
+        tell?: boolean;
+    }) => Promise<number>;
+    /**
+     *   Whether what comes is marked by itself while the page is visible; `"tell"` tells others. Off at first. On is for the room that is shown.
+     */
+    autoRead: boolean | "tell";
+    /**
+     * One's own mark; undefined before it is known.
+     */
+    lastRead: number | undefined;
+    /**
+     * How many came after it.
+     */
+    unread: number | undefined;
+    /**
+     * Asks up to where others have read. Only in rooms that are kept.
+     */
+    reads: () => Promise<Map<Id, number>>;
+};
+export type UploadOptions = SendOptions & {
+    onProgress?: (done: number) => void;
+    signal?: AbortSignal;
+};
+export type UploadRoom = {
+    /**
+     *   Saves a file, then sends it: as an image if it is one that browsers show, else as a file. Where that fails nothing was sent
+     *   (`cancelled`, `uploadFailed`, `tooLarge`, …). To try again, pass the same `clientMessageId`.
+     */
+    upload: (file: File | Blob, options?: UploadOptions) => Promise<Sent>;
+    /**
+     * Reads a message again, whose file then has a new address.
+     */
+    renew: (id: number) => Promise<Message | undefined>;
+};
 export type Timer = ReturnType<typeof setTimeout> | undefined;
 export declare class ChatError extends Error {
     code: string;
@@ -272,25 +391,13 @@ export declare class ChatError extends Error {
         retryAfterMs?: number;
     });
 }
+/** `EventTarget` itself, whose events the compiler knows. */
+declare const Typed: new <Events extends Record<string, any>>() => TypedTarget<Events>;
 /**
  * An `EventTarget` with typed events; the data is in `detail`.
- * @template {Record<string, any>} Events
+ * @template {Record<string, any>} Events @extends {Typed<Events>}
  */
-declare class Target<Events extends Record<string, any>> extends EventTarget {
-    /**
-     * @template {keyof Events & string} T
-     * @param {T} type
-     * @param {Listener<Events[T]> | null} listener
-     * @param {boolean | AddEventListenerOptions} [options]
-     */
-    addEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions): void;
-    /**
-     * @template {keyof Events & string} T
-     * @param {T} type
-     * @param {Listener<Events[T]> | null} listener
-     * @param {boolean | EventListenerOptions} [options]
-     */
-    removeEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | EventListenerOptions): void;
+declare class Target<Events extends Record<string, any>> extends Typed<Events> {
 }
 /**
  * Edits and recalls. Changes of a room are numbered, 1, 2, 3, …; of every message whose last change is not above the
@@ -348,7 +455,7 @@ export declare class ChatRoom extends Target<RoomEvents> {
  * One user's connection to the rooms. For another user, make another client. Its rooms can do what its `features` add.
  * @template {Feature} [F=never] @extends {Target<ClientEvents>}
  */
-export declare class ChatClient<F extends Feature = never> extends Target<ClientEvents> {
+declare class Client<F extends Feature = never> extends Target<ClientEvents> {
     #private;
     /** @param {ChatOptions & { features?: F[] }} options */
     constructor(options: ChatOptions & {
@@ -364,6 +471,20 @@ export declare class ChatClient<F extends Feature = never> extends Target<Client
     /** Ends the connection. The next `connect` joins the rooms again. Unsent messages are rejected. */
     disconnect(): void;
 }
+export type ChatClient<F extends Feature = never> = Client<F> & ClientWith<F>;
+/** A client with what features add. @template {Feature} [F=never] @typedef {Client<F> & ClientWith<F>} ChatClient */
+/** @type {{ new <F extends Feature = never>(options: ChatOptions & { features?: F[] }): ChatClient<F> }} */
+export declare const ChatClient: {
+    new <F extends Feature = never>(options: ChatOptions & {
+        features?: F[];
+    }): ChatClient<F>;
+};
+/** Rooms that the server keeps for their members, groups and pairs: the inbox, and who is in. */
+export declare class Kept {
+    /** Nothing of a room itself. @type {never} */ adds: never;
+    /** What the client has more. @param {ChatClient<any>} client @returns {KeptClient & Listening<KeptEvents>} */
+    static extend(client: ChatClient<any>): KeptClient & Listening<KeptEvents>;
+}
 /** Who is in the room: told when it is entered, and kept by the joins and leaves since. */
 export declare class Online {
     #private;
@@ -374,6 +495,11 @@ export declare class Reactions {
     #private;
     /** @type {ReactingRoom & Listening<ReactionEvents>} */ adds: ReactingRoom & Listening<ReactionEvents>;
 }
+/** Up to where one has read, on all of one's devices, and up to where others have. Marks only rise, so the last one says all. */
+export declare class Reads {
+    #private;
+    /** @type {ReadRoom & Listening<ReadEvents>} */ adds: ReadRoom & Listening<ReadEvents>;
+}
 /** A room of thousands, or one where much is said, is told in rounds: one frame for all messages since the last one. */
 export declare class Rounds {
     #private;
@@ -383,5 +509,10 @@ export declare class Rounds {
 export declare class Signals {
     #private;
     /** @type {SignallingRoom & Listening<SignalEvents>} */ adds: SignallingRoom & Listening<SignalEvents>;
+}
+/** Files that go to the server's store first, and then as a message. */
+export declare class Uploads {
+    #private;
+    /** @type {UploadRoom} */ adds: UploadRoom;
 }
 export {};

@@ -19,9 +19,10 @@
 /** What a message may have besides: the message that it answers, whom it mentions, and what the application adds. @typedef {{ replyTo?: number, mentions?: Id[], metadata?: Record<string, unknown> }} Extras */
 /** What comes with changes: the number of the last one, its time, and whether the message was recalled, and by whom. @typedef {{ version?: number, updateTime?: string, deleted?: boolean, deletedBy?: Id }} Changeable */
 /**
- * A pushed message has a `clientMessageId`; one from the history has none. With an `eraseTime` a message is an empty text,
+ * A pushed message has a `clientMessageId`; one from the history has none. Where there is an `attachment`, the key of a file,
+ * `content` is the file's address, which ends after an hour or two, and may be 3 KB long. With an `eraseTime` a message is an empty text,
  * and so is one that is `deleted`.
- * @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, eraseTime?: string, sender: Profile, clientMessageId?: string, reactions?: Reacted, reactionVersion?: number } & Extras & Changeable} Message
+ * @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, eraseTime?: string, sender: Profile, clientMessageId?: string, reactions?: Reacted, reactionVersion?: number, attachment?: string } & Extras & Changeable} Message
  */
 /** @typedef {{ id: number, createTime: string, clientMessageId: string }} Sent */
 /** @typedef {{ messages: Message[], hasOlder: boolean }} Page Oldest first. */
@@ -43,6 +44,15 @@
  */
 /** @typedef {Required<Omit<ChatOptions, "WebSocket">>} Settings */
 /** @template Detail @typedef {{ on(event: CustomEvent<Detail>): void }["on"] | EventListenerObject} Listener */
+/**
+ * An `EventTarget` that knows its events.
+ * @template {Record<string, any>} Events
+ * @typedef {{
+ *   addEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions): void,
+ *   removeEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | EventListenerOptions): void,
+ *   dispatchEvent(event: Event): boolean,
+ * }} TypedTarget
+ */
 /** @template T @typedef {{ promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void }} Deferred */
 /** When a send was first tried, by three clocks: one may stop, one may jump, and one is the server's. @typedef {{ at: number, wall: number, server: number }} Tried */
 /** @typedef {{ clientMessageId?: string } & Extras} SendOptions */
@@ -50,17 +60,22 @@
 /** What the server stores. @typedef {{ id?: number, message?: Record<string, any>, clientMessageId?: string }} Stored */
 /** @typedef {{ frame: Record<string, unknown>, take: (ack: any) => any, tries: number, tried?: Tried, done: Deferred<any> }} Send */
 /**
- * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`, `Rounds`. One is made for each room.
- * @typedef {new (room: ChatRoom, client: ChatClient<any>) => {
- *   adds: object,
- *   asks?: () => object,
- *   entered?: (ack: any, wasIn: boolean, since?: Since) => void,
- *   receive?: (frame: any) => void,
- *   show?: (message: Message) => Message | void,
- *   left?: () => void,
+ * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`, `Rounds`, `Kept`, `Reads`, `Uploads`. One is made for each
+ * room; `extend` gives the client more as well.
+ * @typedef {{
+ *   new (room: ChatRoom, client: ChatClient<any>): {
+ *     adds: object,
+ *     asks?: () => object,
+ *     entered?: (ack: any, wasIn: boolean, since?: Since) => void,
+ *     receive?: (frame: any) => void,
+ *     show?: (message: Message) => Message | void,
+ *     left?: () => void,
+ *   },
+ *   extend?(client: ChatClient<any>): object,
  * }} Feature
  */
 /** All of them. @template All @typedef {(All extends unknown ? (all: All) => void : never) extends (all: infer Each) => void ? Each : never} Each */
+/** What features add to the client. @template {Feature} F @typedef {[F] extends [never] ? unknown : Each<F extends { extend(client: any): infer Adds } ? Adds : never>} ClientWith */
 /** A room with what features add. @template {Feature} F @typedef {[F] extends [never] ? ChatRoom : ChatRoom & Each<InstanceType<F>["adds"]>} RoomWith */
 /**
  * Events that a feature adds.
@@ -114,6 +129,51 @@
  *   Tells those who are here now, and nobody later; not stored, not answered. Returns whether it was sent. Throws a
  *   `ChatError` if the server could not take it: `kind` is 1 to 32 of `A-Z a-z 0-9 _ - .`, `data` at most 1 KB of JSON.
  * @property {() => boolean} typing To be called with each key: a signal is sent every 10 seconds at most.
+ */
+/**
+ * A room of the inbox: a group where `type` is true, otherwise a pair. `unread` may count a few numbers that no message has.
+ * @typedef {{ id: string, name: string, type: boolean, createTime: string, userCount: number, userIds: Id[], unread: number, lastRead: number, mentioned: boolean, lastMessage?: LastMessage }} KeptRoom
+ */
+/** @typedef {Pick<Message, "id" | "type" | "content" | "senderId" | "createTime" | "deleted" | "eraseTime" | "attachment">} LastMessage */
+/** @typedef {{ id: string, name: string, type: boolean, createTime: string, owner?: Id, users: Profile[] }} KeptInfo */
+/**
+ * Pushed to each of one's devices that is connected then, perhaps twice; who was away asks for the inbox. `userId` is who added one.
+ * A room that one was taken out of is left.
+ * @typedef {{ roomAdded: { roomId: Id, userId: Id }, removed: { roomId: Id, reason: string } }} KeptEvents
+ */
+/**
+ * @typedef {object} KeptClient
+ * @property {(options?: { name?: string }) => Promise<KeptRoom[]>} rooms
+ *   The inbox: one's rooms, the newest activity first, at most 200; or those whose name has `name` in it.
+ * @property {(friendId: Id) => Promise<string>} createPair The id of the pair's room, always the same.
+ * @property {(name: string, options?: { clientRoomId?: string }) => Promise<string>} createGroup
+ *   The new room's id. To repeat it after a failure, pass the same `clientRoomId`: then there is one group.
+ * @property {(roomId: Id, userId: Id) => Promise<void>} invite Takes somebody into a group. Every member may.
+ * @property {(roomId: Id, userId?: Id) => Promise<void>} quit Leaves a group for good; or, as its owner, takes somebody out.
+ * @property {(roomId: Id) => Promise<KeptInfo>} info A room and its members.
+ */
+/** @typedef {{ read: { userId: Id, id: number } }} ReadEvents Somebody, or one's own device, has read up to there. */
+/**
+ * @typedef {object} ReadRoom
+ * @property {(id?: number, options?: { tell?: boolean }) => Promise<number>} markRead
+ *   Marks as read up to a message; without one, all that came. One mark is sent every 3 seconds at most, the last. Settles with what
+ *   is stored, which is never less. With `tell` a small room's others are pushed it, one's own devices too.
+ * @property {boolean | "tell"} autoRead
+ *   Whether what comes is marked by itself while the page is visible; `"tell"` tells others. Off at first. On is for the room that is shown.
+ * @property {number | undefined} lastRead One's own mark; undefined before it is known.
+ * @property {number | undefined} unread How many came after it.
+ * @property {() => Promise<Map<Id, number>>} reads Asks up to where others have read. Only in rooms that are kept.
+ */
+/**
+ * `onProgress` is told how much is done, from 0 to 1. `signal` cancels, until the file is there.
+ * @typedef {SendOptions & { onProgress?: (done: number) => void, signal?: AbortSignal }} UploadOptions
+ */
+/**
+ * @typedef {object} UploadRoom
+ * @property {(file: File | Blob, options?: UploadOptions) => Promise<Sent>} upload
+ *   Saves a file, then sends it: as an image if it is one that browsers show, else as a file. Where that fails nothing was sent
+ *   (`cancelled`, `uploadFailed`, `tooLarge`, …). To try again, pass the same `clientMessageId`.
+ * @property {(id: number) => Promise<Message | undefined>} renew Reads a message again, whose file then has a new address.
  */
 /** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
 
@@ -176,6 +236,10 @@ const LATEST_MAX = 1_000;
 const EMOJI_BYTES_MAX = 64;
 /** What is read again for its reactions after an absence: the page that `history` gives first. */
 const NEWEST_PAGE = 50;
+/** A mark of what was read goes so often at the most: the last one says all. */
+const MARK_MS = 3_000;
+/** An upload of which nothing moved for so long is given up: the network is gone, and TCP would take many minutes to say so. */
+const STALLED_MS = 60_000;
 /** Typing is told so often at the most: it costs as much as a message. */
 const TYPING_MS = 10_000;
 /** And it is believed a little longer, so that it does not flicker. */
@@ -213,8 +277,8 @@ function badRequest(/** @type {string} */ message) {
   return new ChatError("badRequest", message);
 }
 
-function badFrame() {
-  return new ChatError("badFrame", "the server sent what makes no sense", { retryable: true });
+function badFrame(code = "badFrame") {
+  return new ChatError(code, "the server sent what makes no sense", { retryable: true });
 }
 
 /** @param {unknown} error */
@@ -268,7 +332,7 @@ function readItem(item) {
 
 /** The length in UTF-8. */
 function bytes(/** @type {string} */ text) {
-  return new TextEncoder().encode(text).length;
+  return new Blob([text]).size;
 }
 
 /** Throws if the server could not take it, or not even read it. @param {string} name @param {unknown} data */
@@ -289,31 +353,14 @@ function readable(text) {
   return String(text).replace(/\p{Surrogate}/gu, "\ufffd");
 }
 
+/** `EventTarget` itself, whose events the compiler knows. */
+const Typed = /** @type {new <Events extends Record<string, any>>() => TypedTarget<Events>} */ (/** @type {unknown} */ (EventTarget));
+
 /**
  * An `EventTarget` with typed events; the data is in `detail`.
- * @template {Record<string, any>} Events
+ * @template {Record<string, any>} Events @extends {Typed<Events>}
  */
-class Target extends EventTarget {
-  /**
-   * @template {keyof Events & string} T
-   * @param {T} type
-   * @param {Listener<Events[T]> | null} listener
-   * @param {boolean | AddEventListenerOptions} [options]
-   */
-  addEventListener(type, listener, options) {
-    super.addEventListener(type, /** @type {EventListener} */ (listener), options);
-  }
-
-  /**
-   * @template {keyof Events & string} T
-   * @param {T} type
-   * @param {Listener<Events[T]> | null} listener
-   * @param {boolean | EventListenerOptions} [options]
-   */
-  removeEventListener(type, listener, options) {
-    super.removeEventListener(type, /** @type {EventListener} */ (listener), options);
-  }
-
+class Target extends Typed {
   /** @internal @template {keyof Events & string} T @param {T} type @param {Events[T]} detail */
   emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
@@ -589,7 +636,7 @@ class Connection {
     const timer = setTimeout(() => this.end("the server did not answer"), timeoutMs);
     this.#waiting.set(requestId, { ...reply, frame });
     if (this.isOpen) this.#socket.send(JSON.stringify({ ...frame, requestId }));
-    else reply.reject(connectionLost("not connected"));
+    else reply.reject(connectionLost("no connection"));
     this.#rest();
     return reply.promise.finally(() => {
       clearTimeout(timer);
@@ -621,7 +668,7 @@ class Connection {
   /** Closes after the last answer; sends no new requests. */
   async retire() {
     await Promise.allSettled([...this.#waiting.values()].map(({ promise }) => promise));
-    this.end("replaced by a newer connection");
+    this.end("replaced");
   }
 
   /** @param {string} reason @param {ChatError} [why] What to tell the client, if it is more than a lost connection. */
@@ -659,9 +706,9 @@ class Connection {
       }
       case "error": {
         const { code, action, message } = frame;
-        const retryAfterMs = frame.retryAfterMs > 0 ? Math.min(Number(frame.retryAfterMs), RETRY_AFTER_MAX_MS) : undefined;
+        const retryAfterMs = frame.retryAfterMs > 0 ? Math.min(frame.retryAfterMs, RETRY_AFTER_MAX_MS) : undefined;
         if (code === "gone") return this.end("the server had closed the connection");
-        const error = new ChatError(String(code), String(message), { action, retryable: RETRYABLE.includes(code), retryAfterMs });
+        const error = new ChatError(String(code), message, { action, retryable: RETRYABLE.includes(code), retryAfterMs });
         // The user has opened others since. Requests wait until this client may come back.
         if (code === "tooManyConnections") return this.end(error.message, error);
         return waiting ? waiting.reject(error) : this.#client.emit("error", error);
@@ -763,7 +810,7 @@ export class ChatRoom extends Target {
   /** @returns {Promise<void>} */
   leave() {
     if (!this.#wanted) return Promise.resolve();
-    this.#forget(new ChatError("left", "the room was left"));
+    this.forget(new ChatError("left", "the room was left"));
     const left = this.#inTurn(async () => {
       const isLeft = () => !this.#wanted;
       const leaving = { action: "leaveRoom", chatroomId: this.#id };
@@ -779,17 +826,17 @@ export class ChatRoom extends Target {
    * @param {string} text @param {SendOptions} [options]
    */
   send(text, options) {
-    return this.#send("text", text, options);
+    return this.post({ type: "text", content: readable(text) }, options);
   }
 
   /** @param {string} url An http or https address. @param {SendOptions} [options] */
   sendImage(url, options) {
-    return this.#send("image", url, options);
+    return this.post({ type: "image", content: readable(url) }, options);
   }
 
   /** @param {string} url An http or https address. @param {SendOptions} [options] */
   sendFile(url, options) {
-    return this.#send("file", url, options);
+    return this.post({ type: "file", content: readable(url) }, options);
   }
 
   /**
@@ -826,9 +873,10 @@ export class ChatRoom extends Target {
    */
   #isOpenEnded(messages, before, askedAt) {
     if (before === undefined || askedAt >= this.#startFinalAt) return false;
-    const above = [...messages.slice(1), { id: before }];
-    const isFinal = (/** @type {string | undefined} */ time) => time !== undefined && this.#client.isFinal(time, askedAt);
-    return messages.some(({ id }, index) => id < above[index].id - 1 && !isFinal(above[index].createTime));
+    /** @type {typeof messages} */ const above = [...messages.slice(1), { id: before }];
+    // What is above has no time if it is the border: then nothing is final.
+    const isFinal = ({ createTime = "" }) => this.#client.isFinal(createTime, askedAt);
+    return messages.some(({ id }, index) => id < above[index].id - 1 && !isFinal(above[index]));
   }
 
   /**
@@ -847,7 +895,7 @@ export class ChatRoom extends Target {
       if (ack && isWanted()) this.#entered(connection, ack);
     }).catch((error) => {
       if (error.code === "connectionLost" || !isWanted()) return;
-      this.#forget(error);
+      this.forget(error);
       this.emit("error", error);
     });
     return true;
@@ -937,12 +985,17 @@ export class ChatRoom extends Target {
   /** Rejects what is not sent and not entered yet. @internal */
   abandon() {
     const why = new ChatError("disconnected", "disconnected by the application");
-    if (this.#start === null && this.#wanted) this.#forget(why);
-    for (const send of this.#outbox.splice(0)) send.done.reject(why);
+    if (this.#start === null && this.#wanted) this.forget(why);
+    this.#unsend(why);
   }
 
   /** @param {ChatError} why */
-  #forget(why) {
+  #unsend(why) {
+    for (const send of this.#outbox.splice(0)) send.done.reject(why);
+  }
+
+  /** The room is not wanted any more. @internal @param {ChatError} why */
+  forget(why) {
     this.#wanted?.reject(why);
     this.#wanted = this.#start = null;
     this.#connections = [];
@@ -950,7 +1003,7 @@ export class ChatRoom extends Target {
     this.#quiet = this.isInRounds = false;
     this.#held.clear();
     for (const feature of this.#features) feature.left?.();
-    for (const send of this.#outbox.splice(0)) send.done.reject(why);
+    this.#unsend(why);
   }
 
   /** @template T @param {() => Promise<T>} step @returns {Promise<T>} */
@@ -1048,9 +1101,9 @@ export class ChatRoom extends Target {
     }
   }
 
-  /** @param {Kind} type @param {string} content @param {SendOptions} [options] @returns {Promise<Sent>} */
-  #send(type, content, { clientMessageId = newId(), replyTo, mentions, metadata } = {}) {
-    const message = { type, content: readable(content), replyTo, mentions, metadata };
+  /** @internal @param {Record<string, unknown>} what @param {SendOptions} [options] @returns {Promise<Sent>} */
+  post(what, { clientMessageId = newId(), replyTo, mentions, metadata } = {}) {
+    const message = { ...what, replyTo, mentions, metadata };
     return this.queue("sendMessage", { message, clientMessageId }, ({ id, createTime, unusedId, rounds }) => {
       this.later(rounds, (delayMs) => {
         this.#count(id);
@@ -1116,7 +1169,7 @@ export class ChatRoom extends Target {
     while (this.#connection && this.#outbox.length > 0) {
       const send = this.#outbox[0];
       try {
-        if (await this.#isForgotten(send)) throw new ChatError("unknown", "nobody knows any more whether it was sent");
+        if (await this.#isForgotten(send)) throw new ChatError("unknown", "nobody knows whether it was sent");
         const { frame } = send;
         // While we waited, the connection or the room may have gone.
         if (!this.#connection || this.#outbox[0] !== send) continue;
@@ -1162,9 +1215,9 @@ export class ChatRoom extends Target {
 
 /** @param {Record<string, any>} message */
 function mustBeMessage(message) {
-  const { content, replyTo, mentions, metadata } = message;
+  const { content = "", replyTo, mentions, metadata } = message;
   if ([...content].length > CONTENT_MAX) throw new ChatError("tooLarge", `longer than ${CONTENT_MAX} characters`);
-  if (replyTo !== undefined && !isPositive(replyTo)) throw badRequest("replyTo must be the whole number of a message");
+  if (replyTo !== undefined && !isPositive(replyTo)) throw badRequest("replyTo must be the number of a message");
   if (mentions !== undefined && !(Array.isArray(mentions) && mentions.length <= MENTIONS_MAX && mentions.every(isRoomId))) {
     throw badRequest(`mentions must be at most ${MENTIONS_MAX} ids of users`);
   }
@@ -1176,7 +1229,7 @@ function mustBeMessage(message) {
  * One user's connection to the rooms. For another user, make another client. Its rooms can do what its `features` add.
  * @template {Feature} [F=never] @extends {Target<ClientEvents>}
  */
-export class ChatClient extends Target {
+class Client extends Target {
   /** @type {Settings} */ #settings;
   #WebSocket;
   /** @type {Feature[]} */ #features;
@@ -1200,7 +1253,7 @@ export class ChatClient extends Target {
     super();
     const { url, historyUrl, getToken, WebSocket = globalThis.WebSocket, features = [] } = options;
     const { pingIntervalMs = PING_INTERVAL_MS, lifetimeMs = LIFETIME_MS, timeoutMs = TIMEOUT_MS } = options;
-    if (!WebSocket) throw new TypeError("there is no global WebSocket: hand one in");
+    if (!WebSocket) throw new TypeError("no global WebSocket: hand one in");
     // Throws here; otherwise the client would retry for ever.
     for (const address of [url, historyUrl]) new URL(address);
     for (const [name, ms] of Object.entries({ pingIntervalMs, lifetimeMs, timeoutMs })) {
@@ -1209,6 +1262,7 @@ export class ChatClient extends Target {
     this.#WebSocket = WebSocket;
     this.#features = features;
     this.#settings = { url, historyUrl, getToken, pingIntervalMs, lifetimeMs, timeoutMs };
+    for (const feature of features) feature.extend?.(this);
   }
 
   get state() {
@@ -1222,7 +1276,7 @@ export class ChatClient extends Target {
 
   /** The room, always the same object. Sends nothing before `join`. Throws a `ChatError` if no room can have this id. @param {Id} id @returns {RoomWith<F>} */
   room(id) {
-    if (!isRoomId(id)) throw badRequest(`room id must be a whole number, or a text of 1 to ${ID_BYTES_MAX} printable bytes`);
+    if (!isRoomId(id)) throw badRequest(`room id must be a whole number, or 1 to ${ID_BYTES_MAX} printable bytes`);
     const key = String(id);
     let room = this.#rooms.get(key);
     if (!room) this.#rooms.set(key, (room = new ChatRoom(this, id, this.#features)));
@@ -1253,8 +1307,7 @@ export class ChatClient extends Target {
 
   /** The open connections, the newest last. @internal @returns {Connection[]} */
   get connections() {
-    const known = /** @type {Connection[]} */ ([this.#current, this.#next].filter(Boolean));
-    return known.filter(({ isOpen }) => isOpen);
+    return /** @type {Connection[]} */ ([this.#current, this.#next].filter((known) => known?.isOpen));
   }
 
   /** Opens a connection. It takes over at once if there is no other, otherwise when it has entered every room. */
@@ -1309,7 +1362,7 @@ export class ChatClient extends Target {
       this.#current = null;
       if (this.#next?.isOpen) return this.#takeOver(this.#next);
       if (!this.#attempt) return this.#later(error);
-      this.#become("disconnected", { code: error.code, reason: error.message, willRetry: true, retryInMs: 0 });
+      this.#fall(error, 0);
       // A listener may have disconnected.
       if (this.#attempt) this.#become("connecting", null);
     }
@@ -1322,7 +1375,7 @@ export class ChatClient extends Target {
     this.#next = this.#attempt = null;
     const retryInMs = error.retryAfterMs ?? backoff(this.#failures++, RECONNECT_MAX_MS);
     this.#timer = setTimeout(() => this.#open(), retryInMs);
-    if (!this.#current) this.#become("disconnected", { code: error.code, reason: error.message, willRetry: true, retryInMs });
+    if (!this.#current) this.#fall(error, retryInMs);
     // The state tells of the server's failures; this failure is the application's.
     if (this.#current || error.code === "token") this.emit("error", error);
   }
@@ -1337,7 +1390,7 @@ export class ChatClient extends Target {
     this.#wanted = this.#attempt = this.#old = this.#current = this.#next = null;
     for (const connection of connections) connection?.end(why.message);
     reject(why);
-    this.#become("disconnected", { code: why.code, reason: why.message, willRetry: false });
+    this.#fall(why);
   }
 
   /** Back online, or awake: there may be no reason to wait any more, and an open connection may be dead. */
@@ -1355,8 +1408,9 @@ export class ChatClient extends Target {
 
   /** A browser hides why a handshake was refused. The history has the same authorizer and says why. */
   async #refusal(/** @type {unknown} */ caught) {
-    if (caught instanceof ChatError && caught.code === "token" && !caught.retryable) return caught;
-    if (!(caught instanceof ChatError) || caught.code !== "connectionLost" || !this.#token) return null;
+    const error = chatError(caught, "unreachable");
+    if (error.code === "token" && !error.retryable) return error;
+    if (error.code !== "connectionLost" || !this.#token) return null;
     const response = await this.#fetch(new URL(this.#settings.historyUrl), this.#token).catch(() => null);
     return response && isRefusal(response.status) ? new ChatError("refused", "the token was refused") : null;
   }
@@ -1366,12 +1420,11 @@ export class ChatClient extends Target {
     try {
       const token = await within(timeoutMs, getToken());
       // The application would return the same again, and no handshake can carry it.
-      if (!/^[\w.-]+$/.test(token ?? "")) throw new ChatError("token", "getToken must give a token, as a text");
+      if (!/^[\w.-]+$/.test(token ?? "")) throw new ChatError("token", "getToken must give a token");
       this.#token = token;
     } catch (cause) {
-      const final = cause instanceof ChatError && !cause.retryable;
-      const message = cause instanceof Error ? cause.message : String(cause);
-      throw new ChatError("token", `no token: ${message}`, { retryable: !final, cause });
+      const { message, retryable } = chatError(cause, "token");
+      throw new ChatError("token", `no token: ${message}`, { retryable, cause });
     }
     this.#userId = userOf(this.#token) ?? this.#userId;
     return this.#token;
@@ -1383,59 +1436,66 @@ export class ChatClient extends Target {
     this.emit(state, detail);
   }
 
+  /** @param {ChatError} why @param {number} [retryInMs] Not given, it is the end. */
+  #fall({ code, message: reason }, retryInMs) {
+    const willRetry = retryInMs !== undefined;
+    this.#become("disconnected", { code, reason, willRetry, ...(willRetry && { retryInMs }) });
+  }
+
   /** @internal @param {any} frame */
   receive(frame) {
-    const room = this.#rooms.get(String(frame.chatroomId));
-    if (room) room.receive(frame);
+    this.emit(/** @type {any} */ ("frame"), /** @type {any} */ (frame));
+    this.#rooms.get(String(frame.chatroomId))?.receive(frame);
   }
 
   /**
    * A page of the history, or of the list beside it.
-   * @internal @param {Id} roomId @param {{ limit: number, before?: number, after?: number }} paging
+   * @internal @param {Id} chatroomId @param {{ limit: number, before?: number, after?: number }} paging
    */
-  async page(roomId, paging, list = "") {
-    const url = new URL(list, this.#settings.historyUrl);
-    url.searchParams.set("chatroomId", String(roomId));
-    for (const [name, value] of Object.entries(paging)) {
-      if (value !== undefined) url.searchParams.set(name, String(value));
-    }
-    const response = await this.#get(url);
-    this.observe(response.headers.get("Date"));
-    const items = await response.json().catch(() => null);
-    const bad = () => new ChatError("badResponse", "the history's answer makes no sense", { retryable: true });
-    if (!Array.isArray(items)) throw bad();
-    const messages = items.map(readItem);
-    if (!messages.every(isMessage)) throw bad();
-    const link = response.headers.get("Link") ?? "";
+  async page(chatroomId, paging, list = "") {
+    const { answer, link } = await this.ask(list, { chatroomId, ...paging });
+    const messages = Array.isArray(answer) ? answer.map(readItem) : [null];
+    if (!messages.every(isMessage)) throw badFrame("badResponse");
     return { messages, hasOlder: link.includes('rel="prev"'), hasNewer: link.includes('rel="next"') };
   }
 
-  /** Asks the history. If the authorizer refuses the token, asks once more with a fresh one. */
-  async #get(/** @type {URL} */ url) {
+  /**
+   * Asks what is beside the history. If the authorizer refuses the token, asks once more with a fresh one.
+   * @internal @param {string} path @param {Record<string, unknown>} query @param {unknown} [posted]
+   */
+  async ask(path, query, posted) {
+    const url = new URL(path, this.#settings.historyUrl);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
     let token = this.#token ?? (await this.#renew());
     for (let renewed = false; ; renewed = true) {
-      const response = await this.#fetch(url, token).catch((cause) => {
-        throw new ChatError("unreachable", "the history cannot be reached", { retryable: true, cause });
+      const response = await this.#fetch(url, token, posted).catch((cause) => {
+        throw chatError(cause, "unreachable");
       });
-      if (response.ok) return response;
-      const { status } = response;
-      const { statusCode, message } = /** @type {any} */ (await response.json().catch(() => null)) ?? {};
-      // Our function repeats the status in the body; API Gateway, when the authorizer refuses, does not.
-      const byAuthorizer = isRefusal(status) && !statusCode;
+      const { status, headers } = response;
+      const answer = /** @type {any} */ (await response.json().catch(() => null));
+      this.observe(headers.get("Date"));
+      if (response.ok) return { answer, link: headers.get("Link") ?? "" };
+      const { statusCode, code, message = `the server answered ${status}` } = answer ?? {};
+      // Our functions say more in the body; API Gateway, when the authorizer refuses, does not.
+      const byAuthorizer = isRefusal(status) && !statusCode && !code;
       if (byAuthorizer && !renewed) {
         token = await this.#renew();
         continue;
       }
       const retryable = status >= 500 || status === 429;
-      const code = retryable ? "internal" : byAuthorizer ? "refused" : status === 403 ? "notAllowed" : "badRequest";
-      throw new ChatError(code, String(message ?? `the history answered ${status}`), { retryable });
+      const said = retryable ? "internal" : byAuthorizer ? "refused" : status === 403 ? "notAllowed" : "badRequest";
+      throw new ChatError(code ?? said, message, { retryable });
     }
   }
 
-  /** @param {URL} url @param {string} token */
-  #fetch(url, token) {
+  /** @param {URL} url @param {string} token @param {unknown} [posted] */
+  #fetch(url, token, posted) {
     const signal = AbortSignal.timeout(this.#settings.timeoutMs);
-    return fetch(url, { headers: { Authorization: `Bearer ${token}` }, signal });
+    // Without a body it is a GET.
+    const body = JSON.stringify(posted);
+    return fetch(url, { method: body && "POST", body, headers: { Authorization: `Bearer ${token}` }, signal });
   }
 
   /** Notes a time of the server's clock that has passed. @internal @param {string | null} time */
@@ -1455,6 +1515,11 @@ export class ChatClient extends Target {
   }
 }
 
+/** A client with what features add. @template {Feature} [F=never] @typedef {Client<F> & ClientWith<F>} ChatClient */
+
+/** @type {{ new <F extends Feature = never>(options: ChatOptions & { features?: F[] }): ChatClient<F> }} */
+export const ChatClient = /** @type {any} */ (Client);
+
 function isRefusal(/** @type {number} */ status) {
   return status === 401 || status === 403;
 }
@@ -1468,6 +1533,79 @@ function userOf(token) {
     return userId ?? sub;
   } catch {
     return undefined;
+  }
+}
+
+/** Rooms that the server keeps for their members, groups and pairs: the inbox, and who is in. */
+export class Kept {
+  /** Nothing of a room itself. @type {never} */ adds = /** @type {never} */ ({});
+
+  /** What the client has more. @param {ChatClient<any>} client @returns {KeptClient & Listening<KeptEvents>} */
+  static extend(client) {
+    /** Waits for the server's pace. What is posted may be repeated. @param {string} path @param {Record<string, unknown>} query @param {object} [posted] */
+    async function ask(path, query, posted) {
+      for (let tries = 1; ; tries++) {
+        try {
+          return (await client.ask(`../chatroom/${path}`, query, posted)).answer;
+        } catch (caught) {
+          const error = chatError(caught, "internal");
+          // These routes answer in the course's shape, which has no code.
+          const [, ms] = /again in (\d+) ms/.exec(error.message) ?? [];
+          if (!ms && error.message.includes("at most")) throw new ChatError("tooMany", error.message);
+          if (!ms) throw error;
+          if (tries >= SEND_TRIES) throw new ChatError("rateLimited", error.message, { retryable: true });
+          await sleep(Number(ms));
+        }
+      }
+    }
+
+    /** One room's route. @param {string} route @param {Id} roomId */
+    function of(route, roomId) {
+      if (!isRoomId(roomId)) throw badRequest("no room can have this id");
+      return `${route}/${encodeURIComponent(roomId)}`;
+    }
+
+    /** A failure is told by the promise and as an event. @template T @param {string} action @param {() => Promise<T>} step */
+    function told(action, step) {
+      const promise = step();
+      promise.catch((error) => client.emit("error", Object.assign(error, { action })));
+      return promise;
+    }
+
+    /** @type {KeptClient} */ const adds = {
+      rooms: ({ name } = {}) => told("rooms", async () => {
+        const answer = await ask("list", { name });
+        if (!Array.isArray(answer) || !answer.every((room) => isRoomId(room?.id))) throw badFrame("badResponse");
+        return answer.map(({ lastMessage, ...room }) => {
+          /** @type {KeptRoom} */ const listed = lastMessage ? { ...room, lastMessage: readItem(lastMessage) } : room;
+          client.room(listed.id).emit(/** @type {any} */ ("listed"), /** @type {any} */ (listed));
+          return listed;
+        });
+      }),
+      createPair: (friendId) => told("createPair", () => ask("create-one-to-one", {}, { friendId })),
+      createGroup: (name, { clientRoomId = newId() } = {}) => told("createGroup", () => ask("create-group", {}, { name, clientRoomId })),
+      invite: (roomId, joinUserId) => told("invite", async () => void (await ask(of("join", roomId), {}, { joinUserId }))),
+      quit: (roomId, quitUserId) => told("quit", async () => {
+        await ask(of("quit", roomId), {}, { quitUserId });
+        // The push that says so may be lost.
+        if (quitUserId === undefined || String(quitUserId) === String(client.userId)) forget(roomId);
+      }),
+      info: (roomId) => told("info", async () => ask(of("info", roomId), {})),
+    };
+
+    /** @param {Id} roomId */
+    function forget(roomId) {
+      client.room(roomId).forget(new ChatError("removed", "not in the room any more"));
+    }
+
+    client.addEventListener(/** @type {any} */ ("frame"), (/** @type {CustomEvent} */ { detail }) => {
+      const { type, chatroomId: roomId, userId, reason } = detail;
+      if (type !== "roomAdded" && type !== "removed") return;
+      if (!isRoomId(roomId)) return client.emit("error", badFrame());
+      if (type === "removed") forget(roomId);
+      client.emit(type, /** @type {any} */ (type === "removed" ? { roomId, reason } : { roomId, userId }));
+    });
+    return /** @type {any} */ (Object.assign(client, adds));
   }
 }
 
@@ -1689,6 +1827,191 @@ function isReacted(reactions) {
   return typeof reactions === "object" && reactions !== null && Object.values(reactions).every(Array.isArray);
 }
 
+/** Up to where one has read, on all of one's devices, and up to where others have. Marks only rise, so the last one says all. */
+export class Reads {
+  /** @type {ReadRoom & Listening<ReadEvents>} */ adds;
+  #room;
+  #client;
+  /** One's own mark, as the server was last known to have it; undefined before anything is known. @type {number | undefined} */ #lastRead;
+  /** Others' marks. @type {Map<Id, number>} */ #reads = new Map();
+  /** The newest message that the inbox told of. */
+  #listed = 0;
+  /** Up to where is to be marked, and whether others are to be told. */
+  #wanted = 0;
+  #tell = false;
+  /** For who waits until that is stored. @type {Deferred<number> | null} */ #done = null;
+  #isAsking = false;
+  #failures = 0;
+  /** @type {Timer} */ #timer;
+  #markedAt = -Infinity;
+  /** @type {boolean | "tell"} */ #auto = false;
+  /** A server of before knows no marks: then none is made that nobody asked for. */
+  #isUnknown = false;
+  #watching = new AbortController();
+
+  /** @internal @param {ChatRoom} room @param {ChatClient<any>} client */
+  constructor(room, client) {
+    this.#room = room;
+    this.#client = client;
+    const [lastRead, unread, auto] = [() => this.#lastRead, () => this.#unread, () => this.#auto];
+    const automate = (/** @type {boolean | "tell"} */ how) => this.#automate(how);
+    /** @type {ReadRoom} */ const adds = {
+      get lastRead() {
+        return lastRead();
+      },
+      get unread() {
+        return unread();
+      },
+      get autoRead() {
+        return auto();
+      },
+      set autoRead(how) {
+        automate(how);
+      },
+      markRead: (id, options) => room.reported(this.#mark(id, options)),
+      reads: () => room.reported(this.#ask()),
+    };
+    this.adds = /** @type {any} */ (adds);
+    room.addEventListener("message", () => this.#seen());
+    room.addEventListener(/** @type {any} */ ("listed"), (/** @type {CustomEvent<KeptRoom>} */ { detail }) => {
+      this.#listed = Math.max(this.#listed, detail.lastRead + detail.unread);
+      this.#hear(client.userId ?? "", detail.lastRead);
+    });
+  }
+
+  /** @internal */
+  entered() {
+    this.#seen();
+    void this.#send();
+  }
+
+  /** @internal @param {any} frame */
+  receive({ type, userId, id }) {
+    if (type !== "markRead") return;
+    if (!isCount(id)) return this.#client.emit("error", badFrame());
+    this.#hear(userId, id);
+  }
+
+  /** @internal */
+  left() {
+    this.#wait(0);
+    this.#wanted = 0;
+    this.#done?.reject(new ChatError("left", "the room was left"));
+    this.#done = null;
+  }
+
+  get #unread() {
+    if (this.#lastRead === undefined) return undefined;
+    return Math.max(0, Math.max(this.#room.solid, this.#listed) - this.#lastRead);
+  }
+
+  /** @param {boolean | "tell"} how */
+  #automate(how) {
+    // What was seen until now is marked either way.
+    this.#seen();
+    this.#watching.abort();
+    this.#auto = how;
+    if (!how) return;
+    this.#watching = new AbortController();
+    globalThis.document?.addEventListener("visibilitychange", () => this.#look(), { signal: this.#watching.signal });
+    this.#seen();
+  }
+
+  /** The page goes, or is back. Who goes has seen all until now, and there may be no later. */
+  #look() {
+    if (document.hidden) this.#wait(0);
+    this.#seen(true);
+  }
+
+  /** Marks what is looked at: up to what is settled, so that an unused number at the end does not stay unread. */
+  #seen(isLookedAt = !globalThis.document?.hidden) {
+    if (!this.#auto || this.#isUnknown || !isLookedAt || !this.#room.joined) return;
+    this.#mark(undefined, { tell: this.#auto === "tell" }).catch(noop);
+  }
+
+  /** @param {number} [id] @returns {Promise<number>} */
+  async #mark(id = this.#room.solid, { tell = false } = {}) {
+    if (!isCount(id)) throw badRequest("id must be the number of a message");
+    const { lastRead = 0 } = this.adds;
+    if (id <= lastRead) return lastRead;
+    this.#wanted = Math.max(this.#wanted, id);
+    this.#tell ||= tell;
+    this.#done ??= deferred();
+    // What comes in one task is marked once.
+    queueMicrotask(() => this.#send());
+    return this.#done.promise;
+  }
+
+  /** The next mark may go then; 0 is now. @param {number} ms */
+  #wait(ms) {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (ms === 0) this.#markedAt = -Infinity;
+    else this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.#send();
+    }, ms);
+  }
+
+  /** One at a time. What cannot be sent now is sent when the room is entered again. */
+  async #send() {
+    if (this.#isAsking || this.#timer || !this.#room.joined || this.#wanted <= (this.#lastRead ?? 0)) return;
+    const now = performance.now();
+    if (now - this.#markedAt < MARK_MS) return this.#wait(this.#markedAt + MARK_MS - now);
+    const [id, tell, done] = [this.#wanted, this.#tell, this.#done];
+    [this.#isAsking, this.#tell, this.#done, this.#markedAt] = [true, false, null, now];
+    try {
+      const ack = await this.#room.request({ action: "markRead", id, ...(tell && { tell }) });
+      if (!isCount(ack.id)) throw badFrame();
+      this.#failures = 0;
+      this.#hear(this.#client.userId ?? "", ack.id);
+      done?.resolve(ack.id);
+    } catch (caught) {
+      this.#failed(chatError(caught, "badFrame"), tell, done);
+    }
+    this.#isAsking = false;
+    void this.#send();
+  }
+
+  /** @param {ChatError} error @param {boolean} tell @param {Deferred<number> | null} done */
+  #failed(error, tell, done) {
+    if (error.retryable && this.#wanted > 0) {
+      // A later mark says it as well; whoever waits for this one waits on.
+      this.#tell ||= tell;
+      const next = (this.#done ??= deferred());
+      next.promise.then(done?.resolve, done?.reject);
+      if (error.code !== "connectionLost") this.#wait(error.retryAfterMs ?? backoff(this.#failures++, RECONNECT_MAX_MS));
+      return;
+    }
+    this.#isUnknown ||= error.code === "unknownAction";
+    this.#wanted = 0;
+    for (const waiting of [done, this.#done]) waiting?.reject(error);
+    this.#done = null;
+  }
+
+  /** @param {Id} userId @param {number} id */
+  #hear(userId, id) {
+    const isOwn = String(userId) === String(this.#client.userId);
+    const known = isOwn ? this.#lastRead : this.#reads.get(userId);
+    if (known !== undefined && known >= id) return;
+    if (isOwn) this.#lastRead = id;
+    else this.#reads.set(userId, id);
+    this.#room.emit(/** @type {any} */ ("read"), /** @type {any} */ ({ userId, id }));
+    if (isOwn && id >= this.#wanted) {
+      // Another device was faster.
+      this.#done?.resolve(id);
+      this.#done = null;
+    }
+  }
+
+  async #ask() {
+    const { answer } = await this.#client.ask("../chatroom/reads", { chatroomId: this.#room.id });
+    if (!Array.isArray(answer) || !answer.every((read) => isCount(read?.lastRead))) throw badFrame("badResponse");
+    for (const { userId, lastRead } of answer) this.#hear(userId, lastRead);
+    return new Map(this.#reads);
+  }
+}
+
 /** A room of thousands, or one where much is said, is told in rounds: one frame for all messages since the last one. */
 export class Rounds {
   /** @type {RoomOfRounds & Listening<RoundsEvents>} */ adds;
@@ -1826,4 +2149,118 @@ export class Signals {
     const detail = { userIds: [...this.#typing.keys()] };
     this.#room.emit(/** @type {any} */ ("typing"), /** @type {any} */ (detail));
   }
+}
+
+/** What a browser shows as a picture, and the server lets it. */
+const PICTURE = /^image\/(png|jpeg|gif|webp|avif)$/;
+
+/** Files that go to the server's store first, and then as a message. */
+export class Uploads {
+  /** @type {UploadRoom} */ adds;
+  #room;
+  #client;
+
+  /** @internal @param {ChatRoom} room @param {ChatClient<any>} client */
+  constructor(room, client) {
+    this.#room = room;
+    this.#client = client;
+    this.adds = {
+      upload: (file, options) => room.reported(this.#upload(file, options)),
+      renew: async (id) => {
+        const { messages } = await room.history({ before: id + 1, limit: 1 });
+        return messages.find((message) => message.id === id);
+      },
+    };
+  }
+
+  /** @param {File | Blob} file @param {UploadOptions} [options] @returns {Promise<Sent>} */
+  async #upload(file, { onProgress = noop, signal, clientMessageId = newId(), ...extras } = {}) {
+    mustBeClientMessageId(clientMessageId);
+    const name = "name" in file && file.name ? file.name : "file";
+    // Parameters, such as a charset, are no part of what the server takes.
+    const [type] = file.type.split(";");
+    const asked = { chatroomId: this.#room.id, clientMessageId, name, type, size: file.size };
+    const attachment = await this.#save(asked, file, onProgress, signal).catch((error) => {
+      throw Object.assign(error, { action: "createUpload" });
+    });
+    return this.#room.post({ type: PICTURE.test(type) ? "image" : "file", attachment }, { clientMessageId, ...extras });
+  }
+
+  /** Gives the file's key. @param {object} asked @param {Blob} file @param {(done: number) => void} onProgress @param {AbortSignal} [signal] */
+  async #save(asked, file, onProgress, signal) {
+    const { url, fields, attachment } = await this.#ask(asked, signal);
+    await save(url, fields, file, onProgress, signal);
+    return attachment;
+  }
+
+  /** Several files at once are more than the server's pace lets through at once. @param {object} asked @param {AbortSignal} [signal] */
+  async #ask(asked, signal) {
+    for (let attempt = 1; ; attempt++) {
+      mustGoOn(signal);
+      try {
+        const { answer } = await this.#client.ask("../createUpload", {}, asked);
+        if (!answer?.url || !answer.fields || !answer.attachment) throw badFrame("badResponse");
+        return answer;
+      } catch (caught) {
+        const error = chatError(caught, "badResponse");
+        if (!error.retryable || attempt >= SEND_TRIES) throw error;
+        await sleep(backoff(attempt, REPEAT_MAX_MS));
+      }
+    }
+  }
+}
+
+/** @param {AbortSignal} [signal] */
+function mustGoOn(signal) {
+  if (signal?.aborted) throw new ChatError("cancelled", "the upload was cancelled");
+}
+
+/**
+ * `fetch` tells no progress, so a browser's older way is taken where there is one.
+ * @param {string} url @param {Record<string, string>} fields @param {Blob} file @param {(done: number) => void} onProgress @param {AbortSignal} [signal]
+ */
+async function save(url, fields, file, onProgress, signal) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  // The store ignores what comes after the file.
+  form.append("file", file);
+  const status = await (globalThis.XMLHttpRequest ? send(url, form, onProgress, signal) : fetched(url, form, signal));
+  mustGoOn(signal);
+  if (status < 200 || status > 299) {
+    throw new ChatError("uploadFailed", `the store answered ${status}`, { retryable: status === 0 || status >= 500 });
+  }
+  onProgress(1);
+  mustGoOn(signal);
+}
+
+/** The status, or 0. @param {string} url @param {FormData} body @param {AbortSignal} [signal] */
+async function fetched(url, body, signal) {
+  return fetch(url, { method: "POST", body, signal }).then(({ status }) => status, () => 0);
+}
+
+/** @param {string} url @param {FormData} form @param {(done: number) => void} onProgress @param {AbortSignal} [signal] @returns {Promise<number>} */
+function send(url, form, onProgress, signal) {
+  return new Promise((resolve) => {
+    const request = new XMLHttpRequest();
+    /** @type {Timer} */ let timer;
+    const end = () => request.abort();
+    const wait = () => {
+      clearTimeout(timer);
+      timer = setTimeout(end, STALLED_MS);
+    };
+    request.upload.onprogress = ({ loaded, total }) => {
+      wait();
+      onProgress(loaded / total);
+    };
+    // However it ends; a status of 0 is none.
+    request.onloadend = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve(request.status);
+    };
+    signal?.addEventListener("abort", end);
+    request.open("POST", url);
+    request.send(form);
+    wait();
+  });
 }

@@ -1,18 +1,18 @@
 // @ts-check
 import { Connection } from "./connection.js";
-import { ChatError, badRequest, chatError } from "./errors.js";
+import { ChatError, badFrame, badRequest, chatError } from "./errors.js";
 import { FINAL_AFTER_MS, ID_BYTES_MAX, LIFETIME_MS, PING_INTERVAL_MS, RECONNECT_MAX_MS, STABLE_MS, TIMEOUT_MS, TIMER_MAX_MS } from "./limits.js";
 import { isMessage, isRoomId, readItem } from "./messages.js";
 import { ChatRoom } from "./room.js";
 import { Target, backoff, deferred, within } from "./tools.js";
 
-/** @import { ChatOptions, ClientEvents, Deferred, Feature, Id, RoomWith, Settings, Timer } from "./types.js" */
+/** @import { ChatOptions, ClientEvents, ClientWith, Deferred, Feature, Id, RoomWith, Settings, Timer } from "./types.js" */
 
 /**
  * One user's connection to the rooms. For another user, make another client. Its rooms can do what its `features` add.
  * @template {Feature} [F=never] @extends {Target<ClientEvents>}
  */
-export class ChatClient extends Target {
+class Client extends Target {
   /** @type {Settings} */ #settings;
   #WebSocket;
   /** @type {Feature[]} */ #features;
@@ -36,7 +36,7 @@ export class ChatClient extends Target {
     super();
     const { url, historyUrl, getToken, WebSocket = globalThis.WebSocket, features = [] } = options;
     const { pingIntervalMs = PING_INTERVAL_MS, lifetimeMs = LIFETIME_MS, timeoutMs = TIMEOUT_MS } = options;
-    if (!WebSocket) throw new TypeError("there is no global WebSocket: hand one in");
+    if (!WebSocket) throw new TypeError("no global WebSocket: hand one in");
     // Throws here; otherwise the client would retry for ever.
     for (const address of [url, historyUrl]) new URL(address);
     for (const [name, ms] of Object.entries({ pingIntervalMs, lifetimeMs, timeoutMs })) {
@@ -45,6 +45,7 @@ export class ChatClient extends Target {
     this.#WebSocket = WebSocket;
     this.#features = features;
     this.#settings = { url, historyUrl, getToken, pingIntervalMs, lifetimeMs, timeoutMs };
+    for (const feature of features) feature.extend?.(this);
   }
 
   get state() {
@@ -58,7 +59,7 @@ export class ChatClient extends Target {
 
   /** The room, always the same object. Sends nothing before `join`. Throws a `ChatError` if no room can have this id. @param {Id} id @returns {RoomWith<F>} */
   room(id) {
-    if (!isRoomId(id)) throw badRequest(`room id must be a whole number, or a text of 1 to ${ID_BYTES_MAX} printable bytes`);
+    if (!isRoomId(id)) throw badRequest(`room id must be a whole number, or 1 to ${ID_BYTES_MAX} printable bytes`);
     const key = String(id);
     let room = this.#rooms.get(key);
     if (!room) this.#rooms.set(key, (room = new ChatRoom(this, id, this.#features)));
@@ -89,8 +90,7 @@ export class ChatClient extends Target {
 
   /** The open connections, the newest last. @internal @returns {Connection[]} */
   get connections() {
-    const known = /** @type {Connection[]} */ ([this.#current, this.#next].filter(Boolean));
-    return known.filter(({ isOpen }) => isOpen);
+    return /** @type {Connection[]} */ ([this.#current, this.#next].filter((known) => known?.isOpen));
   }
 
   /** Opens a connection. It takes over at once if there is no other, otherwise when it has entered every room. */
@@ -145,7 +145,7 @@ export class ChatClient extends Target {
       this.#current = null;
       if (this.#next?.isOpen) return this.#takeOver(this.#next);
       if (!this.#attempt) return this.#later(error);
-      this.#become("disconnected", { code: error.code, reason: error.message, willRetry: true, retryInMs: 0 });
+      this.#fall(error, 0);
       // A listener may have disconnected.
       if (this.#attempt) this.#become("connecting", null);
     }
@@ -158,7 +158,7 @@ export class ChatClient extends Target {
     this.#next = this.#attempt = null;
     const retryInMs = error.retryAfterMs ?? backoff(this.#failures++, RECONNECT_MAX_MS);
     this.#timer = setTimeout(() => this.#open(), retryInMs);
-    if (!this.#current) this.#become("disconnected", { code: error.code, reason: error.message, willRetry: true, retryInMs });
+    if (!this.#current) this.#fall(error, retryInMs);
     // The state tells of the server's failures; this failure is the application's.
     if (this.#current || error.code === "token") this.emit("error", error);
   }
@@ -173,7 +173,7 @@ export class ChatClient extends Target {
     this.#wanted = this.#attempt = this.#old = this.#current = this.#next = null;
     for (const connection of connections) connection?.end(why.message);
     reject(why);
-    this.#become("disconnected", { code: why.code, reason: why.message, willRetry: false });
+    this.#fall(why);
   }
 
   /** Back online, or awake: there may be no reason to wait any more, and an open connection may be dead. */
@@ -191,8 +191,9 @@ export class ChatClient extends Target {
 
   /** A browser hides why a handshake was refused. The history has the same authorizer and says why. */
   async #refusal(/** @type {unknown} */ caught) {
-    if (caught instanceof ChatError && caught.code === "token" && !caught.retryable) return caught;
-    if (!(caught instanceof ChatError) || caught.code !== "connectionLost" || !this.#token) return null;
+    const error = chatError(caught, "unreachable");
+    if (error.code === "token" && !error.retryable) return error;
+    if (error.code !== "connectionLost" || !this.#token) return null;
     const response = await this.#fetch(new URL(this.#settings.historyUrl), this.#token).catch(() => null);
     return response && isRefusal(response.status) ? new ChatError("refused", "the token was refused") : null;
   }
@@ -202,12 +203,11 @@ export class ChatClient extends Target {
     try {
       const token = await within(timeoutMs, getToken());
       // The application would return the same again, and no handshake can carry it.
-      if (!/^[\w.-]+$/.test(token ?? "")) throw new ChatError("token", "getToken must give a token, as a text");
+      if (!/^[\w.-]+$/.test(token ?? "")) throw new ChatError("token", "getToken must give a token");
       this.#token = token;
     } catch (cause) {
-      const final = cause instanceof ChatError && !cause.retryable;
-      const message = cause instanceof Error ? cause.message : String(cause);
-      throw new ChatError("token", `no token: ${message}`, { retryable: !final, cause });
+      const { message, retryable } = chatError(cause, "token");
+      throw new ChatError("token", `no token: ${message}`, { retryable, cause });
     }
     this.#userId = userOf(this.#token) ?? this.#userId;
     return this.#token;
@@ -219,59 +219,66 @@ export class ChatClient extends Target {
     this.emit(state, detail);
   }
 
+  /** @param {ChatError} why @param {number} [retryInMs] Not given, it is the end. */
+  #fall({ code, message: reason }, retryInMs) {
+    const willRetry = retryInMs !== undefined;
+    this.#become("disconnected", { code, reason, willRetry, ...(willRetry && { retryInMs }) });
+  }
+
   /** @internal @param {any} frame */
   receive(frame) {
-    const room = this.#rooms.get(String(frame.chatroomId));
-    if (room) room.receive(frame);
+    this.emit(/** @type {any} */ ("frame"), /** @type {any} */ (frame));
+    this.#rooms.get(String(frame.chatroomId))?.receive(frame);
   }
 
   /**
    * A page of the history, or of the list beside it.
-   * @internal @param {Id} roomId @param {{ limit: number, before?: number, after?: number }} paging
+   * @internal @param {Id} chatroomId @param {{ limit: number, before?: number, after?: number }} paging
    */
-  async page(roomId, paging, list = "") {
-    const url = new URL(list, this.#settings.historyUrl);
-    url.searchParams.set("chatroomId", String(roomId));
-    for (const [name, value] of Object.entries(paging)) {
-      if (value !== undefined) url.searchParams.set(name, String(value));
-    }
-    const response = await this.#get(url);
-    this.observe(response.headers.get("Date"));
-    const items = await response.json().catch(() => null);
-    const bad = () => new ChatError("badResponse", "the history's answer makes no sense", { retryable: true });
-    if (!Array.isArray(items)) throw bad();
-    const messages = items.map(readItem);
-    if (!messages.every(isMessage)) throw bad();
-    const link = response.headers.get("Link") ?? "";
+  async page(chatroomId, paging, list = "") {
+    const { answer, link } = await this.ask(list, { chatroomId, ...paging });
+    const messages = Array.isArray(answer) ? answer.map(readItem) : [null];
+    if (!messages.every(isMessage)) throw badFrame("badResponse");
     return { messages, hasOlder: link.includes('rel="prev"'), hasNewer: link.includes('rel="next"') };
   }
 
-  /** Asks the history. If the authorizer refuses the token, asks once more with a fresh one. */
-  async #get(/** @type {URL} */ url) {
+  /**
+   * Asks what is beside the history. If the authorizer refuses the token, asks once more with a fresh one.
+   * @internal @param {string} path @param {Record<string, unknown>} query @param {unknown} [posted]
+   */
+  async ask(path, query, posted) {
+    const url = new URL(path, this.#settings.historyUrl);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
     let token = this.#token ?? (await this.#renew());
     for (let renewed = false; ; renewed = true) {
-      const response = await this.#fetch(url, token).catch((cause) => {
-        throw new ChatError("unreachable", "the history cannot be reached", { retryable: true, cause });
+      const response = await this.#fetch(url, token, posted).catch((cause) => {
+        throw chatError(cause, "unreachable");
       });
-      if (response.ok) return response;
-      const { status } = response;
-      const { statusCode, message } = /** @type {any} */ (await response.json().catch(() => null)) ?? {};
-      // Our function repeats the status in the body; API Gateway, when the authorizer refuses, does not.
-      const byAuthorizer = isRefusal(status) && !statusCode;
+      const { status, headers } = response;
+      const answer = /** @type {any} */ (await response.json().catch(() => null));
+      this.observe(headers.get("Date"));
+      if (response.ok) return { answer, link: headers.get("Link") ?? "" };
+      const { statusCode, code, message = `the server answered ${status}` } = answer ?? {};
+      // Our functions say more in the body; API Gateway, when the authorizer refuses, does not.
+      const byAuthorizer = isRefusal(status) && !statusCode && !code;
       if (byAuthorizer && !renewed) {
         token = await this.#renew();
         continue;
       }
       const retryable = status >= 500 || status === 429;
-      const code = retryable ? "internal" : byAuthorizer ? "refused" : status === 403 ? "notAllowed" : "badRequest";
-      throw new ChatError(code, String(message ?? `the history answered ${status}`), { retryable });
+      const said = retryable ? "internal" : byAuthorizer ? "refused" : status === 403 ? "notAllowed" : "badRequest";
+      throw new ChatError(code ?? said, message, { retryable });
     }
   }
 
-  /** @param {URL} url @param {string} token */
-  #fetch(url, token) {
+  /** @param {URL} url @param {string} token @param {unknown} [posted] */
+  #fetch(url, token, posted) {
     const signal = AbortSignal.timeout(this.#settings.timeoutMs);
-    return fetch(url, { headers: { Authorization: `Bearer ${token}` }, signal });
+    // Without a body it is a GET.
+    const body = JSON.stringify(posted);
+    return fetch(url, { method: body && "POST", body, headers: { Authorization: `Bearer ${token}` }, signal });
   }
 
   /** Notes a time of the server's clock that has passed. @internal @param {string | null} time */
@@ -290,6 +297,11 @@ export class ChatClient extends Target {
     return askedAt + this.#serverOffset - Date.parse(time) >= FINAL_AFTER_MS;
   }
 }
+
+/** A client with what features add. @template {Feature} [F=never] @typedef {Client<F> & ClientWith<F>} ChatClient */
+
+/** @type {{ new <F extends Feature = never>(options: ChatOptions & { features?: F[] }): ChatClient<F> }} */
+export const ChatClient = /** @type {any} */ (Client);
 
 function isRefusal(/** @type {number} */ status) {
   return status === 401 || status === 403;

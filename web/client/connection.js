@@ -47,7 +47,7 @@ export class Connection {
     const timer = setTimeout(() => this.end("the server did not answer"), timeoutMs);
     this.#waiting.set(requestId, { ...reply, frame });
     if (this.isOpen) this.#socket.send(JSON.stringify({ ...frame, requestId }));
-    else reply.reject(connectionLost("not connected"));
+    else reply.reject(connectionLost("no connection"));
     this.#rest();
     return reply.promise.finally(() => {
       clearTimeout(timer);
@@ -79,7 +79,7 @@ export class Connection {
   /** Closes after the last answer; sends no new requests. */
   async retire() {
     await Promise.allSettled([...this.#waiting.values()].map(({ promise }) => promise));
-    this.end("replaced by a newer connection");
+    this.end("replaced");
   }
 
   /** @param {string} reason @param {ChatError} [why] What to tell the client, if it is more than a lost connection. */
@@ -117,9 +117,9 @@ export class Connection {
       }
       case "error": {
         const { code, action, message } = frame;
-        const retryAfterMs = frame.retryAfterMs > 0 ? Math.min(Number(frame.retryAfterMs), RETRY_AFTER_MAX_MS) : undefined;
+        const retryAfterMs = frame.retryAfterMs > 0 ? Math.min(frame.retryAfterMs, RETRY_AFTER_MAX_MS) : undefined;
         if (code === "gone") return this.end("the server had closed the connection");
-        const error = new ChatError(String(code), String(message), { action, retryable: RETRYABLE.includes(code), retryAfterMs });
+        const error = new ChatError(String(code), message, { action, retryable: RETRYABLE.includes(code), retryAfterMs });
         // The user has opened others since. Requests wait until this client may come back.
         if (code === "tooManyConnections") return this.end(error.message, error);
         return waiting ? waiting.reject(error) : this.#client.emit("error", error);

@@ -31,8 +31,8 @@ export function badRequest(/** @type {string} */ message) {
   return new ChatError("badRequest", message);
 }
 
-export function badFrame() {
-  return new ChatError("badFrame", "the server sent what makes no sense", { retryable: true });
+export function badFrame(code = "badFrame") {
+  return new ChatError(code, "the server sent what makes no sense", { retryable: true });
 }
 
 /** @param {unknown} error */

@@ -9,8 +9,11 @@
 export { Changes, applyChange } from "./changes.js";
 export { ChatClient } from "./client.js";
 export { ChatError } from "./errors.js";
+export { Kept } from "./kept.js";
 export { Online } from "./online.js";
 export { Reactions } from "./reactions.js";
+export { Reads } from "./reads.js";
 export { ChatRoom } from "./room.js";
 export { Rounds } from "./rounds.js";
 export { Signals } from "./signals.js";
+export { Uploads } from "./uploads.js";

@@ -58,6 +58,10 @@ export const LATEST_MAX = 1_000;
 export const EMOJI_BYTES_MAX = 64;
 /** What is read again for its reactions after an absence: the page that `history` gives first. */
 export const NEWEST_PAGE = 50;
+/** A mark of what was read goes so often at the most: the last one says all. */
+export const MARK_MS = 3_000;
+/** An upload of which nothing moved for so long is given up: the network is gone, and TCP would take many minutes to say so. */
+export const STALLED_MS = 60_000;
 /** Typing is told so often at the most: it costs as much as a message. */
 export const TYPING_MS = 10_000;
 /** And it is believed a little longer, so that it does not flicker. */

@@ -38,7 +38,7 @@ export function readItem(item) {
 
 /** The length in UTF-8. */
 export function bytes(/** @type {string} */ text) {
-  return new TextEncoder().encode(text).length;
+  return new Blob([text]).size;
 }
 
 /** Throws if the server could not take it, or not even read it. @param {string} name @param {unknown} data */

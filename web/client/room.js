@@ -10,7 +10,7 @@ import { Target, backoff, deferred, newId, noop, sleep } from "./tools.js";
 
 /** @import { ChatClient } from "./client.js" */
 /** @import { Connection } from "./connection.js" */
-/** @import { Deferred, Feature, Id, Kind, Message, Page, Profile, RoomEvents, Send, SendOptions, Sent, Since, Stored } from "./types.js" */
+/** @import { Deferred, Feature, Id, Message, Page, Profile, RoomEvents, Send, SendOptions, Sent, Since, Stored } from "./types.js" */
 
 /** Made by `client.room(id)`. @extends {Target<RoomEvents>} */
 export class ChatRoom extends Target {
@@ -84,7 +84,7 @@ export class ChatRoom extends Target {
   /** @returns {Promise<void>} */
   leave() {
     if (!this.#wanted) return Promise.resolve();
-    this.#forget(new ChatError("left", "the room was left"));
+    this.forget(new ChatError("left", "the room was left"));
     const left = this.#inTurn(async () => {
       const isLeft = () => !this.#wanted;
       const leaving = { action: "leaveRoom", chatroomId: this.#id };
@@ -100,17 +100,17 @@ export class ChatRoom extends Target {
    * @param {string} text @param {SendOptions} [options]
    */
   send(text, options) {
-    return this.#send("text", text, options);
+    return this.post({ type: "text", content: readable(text) }, options);
   }
 
   /** @param {string} url An http or https address. @param {SendOptions} [options] */
   sendImage(url, options) {
-    return this.#send("image", url, options);
+    return this.post({ type: "image", content: readable(url) }, options);
   }
 
   /** @param {string} url An http or https address. @param {SendOptions} [options] */
   sendFile(url, options) {
-    return this.#send("file", url, options);
+    return this.post({ type: "file", content: readable(url) }, options);
   }
 
   /**
@@ -147,9 +147,10 @@ export class ChatRoom extends Target {
    */
   #isOpenEnded(messages, before, askedAt) {
     if (before === undefined || askedAt >= this.#startFinalAt) return false;
-    const above = [...messages.slice(1), { id: before }];
-    const isFinal = (/** @type {string | undefined} */ time) => time !== undefined && this.#client.isFinal(time, askedAt);
-    return messages.some(({ id }, index) => id < above[index].id - 1 && !isFinal(above[index].createTime));
+    /** @type {typeof messages} */ const above = [...messages.slice(1), { id: before }];
+    // What is above has no time if it is the border: then nothing is final.
+    const isFinal = ({ createTime = "" }) => this.#client.isFinal(createTime, askedAt);
+    return messages.some(({ id }, index) => id < above[index].id - 1 && !isFinal(above[index]));
   }
 
   /**
@@ -168,7 +169,7 @@ export class ChatRoom extends Target {
       if (ack && isWanted()) this.#entered(connection, ack);
     }).catch((error) => {
       if (error.code === "connectionLost" || !isWanted()) return;
-      this.#forget(error);
+      this.forget(error);
       this.emit("error", error);
     });
     return true;
@@ -258,12 +259,17 @@ export class ChatRoom extends Target {
   /** Rejects what is not sent and not entered yet. @internal */
   abandon() {
     const why = new ChatError("disconnected", "disconnected by the application");
-    if (this.#start === null && this.#wanted) this.#forget(why);
-    for (const send of this.#outbox.splice(0)) send.done.reject(why);
+    if (this.#start === null && this.#wanted) this.forget(why);
+    this.#unsend(why);
   }
 
   /** @param {ChatError} why */
-  #forget(why) {
+  #unsend(why) {
+    for (const send of this.#outbox.splice(0)) send.done.reject(why);
+  }
+
+  /** The room is not wanted any more. @internal @param {ChatError} why */
+  forget(why) {
     this.#wanted?.reject(why);
     this.#wanted = this.#start = null;
     this.#connections = [];
@@ -271,7 +277,7 @@ export class ChatRoom extends Target {
     this.#quiet = this.isInRounds = false;
     this.#held.clear();
     for (const feature of this.#features) feature.left?.();
-    for (const send of this.#outbox.splice(0)) send.done.reject(why);
+    this.#unsend(why);
   }
 
   /** @template T @param {() => Promise<T>} step @returns {Promise<T>} */
@@ -369,9 +375,9 @@ export class ChatRoom extends Target {
     }
   }
 
-  /** @param {Kind} type @param {string} content @param {SendOptions} [options] @returns {Promise<Sent>} */
-  #send(type, content, { clientMessageId = newId(), replyTo, mentions, metadata } = {}) {
-    const message = { type, content: readable(content), replyTo, mentions, metadata };
+  /** @internal @param {Record<string, unknown>} what @param {SendOptions} [options] @returns {Promise<Sent>} */
+  post(what, { clientMessageId = newId(), replyTo, mentions, metadata } = {}) {
+    const message = { ...what, replyTo, mentions, metadata };
     return this.queue("sendMessage", { message, clientMessageId }, ({ id, createTime, unusedId, rounds }) => {
       this.later(rounds, (delayMs) => {
         this.#count(id);
@@ -437,7 +443,7 @@ export class ChatRoom extends Target {
     while (this.#connection && this.#outbox.length > 0) {
       const send = this.#outbox[0];
       try {
-        if (await this.#isForgotten(send)) throw new ChatError("unknown", "nobody knows any more whether it was sent");
+        if (await this.#isForgotten(send)) throw new ChatError("unknown", "nobody knows whether it was sent");
         const { frame } = send;
         // While we waited, the connection or the room may have gone.
         if (!this.#connection || this.#outbox[0] !== send) continue;
@@ -483,9 +489,9 @@ export class ChatRoom extends Target {
 
 /** @param {Record<string, any>} message */
 function mustBeMessage(message) {
-  const { content, replyTo, mentions, metadata } = message;
+  const { content = "", replyTo, mentions, metadata } = message;
   if ([...content].length > CONTENT_MAX) throw new ChatError("tooLarge", `longer than ${CONTENT_MAX} characters`);
-  if (replyTo !== undefined && !isPositive(replyTo)) throw badRequest("replyTo must be the whole number of a message");
+  if (replyTo !== undefined && !isPositive(replyTo)) throw badRequest("replyTo must be the number of a message");
   if (mentions !== undefined && !(Array.isArray(mentions) && mentions.length <= MENTIONS_MAX && mentions.every(isRoomId))) {
     throw badRequest(`mentions must be at most ${MENTIONS_MAX} ids of users`);
   }

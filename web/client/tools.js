@@ -1,31 +1,14 @@
 // @ts-check
-/** @import { Deferred, Listener, Timer } from "./types.js" */
+/** @import { Deferred, Timer, TypedTarget } from "./types.js" */
+
+/** `EventTarget` itself, whose events the compiler knows. */
+const Typed = /** @type {new <Events extends Record<string, any>>() => TypedTarget<Events>} */ (/** @type {unknown} */ (EventTarget));
 
 /**
  * An `EventTarget` with typed events; the data is in `detail`.
- * @template {Record<string, any>} Events
+ * @template {Record<string, any>} Events @extends {Typed<Events>}
  */
-export class Target extends EventTarget {
-  /**
-   * @template {keyof Events & string} T
-   * @param {T} type
-   * @param {Listener<Events[T]> | null} listener
-   * @param {boolean | AddEventListenerOptions} [options]
-   */
-  addEventListener(type, listener, options) {
-    super.addEventListener(type, /** @type {EventListener} */ (listener), options);
-  }
-
-  /**
-   * @template {keyof Events & string} T
-   * @param {T} type
-   * @param {Listener<Events[T]> | null} listener
-   * @param {boolean | EventListenerOptions} [options]
-   */
-  removeEventListener(type, listener, options) {
-    super.removeEventListener(type, /** @type {EventListener} */ (listener), options);
-  }
-
+export class Target extends Typed {
   /** @internal @template {keyof Events & string} T @param {T} type @param {Events[T]} detail */
   emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));

@@ -12,9 +12,10 @@
 /** What a message may have besides: the message that it answers, whom it mentions, and what the application adds. @typedef {{ replyTo?: number, mentions?: Id[], metadata?: Record<string, unknown> }} Extras */
 /** What comes with changes: the number of the last one, its time, and whether the message was recalled, and by whom. @typedef {{ version?: number, updateTime?: string, deleted?: boolean, deletedBy?: Id }} Changeable */
 /**
- * A pushed message has a `clientMessageId`; one from the history has none. With an `eraseTime` a message is an empty text,
+ * A pushed message has a `clientMessageId`; one from the history has none. Where there is an `attachment`, the key of a file,
+ * `content` is the file's address, which ends after an hour or two, and may be 3 KB long. With an `eraseTime` a message is an empty text,
  * and so is one that is `deleted`.
- * @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, eraseTime?: string, sender: Profile, clientMessageId?: string, reactions?: Reacted, reactionVersion?: number } & Extras & Changeable} Message
+ * @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, eraseTime?: string, sender: Profile, clientMessageId?: string, reactions?: Reacted, reactionVersion?: number, attachment?: string } & Extras & Changeable} Message
  */
 /** @typedef {{ id: number, createTime: string, clientMessageId: string }} Sent */
 /** @typedef {{ messages: Message[], hasOlder: boolean }} Page Oldest first. */
@@ -36,6 +37,15 @@
  */
 /** @typedef {Required<Omit<ChatOptions, "WebSocket">>} Settings */
 /** @template Detail @typedef {{ on(event: CustomEvent<Detail>): void }["on"] | EventListenerObject} Listener */
+/**
+ * An `EventTarget` that knows its events.
+ * @template {Record<string, any>} Events
+ * @typedef {{
+ *   addEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | AddEventListenerOptions): void,
+ *   removeEventListener<T extends keyof Events & string>(type: T, listener: Listener<Events[T]> | null, options?: boolean | EventListenerOptions): void,
+ *   dispatchEvent(event: Event): boolean,
+ * }} TypedTarget
+ */
 /** @template T @typedef {{ promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void }} Deferred */
 /** When a send was first tried, by three clocks: one may stop, one may jump, and one is the server's. @typedef {{ at: number, wall: number, server: number }} Tried */
 /** @typedef {{ clientMessageId?: string } & Extras} SendOptions */
@@ -43,17 +53,22 @@
 /** What the server stores. @typedef {{ id?: number, message?: Record<string, any>, clientMessageId?: string }} Stored */
 /** @typedef {{ frame: Record<string, unknown>, take: (ack: any) => any, tries: number, tried?: Tried, done: Deferred<any> }} Send */
 /**
- * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`, `Rounds`. One is made for each room.
- * @typedef {new (room: ChatRoom, client: ChatClient<any>) => {
- *   adds: object,
- *   asks?: () => object,
- *   entered?: (ack: any, wasIn: boolean, since?: Since) => void,
- *   receive?: (frame: any) => void,
- *   show?: (message: Message) => Message | void,
- *   left?: () => void,
+ * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`, `Rounds`, `Kept`, `Reads`, `Uploads`. One is made for each
+ * room; `extend` gives the client more as well.
+ * @typedef {{
+ *   new (room: ChatRoom, client: ChatClient<any>): {
+ *     adds: object,
+ *     asks?: () => object,
+ *     entered?: (ack: any, wasIn: boolean, since?: Since) => void,
+ *     receive?: (frame: any) => void,
+ *     show?: (message: Message) => Message | void,
+ *     left?: () => void,
+ *   },
+ *   extend?(client: ChatClient<any>): object,
  * }} Feature
  */
 /** All of them. @template All @typedef {(All extends unknown ? (all: All) => void : never) extends (all: infer Each) => void ? Each : never} Each */
+/** What features add to the client. @template {Feature} F @typedef {[F] extends [never] ? unknown : Each<F extends { extend(client: any): infer Adds } ? Adds : never>} ClientWith */
 /** A room with what features add. @template {Feature} F @typedef {[F] extends [never] ? ChatRoom : ChatRoom & Each<InstanceType<F>["adds"]>} RoomWith */
 /**
  * Events that a feature adds.
@@ -107,5 +122,50 @@
  *   Tells those who are here now, and nobody later; not stored, not answered. Returns whether it was sent. Throws a
  *   `ChatError` if the server could not take it: `kind` is 1 to 32 of `A-Z a-z 0-9 _ - .`, `data` at most 1 KB of JSON.
  * @property {() => boolean} typing To be called with each key: a signal is sent every 10 seconds at most.
+ */
+/**
+ * A room of the inbox: a group where `type` is true, otherwise a pair. `unread` may count a few numbers that no message has.
+ * @typedef {{ id: string, name: string, type: boolean, createTime: string, userCount: number, userIds: Id[], unread: number, lastRead: number, mentioned: boolean, lastMessage?: LastMessage }} KeptRoom
+ */
+/** @typedef {Pick<Message, "id" | "type" | "content" | "senderId" | "createTime" | "deleted" | "eraseTime" | "attachment">} LastMessage */
+/** @typedef {{ id: string, name: string, type: boolean, createTime: string, owner?: Id, users: Profile[] }} KeptInfo */
+/**
+ * Pushed to each of one's devices that is connected then, perhaps twice; who was away asks for the inbox. `userId` is who added one.
+ * A room that one was taken out of is left.
+ * @typedef {{ roomAdded: { roomId: Id, userId: Id }, removed: { roomId: Id, reason: string } }} KeptEvents
+ */
+/**
+ * @typedef {object} KeptClient
+ * @property {(options?: { name?: string }) => Promise<KeptRoom[]>} rooms
+ *   The inbox: one's rooms, the newest activity first, at most 200; or those whose name has `name` in it.
+ * @property {(friendId: Id) => Promise<string>} createPair The id of the pair's room, always the same.
+ * @property {(name: string, options?: { clientRoomId?: string }) => Promise<string>} createGroup
+ *   The new room's id. To repeat it after a failure, pass the same `clientRoomId`: then there is one group.
+ * @property {(roomId: Id, userId: Id) => Promise<void>} invite Takes somebody into a group. Every member may.
+ * @property {(roomId: Id, userId?: Id) => Promise<void>} quit Leaves a group for good; or, as its owner, takes somebody out.
+ * @property {(roomId: Id) => Promise<KeptInfo>} info A room and its members.
+ */
+/** @typedef {{ read: { userId: Id, id: number } }} ReadEvents Somebody, or one's own device, has read up to there. */
+/**
+ * @typedef {object} ReadRoom
+ * @property {(id?: number, options?: { tell?: boolean }) => Promise<number>} markRead
+ *   Marks as read up to a message; without one, all that came. One mark is sent every 3 seconds at most, the last. Settles with what
+ *   is stored, which is never less. With `tell` a small room's others are pushed it, one's own devices too.
+ * @property {boolean | "tell"} autoRead
+ *   Whether what comes is marked by itself while the page is visible; `"tell"` tells others. Off at first. On is for the room that is shown.
+ * @property {number | undefined} lastRead One's own mark; undefined before it is known.
+ * @property {number | undefined} unread How many came after it.
+ * @property {() => Promise<Map<Id, number>>} reads Asks up to where others have read. Only in rooms that are kept.
+ */
+/**
+ * `onProgress` is told how much is done, from 0 to 1. `signal` cancels, until the file is there.
+ * @typedef {SendOptions & { onProgress?: (done: number) => void, signal?: AbortSignal }} UploadOptions
+ */
+/**
+ * @typedef {object} UploadRoom
+ * @property {(file: File | Blob, options?: UploadOptions) => Promise<Sent>} upload
+ *   Saves a file, then sends it: as an image if it is one that browsers show, else as a file. Where that fails nothing was sent
+ *   (`cancelled`, `uploadFailed`, `tooLarge`, …). To try again, pass the same `clientMessageId`.
+ * @property {(id: number) => Promise<Message | undefined>} renew Reads a message again, whose file then has a new address.
  */
 /** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */

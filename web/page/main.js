@@ -1,25 +1,37 @@
 // @ts-check
 /** The page: the form, the list of rooms, and the room that is open. */
-import { ChatClient, Changes, Online, Reactions, Rounds, Signals } from "../chat-client.js";
+import { ChatClient, Changes, Kept, Online, Reactions, Reads, Rounds, Signals, Uploads } from "../chat-client.js";
 import { create, find, webUrl } from "./dom.js";
+import { takeFiles } from "./files.js";
+import { inbox, putFirst, sayLast } from "./inbox.js";
+import { memberLines } from "./members.js";
 import { MessageMenu } from "./menu.js";
 import { sayFirstLine } from "./message.js";
 import { RoomView } from "./room-view.js";
 import { together } from "./together.js";
-import { badAddress, deployment, localRun, toId } from "./way.js";
-import { label, preferredLanguage, say, speak } from "./words.js";
+import { badAddress, deployment, localRun, mayKeepRooms, toId } from "./way.js";
+import { ask, label, preferredLanguage, say, speak } from "./words.js";
 
-/** @import { ChatError, Disconnected, Kind, Profile } from "../chat-client.js" */
+/** @import { ChatError, Disconnected, Kind, Id, KeptInfo, KeptRoom, Profile } from "../chat-client.js" */
+/** @import { Last } from "./inbox.js" */
 /** @import { Choice } from "./menu.js" */
 /** @import { Room } from "./room-view.js" */
 /** @import { Way } from "./way.js" */
+/**
+ * A room of the list. One that is kept says when something was last said there, and what.
+ * @typedef {{ view: RoomView, item: HTMLElement, preview: HTMLElement, draft: string, about: About | null, typing: string[], listed?: KeptRoom, last?: Last, info?: KeptInfo }} Entry
+ */
 /** What is being written: an answer, or a message anew. @typedef {{ what: "replying" | "editing", id: number }} About */
 
 /** The server's limit, in characters. */
 const TEXT_MAX = 4_000;
 /** Enough to answer without a word; another reaction is a press on one that is there. */
 const EMOJIS = ["👍", "❤️", "😂", "🎉", "😮", "😢"];
-const FEATURES = [Changes, Reactions, Online, Signals, Rounds];
+const FEATURES = [Changes, Reactions, Online, Signals, Rounds, Kept, Reads, Uploads];
+/** So many kept rooms tell at once what is said in them; a connection is in 100 rooms at most. Others do when they were opened. */
+const LISTENED_MAX = 50;
+/** Of more unread messages nobody wants to know how many exactly. */
+const UNREAD_MAX = 99;
 
 const language = find("language", HTMLSelectElement);
 const status = find("status", HTMLElement);
@@ -36,6 +48,13 @@ const chat = find("chat", HTMLElement);
 const roomList = find("rooms", HTMLElement);
 const addRoom = find("add-room", HTMLFormElement);
 const newRoom = find("new-room", HTMLInputElement);
+const making = find("making", HTMLDetailsElement);
+const make = find("make", HTMLFormElement);
+const makeKind = find("make-kind", HTMLSelectElement);
+const makeName = find("make-name", HTMLInputElement);
+const invite = find("invite", HTMLFormElement);
+const inviteUser = find("invite-user", HTMLInputElement);
+const quit = find("quit", HTMLButtonElement);
 const roomTitle = find("room-title", HTMLElement);
 const [back, leave, newer, here, aboutCancel, sendButton] = ["back", "leave", "newer", "here", "about-cancel", "send"].map((id) =>
   find(id, HTMLButtonElement),
@@ -63,9 +82,12 @@ const kept = {
 
 /** @type {ChatClient<typeof FEATURES[number]> | null} */ let client = null;
 /** The user, as the form says. @type {Profile} */ let me;
-/** By room id, in the order of the list. @type {Map<string, { view: RoomView, item: HTMLElement, draft: string, about: About | null, typing: string[] }>} */
+/** By room id. @type {Map<string, Entry>} */
 const rooms = new Map();
 /** @type {ReturnType<typeof setInterval> | undefined} */ let countdown;
+/** Reads the list of kept rooms. @type {() => Promise<void>} */ let loadInbox = async () => {};
+/** The room that was open before a reload, until the list has come that it may be in. */
+let returning = "";
 
 language.addEventListener("change", () => {
   localStorage.setItem("language", language.value);
@@ -92,6 +114,56 @@ addRoom.addEventListener("submit", (event) => {
   addToList(id);
   if (rooms.has(id)) open(id);
 });
+
+makeKind.addEventListener("change", () => {
+  const word = makeKind.value === "group" ? "groupName" : "withWhom";
+  say(/** @type {HTMLElement} */ (makeName.labels?.[0]), word);
+  ask(makeName, word);
+  makeName.focus();
+});
+
+make.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const given = makeName.value.trim();
+  if (!client || !given) return;
+  try {
+    const id = await (makeKind.value === "group" ? client.createGroup(given) : client.createPair(toId(given)));
+    makeName.value = "";
+    making.open = false;
+    await loadInbox();
+    if (rooms.has(id)) open(id);
+    text.focus();
+  } catch {
+    // The client's `error` event shows why.
+  }
+});
+
+invite.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const [id, user] = [kept.open, inviteUser.value.trim()];
+  if (!client || !user) return;
+  try {
+    await client.invite(id, toId(user));
+    inviteUser.value = "";
+    await showMembers(id);
+  } catch {
+    // The client's `error` event shows why.
+  }
+});
+
+quit.addEventListener("click", async () => {
+  const id = kept.open;
+  // Nobody comes back by themselves, so it is asked once more.
+  if (quit.dataset.word !== "quitSure") return say(quit, "quitSure");
+  try {
+    await client?.quit(id);
+    forget(id);
+    focusOnList();
+  } catch {
+    // The client's `error` event shows why.
+  }
+});
+quit.addEventListener("blur", () => say(quit, "quit"));
 
 leave.addEventListener("click", () => {
   // If the leave cannot be sent, the room is left when the connection ends.
@@ -139,6 +211,7 @@ here.addEventListener("click", () => {
   here.ariaExpanded = String(!people.hidden);
   const room = rooms.get(kept.open)?.view.room;
   if (people.hidden || !room) return;
+  if (rooms.get(kept.open)?.listed) return void showMembers(kept.open);
   showPeople();
   // Names that nobody has told yet. The room's `error` event shows why there are none.
   if (room.quiet || [...room.online.values()].includes(null)) void room.members().catch(() => {});
@@ -161,6 +234,15 @@ text.addEventListener("input", () => {
 });
 kind.addEventListener("change", () => {
   choose(kind.value);
+  text.focus();
+});
+
+takeFiles({ button: find("attach", HTMLButtonElement), input: find("files", HTMLInputElement), text, room: find("room", HTMLElement) }, (files) => {
+  const now = rooms.get(kept.open);
+  if (!now || now.about?.what === "editing") return;
+  const said = now.about;
+  write(null);
+  for (const [at, file] of files.entries()) now.view.upload(file, at === 0 ? said?.id : undefined);
   text.focus();
 });
 
@@ -223,12 +305,23 @@ function start(way, first) {
   client.addEventListener("connected", () => {
     showStatus("connected");
     notice.hidden = true;
+    // Who was away was told of nothing.
+    void loadInbox();
+  });
+  client.addEventListener("roomAdded", () => void loadInbox());
+  client.addEventListener("removed", ({ detail }) => {
+    const removed = rooms.get(String(detail.roomId));
+    if (removed) complain("removed", { name: nameOf(removed) });
+    forget(String(detail.roomId));
   });
   client.addEventListener("disconnected", ({ detail }) => showDisconnected(detail));
   client.addEventListener("error", ({ detail }) => {
-    // A missing token is shown as the reason of the state.
-    if (detail.code !== "token") complain("problem", { code: detail.code }, detail.message);
+    // A missing token is shown as the reason of the state, and who has no kept rooms misses none.
+    if (detail.code !== "token" && detail.action !== "rooms") complain("problem", { code: detail.code }, detail.message);
   });
+  returning = kept.open;
+  // Who may enter none is not refused each time.
+  loadInbox = mayKeepRooms(first) ? inbox(client, showInbox) : async () => {};
   for (const id of kept.rooms) addToList(id);
   kept.isIn = true;
   entry.hidden = true;
@@ -248,6 +341,7 @@ function showEntry() {
     item.remove();
   }
   rooms.clear();
+  making.hidden = true;
   kept.isIn = false;
   keep();
   entry.hidden = false;
@@ -263,33 +357,88 @@ function whoAmI() {
   return client?.userId === undefined ? me : { ...me, id: client.userId };
 }
 
+/** What the server says of the kept rooms: what is new, what was said where, and which are not there any more. @param {KeptRoom[]} listed */
+function showInbox(listed) {
+  making.hidden = false;
+  const ids = new Set(listed.map(({ id }) => id));
+  for (const [id, { listed }] of rooms) if (listed && !ids.has(id)) forget(id);
+  for (const room of listed) {
+    // It may have been joined by its id before.
+    if (rooms.has(room.id) && !rooms.get(room.id)?.listed) forget(room.id);
+    addToList(room.id, room);
+    const entry = rooms.get(room.id);
+    if (!entry) continue;
+    entry.listed = room;
+    if ((room.lastMessage?.id ?? 0) >= (entry.last?.id ?? 0)) entry.last = room.lastMessage;
+    entry.view.count();
+    showLast(room.id);
+    showHere(room.id);
+  }
+  if (rooms.has(returning) && rooms.get(returning)?.listed && kept.open !== returning) open(returning);
+  returning = "";
+  // The newest are listened to; that is what the order is of.
+  for (const { id } of listed.slice(0, LISTENED_MAX)) listen(id);
+}
+
+/** What was last said in a kept room, and its place in the list. @param {string} id */
+function showLast(id) {
+  const entry = rooms.get(id);
+  if (!entry?.listed) return;
+  sayLast(entry.preview, entry.last, entry.view);
+  const at = (/** @type {Entry} */ { last, listed }) => last?.createTime ?? listed?.createTime ?? "";
+  const inOrder = [...rooms.values()].filter(({ listed }) => listed).sort((one, other) => (at(one) < at(other) ? 1 : -1));
+  putFirst(roomList, inOrder.map(({ item }) => item));
+}
+
 /** @param {string} id */
-function addToList(id) {
+function listen(id) {
+  // The room's `error` event shows why not. Its newest page says who they are that spoke last.
+  rooms.get(id)?.view.enter().then(() => showLast(id), () => {});
+}
+
+/** @param {Entry} entry */
+function nameOf({ view }) {
+  return view.kept?.name ?? String(view.id);
+}
+
+/** Says a room's name: its own, or its id. @param {HTMLElement} element @param {string} id @param {string} [name] */
+function sayRoom(element, id, name) {
+  if (name === undefined) return say(element, "roomTitle", { id });
+  element.removeAttribute("data-word");
+  element.textContent = name;
+}
+
+/** @param {string} id @param {KeptRoom} [listed] */
+function addToList(id, listed) {
   if (!client || rooms.has(id)) return;
   const room = roomOf(client, id);
   if (!room) {
     forget(id);
     return complain("badRoom");
   }
-  const view = new RoomView(room, whoAmI);
-  const [title, badge] = [create("span", "name"), create("span", "badge")];
-  say(title, "roomTitle", { id });
+  const view = new RoomView(room, whoAmI, listed && { name: listed.name, isPair: !listed.type });
+  const other = listed?.userIds.find((user) => !view.around.isMe(user));
+  if (listed && !listed.type && other !== undefined) view.learn(other, { id: other, username: listed.name, nickName: listed.name, headPic: null });
+  const [title, badge, preview] = [create("span", "name"), create("span", "badge"), create("span", "preview")];
+  sayRoom(title, id, listed?.name);
+  title.dir = "auto";
   badge.hidden = true;
-  const button = create("button", "", title, badge);
+  const button = create("button", "", title, badge, preview);
   button.type = "button";
   button.addEventListener("click", () => {
     open(id);
     text.focus();
   });
   const item = create("li", "", button);
-  view.addEventListener("change", () => {
+  const showUnread = () => {
     badge.hidden = view.unread === 0;
-    badge.textContent = String(view.unread);
+    badge.textContent = view.unread > UNREAD_MAX ? `${UNREAD_MAX}+` : String(view.unread);
     label(badge, "unread", { count: view.unread });
     badge.setAttribute("role", "img");
     if (id === kept.open) showNewer();
     showTitle();
-  });
+  };
+  view.addEventListener("change", showUnread);
   const { signal } = view;
   room.addEventListener("error", ({ detail }) => roomFailed(id, detail), { signal });
   const showIt = together(() => showHere(id));
@@ -306,20 +455,33 @@ function addToList(id) {
     fitText();
     text.focus();
   });
-  // A message that is answered or edited may be recalled meanwhile.
+  room.addEventListener("message", ({ detail }) => {
+    const known = rooms.get(id);
+    if (!known?.listed) return;
+    known.last = detail;
+    showLast(id);
+  }, { signal });
+  // A message that is answered or edited may be recalled meanwhile, and so may the last one.
   room.addEventListener("changed", ({ detail }) => {
     const known = rooms.get(id);
+    if (known?.last?.id === detail.id) {
+      known.last = { ...known.last, ...detail };
+      showLast(id);
+    }
     if (known?.about?.id !== detail.id) return;
     if (detail.deleted) known.about = null;
     if (id === kept.open) write(known.about);
   }, { signal });
   menu.watch(view);
-  rooms.set(id, { view, item, draft: "", about: null, typing: [] });
+  rooms.set(id, { view, item, preview, draft: "", about: null, typing: [], listed, last: listed?.lastMessage });
   roomList.append(item);
   logs.append(view.log);
+  if (view.unread > 0) showUnread();
+  // The server knows which of its rooms are one's own.
+  if (listed) return;
   if (!kept.rooms.includes(id)) kept.rooms.push(id);
   keep();
-  view.enter().catch(() => {}); // the room's `error` event shows it
+  listen(id);
 }
 
 /** Null if no room can have this id. @param {ChatClient<typeof FEATURES[number]>} client @param {string} id @returns {Room | null} */
@@ -333,8 +495,11 @@ function roomOf(client, id) {
 
 /** @param {string} id @param {ChatError} error */
 function roomFailed(id, error) {
-  if (error.code === "left" || error.code === "disconnected") return;
-  complain("roomProblem", { id, code: error.code }, error.message);
+  // What becomes of a file is said where it is shown.
+  if (["left", "disconnected", "removed"].includes(error.code) || error.action === "createUpload") return;
+  const entry = rooms.get(id);
+  if (entry?.listed) complain("namedProblem", { name: nameOf(entry), code: error.code }, error.message);
+  else complain("roomProblem", { id, code: error.code }, error.message);
   if (error.action === "joinRoom") forget(id);
 }
 
@@ -364,9 +529,12 @@ function open(id) {
   }
   const now = rooms.get(id);
   chat.dataset.open = String(now !== undefined);
-  leave.hidden = composer.hidden = now === undefined;
-  if (now) say(roomTitle, "roomTitle", { id });
+  composer.hidden = now === undefined;
+  // One is in a kept room until one quits, among its members.
+  leave.hidden = now === undefined || now.listed !== undefined;
+  if (now) sayRoom(roomTitle, id, now.listed?.name);
   else say(roomTitle, "noRoom");
+  if (now?.listed) listen(id);
   text.value = now?.draft ?? "";
   write(now?.about ?? null);
   fitText();
@@ -444,19 +612,51 @@ function countOf(room) {
 function showHere(id) {
   if (id !== kept.open) return;
   const room = rooms.get(id)?.view.room;
-  here.hidden = !room || countOf(room) === 0;
+  const listed = rooms.get(id)?.listed;
+  here.hidden = !room || (countOf(room) === 0 && !listed);
   if (here.hidden || !room) {
     people.hidden = true;
     here.ariaExpanded = "false";
     return;
   }
-  say(here, "here", { count: countOf(room), more: !room.quiet && room.onlineMore });
-  if (!people.hidden) showPeople();
+  if (listed) say(here, "membersHere", { members: rooms.get(id)?.info?.users.length ?? listed.userCount, count: countOf(room) });
+  else say(here, "here", { count: countOf(room), more: !room.quiet && room.onlineMore });
+  if (!people.hidden && listed) listMembers(id);
+  else if (!people.hidden) showPeople();
+}
+
+/** Asks who is in a kept room, whether here or not. @param {string} id */
+async function showMembers(id) {
+  const entry = rooms.get(id);
+  listMembers(id);
+  // The client's `error` event shows why there are none.
+  const info = await client?.info(id).catch(() => undefined);
+  if (!entry || !info || rooms.get(id) !== entry) return;
+  entry.info = info;
+  for (const user of info.users) entry.view.learn(user.id, user);
+  showLast(id);
+  showHere(id);
+}
+
+/** @param {string} id */
+function listMembers(id) {
+  const entry = rooms.get(id);
+  if (id !== kept.open || !entry) return;
+  invite.hidden = !entry.listed?.type;
+  const takeOut = async (/** @type {Id} */ user) => {
+    // The client's `error` event shows why not.
+    await client?.quit(id, user).catch(() => {});
+    await showMembers(id);
+    peopleList.focus();
+  };
+  const { view, info } = entry;
+  peopleList.replaceChildren(...(info ? memberLines(info, view.room, view.around.isMe, takeOut) : []));
 }
 
 function showPeople() {
   const now = rooms.get(kept.open);
   if (!now) return;
+  invite.hidden = true;
   const { room } = now.view;
   const lines = [...room.online].map(([id, profile]) => {
     const line = create("li", "name", profile?.nickName || profile?.username || now.view.nameOf(id));

@@ -4,7 +4,8 @@ import { create, webUrl } from "./dom.js";
 import { inWords, label, say, sayTime } from "./words.js";
 
 /** @import { Id, Message, Profile } from "../chat-client.js" */
-/** @typedef {Omit<Message, "id" | "sender" | "chatroomId"> & { id?: number, sender?: Profile }} Shown */
+/** With a `file` as long as it is on its way. @typedef {Omit<Message, "id" | "sender" | "chatroomId"> & { id?: number, sender?: Profile, file?: Chosen }} Shown */
+/** What one chose to send, and where the browser has it. @typedef {{ name: string, url: string }} Chosen */
 /**
  * What a line asks its room, and what it tells it.
  * @typedef {object} Around
@@ -13,6 +14,7 @@ import { inWords, label, say, sayTime } from "./words.js";
  * @property {(id: number) => Message | undefined} original
  * @property {(id: number) => void} jump
  * @property {(id: number, emoji: string, on: boolean) => void} react
+ * @property {(id: number) => Promise<string | undefined>} renew Gives a file's address anew.
  */
 
 /** @param {Shown} message @param {string} name @param {boolean} isMine @param {Around} around */
@@ -38,12 +40,12 @@ export function messageLine(message, name, isMine, around) {
 
 /** All that a change may change. @param {Shown} message @param {string} name @param {Around} around */
 function parts(message, name, around) {
-  const { type, content, eraseTime, deleted, deletedBy = message.senderId, version, replyTo } = message;
+  const { eraseTime, deleted, deletedBy = message.senderId, version, replyTo } = message;
   if (deleted) return [around.isMe(deletedBy) ? gone("youRecalled") : gone("recalled", { name: around.name(deletedBy) })];
   if (eraseTime) return [gone("erased")];
   /** @type {HTMLElement[]} */ const made = [];
   if (replyTo !== undefined) made.push(quote(replyTo, around));
-  made.push(body(type, content, name));
+  made.push(body(message, name, around));
   if (version) {
     const mark = create("p", "edited");
     say(mark, "edited");
@@ -134,8 +136,13 @@ export function sayFirstLine(element, message, around) {
   element.textContent = content.trim().split("\n")[0];
 }
 
-/** @param {Message["type"]} type @param {string} content @param {string} name */
-function body(type, content, name) {
+/** @param {Shown} message @param {string} name @param {Around} around */
+function body({ id, type, content, attachment, file }, name, around) {
+  if (file) {
+    const shown = create("p", type === "image" ? "picture" : "content file", type === "image" ? image(file.url, name) : file.name);
+    shown.dir = "auto";
+    return shown;
+  }
   const url = type === "text" ? null : webUrl(content);
   if (!url) {
     const text = create("p", "content", content);
@@ -147,17 +154,49 @@ function body(type, content, name) {
   link.href = url.href;
   link.rel = "noopener noreferrer";
   link.target = "_blank";
-  link.append(...(type === "image" ? [image(url, name)] : [fileName(url), create("span", "host", url.host)]));
+  if (type === "image") link.append(image(url.href, name));
+  // Where the server keeps its files is nobody's concern.
+  else link.append(fileName(url), ...(attachment ? [] : [create("span", "host", url.host)]));
+  if (attachment && id !== undefined) keepFresh(link, () => around.renew(id));
   return link;
 }
 
-/** @param {URL} url @param {string} name */
+/** @param {string} url @param {string} name */
 function image(url, name) {
   const image = create("img", "");
   image.loading = "lazy";
   image.alt = inWords("pictureOf", { name });
-  image.src = url.href;
+  image.src = url;
   return image;
+}
+
+/** An address of a file ends. A picture that cannot be loaded gets a new one, once, and a link when it is followed. @param {HTMLAnchorElement} link @param {() => Promise<string | undefined>} renew */
+function keepFresh(link, renew) {
+  const shown = link.querySelector("img");
+  async function again() {
+    const url = webUrl(await renew());
+    if (!url) return false;
+    link.href = url.href;
+    if (shown) shown.src = url.href;
+    return true;
+  }
+  shown?.addEventListener("error", () => void again(), { once: true });
+  let isNew = false;
+  link.addEventListener("click", async (event) => {
+    if (isNew || !isOver(new URL(link.href))) return void (isNew = false);
+    event.preventDefault();
+    // This machine's clock may be wrong, so a new address is taken whatever it says.
+    isNew = await again();
+    if (isNew) link.click();
+  });
+}
+
+/** Whether a signed address has ended, by what it says itself. @param {URL} url */
+function isOver({ searchParams }) {
+  const [, ...parts] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(searchParams.get("X-Amz-Date") ?? "") ?? [];
+  const [year, month, day, ...time] = parts.map(Number);
+  const from = Date.UTC(year, month - 1, day, ...time);
+  return Date.now() >= from + 1_000 * Number(searchParams.get("X-Amz-Expires"));
 }
 
 /** @param {URL} url */
@@ -198,6 +237,22 @@ export function outgoingLine(message, name, { retry, discard }, around) {
   line.querySelector(".bubble")?.append(state);
   return {
     line,
+    /** How much of a file is there, and a way to stop it. @param {() => void} cancel */
+    uploading(cancel) {
+      line.classList.remove("failed");
+      line.classList.add("sending");
+      const [bar, stop] = [document.createElement("progress"), create("button", "")];
+      label(bar, "uploading");
+      bar.max = 1;
+      bar.value = 0;
+      say(stop, "cancel");
+      stop.type = "button";
+      stop.addEventListener("click", cancel);
+      state.className = "state";
+      state.removeAttribute("data-word");
+      state.replaceChildren(bar, " ", stop);
+      return (/** @type {number} */ done) => void (bar.value = done);
+    },
     sending() {
       line.classList.remove("failed");
       line.classList.add("sending");
@@ -221,11 +276,12 @@ export function outgoingLine(message, name, { retry, discard }, around) {
         if (shown && told && shown.outerHTML !== told.outerHTML) shown.replaceWith(told);
       }
     },
-    failed() {
+    failed(code = "") {
       line.classList.remove("sending");
       line.classList.add("failed");
       const [notSent, again, away] = [create("span", ""), create("button", ""), create("button", "")];
-      say(notSent, "notSent");
+      if (code) say(notSent, "notSaved", { code });
+      else say(notSent, "notSent");
       say(again, "retry");
       say(away, "discard");
       again.type = away.type = "button";

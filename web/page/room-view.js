@@ -6,9 +6,10 @@ import { changeLine, fillQuote, messageLine, outgoingLine, reactLine } from "./m
 import { together } from "./together.js";
 import { inWords, label, say, sayDay } from "./words.js";
 
-/** @import { Change, Changes, Id, Kind, Message, Online, Presence, Profile, Reaction, Reactions, RoomWith, Rounds, SendOptions, Signals } from "../chat-client.js" */
-/** @import { Around } from "./message.js" */
-/** @typedef {RoomWith<typeof Changes | typeof Reactions | typeof Online | typeof Rounds | typeof Signals>} Room */
+/** @import { Change, Changes, Id, Kind, Message, Online, Presence, Profile, Reaction, Reactions, Reads, RoomWith, Rounds, SendOptions, Sent, Signals, Uploads } from "../chat-client.js" */
+/** @import { Around, Shown } from "./message.js" */
+/** @typedef {RoomWith<typeof Changes | typeof Reactions | typeof Online | typeof Rounds | typeof Signals | typeof Reads | typeof Uploads>} Room */
+/** A room that the server keeps for its members: their coming and going online is no news, and what they read is marked. @typedef {{ name: string, isPair: boolean }} KeptAs */
 
 /** Messages of one sender within this time stand under one head. */
 const GROUP_MS = 5 * 60_000;
@@ -25,8 +26,8 @@ const PAGES_BACK = 20;
 /** Older messages are fetched when the first one is this near. In pixels. */
 const AHEAD = "600px";
 
-/** @typedef {ReturnType<typeof outgoingLine> & { clientMessageId: string, message: Said }} Outgoing */
-/** @typedef {Pick<Message, "senderId" | "createTime">} Said */
+/** @typedef {ReturnType<typeof outgoingLine> & { clientMessageId: string, message: Said, stop: AbortController }} Outgoing */
+/** @typedef {Pick<Message, "senderId" | "createTime"> & Pick<Shown, "file">} Said */
 
 /**
  * An `EventTarget`: `change` when there is more or less unread, or below the visible part; `news` with a sentence for those
@@ -60,16 +61,27 @@ export class RoomView extends EventTarget {
   #scrollTop = 0;
   /** Whether another line came after the newest message: then the next message needs a head. */
   #isInterrupted = false;
+  /** @type {KeptAs | undefined} */ #kept;
+  /** From which message on it was new when the reader last came, if anything was. @type {number | null} */ #newFrom = null;
+  /** Whether the newest page was read. */
+  #hasBegun = false;
+  /** Whether the reader is still to be led there. */
+  #isToBeLed = false;
+  /** Up to where the other one of a pair has read. */
+  #readUpTo = 0;
+  #receipt = create("p", "receipt");
+  #newLine = create("p", "note new");
   #sight;
   #resizing;
   #gone = new AbortController();
   unread = 0;
 
-  /** @param {Room} room @param {() => Profile} me */
-  constructor(room, me) {
+  /** @param {Room} room @param {() => Profile} me @param {KeptAs} [kept] */
+  constructor(room, me, kept) {
     super();
     this.#room = room;
     this.#me = me;
+    this.#kept = kept;
     this.#around = {
       name: (id) => this.nameOf(id),
       isMe: (id) => String(id) === String(this.#me().id),
@@ -77,12 +89,16 @@ export class RoomView extends EventTarget {
       jump: (id) => void this.#jump(id),
       // The room's `error` event shows it.
       react: (id, emoji, on) => void this.#room.react(id, emoji, on).catch(() => {}),
+      renew: (id) => this.#renew(id),
     };
     this.log.setAttribute("role", "log");
     this.log.setAttribute("aria-live", "polite");
     this.log.tabIndex = 0;
     this.log.hidden = true;
-    label(this.log, "messages", { id: room.id });
+    if (kept) label(this.log, "messagesOf", { name: kept.name });
+    else label(this.log, "messages", { id: room.id });
+    say(this.#newLine, "newMessages");
+    say(this.#receipt, "read");
     this.#older.type = "button";
     this.#older.hidden = this.#beginning.hidden = true;
     say(this.#older, "older");
@@ -106,6 +122,10 @@ export class RoomView extends EventTarget {
       this.#arrived.push(detail);
       show();
     }, { signal });
+    if (kept) {
+      room.addEventListener("read", ({ detail }) => this.#read(detail.userId, detail.id), { signal });
+      this.count();
+    }
     room.addEventListener("joined", ({ detail }) => this.#came(detail, "joined"), { signal });
     room.addEventListener("left", ({ detail }) => this.#came(detail, "left"), { signal });
     room.addEventListener("changed", ({ detail }) => this.#changed(detail), { signal });
@@ -130,6 +150,20 @@ export class RoomView extends EventTarget {
     return this.#around;
   }
 
+  get kept() {
+    return this.#kept;
+  }
+
+  /** A name that was heard here. @param {Id} id */
+  knownName(id) {
+    return this.#names.get(String(id));
+  }
+
+  /** A name that was heard elsewhere. @param {Id} id @param {Profile} profile */
+  learn(id, profile) {
+    this.#name(id, profile);
+  }
+
   /** What is shown of a message. @param {number} id */
   message(id) {
     return this.#said.get(id);
@@ -140,15 +174,28 @@ export class RoomView extends EventTarget {
     return /** @type {HTMLElement | null} */ (this.#items.querySelector(`[data-id="${id}"]`));
   }
 
-  /** Joins and shows the newest page. The page ends where the events begin, so it always goes on top. */
+  /**
+   * Joins and shows the newest page. The page ends where the events begin, so it always goes on top. A kept room may be one of
+   * many, so its page is read when it is shown.
+   */
   async enter() {
     await this.#room.join();
-    await this.#loadOlder();
+    if (!this.#kept || this.#isOpen) await this.#begin();
+  }
+
+  async #begin() {
+    if (!this.#hasBegun) await this.#loadOlder();
+    if (this.#kept?.isPair && this.#isOpen) {
+      // A server of before knows none, and the room's `error` event says what else is wrong.
+      const reads = await this.#room.reads().catch(() => new Map());
+      for (const [userId, id] of reads) this.#read(userId, id);
+    }
   }
 
   /** The client keeps the room, which may be shown again. */
   remove() {
     this.#gone.abort();
+    if (this.#kept) this.#room.autoRead = false;
     this.#sight.disconnect();
     this.#resizing.disconnect();
     this.log.remove();
@@ -157,18 +204,28 @@ export class RoomView extends EventTarget {
   /** @param {boolean} isOpen */
   show(isOpen) {
     if (this.#isOpen) this.#scrollTop = this.log.scrollTop;
+    const wasOpen = this.#isOpen;
     this.#isOpen = isOpen;
     this.log.hidden = !isOpen;
     if (isOpen) this.log.scrollTop = this.#scrollTop;
+    if (wasOpen && !isOpen && this.unread === 0) this.#showNew(null);
+    if (!wasOpen && isOpen && this.#newFrom !== null) {
+      this.#isToBeLed = true;
+      this.#isAtEnd = false;
+      this.#lead();
+    }
     this.#keepAtEnd();
     this.#seen();
+    this.#mark();
   }
 
   scrollToEnd() {
     if (this.#behind) return void this.#startAtEnd();
     this.#isAtEnd = true;
+    this.#isToBeLed = false;
     this.#keepAtEnd();
     this.#seen();
+    this.#mark();
   }
 
   /**
@@ -177,24 +234,51 @@ export class RoomView extends EventTarget {
    */
   send(kind, content, replyTo) {
     const clientMessageId = newId();
+    this.#go({ type: kind, content, replyTo }, clientMessageId, (outgoing) => {
+      outgoing.sending();
+      return this.#hand(kind, content, { clientMessageId, replyTo });
+    });
+  }
+
+  /** Shows a file at once, then how much of it is there, and then that it was sent. @param {File} file @param {number} [replyTo] */
+  upload(file, replyTo) {
+    const clientMessageId = newId();
+    const type = /^image\/(png|jpeg|gif|webp|avif)$/.test(file.type) ? "image" : "file";
+    const shown = { name: file.name, url: URL.createObjectURL(file) };
+    this.#go({ type, content: file.name, replyTo, file: shown }, clientMessageId, (outgoing) => {
+      const { stop } = outgoing;
+      const onProgress = outgoing.uploading(() => stop.abort());
+      return this.#room.upload(file, { clientMessageId, replyTo, signal: stop.signal, onProgress });
+    });
+  }
+
+  /**
+   * @param {Pick<Shown, "type" | "content" | "replyTo" | "file">} what @param {string} clientMessageId
+   * @param {(outgoing: Outgoing) => Promise<Sent>} hand
+   */
+  #go(what, clientMessageId, hand) {
     const sender = this.#me();
-    const message = { type: kind, content, createTime: new Date().toISOString(), senderId: sender.id, sender, replyTo };
+    const message = { ...what, createTime: new Date().toISOString(), senderId: sender.id, sender };
     const name = this.#names.get(String(sender.id)) ?? this.#name(sender.id, sender);
     const discard = () => this.#drop(outgoing);
     const line = outgoingLine(message, name, { retry: () => void deliver(), discard }, this.#around);
-    const outgoing = { ...line, clientMessageId, message };
+    /** @type {Outgoing} */ const outgoing = { ...line, clientMessageId, message, stop: new AbortController() };
     const deliver = async () => {
-      outgoing.sending();
       try {
-        const { id } = await this.#hand(kind, content, { clientMessageId, replyTo });
+        const { id } = await hand(outgoing);
         if (!this.#outgoing.includes(outgoing)) return; // its event came first
         // It was stored, and shown from the history, before this retry.
         if (this.#items.querySelector(`[data-id="${id}"]`)) discard();
         else outgoing.sent(id);
-      } catch {
-        if (this.#outgoing.includes(outgoing)) outgoing.failed();
+      } catch (caught) {
+        if (!this.#outgoing.includes(outgoing)) return;
+        const { code, action } = /** @type {ChatError} */ (caught);
+        if (code === "cancelled") return discard();
+        outgoing.failed(action === "createUpload" ? code : undefined);
+        this.#keepAtEnd();
       }
     };
+    this.#showNew(null);
     this.#outgoing.push(outgoing);
     this.#items.append(outgoing.line);
     this.#arrange();
@@ -242,7 +326,7 @@ export class RoomView extends EventTarget {
     }
     this.#arrange();
     if (this.#isAtEnd) this.#cutTop();
-    this.#unseen(messages.filter((message) => !this.#isMine(message)).length);
+    this.#unseen(messages.filter((message) => !this.#isMine(message)));
     this.#keepAtEnd();
   }
 
@@ -262,6 +346,7 @@ export class RoomView extends EventTarget {
         });
       }
       this.#outgoing = this.#outgoing.filter((other) => other !== outgoing);
+      forget(outgoing.message);
     } else {
       this.#place(line);
     }
@@ -423,6 +508,7 @@ export class RoomView extends EventTarget {
     dayOver(outgoing.line)?.remove();
     outgoing.line.remove();
     this.#outgoing = this.#outgoing.filter((other) => other !== outgoing);
+    forget(outgoing.message);
     this.#arrange();
   }
 
@@ -463,6 +549,7 @@ export class RoomView extends EventTarget {
   /** Keeps what the reader looks at in place: as far from the end as before. @param {Message[]} messages @param {boolean} hasOlder */
   #prepend(messages, hasOlder) {
     const fromEnd = this.log.scrollHeight - this.log.scrollTop;
+    this.#hasBegun = true;
     this.unannounced(() => {
       this.#older.hidden = !hasOlder;
       this.#beginning.hidden = hasOlder;
@@ -474,8 +561,11 @@ export class RoomView extends EventTarget {
       this.#arrange();
     });
     this.log.scrollTop = this.log.scrollHeight - fromEnd;
+    this.#showNew();
+    this.#lead();
     this.#cutEnd();
     this.#keepAtEnd();
+    this.#confirm();
   }
 
   /** Corrects the first line, now that the line before it is known. @param {Message} before @param {Message} first */
@@ -626,7 +716,7 @@ export class RoomView extends EventTarget {
   #came({ userId, user }, word) {
     this.#showArrived();
     // It is in no history, so it would not be read where it belongs.
-    if (this.#behind) return void this.#name(userId, user);
+    if (this.#behind || this.#kept) return void this.#name(userId, user);
     const line = create("p", "note");
     say(line, word, { name: this.#name(userId, user) });
     this.#isInterrupted = true;
@@ -654,21 +744,92 @@ export class RoomView extends EventTarget {
   }
 
   #scrolled() {
-    if (!this.#isOpen) return;
+    if (!this.#isOpen || this.#isToBeLed) return;
     this.#isAtEnd = !this.#behind && this.#fromEnd < END_PX;
     if (this.#isAtEnd) this.#seen();
     else if (this.#behind && this.#fromEnd < NEWER_PX) void this.#loadNewer();
+    this.#mark();
   }
 
   get #fromEnd() {
     return this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight;
   }
 
-  /** @param {number} count */
-  #unseen(count) {
-    if (count === 0 || (this.#isOpen && this.#isAtEnd && !document.hidden)) return;
-    this.unread += count;
+  /** @param {Message[]} messages Others'. */
+  #unseen(messages) {
+    this.#confirm();
+    if (messages.length === 0 || (this.#isOpen && this.#isAtEnd && !document.hidden)) return;
+    if (this.unread === 0) this.#showNew(messages[0].id);
+    this.unread += messages.length;
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** Puts the line over what is new: from this message on, or from the one before. @param {number | null} [from] */
+  #showNew(from = this.#newFrom) {
+    this.#newFrom = from;
+    const lines = /** @type {HTMLElement[]} */ ([...this.#items.querySelectorAll("[data-id]")]);
+    const line = from === null ? undefined : lines.find(({ dataset }) => Number(dataset.id) >= from);
+    // What is new may begin further up than the log does.
+    const isWhole = line && (line !== lines[0] || !this.#beginning.hidden || Number(line.dataset.id) === from);
+    const at = isWhole ? (dayOver(line) ?? line) : null;
+    if (at ? at.previousElementSibling === this.#newLine : !this.#newLine.isConnected) return;
+    this.unannounced(() => {
+      if (at) at.before(this.#newLine);
+      else this.#newLine.remove();
+    });
+  }
+
+  /** To what is new, when there is more of it than fits. */
+  #lead() {
+    if (!this.#isToBeLed || !this.#isOpen || !this.#hasBegun) return;
+    this.#isToBeLed = false;
+    if (this.#newLine.isConnected) this.log.scrollTop += this.#newLine.getBoundingClientRect().top - this.log.getBoundingClientRect().top;
+    else this.log.scrollTop = this.log.scrollHeight;
+    this.#scrolled();
+  }
+
+  /** Marks what comes as long as its reader is at the end. */
+  #mark() {
+    if (!this.#kept || this.signal.aborted) return;
+    const isRead = this.#isOpen && this.#isAtEnd;
+    if (isRead === (this.#room.autoRead !== false)) return;
+    this.#room.autoRead = isRead ? "tell" : false;
+  }
+
+  /** As much is unread as the inbox says. */
+  count() {
+    const { unread = 0, lastRead = 0 } = this.#room;
+    if (this.#isOpen && this.#isAtEnd && !document.hidden) return;
+    if (unread > 0 && this.unread === 0) this.#showNew(lastRead + 1);
+    this.unread = unread;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Somebody has read up to there, or oneself on another device. @param {Id} userId @param {number} id */
+  #read(userId, id) {
+    if (this.#around.isMe(userId)) return this.count();
+    this.#readUpTo = Math.max(this.#readUpTo, id);
+    this.#confirm();
+  }
+
+  /** Says under one's last message that the other one of a pair has read it. */
+  #confirm() {
+    if (!this.#kept?.isPair) return;
+    const own = /** @type {HTMLElement | undefined} */ ([...this.#items.querySelectorAll(".mine[data-id]")].at(-1));
+    const bubble = own && Number(own.dataset.id) <= this.#readUpTo ? own.querySelector(".bubble") : null;
+    if (this.#receipt.parentElement === bubble) return;
+    this.unannounced(() => {
+      this.#receipt.remove();
+      bubble?.append(this.#receipt);
+    });
+    this.#keepAtEnd();
+  }
+
+  /** @param {number} id */
+  async #renew(id) {
+    const found = await this.#room.renew(id).catch(() => undefined);
+    if (found && this.#said.has(id)) this.#said.set(id, found);
+    return found?.content;
   }
 
   #seen() {
@@ -703,6 +864,11 @@ function dayLine({ createTime }) {
   const day = document.createElement("time");
   sayDay(day, new Date(createTime));
   return create("p", "note day", day);
+}
+
+/** The browser keeps a file for as long as it has an address. @param {{ file?: { url: string } }} message */
+function forget({ file }) {
+  if (file) URL.revokeObjectURL(file.url);
 }
 
 /** `crypto.randomUUID` exists on secure origins only. */

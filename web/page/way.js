@@ -34,7 +34,7 @@ export function deployment(query) {
 /** For the local run that serves the page: it signs a token for whoever asks. @param {Identity} identity @returns {Promise<Way>} */
 export async function localRun({ userId, name, picture }) {
   const { webSocketPath, connectionLifetimeMs } = await (await fetch("/local/endpoints")).json();
-  const claims = { userId: toId(userId), username: name, nickName: name, headPic: picture, rooms: "*" };
+  const claims = { userId: toId(userId), username: name, nickName: name, headPic: picture, rooms: ["*", "@mine"] };
   const headers = { "Content-Type": "application/json" };
   return {
     url: new URL(webSocketPath, location.origin.replace(/^http/, "ws")).href,
@@ -51,6 +51,16 @@ export async function localRun({ userId, name, picture }) {
       return answer.token;
     },
   };
+}
+
+/** Whether a token may open kept rooms. Where it names no rooms, the deployment decides. @param {string} token */
+export function mayKeepRooms(token) {
+  try {
+    const { rooms = "@mine" } = JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
+    return [rooms].flat().includes("@mine");
+  } catch {
+    return false;
+  }
 }
 
 /** The server's rule: a string of digits that a number holds exactly is that number. @param {string} text @returns {Id} */

@@ -15,7 +15,7 @@ export const reasons = {
     refused: "your token was not accepted; it may have expired",
     tooManyConnections: "it is open in too many windows",
     badRequest: "this cannot be sent",
-    tooLarge: "the message is too long",
+    tooLarge: "this is too large",
     notAllowed: "you may not do this here",
     notJoined: "you are not in this room",
     notFound: "the message is not there any more",
@@ -26,7 +26,10 @@ export const reasons = {
     queueFull: "too many messages are waiting to be sent",
     unknown: "it is not known whether the message was sent",
     left: "you have left the room",
+    removed: "you are not in this room any more",
+    cancelled: "it was cancelled",
     disconnected: "you have left",
+    uploadFailed: "the file could not be saved",
     internal: "the chat has a problem",
   },
   zh: {
@@ -38,7 +41,7 @@ export const reasons = {
     refused: "令牌未被接受，可能已过期",
     tooManyConnections: "打开的窗口太多",
     badRequest: "无法发送此内容",
-    tooLarge: "消息太长",
+    tooLarge: "内容太大",
     notAllowed: "你没有这里的权限",
     notJoined: "你不在这个房间里",
     notFound: "消息已不存在",
@@ -49,7 +52,10 @@ export const reasons = {
     queueFull: "等待发送的消息太多",
     unknown: "无法确认消息是否已发送",
     left: "你已离开房间",
+    removed: "你已不在这个房间里",
+    cancelled: "已取消",
     disconnected: "你已离开",
+    uploadFailed: "文件未能保存",
     internal: "聊天服务出了问题",
   },
 };
@@ -118,6 +124,30 @@ const languages = {
     cancel: "Cancel",
     save: "Save",
     here: ({ count, more }) => `${number(count)}${more ? "+" : ""} here`,
+    membersHere: ({ members, count }) => `${members === 1 ? "1 member" : `${members} members`}, ${number(count)} here`,
+    hereNow: "here",
+    owner: "owner",
+    takeOut: "Take out",
+    takeOutWho: ({ name }) => `Take ${name} out of the group`,
+    invite: "Invite",
+    quit: "Quit the group",
+    quitSure: "Press again to quit",
+    removed: ({ name }) => `You are not in ${name} any more.`,
+    making: "New conversation",
+    makeKind: "Kind of conversation",
+    group: "Group",
+    pair: "With one person",
+    groupName: "What to call it",
+    withWhom: "With whom (id)",
+    whomToInvite: "Whom to invite (id)",
+    make: "Create",
+    newMessages: "New messages",
+    read: "Read",
+    attach: "Attach files",
+    uploading: "How much of the file is saved",
+    notSaved: ({ code }) => `Not sent: ${because("en", code)}.`,
+    messagesOf: ({ name }) => `Messages of ${name}`,
+    namedProblem: ({ name, code }) => `${name}: ${because("en", code)}`,
     people: "Who is here",
     others: ({ count }) => (count === 1 ? "and 1 other" : `and ${number(count)} others`),
     typingOne: ({ name }) => `${name} is typing…`,
@@ -196,6 +226,30 @@ const languages = {
     cancel: "取消",
     save: "保存",
     here: ({ count, more }) => `${number(count)}${more ? "+" : ""} 人在线`,
+    membersHere: ({ members, count }) => `${members} 名成员，${number(count)} 人在线`,
+    hereNow: "在线",
+    owner: "群主",
+    takeOut: "移出",
+    takeOutWho: ({ name }) => `将 ${name} 移出群聊`,
+    invite: "邀请",
+    quit: "退出群聊",
+    quitSure: "再按一次退出",
+    removed: ({ name }) => `你已不在“${name}”中。`,
+    making: "新的会话",
+    makeKind: "会话类型",
+    group: "群聊",
+    pair: "单聊",
+    groupName: "群聊名称",
+    withWhom: "对方的 ID",
+    whomToInvite: "被邀请人的 ID",
+    make: "创建",
+    newMessages: "新消息",
+    read: "已读",
+    attach: "添加文件",
+    uploading: "文件保存进度",
+    notSaved: ({ code }) => `未发送：${because("zh", code)}。`,
+    messagesOf: ({ name }) => `${name}的消息`,
+    namedProblem: ({ name, code }) => `${name}：${because("zh", code)}`,
     people: "在线的人",
     others: ({ count }) => `还有 ${number(count)} 人`,
     typingOne: ({ name }) => `${name} 正在输入…`,
@@ -247,6 +301,12 @@ export function label(element, word, values = {}) {
   element.setAttribute("aria-label", inWords(word, values));
 }
 
+/** The same for what stands in an empty field. @param {Element} input @param {string} word */
+export function ask(input, word) {
+  input.setAttribute("data-placeholder", word);
+  input.setAttribute("placeholder", inWords(word));
+}
+
 /** @param {number} count */
 function number(count) {
   return count.toLocaleString(locale);
@@ -286,9 +346,7 @@ export function speak(chosen) {
     const { word, values } = said.get(element) ?? { word: String(element.getAttribute("data-label")), values: {} };
     element.setAttribute("aria-label", inWords(word, values));
   }
-  for (const input of document.querySelectorAll("[data-placeholder]")) {
-    input.setAttribute("placeholder", inWords(String(input.getAttribute("data-placeholder"))));
-  }
+  for (const input of document.querySelectorAll("[data-placeholder]")) ask(input, String(input.getAttribute("data-placeholder")));
   for (const time of document.querySelectorAll("time")) {
     if ("day" in time.dataset) sayDay(time, new Date(time.dateTime));
     else sayTime(time, new Date(time.dateTime));

@@ -147,7 +147,7 @@ describe("the page in a crowd", () => {
     const { page, complaints } = await openWindow(context);
     const { origin } = new URL(server.historyUrl);
     server.answerPage = (path, response) => {
-      if (path.startsWith("/chat-history")) return false;
+      if (/^\/chat(-history|room)\//.test(path)) return false;
       if (path === "/local/endpoints") return answer(response, 200, { webSocketPath: "/dev", connectionLifetimeMs: 7_200_000 });
       if (path === "/local/token") return answer(response, 200, { token: TOKEN });
       const name = path === "/" ? "/index.html" : path;

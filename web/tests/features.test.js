@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import WebSocket from "ws";
-import { ChatClient, Changes, Online, Reactions, Rounds, Signals } from "../chat-client.js";
+import { ChatClient, Changes, Kept, Online, Reactions, Reads, Rounds, Signals, Uploads } from "../chat-client.js";
 import { collect, until } from "./listening.js";
 import { TOKEN, startScriptedServer } from "./scripted-server.js";
 
@@ -19,7 +19,7 @@ describe("a client without features", { concurrency: true }, () => {
     assert.deepEqual(now, then);
   });
 
-  it("hears nothing of changes, reactions and signals, and takes no harm", async (test) => {
+  it("hears nothing of changes, reactions, signals, marks and rooms that are kept, and takes no harm", async (test) => {
     for (const Client of [ChatClient, before.ChatClient]) {
       const { server, room, errors } = await enter(test, Client, {});
       const seen = collect(room);
@@ -27,6 +27,8 @@ describe("a client without features", { concurrency: true }, () => {
       server.change(1, 1, { content: "edited" });
       server.react(1, 1, "👍");
       server.tell(1, { type: "signal", chatroomId: 1, userId: 8, kind: "typing" });
+      server.tell(1, { type: "markRead", chatroomId: 1, userId: 8, id: 1 });
+      for (const type of ["roomAdded", "removed"]) server.peer.push({ type, chatroomId: "g-1", userId: 8 });
       server.change(1, 1);
       server.say(1);
       await until(() => seen.messages.length === 2);
@@ -46,6 +48,9 @@ for (const [name, feature, asks] of /** @type {const} */ ([
   ["Online", Online, { online: true }],
   ["Signals", Signals, { online: true }],
   ["Rounds", Rounds, { rounds: true }],
+  ["Kept", Kept, {}],
+  ["Reads", Reads, {}],
+  ["Uploads", Uploads, {}],
 ])) {
   it(`asks for no more than ${name} needs`, async (test) => {
     const { server } = await enter(test, ChatClient, { features: [feature] });

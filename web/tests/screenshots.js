@@ -46,6 +46,7 @@ const pictures = {
   "page-narrow": () => shoot("narrow", "zh", { viewport: { width: 390, height: 760 }, locale: "zh-CN" }),
   "socket-io": shootTogether,
   "living": shootLiving,
+  "kept": shootKept,
 };
 const named = process.argv.slice(2);
 const browser = await startBrowser();
@@ -180,22 +181,98 @@ async function shootLiving() {
   await guang.locator("[data-id='2'] .erased").waitFor();
   await pick(guang, 3, "React with 👍");
   await button(guang, 3, "👍 1: You").waitFor();
-  const shot = async (/** @type {string} */ title, /** @type {import("playwright-core").Page} */ page) =>
-    `<figure><figcaption>${title}</figcaption><img src="data:image/png;base64,${(await page.screenshot()).toString("base64")}"></figure>`;
   const figures = [await shot("Guang edits, recalls and reacts …", guang), await shot("… while Dong is offline", dong)];
   await dong.context().setOffline(false);
   await dong.locator("[data-id='2'] .erased").waitFor();
   await button(dong, 3, "👍 1: Guang").waitFor();
   await dong.getByRole("status").getByText("Connected", { exact: true }).waitFor();
   figures.push(await shot("Dong is back", dong));
-  const { page: wall } = await openWindow(await browser.newContext({ deviceScaleFactor: 1.25, viewport: { width: 1_300, height: 600 } }));
-  await wall.setContent(`<!doctype html><meta charset="utf-8"><style>
-      body { display: inline-flex; gap: 16px; margin: 0; padding: 16px; background: #e8e8ec; font: 14px sans-serif }
-      figure { margin: 0 } figcaption { padding-bottom: 8px } img { display: block; width: 400px; border: 1px solid #bbb }
-    </style>${figures.join("")}`);
-  await wall.locator("body").screenshot({ path: inProject("docs/living.png") });
+  await hang(figures, 400, "docs/living.png");
   for (const page of [guang, dong]) await page.context().close();
   await run.stop();
+}
+
+/** A group: one makes it, takes others in and sends a picture while one of them is away; and who was away comes back. */
+async function shootKept() {
+  const run = await startLocalRun();
+  const enter = async (/** @type {string} */ name, /** @type {number} */ id) => {
+    const context = await browser.newContext({ deviceScaleFactor: 1.25, locale: "en-GB", viewport: { width: 760, height: 620 } });
+    const { page } = await openWindow(context);
+    await page.goto(run.page);
+    await comeIn(page, { name, id, room: "" });
+    return page;
+  };
+  const open = (/** @type {import("playwright-core").Page} */ page, /** @type {string} */ name) => page.locator("#rooms button", { hasText: name }).click();
+  const drawn = await browser.newContext({ viewport: { width: 640, height: 448 } });
+  const { page: canvas } = await openWindow(drawn);
+  await canvas.setContent(`<style>body { margin: 0 } svg { display: block; width: 640px }</style>${HARBOUR}`);
+  const harbour = await canvas.screenshot();
+  await drawn.close();
+
+  const [guang, mei] = [await enter("Guang", 1), await enter("Mei", 3)];
+  let dong = await enter("Dong", 2);
+  await guang.getByText("New conversation").click();
+  await guang.getByLabel("What to call it").fill("Harbour");
+  await guang.getByRole("button", { name: "Create" }).click();
+  await guang.getByRole("heading", { name: "Harbour" }).waitFor();
+  await guang.locator("#here").click();
+  for (const id of ["2", "3"]) {
+    await guang.getByLabel("Whom to invite").fill(id);
+    await guang.getByRole("button", { name: "Invite" }).click();
+    await guang.locator("#invite-user:placeholder-shown").waitFor();
+  }
+  await open(dong, "Harbour");
+  await send(guang, "The boat leaves at nine.");
+  await dong.locator("[data-id='1']").waitFor();
+  await send(dong, "I bring the coffee.");
+  await guang.locator("[data-id='2']").waitFor();
+  await dong.context().close();
+
+  await open(mei, "Harbour");
+  await send(mei, "Is the harbour far?");
+  await guang.locator("[data-id='3']").waitFor();
+  await guang.locator("#files").setInputFiles({ name: "harbour.png", mimeType: "image/png", buffer: harbour });
+  await guang.locator(".mine[data-id='4'] a.picture").waitFor();
+  await mei.getByText("New conversation").click();
+  await mei.getByLabel("Kind of conversation").selectOption("With one person");
+  await mei.getByLabel("With whom").fill("2");
+  await mei.getByRole("button", { name: "Create" }).click();
+  await mei.getByRole("heading", { name: "Dong" }).waitFor();
+  await send(mei, "Shall I bring the map?");
+  await mei.locator(".mine[data-id='1']:not(.sending)").waitFor();
+  await isPainted(guang);
+  const figures = [await shot("Guang made the group, and sends a picture …", guang)];
+
+  dong = await enter("Dong", 2);
+  await dong.locator(".badge:not([hidden])").nth(1).waitFor();
+  await open(dong, "Harbour");
+  await dong.locator(".note.new").first().waitFor();
+  await isPainted(dong);
+  figures.push(await shot("… and Dong, who was away, comes back", dong));
+  await hang(figures, 640, "docs/kept.png");
+  for (const page of [guang, mei, dong]) await page.context().close();
+  await run.stop();
+}
+
+/** @param {import("playwright-core").Page} page */
+function isPainted(page) {
+  return page.waitForFunction(() => [...document.querySelectorAll(".picture img")].some((image) => /** @type {HTMLImageElement} */ (image).naturalWidth > 1));
+}
+
+/** @param {string} title @param {import("playwright-core").Page} page */
+async function shot(title, page) {
+  return `<figure><figcaption>${title}</figcaption><img src="data:image/png;base64,${(await page.screenshot()).toString("base64")}"></figure>`;
+}
+
+/** Side by side. @param {string[]} figures @param {number} width Of each, in pixels. @param {string} path */
+async function hang(figures, width, path) {
+  const { page: wall } = await openWindow(await browser.newContext({ deviceScaleFactor: 1.25, viewport: { width: 1_400, height: 600 } }));
+  await wall.setContent(`<!doctype html><meta charset="utf-8"><style>
+      body { display: inline-flex; gap: 16px; margin: 0; padding: 16px; background: #e8e8ec; font: 14px sans-serif }
+      figure { margin: 0 } figcaption { padding-bottom: 8px } img { display: block; width: ${width}px; border: 1px solid #bbb }
+    </style>${figures.join("")}`);
+  await wall.locator("body").screenshot({ path: inProject(path) });
+  await wall.context().close();
 }
 
 /** @param {string} path */

@@ -1,5 +1,6 @@
 /** A chat server that does what a test tells it to, over real sockets: the protocol, and every way to get it wrong. */
 import { createServer } from "node:http";
+import { text } from "node:stream/consumers";
 import { WebSocketServer } from "ws";
 
 /** @import { IncomingMessage, ServerResponse } from "node:http" */
@@ -7,7 +8,7 @@ import { WebSocketServer } from "ws";
 /** @import { WebSocket } from "ws" */
 /** @import { Id, Kind } from "../chat-client.js" */
 
-/** @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, clientMessageId?: string, sender: object, version?: number, deleted?: boolean, reactions?: Record<string, Id[]>, reactionVersion?: number }} Stored */
+/** @typedef {{ id: number, type: Kind, content: string, chatroomId: Id, senderId: Id, createTime: string, clientMessageId?: string, attachment?: string, sender: object, version?: number, deleted?: boolean, reactions?: Record<string, Id[]>, reactionVersion?: number }} Stored */
 /** In rounds: how long one takes, and what was pushed. @typedef {{ ms: number, pushed: number, changes: number[], changed: number }} Rounds */
 /** @typedef {{ lastId: number, messages: Map<number, Stored>, sent: Map<string, Stored>, lastChange: number, rounds?: Rounds }} Room */
 /** @typedef {{ socket: WebSocket, token: string, frames: any[], rooms: Set<string>, inRounds: Set<string>, push(frame: unknown): void }} Peer */
@@ -31,7 +32,13 @@ export const TOKEN = `e30.${Buffer.from(JSON.stringify({ userId: 7 })).toString(
  * @property {(frame: any, peer: Peer) => boolean | void} answer Answers a frame in its own way if it returns true.
  * @property {(response: ServerResponse, query: URLSearchParams, request: IncomingMessage) => boolean | void} answerHistory
  *   Answers a request for the history in its own way if it returns true.
- * @property {(path: string, response: ServerResponse) => boolean | void} answerPage Serves what is not the history's.
+ * @property {(path: string, response: ServerResponse, request: IncomingMessage) => boolean | void} answerPage Serves what is not the history's.
+ * @property {{ method: string, path: string, query: Record<string, string>, body: any }[]} requests What rooms that are kept, and uploads, were asked.
+ * @property {(asked: { method: string, path: string, query: Record<string, string>, body: any }, response: ServerResponse) => boolean | void} answerRequest
+ * @property {any[]} inbox What the list of rooms answers.
+ * @property {Map<string, Map<Id, number>>} marks Up to where each user has read, by room.
+ * @property {Map<string, string>} files What the store has, by key: the whole form as it came.
+ * @property {(response: ServerResponse, request: IncomingMessage) => boolean | void} answerStore Answers a file in its own way if it returns true.
  * @property {(id: Id) => Room} room
  * @property {(room: Id) => number} count An id that is given out, and nothing stored under it.
  * @property {(room: Id, how?: { id?: number, ageMs?: number, isPushed?: boolean, content?: string }) => Stored} say
@@ -49,6 +56,7 @@ export const TOKEN = `e30.${Buffer.from(JSON.stringify({ userId: 7 })).toString(
  * @property {number | undefined} settled The `settledChange` of joins.
  * @property {(response: ServerResponse, query: URLSearchParams) => boolean | void} answerFeed
  * @property {Record<string, unknown>} joined What the acks of joins have besides.
+ * @property {(attachment: string) => string} address Where a file can be read.
  * @property {(action: string) => any[]} frames Every frame of an action, of all connections.
  */
 
@@ -71,6 +79,12 @@ export async function startScriptedServer(test) {
     settled: undefined,
     answerFeed: () => false,
     joined: {},
+    requests: [],
+    answerRequest: () => false,
+    inbox: [],
+    marks: new Map(),
+    files: new Map(),
+    answerStore: () => false,
 
     get peer() {
       return server.peers[server.peers.length - 1];
@@ -155,6 +169,11 @@ export async function startScriptedServer(test) {
     tell(room, frame) {
       for (const peer of server.peers) if (peer.rooms.has(String(room))) peer.push(frame);
     },
+    address(attachment) {
+      // As long as AWS's are, with the token of a role.
+      const path = attachment.split("/").map(encodeURIComponent).join("/");
+      return `${new URL(`/store/${path}`, server.historyUrl)}?X-Amz-Security-Token=${"x".repeat(2_500)}`;
+    },
     frames(action) {
       return server.peers.flatMap(({ frames }) => frames.filter((frame) => frame.action === action));
     },
@@ -194,6 +213,16 @@ export async function startScriptedServer(test) {
       case "reactMessage":
         server.react(chatroomId, frame.id, frame.emoji, { userId: 7, on: frame.on });
         return ack({ id: frame.id });
+      case "markRead": {
+        const marks = server.marks.get(String(chatroomId)) ?? new Map();
+        server.marks.set(String(chatroomId), marks.set(7, Math.max(marks.get(7) ?? 0, frame.id)));
+        const id = Number(marks.get(7));
+        if (frame.tell) {
+          const told = { type: "markRead", chatroomId, userId: 7, id };
+          for (const other of server.peers) if (other !== peer && other.rooms.has(String(chatroomId))) other.push(told);
+        }
+        return ack({ id });
+      }
       case "leaveRoom":
         for (const rooms of [peer.rooms, peer.inRounds]) rooms.delete(String(chatroomId));
         return ack({});
@@ -202,7 +231,8 @@ export async function startScriptedServer(test) {
         const earlier = room.sent.get(clientMessageId);
         const sender = { id: 7, username: "me", nickName: "Me", headPic: null };
         const createTime = new Date(now() + server.ahead).toISOString();
-        const stored = earlier ?? { id, ...message, chatroomId, senderId: 7, createTime, clientMessageId, sender };
+        const file = message.attachment ? { content: server.address(message.attachment) } : {};
+        const stored = earlier ?? { id, ...message, ...file, chatroomId, senderId: 7, createTime, clientMessageId, sender };
         room.sent.set(clientMessageId, stored);
         room.messages.set(stored.id, stored);
         const unused = earlier ? { unusedId: id } : {};
@@ -216,7 +246,9 @@ export async function startScriptedServer(test) {
   const http = createServer((request, response) => {
     const url = new URL(String(request.url), "http://here");
     const query = url.searchParams;
-    if (server.answerPage(url.pathname, response)) return;
+    if (server.answerPage(url.pathname, response, request)) return;
+    if (/^\/(chatroom\/|createUpload$)/.test(url.pathname)) return void answerAsked(request, response, url);
+    if (url.pathname.startsWith("/store")) return void answerFile(request, response, url);
     if (url.pathname.endsWith("/changes")) return answerChanges(response, query);
     server.asked.push(query);
     response.setHeader("Date", new Date(now() + server.ahead).toUTCString());
@@ -232,6 +264,47 @@ export async function startScriptedServer(test) {
     }
     answer(response, 200, page.map(({ clientMessageId: _, type, ...item }) => ({ ...item, type: KINDS.indexOf(type) })));
   });
+  /** @param {IncomingMessage} request @param {ServerResponse} response @param {URL} url */
+  async function answerAsked(request, response, { pathname: path, searchParams }) {
+    const [method, said] = [String(request.method), await text(request)];
+    const asked = { method, path, query: Object.fromEntries(searchParams), body: said ? JSON.parse(said) : undefined };
+    server.requests.push(asked);
+    if (server.answerRequest(asked, response)) return;
+    const { chatroomId, clientMessageId, name } = { ...asked.query, ...asked.body };
+    if (path === "/createUpload") {
+      const attachment = `rooms/${chatroomId}/7/${clientMessageId}/${name}`;
+      const upload = { url: new URL("/store", server.historyUrl), fields: { key: attachment, policy: "signed" }, attachment };
+      return void answer(response, 200, { type: "ack", action: "createUpload", chatroomId, ...upload });
+    }
+    const [, kept, id] = path.slice(1).split("/");
+    if (kept === "list") return void answer(response, 200, server.inbox.filter((room) => !name || room.name.includes(name)));
+    if (kept === "create-one-to-one") return void answer(response, 200, JSON.stringify("p-1"));
+    if (kept === "create-group") return void answer(response, 200, JSON.stringify(`g-${asked.body.clientRoomId}`));
+    if (kept === "info") return void answer(response, 200, { id, name: "Team", type: true, createTime: "2026-11-29T10:00:00.000Z", owner: 7, users: [] });
+    if (kept === "reads") {
+      const marks = [...(server.marks.get(String(chatroomId)) ?? [])];
+      return void answer(response, 200, marks.map(([userId, lastRead]) => ({ userId, lastRead })));
+    }
+    answer(response, 200, JSON.stringify(decodeURIComponent(id)));
+  }
+
+  /** A store that takes what has a policy, and gives what it took to whoever has an address of it. @param {IncomingMessage} request @param {ServerResponse} response @param {URL} url */
+  async function answerFile(request, response, { pathname }) {
+    // A page of another origin may ask, as the bucket's rules say.
+    response.setHeader("Access-Control-Allow-Origin", "*");
+    if (server.answerStore(response, request)) return;
+    if (request.method !== "POST") {
+      const form = server.files.get(decodeURIComponent(pathname.replace("/store/", "")));
+      return void answer(response, form === undefined ? 404 : 200, form ?? "");
+    }
+    const form = Buffer.concat(await request.toArray()).toString("latin1");
+    const key = /name="key"\r\n\r\n(.*)\r\n/.exec(form)?.[1];
+    if (!key || !form.includes('name="policy"')) return void answer(response, 403, "<Error><Code>AccessDenied</Code></Error>");
+    server.files.set(Buffer.from(key, "latin1").toString(), form);
+    response.statusCode = 201;
+    response.end();
+  }
+
   /** @param {ServerResponse} response @param {URLSearchParams} query */
   function answerChanges(response, query) {
     server.feed.push(String(query.get("after")));

@@ -15,28 +15,40 @@ import { bundle } from "../bundle.js";
 
 const web = fileURLToPath(new URL("..", import.meta.url));
 /** Everything that the client exports. */
-const ALL = ["ChatClient", "ChatError", "ChatRoom", "Changes", "applyChange", "Reactions", "Online", "Signals", "Rounds"];
+const ALL = ["ChatClient", "ChatError", "ChatRoom", "Changes", "applyChange", "Reactions", "Online", "Signals", "Rounds", "Kept", "Reads", "Uploads"];
 /** The most that an application loads for what it imports: minified and gzipped, in bytes. */
 const SIZES = {
   "the client": { names: ["ChatClient", "ChatError"], max: 6_656 },
   "the client with changes": { names: ["ChatClient", "ChatError", "Changes", "applyChange"], max: 7_680 },
-  "all of it": { names: ALL, max: 9_216 },
+  "the client with rooms that are kept": { names: ["ChatClient", "ChatError", "Kept", "Reads", "Uploads"], max: 8_704 },
+  "all of it": { names: ALL, max: 11_264 },
+};
+/** How much each feature adds to the client, in the same bytes. */
+const FEATURES = { Changes: 1_024, Reactions: 704, Online: 576, Signals: 448, Rounds: 320, Kept: 512, Reads: 896, Uploads: 704 };
+/** Each knows the names of its frames and its errors; nobody else does. @type {Record<keyof typeof FEATURES, string>} */
+const WORDS = {
+  Changes: "editMessage", Reactions: "reactMessage", Online: "listMembers", Signals: "signal", Rounds: "members",
+  Kept: "roomAdded", Reads: "markRead", Uploads: "uploadFailed",
 };
 
 for (const [what, { names, max }] of Object.entries(SIZES)) {
   it(`ships ${what} in at most ${max / 1024} KB`, async (test) => {
-    const contents = `export { ${names} } from "./chat-client.js";`;
-    const made = await build({ stdin: { contents, resolveDir: web }, bundle: true, minify: true, format: "esm", write: false });
-    const code = made.outputFiles[0].text;
-    const size = gzipSync(code, { level: 9 }).length;
+    const { code, size } = await minified(names);
     test.diagnostic(`${what}: ${size} bytes, minified and gzipped`);
     assert.ok(size <= max, `${size} bytes`);
     assert.doesNotMatch(code, /\bimport\b/, "it needs nothing else");
-    // Each feature knows the names of its frames; nobody else does.
-    const features = { Changes: "editMessage", Reactions: "reactMessage", Online: "listMembers", Signals: "signal", Rounds: "members" };
-    for (const [feature, word] of Object.entries(features)) {
+    for (const [feature, word] of Object.entries(WORDS)) {
       assert.equal(code.includes(`"${word}"`), names.includes(feature), `${feature} in ${what}`);
     }
+  });
+}
+
+for (const [feature, max] of Object.entries(FEATURES)) {
+  it(`ships ${feature} in at most ${max} bytes`, async (test) => {
+    const [without, with_] = await Promise.all([["ChatClient"], ["ChatClient", feature]].map(minified));
+    const size = with_.size - without.size;
+    test.diagnostic(`${feature}: ${size} bytes`);
+    assert.ok(size <= max, `${size} bytes`);
   });
 }
 
@@ -82,7 +94,7 @@ it("has types in an application that is strict, made as Vite makes one", async (
   };
   await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["src"] }));
   const application = `
-    import { ChatClient, ChatError, Changes, Online, Reactions, Rounds, Signals, applyChange, type Message } from "./chat/chat-client.js";
+    import { ChatClient, ChatError, Changes, Kept, Online, Reactions, Reads, Rounds, Signals, Uploads, applyChange, type Message } from "./chat/chat-client.js";
     import { useRoom } from "./chat/examples/use-room.js";
 
     const client = new ChatClient({ url: "ws://localhost/dev", historyUrl: "http://localhost/", getToken: async () => "a.b.c" });
@@ -114,7 +126,34 @@ it("has types in an application that is strict, made as Vite makes one", async (
       return <input onInput={() => room.typing()} onBlur={() => room.send("a", { replyTo: 1, mentions: [7, "all"] })} />;
     }
 
+    const own = new ChatClient({ ...options, features: [Kept, Reads, Uploads] });
+
+    export async function Inbox({ picture }: { picture: File }) {
+      own.addEventListener("roomAdded", ({ detail }) => String(detail.roomId));
+      own.addEventListener("disconnected", ({ detail }) => detail.code.length);
+      const [first] = await own.rooms({ name: "Team" });
+      const room = own.room(await own.createGroup("Team"));
+      await own.invite(room.id, 8);
+      room.autoRead = "tell";
+      room.addEventListener("read", ({ detail }) => detail.id.toFixed());
+      room.addEventListener("message", ({ detail }) => detail.attachment?.length);
+      const { id } = await room.upload(picture, { onProgress: (done) => done.toFixed(2), signal: AbortSignal.timeout(1) });
+      const address: string | undefined = (await room.renew(id))?.content;
+      const users = (await own.info(room.id)).users.map(({ nickName }) => nickName);
+      // Whoever takes any target of events takes a client and a room.
+      const targets: EventTarget[] = [own, room, client];
+      return [first?.unread.toFixed(), room.unread?.toFixed(), address, users, (await room.reads()).get(8), targets.length];
+    }
+
     export function Wrong() {
+      // @ts-expect-error
+      void client.rooms();
+      // @ts-expect-error
+      client.addEventListener("roomAdded", () => {});
+      // @ts-expect-error
+      void living.room(1).upload(new Blob());
+      // @ts-expect-error
+      own.room(1).autoRead = "loud";
       // @ts-expect-error
       void client.room(1).edit(1, "the feature was not handed in");
       // @ts-expect-error
@@ -133,6 +172,14 @@ it("has types in an application that is strict, made as Vite makes one", async (
   await writeFile(join(folder, "src/application.tsx"), application);
   tsc("--project", folder);
 });
+
+/** What an application loads that imports these. @param {string[]} names */
+async function minified(names) {
+  const contents = `export { ${names} } from "./chat-client.js";`;
+  const made = await build({ stdin: { contents, resolveDir: web }, bundle: true, minify: true, format: "esm", write: false });
+  const code = made.outputFiles[0].text;
+  return { code, size: gzipSync(code, { level: 9 }).length };
+}
 
 /** What it has against the code, it throws. @param {...string} options */
 function tsc(...options) {

@@ -80,8 +80,8 @@ const MISTAKES: [Mistake; 10] = [
     },
     Mistake {
         name: "forgets what waits when it disconnects",
-        code: "this.#forget(why);\n    for (const send of this.#outbox.splice(0)) send.done.reject(why);\n",
-        instead: "this.#forget(why);\n    this.#outbox.splice(0);\n",
+        code: "this.forget(why);\n    this.#unsend(why);\n",
+        instead: "this.forget(why);\n    this.#outbox.splice(0);\n",
         finds: "never settled",
     },
     Mistake {

@@ -3,6 +3,7 @@
 //! An action that is new has its file here, a variant of [`Reply`], and one of [`Push`] if others are told of it. Each has
 //! its examples in `docs/asyncapi.yaml`, which the test below makes from the types.
 
+mod create_upload;
 mod delete_message;
 mod disconnect_user;
 mod edit_message;
@@ -16,6 +17,7 @@ mod react_message;
 mod send_message;
 mod signal;
 
+pub use create_upload::{CreateUpload, CreateUploadReply, FileSize};
 pub use delete_message::DeleteMessage;
 pub use disconnect_user::{DisconnectUser, DisconnectUserReply};
 pub use edit_message::{ChangeMessagePush, ChangeMessageReply, EditMessage};
@@ -44,6 +46,7 @@ pub enum Reply {
     ReactMessage(ReactMessageReply),
     Signal(SignalReply),
     ListMembers(ListMembersReply),
+    CreateUpload(CreateUploadReply),
     Ping {},
     Error(ErrorReply),
 }

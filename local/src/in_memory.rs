@@ -50,7 +50,7 @@ impl InMemory {
     pub fn new(inside: Inside) -> Result<Self> {
         let Inside { template, tokens, limits, interference, wire, seed } = inside;
         let stage = template.websocket.stage.clone();
-        let endpoints = Endpoints::new(Self::DYNAMODB_URL, Self::GATEWAY_URL, &stage);
+        let endpoints = Endpoints::new(Self::DYNAMODB_URL, Self::GATEWAY_URL, Self::S3_URL, &stage);
         let functions = Functions::new(&template.functions, &endpoints, Some(interference), Some(&wire))?;
         let gateway = Gateway::new(template, functions, tokens, limits, Ids::seeded(seed));
         let router = gateway.router();
@@ -62,6 +62,9 @@ impl InMemory {
 
     /// Where the wire gets the calls of the management API and of Lambda for.
     pub const GATEWAY_URL: &'static str = "http://gateway";
+
+    /// Where the wire gets the calls of S3 for.
+    pub const S3_URL: &'static str = "http://s3";
 
     /// Where a client opens its WebSocket, over a socket of [`connect`](Self::connect).
     pub fn websocket_url(&self) -> String {

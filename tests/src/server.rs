@@ -276,6 +276,7 @@ fn options() -> Options {
     Options {
         port: 0,
         dynamodb_port: 0,
+        s3_port: 0,
         data: None,
         template: PathBuf::from(TEMPLATE),
         parameters: fast(),

@@ -433,7 +433,10 @@ mod tests {
         assert_eq!(kept, ["ChatTable"]);
         let files = &template.buckets[..];
         assert_eq!(files.iter().map(|bucket| bucket.name.as_str()).collect::<Vec<_>>(), ["FilesBucket"]);
-        assert_eq!((&*files[0].cors[0].origins, &*files[0].cors[0].methods), (&["*".into()][..], &["GET".into(), "POST".into()][..]));
+        assert_eq!(
+            (&*files[0].cors[0].origins, &*files[0].cors[0].methods),
+            (&["*".into()][..], &["GET".into(), "POST".into()][..])
+        );
     }
 
     #[test]

@@ -74,7 +74,10 @@ impl Reader<'_> {
                 || (!properties["Roles"].is_null() && !roles.iter().all(|role| self.is_role_of_function(role)));
             let denies = |statement: &Value| statement["Effect"] == "Deny";
             let only_denies = one_or_more(&properties["PolicyDocument"]["Statement"]).iter().all(denies);
-            ensure!(kind != "AWS::S3::BucketPolicy" || only_denies, "{id}: a bucket's policy takes rights, and gives none");
+            ensure!(
+                kind != "AWS::S3::BucketPolicy" || only_denies,
+                "{id}: a bucket's policy takes rights, and gives none"
+            );
             ensure!(kind != "AWS::IAM::ManagedPolicy" || !to_others, "{id}: a policy refers to functions' roles alone");
         }
         Ok(())

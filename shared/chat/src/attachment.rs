@@ -1,6 +1,6 @@
 //! Files that messages carry: where each lies in the bucket, and how it may be shown.
 
-use crate::limits::{FILE_NAME_CHARS_MAX, MEDIA_TYPE_CHARS_MAX};
+use crate::limits::{CLIENT_MESSAGE_ID_CHARS_MAX, FILE_NAME_CHARS_MAX, ID_BYTES_MAX, MEDIA_TYPE_CHARS_MAX};
 use crate::wire::Invalid;
 use crate::{ClientMessageId, RoomId, UserId};
 use base64::Engine as _;
@@ -10,6 +10,9 @@ use std::fmt;
 
 /// What all keys begin with: rights, and the deletion of old files, are said by it.
 pub const FILES_PREFIX: &str = "rooms/";
+
+/// Longest id in base64url, in characters.
+const ENCODED_ID_MAX: usize = ID_BYTES_MAX.div_ceil(3) * 4;
 
 /// The name of a file that has none left.
 const NAMELESS: &str = "file";
@@ -32,10 +35,29 @@ impl Attachment {
         Self(format!("{}{}", folder(room, user, id), plain_name(name)))
     }
 
-    /// Takes a key that a client sends, if it is one of this send.
-    pub(crate) fn read(key: &str, room: &RoomId, user: &UserId, id: &ClientMessageId) -> Option<Self> {
-        let name = key.strip_prefix(&folder(room, user, id))?;
-        (name == plain_name(name)).then(|| Self(key.to_owned()))
+    /// Takes what a client sends, if it is a key, of whosever file.
+    pub(crate) fn parse(key: &str) -> Result<Self, Invalid> {
+        let is_made_of = |part: &str, most: usize, more: &[u8]| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || more.contains(&byte);
+            (1..=most).contains(&part.len()) && part.bytes().all(plain)
+        };
+        let parts: Vec<_> = key.strip_prefix(FILES_PREFIX).unwrap_or_default().split('/').collect();
+        let is_key = match parts[..] {
+            [room, user, id, name] => {
+                [room, user].iter().all(|part| is_made_of(part, ENCODED_ID_MAX, b"-_"))
+                    && is_made_of(id, CLIENT_MESSAGE_ID_CHARS_MAX, b"-_")
+                    && is_made_of(name, FILE_NAME_CHARS_MAX, b"-_.")
+                    && !name.starts_with('.')
+            }
+            _ => false,
+        };
+        let expected = || Invalid::expected("what createUpload answered");
+        is_key.then(|| Self(key.to_owned())).ok_or_else(expected)
+    }
+
+    /// Whether it is the file of one send.
+    pub(crate) fn belongs_to(&self, room: &RoomId, user: &UserId, id: &ClientMessageId) -> bool {
+        self.0.starts_with(&folder(room, user, id))
     }
 
     /// A key that was checked when it was stored.
@@ -193,20 +215,36 @@ mod tests {
     }
 
     #[test]
-    fn only_the_key_of_the_same_send_is_read() {
-        let read = |key: &str| Attachment::read(key, &room("lobby"), &user("auth0|5"), &send("7f3a"));
-        assert_eq!(read(&key("my cat.png")).map(|attachment| attachment.0), Some(key("my cat.png")));
+    fn a_key_belongs_to_one_send() {
+        let belongs = |attachment: &Attachment| attachment.belongs_to(&room("lobby"), &user("auth0|5"), &send("7f3a"));
+        let of =
+            |room: &str, user: &str, id: &str| Attachment::of(&self::room(room), &self::user(user), &send(id), "a");
+        assert!(belongs(&of("lobby", "auth0|5", "7f3a")));
+        for other in [of("1", "auth0|5", "7f3a"), of("lobby", "7", "7f3a"), of("lobby", "auth0|5", "7f3a7")] {
+            assert!(!belongs(&other), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_not_read() {
+        assert_eq!(Attachment::parse(&key("my cat.png")).map(|attachment| attachment.0), Ok(key("my cat.png")));
+        let longest = "x".repeat(FILE_NAME_CHARS_MAX);
+        assert!(Attachment::parse(&key(&longest)).is_ok());
         for (of, key) in [
-            ("another room", Attachment::of(&room("1"), &user("auth0|5"), &send("7f3a"), "a").0),
-            ("another user", Attachment::of(&room("lobby"), &user("7"), &send("7f3a"), "a").0),
-            ("another send", Attachment::of(&room("lobby"), &user("auth0|5"), &send("7f3b"), "a").0),
             ("a folder", key("").replace("file", "")),
-            ("a name that is none", key("").replace("file", "..")),
-            ("a folder in it", key("").replace("file", "a/b")),
+            ("a name that leads elsewhere", key("").replace("file", "..")),
+            ("a name that is hidden", key("").replace("file", ".a")),
+            ("a name that is too long", key("").replace("file", &(longest + "x"))),
+            ("a folder more", key("").replace("file", "a/b")),
+            ("a folder less", key("").replace("/7f3a", "")),
+            ("an escape", key("").replace("file", "a%2fb")),
+            ("a question", key("").replace("file", "a?b")),
             ("an address", format!("https://example.com/{}", key("a"))),
+            ("another prefix", key("a").replace("rooms/", "logs/")),
+            ("an id that is too long", key("a").replace("bG9iYnk", &"x".repeat(ENCODED_ID_MAX + 1))),
             ("nothing", String::new()),
         ] {
-            assert_eq!(read(&key), None, "{of}: {key}");
+            assert!(Attachment::parse(&key).is_err(), "{of}: {key}");
         }
     }
 
@@ -247,7 +285,8 @@ mod tests {
         fn whatever_a_file_is_called_its_key_is_read_back(name in "\\PC{0,300}", other in "[a-z|#/]{1,8}") {
             let (room, user, id) = (room("a/b"), user(&other), send("7f3a"));
             let attachment = Attachment::of(&room, &user, &id, &name);
-            prop_assert_eq!(Attachment::read(attachment.key(), &room, &user, &id), Some(attachment.clone()));
+            prop_assert_eq!(Attachment::parse(attachment.key()), Ok(attachment.clone()));
+            prop_assert!(attachment.belongs_to(&room, &user, &id));
             prop_assert!(Attachment::is_of(attachment.key(), &user));
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
             prop_assert!(attachment.key().bytes().all(plain) && attachment.key().split('/').count() == 5);

@@ -27,6 +27,8 @@ pub enum Rejection {
     FileTooLarge { megabytes: u64 },
     #[error("files are not taken here")]
     NoFiles,
+    #[error("message.attachment was uploaded by another user, or for another room or clientMessageId")]
+    NotUploader,
     #[error("the query string is longer than {QUERY_BYTES_MAX} bytes")]
     QueryTooLarge,
     #[error("unknown action {action:?}")]
@@ -98,6 +100,7 @@ impl Rejection {
             | Self::NotAuthor
             | Self::NotModerator
             | Self::NoFiles
+            | Self::NotUploader
             | Self::TokenRevoked
             | Self::TokenMissing
             | Self::TokenRefused
@@ -141,6 +144,7 @@ impl Rejection {
             | Self::NotAuthor
             | Self::NotModerator
             | Self::NoFiles
+            | Self::NotUploader
             | Self::TooLate { .. }
             | Self::TokenRevoked
             | Self::TokenMissing
@@ -185,6 +189,7 @@ pub(crate) mod tests {
             TooManyBytes: [Rejection::TooManyBytes { field: "message.metadata", limit: JSON_BYTES_MAX }],
             FileTooLarge: [Rejection::FileTooLarge { megabytes: 10 }],
             NoFiles: [Rejection::NoFiles],
+            NotUploader: [Rejection::NotUploader],
             QueryTooLarge: [Rejection::QueryTooLarge],
             UnknownAction: [Rejection::UnknownAction { action: "dance".into() }],
             NotCaller: [Rejection::NotCaller { field: "userId" }],

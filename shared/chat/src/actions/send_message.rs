@@ -53,9 +53,10 @@ fn attachment(
     if message.get("content").is_some() {
         return Err(Invalid::expected("left out where there is an attachment").in_field("message.content"));
     }
-    let read = Attachment::read(message.string("attachment", FIELD)?, room, caller.user(), client_message_id);
-    let expected = "the attachment that createUpload answered for this room and clientMessageId";
-    read.ok_or_else(|| Invalid::expected(expected).in_field(FIELD))
+    let attachment = Attachment::parse(message.string("attachment", FIELD)?);
+    let attachment = attachment.map_err(|invalid| invalid.in_field(FIELD))?;
+    let is_theirs = attachment.belongs_to(room, caller.user(), client_message_id);
+    if is_theirs { Ok(attachment) } else { Err(Rejection::NotUploader) }
 }
 
 /// What the client is answered.
@@ -213,7 +214,8 @@ mod tests {
             }
             asked
         };
-        let refused = "badRequest: message.attachment must be the attachment that createUpload answered";
+        let refused =
+            "notAllowed: message.attachment was uploaded by another user, or for another room or clientMessageId";
         refuses(
             SendMessage::read,
             &[
@@ -221,7 +223,10 @@ mod tests {
                 (with("chatroomId", json!("lobby")), refused),
                 (with("clientMessageId", json!("7f3b")), refused),
                 (with("message.attachment", json!("rooms/MQ/Mg/7f3a/cat.png")), refused),
-                (with("message.attachment", json!("rooms/MQ/MQ/7f3a/../cat.png")), refused),
+                (
+                    with("message.attachment", json!("rooms/MQ/MQ/7f3a/..")),
+                    "badRequest: message.attachment must be what createUpload answered",
+                ),
                 (with("message.attachment", json!(7)), "badRequest: message.attachment must be a string"),
                 (with("message.type", json!("text")), "badRequest: message.type must be \"image\" or \"file\""),
                 (with("message.content", json!("https://a")), "badRequest: message.content must be left out"),

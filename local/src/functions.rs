@@ -38,7 +38,7 @@ impl Endpoints {
 /// What the functions of a run sign with. On Lambda there is a token beside the key, and about as long; it is in every
 /// address of a file.
 pub(crate) fn local_key() -> Key {
-    Key { id: "local", secret: "local", token: "local".repeat(200) }
+    Key { id: "local-access-key", secret: "local-secret-key", token: "local".repeat(200) }
 }
 
 /// A function's environment: the template's variables, and the addresses of this run.

@@ -256,6 +256,8 @@ mod tests {
 
     #[test]
     fn what_could_give_another_right_is_refused() {
+        // Not the first, which is of the boundary.
+        let object = "Action: s3:PutObject\n              Resource: !Sub \"${FilesBucket.Arn}/rooms/*\"".to_owned();
         for (from, to, said) in [
             ("Policies: [!Ref DismissConnections]", "Policies: AmazonDynamoDBFullAccess", "AmazonDynamoDBFullAccess"),
             (
@@ -269,9 +271,10 @@ mod tests {
             ("Action: dynamodb:PutItem", "NotAction: dynamodb:PutItem", "NotAction is more than"),
             ("Action: dynamodb:PutItem", "Action: \"dynamodb:*\"", "name the actions"),
             ("Action: dynamodb:PutItem", "Action: sqs:SendMessage", "sqs:SendMessage is more than"),
-            ("Action: dynamodb:PutItem", "Action: s3:PutObject", "is no object of a bucket of this template"),
-            ("${FilesBucket.Arn}/rooms/*", "${FilesBucket.Arn}/*", "a kind of objects is a folder"),
-            ("Effect: Deny", "Effect: Allow", "a bucket's policy takes rights, and gives none"),
+            ("Action: dynamodb:PutItem", "Action: s3:PutObject", "s3:PutObject: no condition is expected"),
+            (&object, &object.replace("rooms/*", "*"), "a kind of objects is a folder"),
+            (&object, &object.replace("FilesBucket", "ChatTable"), "is no object of a bucket of this template"),
+            ("Effect: Deny\n", "Effect: Allow\n", "a bucket's policy takes rights, and gives none"),
             ("\"ROOM#*\"", "\"*\"", "a kind of keys is a name"),
             ("ForAllValues:StringLike", "ForAnyValue:StringLike", "its one condition must be"),
             ("${ChatApi}/${Stage}/DELETE", "*/${Stage}/DELETE", "is no call of this template's API and stage"),

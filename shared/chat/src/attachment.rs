@@ -69,9 +69,9 @@ impl Attachment {
         &self.0
     }
 
-    /// The beginning of the keys of a room's files.
-    pub fn of_room(room: &RoomId) -> String {
-        format!("{FILES_PREFIX}{}/", encoded(room))
+    /// What the keys of a user's files in a room begin with.
+    pub fn folder(room: &RoomId, user: &UserId) -> String {
+        format!("{FILES_PREFIX}{}/{}/", encoded(room), encoded(user))
     }
 
     /// Whether a key is of a user's file, whatever its room and message.
@@ -88,7 +88,7 @@ impl fmt::Display for Attachment {
 }
 
 fn folder(room: &RoomId, user: &UserId, id: &ClientMessageId) -> String {
-    format!("{}{}/{id}/", Attachment::of_room(room), encoded(user))
+    format!("{}{id}/", Attachment::folder(room, user))
 }
 
 fn encoded(id: impl fmt::Display) -> String {
@@ -254,7 +254,7 @@ mod tests {
         assert!(Attachment::is_of(&key, &user("auth0|5")));
         assert!(!Attachment::is_of(&key, &user("lobby")) && !Attachment::is_of(&key, &user("7")));
         assert!(!Attachment::is_of(&format!("{key}/more"), &user("auth0|5")), "no key of ours");
-        assert!(key.starts_with(&Attachment::of_room(&room("lobby"))));
+        assert!(key.starts_with(&Attachment::folder(&room("lobby"), &user("auth0|5"))));
     }
 
     #[test]

@@ -33,6 +33,7 @@ FIRST = ["README.md", "docs/local.md", "docs/client.md", "docs/protocol.md"]
 SAYS = {
     "curl -s -d": r'{"token":"ey[^"]+"}',
     "TOKEN=": r"HTTP/1\.1 200 OK",
+    "TOKEN=$(curl": r'"attachment":"rooms/MQ/MQ/letter-1/letter\.txt".*<PostResponse>.*"type":"ack","action":"sendMessage"',
     'curl -H "Authorization': r'{"type":"ack","action":"sendMessage","chatroomId":1,"id":\d+',
     "cargo run -p ops -- --help": r"disconnect-user.*erase-user",
     "cargo run -p ops -- --local check": r"ok +message.*\"content\":.*nothing was done.*connections ended: 0",

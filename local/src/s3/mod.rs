@@ -12,14 +12,14 @@ mod signature;
 
 use crate::template::BucketSpec;
 use answer::{Refusal, list, refuse};
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use chat_aws::now;
-use objects::Objects;
+use objects::{Object, Objects};
 use signature::{Signed, decoded};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -64,6 +64,25 @@ impl S3 {
         };
         let buckets = specs.iter().map(bucket).collect::<Result<_>>()?;
         Ok(Arc::new(Self { buckets, key, patience }))
+    }
+
+    /// Puts a file into the first bucket.
+    pub async fn keep(&self, key: &str) -> Result<()> {
+        let (_, objects) = self.buckets.values().next().context("there is no bucket")?;
+        let object = Object {
+            key: key.to_owned(),
+            content_type: "image/png".into(),
+            content_disposition: "inline".into(),
+            cache_control: String::new(),
+            etag: "\"0\"".into(),
+            size: 0,
+        };
+        objects.put(object, Bytes::new()).await.map_err(|refusal| anyhow!("{refusal:?}"))
+    }
+
+    /// The keys of all objects.
+    pub fn keys(&self) -> Vec<String> {
+        self.buckets.values().flat_map(|(_, objects)| objects.keys("")).map(|(key, _)| key).collect()
     }
 
     pub fn router(self: &Arc<Self>) -> Router {

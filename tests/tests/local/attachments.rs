@@ -1,9 +1,11 @@
 //! Files in messages: what the functions sign, and what a strict S3 that shares no code with them makes of it.
 
-use chat_local::Template;
-use chat_tests::{Client, Deployment, Server, schema};
+use chat_local::{Limits, Template};
+use chat_tests::{Chaos, Client, Deployment, Direction, Fault, Refusal, Server, schema};
 use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and so on";
 
@@ -360,4 +362,78 @@ fn the_bucket_is_private_and_forgets_with_the_messages() {
         properties["CorsConfiguration"]["CorsRules"][0]["AllowedOrigins"],
         json!({"Fn::Split": [",", {"Ref": "AllowedOrigins"}]})
     );
+}
+
+/// S3 does not answer: whoever recalls is told so, and everybody else that the message is recalled. A repeat deletes.
+#[tokio::test]
+async fn a_file_that_could_not_be_deleted_is_deleted_by_a_repeat() {
+    let failing = Arc::new(AtomicBool::new(true));
+    let fails = Arc::clone(&failing);
+    let director = move |function: &str, _: &Value, _: u64| {
+        // BatchGetItem, TransactWriteItems, and then the deletion.
+        let is_recall = function == "change-message" && fails.load(Ordering::Relaxed);
+        Direction { fault: is_recall.then_some((2, Fault::Refused(Refusal::Unavailable))), ..Direction::default() }
+    };
+    let chaos = Chaos::start(Box::new(director)).await;
+    let server = Server::start_in_chaos(&chaos, Limits::default(), &[]).await;
+    let (mut author, mut other) = (server.connect(7).await, server.connect(8).await);
+    author.join(1).await;
+    other.join(1).await;
+    let address = sent(&server, &mut author, "a").await["message"]["content"].clone();
+    let recall = json!({"action": "deleteMessage", "chatroomId": 1, "id": 1});
+    let refused = author.ask(recall.clone()).await;
+    assert_eq!((&refused["type"], &refused["code"]), (&json!("error"), &json!("internal")));
+    assert_eq!(other.expect(json!({"type": "deleteMessage"})).await["message"]["deleted"], true);
+    assert_eq!(get(&server, &address).await.status(), StatusCode::OK, "it could not be deleted");
+    failing.store(false, Ordering::Relaxed);
+    assert_eq!(author.ask(recall).await["duplicate"], true);
+    assert_eq!(get(&server, &address).await.status(), StatusCode::FORBIDDEN);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_was_shut_out_gets_no_form_and_no_new_address() {
+    let server = Server::start().await;
+    let mut client = server.connect(7).await;
+    client.join(1).await;
+    sent(&server, &mut client, "a").await;
+    let token = server.token_of(7);
+    server.call("disconnect-user", &json!({"userId": 7})).await.expect("shut out");
+    let request = server.http().post(server.url("/createUpload")).bearer_auth(&token).body(cat("b").to_string());
+    assert_eq!(request.send().await.expect("an answer").status(), StatusCode::FORBIDDEN);
+    assert_eq!(server.history_as(&token, "chatroomId=1").await.status, 403);
+    server.stop().await;
+}
+
+/// The courier of a crowd signs as senders do, and a frame stays a frame however long addresses are.
+#[tokio::test]
+async fn in_rounds_pictures_are_pushed_as_elsewhere() {
+    let server = Server::start_with_parameter("LargeRoom", "1").await;
+    let (mut author, mut single) = (server.connect(7).await, server.connect(8).await);
+    author.ask(json!({"action": "joinRoom", "chatroomId": 1, "rounds": true})).await;
+    single.join(1).await;
+    author.say(1, "now it is a crowd").await;
+    let form = form(&server, 7, &cat("a")).await;
+    assert_eq!(form.post(&server, PNG).await.status(), StatusCode::CREATED);
+    author.send(message("a", &form.attachment)).await;
+    let pushed = loop {
+        let frame = single.expect(json!({"type": "sendMessage"})).await;
+        if frame["message"]["type"] == "image" {
+            break frame;
+        }
+    };
+    assert_eq!(get(&server, &pushed["message"]["content"]).await.status(), StatusCode::OK);
+    let is_picture =
+        |frame: &Value| frame["messages"].as_array().is_some_and(|all| all.iter().any(|one| one["type"] == "image"));
+    let round = loop {
+        let frame = author.expect(json!({"type": "messages"})).await;
+        if is_picture(&frame) {
+            break frame;
+        }
+    };
+    let picture =
+        round["messages"].as_array().expect("messages").iter().find(|one| one["type"] == "image").expect("it");
+    assert_eq!(picture["attachment"], form.attachment);
+    assert_eq!(picture["content"], pushed["message"]["content"], "one courier, one address");
+    server.stop().await;
 }

@@ -307,13 +307,16 @@ impl KeptRooms {
     }
 
     /// Takes a user who is being erased out of all rooms, pairs too, and removes the marks. How many rooms there were.
-    pub async fn forget(&self, user: &UserId) -> Result<usize, Failure> {
+    pub async fn forget(&self, user: &UserId) -> Result<usize, Fault> {
         let rows = self.rows_of(user, "attribute_exists(PK)").await?;
         let mut left = 0;
         for (room, row) in rows {
             if row.contains_key(SINCE) {
-                self.remove(&room, user, user, false).await?;
-                left += 1;
+                match self.remove(&room, user, user, false).await {
+                    Err(Failure::Fault(fault)) => return Err(fault),
+                    // Nobody is refused to leave.
+                    Ok(()) | Err(Failure::Rejected(_)) => left += 1,
+                }
             }
             let request = self.client.delete_item().table_name(&self.table);
             let request = request.set_key(Some(key(&keys::mine(user), &keys::room(&room))));

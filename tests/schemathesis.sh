@@ -9,14 +9,14 @@ cd "$(dirname "$0")/.."
 . tests/local-run.sh
 schemathesis="$(.ci/tools schemathesis)/schemathesis"
 start_local_run '"action":"sendMessage"' --parameter RequestsPerSecond=10000 --parameter SendsPerSecond=1000
-ports=(--port "$(port page)" --dynamodb-port "$(port dynamodb)")
+ports=(--port "$(port page)" --dynamodb-port "$(port dynamodb)" --s3-port "$(port s3)")
 url="http://127.0.0.1:$(port page)"
 
 # Room 1, which the document's examples ask for, has a message of each kind.
 invoke() { "$chat" invoke "$1" "events/$2.json" "${ports[@]}" >>"$work/run.log" 2>&1; }
 invoke connect connect
 for kind in send-message send-message-image send-message-file; do invoke send-message "$kind"; done
-token="$(curl --silent --fail --data '{"userId":1,"rooms":"*"}' "$url/local/token" | cut -d '"' -f 4)"
+token="$(curl --silent --fail --data '{"userId":1,"rooms":["*","@mine"]}' "$url/local/token" | cut -d '"' -f 4)"
 history="$url/chat-history/list?chatroomId=1"
 page="$(curl --silent --fail --header "Authorization: Bearer $token" "$history")"
 messages="$(grep --only-matching '"updateTime"' <<<"$page" | wc -l)"

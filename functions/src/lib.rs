@@ -7,6 +7,7 @@ pub mod authorize;
 pub mod change_message;
 pub mod chatrooms;
 pub mod connect;
+pub mod create_upload;
 pub mod default;
 pub mod deliver;
 pub mod disconnect;
@@ -29,11 +30,12 @@ use chat_aws::{Fault, Vars};
 pub type Build = fn(&Vars) -> Result<Function, Fault>;
 
 /// Every function there is, by the name of its binary.
-pub const FUNCTIONS: [(&str, Build); 16] = [
+pub const FUNCTIONS: [(&str, Build); 17] = [
     ("authorize", authorize::function),
     ("change-message", change_message::function),
     ("chatrooms", chatrooms::function),
     ("connect", connect::function),
+    ("create-upload", create_upload::function),
     ("default", default::function),
     ("deliver", deliver::function),
     ("disconnect", disconnect::function),

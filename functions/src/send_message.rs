@@ -4,7 +4,7 @@ use chat::rounds::{Head, InRounds};
 use chat::{Message, MessageId, Push, Reply, SendMessage};
 use chat_aws::entry::{self, ActionEvent, Function};
 use chat_aws::{
-    Aws, Counted, Delivery, Failure, Fault, Messages, Pace, Rights, Rounds, SEALED_ATTEMPTS, Stored, Vars, now,
+    Aws, Counted, Delivery, Failure, Fault, Files, Messages, Pace, Rights, Rounds, SEALED_ATTEMPTS, Stored, Vars, now,
 };
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
@@ -17,14 +17,15 @@ pub struct Parts {
     pace: Pace,
     rights: Rights,
     messages: Messages,
+    files: Files,
     delivery: Delivery,
     rounds: Rounds,
 }
 
 impl Parts {
     pub(crate) fn new(aws: &Aws<'_>) -> Result<Self, Fault> {
-        let (rights, messages) = (aws.rights()?, aws.messages()?);
-        Ok(Self { pace: aws.pace()?, rights, messages, delivery: aws.delivery()?, rounds: aws.rounds()? })
+        let (pace, rights, messages, files) = (aws.pace()?, aws.rights()?, aws.messages()?, aws.files()?);
+        Ok(Self { pace, rights, messages, files, delivery: aws.delivery()?, rounds: aws.rounds()? })
     }
 }
 
@@ -55,11 +56,12 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
 /// Stores before it pushes, so that nothing is seen or acknowledged that is not kept. Reads the members only after
 /// the id is taken, so that a member that is missing among them learns of the message by the `lastId` of its join.
 async fn push(parts: &Parts, event: &ActionEvent, said: &SendMessage, head: Head) -> Result<Reply, Failure> {
-    let Parts { rights, messages, delivery, rounds, .. } = parts;
+    let Parts { rights, messages, files, delivery, rounds, .. } = parts;
     let message = message(said, event, head.last_id);
     let (stored, members) = tokio::join!(messages.store(message), delivery.members(&said.room));
     let (Stored { message, unused }, members) = (stored?, members?);
 
+    let message = files.located(message)?;
     let crowd = rounds.begin_in_crowd(&said.room, &head, members.first_page());
     let push = Push::sent(&message, &event.caller.profile, unused);
     let delivered = delivery.deliver_from(event.sender.as_ref(), &said.room, members, &push);

@@ -39,7 +39,32 @@ def is_written_with_a_point(*values):
     return any(isinstance(value, float) for value in values)
 
 
+# Whom and what a request for a kept room names.
+USERS = ("friendId", "joinUserId", "quitUserId", "userId1", "userId2")
+NAME_CHARS_MAX = 64
+
+
+def names_wrongly(fields):
+    """An id that is too long in bytes, or written 1.0; and a group's name of which nothing is seen."""
+    users = [fields.get(user) for user in USERS]
+    name = fields.get("name")
+    unseen = isinstance(name, str) and not any(char.isalnum() for char in name)
+    return unseen or is_written_with_a_point(*users) or any(is_long_id(user) for user in users)
+
+
+def is_cleaned_short(fields):
+    """A name that is too long until it is cleaned of what nobody sees."""
+    name = fields.get("name") if isinstance(fields, dict) else None
+    return isinstance(name, str) and len(name) > NAME_CHARS_MAX
+
+
 def breaks_a_rule(body):
+    if names_wrongly(body):
+        return True
+    name = body.get("name", "a")
+    # Something to see, and of so many bytes.
+    if is_long_id(name) or not any(char.isalnum() for char in name) or is_written_with_a_point(body.get("size")):
+        return True
     if is_written_with_a_point(body.get("chatroomId"), body.get("requestId")):
         return True
     message = body.get("message")
@@ -61,8 +86,10 @@ def filter_case(context, case):
     """Leaves out requests of which the document says more than a schema can: ids are of so many bytes (a schema counts
     characters), one cursor excludes the other, what is null is missing."""
     if case.meta is not None and case.meta.generation.mode.is_negative:
-        return not has_null(case.body)
+        return not (has_null(case.body) or is_cleaned_short(case.body) or is_cleaned_short(case.query or {}))
     query = case.query or {}
+    if names_wrongly(query):
+        return False
     if is_long_id(query.get("chatroomId")) or ("before" in query and "after" in query):
         return False
     return not (isinstance(case.body, dict) and breaks_a_rule(case.body))

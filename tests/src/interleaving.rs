@@ -3,7 +3,7 @@
 
 use crate::chaos::lock;
 use crate::proxy::{self, Answer, Passage, operation};
-use crate::{Posts, Server, frame, in_time, websocket_event};
+use crate::{Posts, Server, frame, in_time, websocket_event, with_kept_rooms};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -23,10 +23,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
+/// What the address of a function ends with whose queries wait for their turn as well.
+const QUERIES: &str = "/queries";
+
 /// Invocations that can be under way at once.
 const MOST: usize = 4;
 
-/// One thing that a connection does: a function, and the frame for it, if it takes one.
+/// One thing that a connection does: a function, and the frame for it, if it takes one; or the whole event of a request.
 pub type Act<'a> = (&'a str, Value);
 
 /// The result of one order.
@@ -66,11 +69,13 @@ impl Interleaving {
         let url = proxy::serve(Router::new().fallback(serve).with_state(Arc::clone(&gate))).await;
         let mut functions = BTreeMap::new();
         for (name, build) in
-            FUNCTIONS.iter().filter(|(name, _)| ["join-room", "leave-room", "disconnect"].contains(name))
+            FUNCTIONS.iter().filter(|(name, _)| ["chatrooms", "join-room", "leave-room", "disconnect"].contains(name))
         {
             for number in 0..MOST {
                 let mut vars = server.vars();
-                vars.insert("AWS_ENDPOINT_URL_DYNAMODB", format!("{url}/{number}"));
+                // Where members are queried to take them out, others may come between.
+                let queries = if *name == "chatrooms" { QUERIES } else { "" };
+                vars.insert("AWS_ENDPOINT_URL_DYNAMODB", format!("{url}/{number}{queries}"));
                 vars.insert("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", posts.url().to_owned());
                 functions.insert((*name, number), build(&Vars::from_iter(vars)).expect("a function"));
             }
@@ -235,7 +240,10 @@ impl Run {
 
 /// The event of a connection for a function.
 fn event(connection: &ConnectionId, function: &str, body: &Value) -> Value {
-    let mut event = websocket_event(body);
+    if function == "chatrooms" {
+        return body.clone();
+    }
+    let mut event = with_kept_rooms(websocket_event(body));
     event["requestContext"]["connectionId"] = json!(connection.as_str());
     event["requestContext"]["eventType"] = json!(if function == "disconnect" { "DISCONNECT" } else { "MESSAGE" });
     event
@@ -243,15 +251,17 @@ fn event(connection: &ConnectionId, function: &str, body: &Value) -> Value {
 
 /// The frame of an answer, or the whole answer if it has none.
 fn said(answer: &Value) -> Value {
-    if answer["body"].is_string() { frame(answer) } else { answer.clone() }
+    if answer["headers"].is_null() && answer["body"].is_string() { frame(answer) } else { answer.clone() }
 }
 
-/// A call, `/<number>`. Writes, and the reads that verify a join, wait for their turn. A query does not: it only finds
-/// the members to push to.
+/// A call, `/<number>`. Writes, and the reads that verify a join, wait for their turn. A query does not, unless the address
+/// says so: it only finds the members to push to.
 async fn serve(State(gate): State<Arc<Gate>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
-    let number = uri.path().trim_matches('/').parse().expect("a number");
+    let path = uri.path().trim_end_matches('/');
+    let (path, queries) = path.strip_suffix(QUERIES).map_or((path, false), |path| (path, true));
+    let number = path.trim_matches('/').parse().expect("a number");
     let about_user = body.windows(5).any(|part| part == b"USER#");
-    if operation(&headers) != "Query" && !about_user {
+    if (queries || operation(&headers) != "Query") && !about_user {
         let (through, turn) = oneshot::channel();
         gate.arrivals.send((number, through)).expect("somebody gives turns");
         if turn.await.is_err() {

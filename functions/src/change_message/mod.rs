@@ -7,7 +7,7 @@ pub mod react_message;
 use chat::limits::{CHANGES_PER_SECOND, REACTIONS_PER_SECOND};
 use chat::{Message, Push};
 use chat_aws::entry::{self, ActionEvent, Function};
-use chat_aws::{Aws, Changes, Delivery, Failure, Fault, Pace, Reactions, Rights, Rounds, Vars};
+use chat_aws::{Aws, Changes, Delivery, Failure, Fault, Files, Pace, Reactions, Rights, Rounds, Vars};
 use std::time::Duration;
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
@@ -26,6 +26,7 @@ pub struct Parts {
     pace: Pace,
     rights: Rights,
     changes: Changes,
+    files: Files,
     reaction_pace: Pace,
     reactions: Reactions,
     delivery: Delivery,
@@ -38,6 +39,7 @@ impl Parts {
             pace: aws.pace_of(CHANGES_PER_SECOND),
             rights: aws.rights()?,
             changes: aws.changes()?,
+            files: aws.files()?,
             reaction_pace: aws.pace_of(REACTIONS_PER_SECOND),
             reactions: aws.reactions()?,
             delivery: aws.delivery()?,

@@ -1,13 +1,14 @@
 //! `erase-user`: what a user wrote is nowhere, everything else is as it was, and clients read on.
 
 use crate::account::{Account, SESSION};
-use crate::{end, ops, rows};
+use crate::{end, ops, rows, upload};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chat::{Content, Message, MessageKind, Timestamp};
 use chat_aws::{Kept, Vars, now};
 use chat_tests::{
-    Management, Recorder, Server, frame, invoke, next_id, room, text_message, until, user, websocket_event,
+    Management, Recorder, Server, frame, invoke, next_id, room, signed_for_s3, text_message, until, user,
+    websocket_event,
 };
 use serde_json::{Value, json};
 
@@ -30,6 +31,14 @@ async fn others(server: &Server) -> Vec<Value> {
     let mut rows = rows(server, "ChatTable").await;
     rows.retain(|row| !is_of_7(row));
     rows
+}
+
+/// The keys of the files that there are.
+async fn files(server: &Server) -> Vec<String> {
+    let url = format!("{}/FilesBucket?list-type=2&prefix=rooms%2F", server.s3_url());
+    let request = server.http().get(&url).headers(signed_for_s3("GET", &url));
+    let list = request.send().await.expect("an answer").text().await.expect("a body");
+    list.split("<Key>").skip(1).map(|key| key.split('<').next().expect("a key").to_owned()).collect()
 }
 
 fn with_id(room: u64, text: &str, id: &str) -> Value {
@@ -60,10 +69,18 @@ async fn the_texts_are_gone_and_everything_else_is_as_it_was() {
     seven.say(2, TEXT).await;
     eight.say(2, "the last word").await;
 
+    for file in
+        ["rooms/MQ/Nw/sent/cat.png", "rooms/Mg/Nw/never-sent/a", "rooms/MQ/OA/of-8/cat.png", "rooms/MQ/NyNh/a/a"]
+    {
+        upload(&server, file).await;
+    }
+
     // Without --yes nothing is done, and it is said what would be.
     let before = [rows(&server, "ChatTable").await, rows(&server, "ConnectionsTable").await];
     let said = ops(&["erase-user", "7"]).to(&server).succeeds().await;
-    for part in ["1 connections are known", "read units", "nothing was done; --yes does it"] {
+    for part in
+        ["1 connections are known", "the whole bucket is listed", "read units", "nothing was done; --yes does it"]
+    {
         assert!(said.contains(part), "{said}");
     }
     assert_eq!(said.lines().next(), Some("user 7, in the chat table ChatTable:"));
@@ -77,12 +94,13 @@ async fn the_texts_are_gone_and_everything_else_is_as_it_was() {
     let untouched = others(&server).await;
     let began = now().millis();
     let said = ops(&["erase-user", "7", "--yes"]).to(&server).succeeds().await;
-    for part in ["connections ended: 1", "messages: 3 emptied", "user 7 is erased"] {
+    for part in ["connections ended: 1", "messages: 3 emptied", "files: 2 deleted", "user 7 is erased"] {
         assert!(said.contains(part), "{said}");
     }
     assert!(!said.contains("marked"), "what is erased is not repeated: {said}");
     seven.closed().await;
     assert_eq!(others(&server).await, untouched);
+    assert_eq!(files(&server).await, ["rooms/MQ/NyNh/a/a", "rooms/MQ/OA/of-8/cat.png"]);
     let left = rows(&server, "ChatTable").await;
     let text = json!(left).to_string();
     assert!(
@@ -382,5 +400,27 @@ async fn connections_that_are_not_there_are_found_by_the_next_run() {
     let said = said.with("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", elsewhere.url()).run().await;
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
     assert_eq!(server.devices("9").await, Vec::<String>::new());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_erased_is_in_no_kept_room_and_has_read_nothing() {
+    let server = Server::start().await;
+    let group = server.group(&[8, 7]).await;
+    let (_, pair) = server.chatroom(7, "POST /chatroom/create-one-to-one", "", &json!({"friendId": 8})).await;
+    let mut seven = server.connect_kept(7).await;
+    for room in [json!(group), json!("lobby")] {
+        let ack = seven.ask(json!({"action": "markRead", "chatroomId": room, "id": 1})).await;
+        assert_eq!(ack["type"], "ack", "{ack}");
+    }
+    let said = ops(&["erase-user", "7", "--yes"]).to(&server).succeeds().await;
+    assert!(said.contains("kept rooms: 2 left"), "{said}");
+    let rows = rows(&server, "ChatTable").await;
+    assert!(!rows.iter().any(|row| row["PK"]["S"] == "MINE#7"), "{rows:?}");
+    let info = async |id: &str| server.chatroom(8, "GET /chatroom/info/{id}", id, &json!({})).await.1;
+    for id in [group.as_str(), pair.as_str().expect("an id")] {
+        let users = info(id).await["users"].as_array().expect("users").clone();
+        assert_eq!(users.iter().map(|user| user["id"].clone()).collect::<Vec<_>>(), [json!(8)]);
+    }
     server.stop().await;
 }

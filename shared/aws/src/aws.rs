@@ -1,5 +1,6 @@
 use crate::clients::{Clients, Invoker};
 use crate::delivery::Delivery;
+use crate::files::Files;
 use crate::inbox::Inbox;
 use crate::keep_alive::KeepAlive;
 use crate::limits::{DEFAULT_MEMORY, HAND_MEMBERS, HAND_TIMEOUT, posts_in_flight};
@@ -12,12 +13,12 @@ use crate::sessions::Sessions;
 use crate::signals::Signals;
 use crate::store::{Arrivals, Changes, Connections, Erasure, KeptRooms, Messages, Posts, Reactions, Tables, Users};
 use crate::{Fault, Pace, Vars};
-use chat::Windows;
 use chat::limits::{
-    CONNECTIONS_PER_USER, EDIT_WINDOW, HOT_ROOM, LARGE_ROOM, NOTICES_UP_TO, POSTS_PER_SECOND, RECALL_WINDOW,
-    ROUND_MESSAGES_MAX, SENDS_PER_SECOND, SIGNALS_UP_TO,
+    ATTACHMENT_MEGABYTES, CONNECTIONS_PER_USER, EDIT_WINDOW, HOT_ROOM, LARGE_ROOM, NOTICES_UP_TO, POSTS_PER_SECOND,
+    RECALL_WINDOW, ROUND_MESSAGES_MAX, SENDS_PER_SECOND, SIGNALS_UP_TO,
 };
 use chat::rounds::Crowd;
+use chat::{FileSize, Windows};
 
 /// What functions are made of, each part built from the function's variables. A function asks for what it uses, once,
 /// when it starts; the parts are cheap to clone. A client that no part needs is not built.
@@ -87,6 +88,16 @@ impl<'a> Aws<'a> {
         Ok(Personal::new(self.users()?, self.connections()?, self.pusher()?))
     }
 
+    /// The files that messages carry.
+    pub fn files(&self) -> Result<Files, Fault> {
+        Ok(Files::new(self.clients.bucket()?))
+    }
+
+    /// How large one may be.
+    pub fn file_size(&self) -> Result<FileSize, Fault> {
+        Ok(FileSize::up_to_megabytes(self.vars.parsed("ATTACHMENT_MEGABYTES", ATTACHMENT_MEGABYTES)?))
+    }
+
     pub fn users(&self) -> Result<Users, Fault> {
         Ok(Users::new(self.clients.dynamodb(), self.chat_table()?, self.vars.flag("EXPOSE_EMAIL")?))
     }
@@ -122,7 +133,14 @@ impl<'a> Aws<'a> {
             crowd.posts_per_second,
             self.vars.parsed("HAND_MEMBERS", HAND_MEMBERS)?.max(1),
         );
-        Ok(Couriers::new(self.messages()?, self.changes()?, self.users()?, posting, self.waker(me)?, crowd))
+        Ok(Couriers::new(
+            (self.messages()?, self.changes()?),
+            self.users()?,
+            self.files()?,
+            posting,
+            self.waker(me)?,
+            crowd,
+        ))
     }
 
     fn waker(&self, function: &'static str) -> Result<Waker, Fault> {

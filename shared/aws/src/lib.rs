@@ -9,6 +9,7 @@ mod clock;
 mod delivery;
 pub mod entry;
 mod fault;
+mod files;
 mod greeting;
 mod inbox;
 mod keep_alive;
@@ -34,6 +35,7 @@ pub use clients::{DocumentUrl, Invoker};
 pub use clock::now;
 pub use delivery::Delivery;
 pub use fault::{Failure, Fault};
+pub use files::Files;
 pub use inbox::Inbox;
 pub use keep_alive::KeepAlive;
 pub use limits::{

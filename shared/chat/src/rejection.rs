@@ -23,6 +23,12 @@ pub enum Rejection {
     TooLarge { field: &'static str, limit: usize },
     #[error("{field} is longer than {limit} bytes")]
     TooManyBytes { field: &'static str, limit: usize },
+    #[error("a file is at most {megabytes} MB")]
+    FileTooLarge { megabytes: u64 },
+    #[error("files are not taken here")]
+    NoFiles,
+    #[error("message.attachment was uploaded by another user, or for another room or clientMessageId")]
+    NotUploader,
     #[error("the query string is longer than {QUERY_BYTES_MAX} bytes")]
     QueryTooLarge,
     #[error("unknown action {action:?}")]
@@ -96,7 +102,9 @@ impl Rejection {
             | Self::TooManyEdits => "badRequest",
             Self::NotFound => "notFound",
             Self::TooLate { .. } => "tooLate",
-            Self::TooLarge { .. } | Self::TooManyBytes { .. } | Self::QueryTooLarge => "tooLarge",
+            Self::TooLarge { .. } | Self::TooManyBytes { .. } | Self::FileTooLarge { .. } | Self::QueryTooLarge => {
+                "tooLarge"
+            }
             Self::UnknownAction { .. } => "unknownAction",
             Self::NotCaller { .. }
             | Self::RoomNotGranted
@@ -104,6 +112,8 @@ impl Rejection {
             | Self::NotOwner
             | Self::NotAuthor
             | Self::NotModerator
+            | Self::NoFiles
+            | Self::NotUploader
             | Self::TokenRevoked
             | Self::TokenMissing
             | Self::TokenRefused
@@ -149,6 +159,8 @@ impl Rejection {
             | Self::NotOwner
             | Self::NotAuthor
             | Self::NotModerator
+            | Self::NoFiles
+            | Self::NotUploader
             | Self::TooLate { .. }
             | Self::TokenRevoked
             | Self::TokenMissing
@@ -156,7 +168,9 @@ impl Rejection {
             | Self::NotAdmitted
             | Self::AnothersConnection => (403, "Forbidden"),
             Self::ConnectionGone => (410, "Gone"),
-            Self::TooLarge { .. } | Self::TooManyBytes { .. } | Self::QueryTooLarge => (413, "Payload Too Large"),
+            Self::TooLarge { .. } | Self::TooManyBytes { .. } | Self::FileTooLarge { .. } | Self::QueryTooLarge => {
+                (413, "Payload Too Large")
+            }
             Self::RateLimited { .. }
             | Self::Overtaken
             | Self::TooManyRooms
@@ -194,6 +208,9 @@ pub(crate) mod tests {
             Invalid: [Rejection::Invalid { field: "batches", expected: "a boolean".into() }],
             TooLarge: [Rejection::TooLarge { field: "message.content", limit: TEXT_CHARS_MAX }],
             TooManyBytes: [Rejection::TooManyBytes { field: "message.metadata", limit: JSON_BYTES_MAX }],
+            FileTooLarge: [Rejection::FileTooLarge { megabytes: 10 }],
+            NoFiles: [Rejection::NoFiles],
+            NotUploader: [Rejection::NotUploader],
             QueryTooLarge: [Rejection::QueryTooLarge],
             UnknownAction: [Rejection::UnknownAction { action: "dance".into() }],
             NotCaller: [Rejection::NotCaller { field: "userId" }],

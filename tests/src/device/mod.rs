@@ -107,7 +107,7 @@ impl Device {
         user: User,
         rooms: Option<&BTreeSet<Room>>,
     ) -> Self {
-        let rooms = rooms.map_or_else(|| json!("*"), |rooms| json!(rooms));
+        let rooms = rooms.map_or_else(|| json!(["*", "@mine"]), |rooms| json!(rooms));
         let mut claims = json!({"userId": user, "username": name, "rooms": rooms});
         if user == MODERATOR {
             claims["moderates"] = json!("*");

@@ -107,6 +107,42 @@ impl Stage {
         (!failed).then(|| serde_json::from_slice(&body).expect("JSON"))
     }
 
+    /// What a route of the kept rooms answers to a user: `POST /chatroom/quit/{id}`, with a room for the path. Panics unless
+    /// `docs/openapi.yaml` describes it.
+    pub async fn chatroom(&self, user: User, route: &str, room: &str, asked: &Value) -> (u16, Value) {
+        let token = self.reach().token(&serde_json::json!({"userId": user, "rooms": "@mine"}));
+        let (method, path) = route.split_once(' ').expect("a route key");
+        let mut uri = path.replace("{id}", room);
+        if method == "GET" {
+            let fields = asked.as_object().expect("fields").iter();
+            let pairs = fields
+                .map(|(name, value)| format!("{name}={}", value.as_str().map_or(value.to_string(), String::from)));
+            uri = format!("{uri}?{}", pairs.collect::<Vec<_>>().join("&"));
+        }
+        let body = if method == "GET" { Body::empty() } else { Body::from(asked.to_string()) };
+        let request = Request::builder().method(method).uri(format!("{}{uri}", InMemory::GATEWAY_URL));
+        let request = request
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body);
+        let response = self.world.gateway().answer(request.expect("a request")).await;
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("a body");
+        let body = serde_json::from_slice(&body).expect("JSON");
+        schema::check_route(route, head.status.as_u16(), &head.headers, &body);
+        (head.status.as_u16(), body)
+    }
+
+    /// Puts a file where it would be if it had been uploaded.
+    pub async fn keep_file(&self, key: &str) {
+        self.world.gateway().keep_file(key).await.expect("kept");
+    }
+
+    /// The keys of the files that there are.
+    pub fn files(&self) -> Vec<String> {
+        self.world.gateway().files()
+    }
+
     /// Waits until an invocation has answered or is dead.
     pub async fn ended(&self, number: u64) {
         self.world.ended(number).await;

@@ -2,5 +2,6 @@
 //! checker notices mistakes.
 
 mod frames;
+mod kept;
 mod random;
 mod socket_io;

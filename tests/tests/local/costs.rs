@@ -38,6 +38,15 @@ What a function does after its answer is counted with it; where frames differ, t
 | --- | --- | --- | ---: | ---: | ---: |
 ";
 
+const FILES: &str = "
+A file that a message carries goes from the client to S3, by one POST, and from S3 to whoever looks at it, by one GET. Of
+the functions' requests only the deletion is one of S3. An address has a token in it, here of 1,000 characters, about as
+long as on Lambda: it is most of what is pushed.
+
+| action | invocations | requests | read units | write units | posts |
+| --- | --- | --- | ---: | ---: | ---: |
+";
+
 const ROUNDS: &str = "
 In a room in rounds, which is larger than 1,100 connections or busy, the same take the following, and its courier what
 stands in the last row but one. A round is one post to who asked for rounds; here one did, and everybody else is posted
@@ -98,6 +107,7 @@ async fn every_action_takes_what_it_needs_and_no_more() {
         rows.push(row(&format!("changes, a page of {limit}"), &meter.page_of_changes(&history, limit).await));
     }
     rows.extend(meter.changes().await.iter().map(|(action, usage)| row(action, usage)));
+    let files: Vec<_> = meter.files(ROOMS[1]).await.iter().map(|(action, usage)| row(action, usage)).collect();
     meter.stop().await;
     // The posts are a word and an end. Nobody has connected here before.
     let meter = Meter::start().await;
@@ -136,7 +146,11 @@ async fn every_action_takes_what_it_needs_and_no_more() {
             text
         })
     };
-    let document = list(INTRODUCTION, &rows) + &list(KEPT, &kept) + &list(SOCKET_IO, &packets) + &list(ROUNDS, &crowds);
+    let document = list(INTRODUCTION, &rows)
+        + &list(KEPT, &kept)
+        + &list(FILES, &files)
+        + &list(SOCKET_IO, &packets)
+        + &list(ROUNDS, &crowds);
     if Vars::from_env().optional("CHAT_WRITE_COUNTS").is_some() {
         std::fs::write(DOCUMENT, &document).expect("written");
     }
@@ -171,6 +185,30 @@ async fn a_million_signals_cost_what_the_page_says() {
         assert!(said.contains(&dollars), "docs/costs.md does not say: {dollars}");
     }
     meter.stop().await;
+}
+
+/// At the same prices, a request of the HTTP API $1 and a write unit $0.625, by what `docs/counts.md` says.
+#[test]
+fn a_million_lists_and_marks_cost_what_the_page_says() {
+    let read =
+        |name: &str| std::fs::read_to_string(format!("{}/../docs/{name}", env!("CARGO_MANIFEST_DIR"))).expect("a page");
+    let (counts, costs) = (read("counts.md"), read("costs.md"));
+    for (action, said, messages) in [
+        ("list, of 20 rooms", "lists of 20 rooms", 1),
+        ("list, of 50 rooms", "lists of 50 rooms", 1),
+        ("markRead", "read marks, told to nobody", 2),
+        ("markRead, told to ten", "the same, told in a room of ten, nine of whom are there", 2),
+    ] {
+        let row = counts.lines().find(|line| line.starts_with(&format!("| {action} |"))).expect(action);
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [_, invocations, _, reads, writes, posts] = cells[..] else { panic!("not six columns: {row}") };
+        let number = |cell: &str| cell.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0.0);
+        let invocations = invocations.split(", ").count() as f64;
+        let dollars =
+            f64::from(messages) + number(posts) + number(reads) * 0.125 + number(writes) * 0.625 + invocations * 0.2;
+        let line = format!("| {said} | ${dollars:.2} |");
+        assert!(costs.contains(&line), "docs/costs.md does not say: {line}");
+    }
 }
 
 /// The newest page and one from the middle are the same, and a longer history is no dearer.

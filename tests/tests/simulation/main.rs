@@ -4,6 +4,7 @@
 mod browser;
 mod exhaustive;
 mod invocations;
+mod kept;
 
 use chat_tests::simulation::{Hunt, Mutant, Schedule};
 

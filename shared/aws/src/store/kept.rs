@@ -306,6 +306,25 @@ impl KeptRooms {
         Ok(listed.collect())
     }
 
+    /// Takes a user who is being erased out of all rooms, pairs too, and removes the marks. How many rooms there were.
+    pub async fn forget(&self, user: &UserId) -> Result<usize, Fault> {
+        let rows = self.rows_of(user, "attribute_exists(PK)").await?;
+        let mut left = 0;
+        for (room, row) in rows {
+            if row.contains_key(SINCE) {
+                match self.remove(&room, user, user, false).await {
+                    Err(Failure::Fault(fault)) => return Err(fault),
+                    // Nobody is refused to leave.
+                    Ok(()) | Err(Failure::Rejected(_)) => left += 1,
+                }
+            }
+            let request = self.client.delete_item().table_name(&self.table);
+            let request = request.set_key(Some(key(&keys::mine(user), &keys::room(&room))));
+            answer(request.send()).await.map_err(Fault::doing("failed to forget a mark"))?;
+        }
+        Ok(left)
+    }
+
     /// The key of the message that a room's counter names.
     pub(crate) fn last_message(listed: &Listed) -> Item {
         key(&keys::room(&listed.room.id), &keys::message(listed.last_id))
@@ -330,23 +349,29 @@ impl KeptRooms {
 
     /// The rooms that a user has a right to, with the marks.
     async fn rights(&self, user: &UserId) -> Result<BTreeMap<RoomId, Mark>, Fault> {
-        let (mut rights, mut start) = (BTreeMap::new(), None);
+        let rows = self.rows_of(user, &format!("attribute_exists({SINCE})")).await?;
+        rows.into_iter().map(|(room, row)| Ok((room, read::<MineRow>(row)?.mark()))).collect()
+    }
+
+    /// What a user has in rooms, as far as a condition holds.
+    async fn rows_of(&self, user: &UserId, condition: &str) -> Result<Vec<(RoomId, Item)>, Fault> {
+        let (mut rows, mut start) = (Vec::new(), None);
         loop {
             let query = self.client.query().table_name(&self.table).consistent_read(true);
             let query = query
                 .key_condition_expression("PK = :pk")
-                .filter_expression(format!("attribute_exists({SINCE})"))
+                .filter_expression(condition)
                 .expression_attribute_values(":pk", text(keys::mine(user)))
                 .set_exclusive_start_key(start);
             let page = answer(query.send()).await.map_err(Fault::doing(LISTING))?;
             for item in page.items.unwrap_or_default() {
                 let room = item.get(keys::SORT).and_then(|sort| keys::parse_room(sort.as_s().ok()?));
                 let room = room.ok_or_else(|| Fault::because(LISTING, "a row's key is no room's"))?;
-                rights.insert(room, read::<MineRow>(item)?.mark());
+                rows.push((room, item));
             }
             start = page.last_evaluated_key;
             if start.is_none() {
-                return Ok(rights);
+                return Ok(rows);
             }
         }
     }

@@ -224,7 +224,11 @@ impl LastMessage {
         Self {
             id: message.id,
             kind: message.content.kind().number(),
-            content: message.content.text().chars().take(PREVIEW_CHARS_MAX).collect(),
+            content: match message.content.attachment() {
+                // An address would be over before the list is old.
+                Some(file) => file.name().to_owned(),
+                None => message.content.text().chars().take(PREVIEW_CHARS_MAX).collect(),
+            },
             sender_id: message.sender.clone(),
             create_time: message.create_time,
             deleted: message.deleted_by().map(|_| true),

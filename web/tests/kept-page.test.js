@@ -158,6 +158,8 @@ describe("kept rooms in the page", () => {
 
   it("are used by keyboard alone, in either language, in a narrow window", async (test) => {
     const { page, complaints } = await enter(test, "Guang", { options: { viewport: { width: 360, height: 640 } } });
+    // It is there when the list has come.
+    await page.getByText("New conversation").waitFor();
     await page.getByText("New conversation").focus();
     await page.keyboard.press("Enter");
     await page.keyboard.press("Tab");

@@ -28,9 +28,9 @@ export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters =
       const timer = setTimeout(() => reject(new Error("the local run did not start")), timeoutMs);
       run.once("exit", () => reject(new Error(`the local run ended: ${log.join("\n")}`)));
       createInterface({ input: run.stdout }).on("line", (line) => {
-        const [, name, place] = line.match(/^ {2}(page|websocket|history|dynamodb) +(\S+)/) ?? [];
+        const [, name, place] = line.match(/^ {2}(page|websocket|history|dynamodb|s3) +(\S+)/) ?? [];
         if (name) places.set(name, place);
-        if (places.size === 4) resolve(clearTimeout(timer));
+        if (places.size === 5) resolve(clearTimeout(timer));
       });
     })
   );

@@ -380,7 +380,8 @@ export declare class ChatError extends Error {
     retryAfterMs: number | undefined;
     /**
      * @param {string} code The server's (`badRequest`, `tooLarge`, `notAllowed`, `internal`, …) or one of: `connectionLost`,
-     *   `offline`, `disconnected`, `refused`, `left`, `queueFull`, `unknown`, `token`, `unreachable`, `badFrame`, `badResponse`.
+     *   `offline`, `disconnected`, `refused`, `left`, `removed`, `queueFull`, `unknown`, `cancelled`, `uploadFailed`, `token`,
+     *   `unreachable`, `badFrame`, `badResponse`.
      * @param {string} message
      * @param {{ retryable?: boolean, action?: string, cause?: unknown, retryAfterMs?: number }} [about]
      */

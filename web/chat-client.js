@@ -131,10 +131,11 @@
  * @property {() => boolean} typing To be called with each key: a signal is sent every 10 seconds at most.
  */
 /**
- * A room of the inbox: a group where `type` is true, otherwise a pair. `unread` may count a few numbers that no message has.
+ * A room of the inbox: a group where `type` is true, otherwise a pair. `unread` may count a few numbers that no message has, and
+ * `userIds` are fifty at most.
  * @typedef {{ id: string, name: string, type: boolean, createTime: string, userCount: number, userIds: Id[], unread: number, lastRead: number, mentioned: boolean, lastMessage?: LastMessage }} KeptRoom
  */
-/** @typedef {Pick<Message, "id" | "type" | "content" | "senderId" | "createTime" | "deleted" | "eraseTime" | "attachment">} LastMessage */
+/** Its `content` is 200 characters at most, and the name of a file that was uploaded. @typedef {Pick<Message, "id" | "type" | "content" | "senderId" | "createTime" | "deleted" | "eraseTime" | "attachment">} LastMessage */
 /** @typedef {{ id: string, name: string, type: boolean, createTime: string, owner?: Id, users: Profile[] }} KeptInfo */
 /**
  * Pushed to each of one's devices that is connected then, perhaps twice; who was away asks for the inbox. `userId` is who added one.
@@ -248,7 +249,8 @@ const TYPING_SHOWN_MS = 12_000;
 export class ChatError extends Error {
   /**
    * @param {string} code The server's (`badRequest`, `tooLarge`, `notAllowed`, `internal`, …) or one of: `connectionLost`,
-   *   `offline`, `disconnected`, `refused`, `left`, `queueFull`, `unknown`, `token`, `unreachable`, `badFrame`, `badResponse`.
+   *   `offline`, `disconnected`, `refused`, `left`, `removed`, `queueFull`, `unknown`, `cancelled`, `uploadFailed`, `token`,
+   *   `unreachable`, `badFrame`, `badResponse`.
    * @param {string} message
    * @param {{ retryable?: boolean, action?: string, cause?: unknown, retryAfterMs?: number }} [about]
    */

@@ -128,9 +128,9 @@ make.addEventListener("submit", async (event) => {
   if (!client || !given) return;
   try {
     const id = await (makeKind.value === "group" ? client.createGroup(given) : client.createPair(toId(given)));
+    await loadInbox();
     makeName.value = "";
     making.open = false;
-    await loadInbox();
     if (rooms.has(id)) open(id);
     text.focus();
   } catch {

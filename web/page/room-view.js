@@ -783,7 +783,7 @@ export class RoomView extends EventTarget {
   #lead() {
     if (!this.#isToBeLed || !this.#isOpen || !this.#hasBegun) return;
     this.#isToBeLed = false;
-    if (this.#newLine.isConnected) this.log.scrollTop += this.#newLine.getBoundingClientRect().top - this.log.getBoundingClientRect().top;
+    if (this.#newLine.isConnected) this.#newLine.scrollIntoView({ block: "start" });
     else this.log.scrollTop = this.log.scrollHeight;
     this.#scrolled();
   }

@@ -128,6 +128,34 @@ describe("kept rooms in the page", () => {
     assert.deepEqual(dong.complaints, []);
   });
 
+  it("take a picture from one to the other, through the store, and a recall takes it away", async (test) => {
+    const [guang, dong] = [await enter(test, "Guang"), await enter(test, "Dong")];
+    await make(guang.page, "With one person", String(dong.id));
+    await guang.page.locator("#files").setInputFiles([{ name: "猫 1.png", mimeType: "image/png", buffer: PNG }, { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("notes") }]);
+    await eventually(async () => (await list(dong.page)).length, 1);
+    await choose(dong.page, "Guang");
+    for (const { page } of [guang, dong]) {
+      const picture = page.locator(".picture img");
+      await picture.waitFor();
+      await eventually(() => picture.evaluate((/** @type {HTMLImageElement} */ image) => [image.naturalWidth, image.src.startsWith("http:")]), [1, true]);
+    }
+    // The file's name is as far as an address takes it; a browser saves what it does not show.
+    const file = dong.page.locator("a.file");
+    assert.equal(await file.textContent(), "notes.txt");
+    const notes = await fetch(String(await file.getAttribute("href")));
+    assert.deepEqual([await notes.text(), notes.headers.get("content-disposition")], ["notes", "attachment; filename*=UTF-8''notes.txt"]);
+    const address = String(await dong.page.locator("a.picture").getAttribute("href"));
+    assert.equal((await fetch(address)).status, 200);
+    const id = Number(await guang.page.locator(".message", { has: guang.page.locator(".picture") }).getAttribute("data-id"));
+    await guang.page.locator(`[data-id="${id}"] .picture`).hover();
+    await guang.page.getByRole("button", { name: "What to do with this message" }).click();
+    await guang.page.getByRole("menuitem", { name: "Recall" }).click();
+    await dong.page.getByText("Guang recalled a message").first().waitFor();
+    // Whoever may not list a bucket is not told that something is not there.
+    await eventually(async () => (await fetch(address)).status, 403);
+    for (const { complaints } of [guang, dong]) assert.deepEqual(complaints, []);
+  });
+
   it("are used by keyboard alone, in either language, in a narrow window", async (test) => {
     const { page, complaints } = await enter(test, "Guang", { options: { viewport: { width: 360, height: 640 } } });
     await page.getByText("New conversation").focus();
@@ -156,6 +184,7 @@ describe("kept rooms in the page", () => {
     const { page, id } = await enter(test, "Guang");
     await make(page, "Group", "Harbour");
     await make(page, "Group", "Garden");
+    await page.getByRole("heading", { name: "Garden" }).waitFor();
     await choose(page, "Harbour");
     await send(page, "still here");
     await page.reload();

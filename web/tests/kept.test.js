@@ -15,7 +15,7 @@ const PAIR = { id: "p-1", name: "Other", type: false, createTime: TIME, userCoun
 describe("the inbox", { concurrency: true }, () => {
   it("lists one's rooms as the server does, with the kinds of last messages by name", async (test) => {
     const { server, client } = await connected(test);
-    const last = { id: 42, type: 1, content: server.address("rooms/1/7/a/cat.png"), senderId: 8, createTime: TIME };
+    const last = { id: 42, type: 1, content: "cat.png", senderId: 8, createTime: TIME };
     server.inbox = [{ ...TEAM, lastMessage: last }, PAIR];
     assert.deepEqual(await client.rooms(), [{ ...TEAM, lastMessage: { ...last, type: "image" } }, PAIR]);
     assert.deepEqual(await client.rooms({ name: "Oth" }), [PAIR]);

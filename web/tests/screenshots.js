@@ -196,7 +196,7 @@ async function shootLiving() {
 async function shootKept() {
   const run = await startLocalRun();
   const enter = async (/** @type {string} */ name, /** @type {number} */ id) => {
-    const context = await browser.newContext({ deviceScaleFactor: 1.25, locale: "en-GB", viewport: { width: 760, height: 620 } });
+    const context = await browser.newContext({ deviceScaleFactor: 1.25, locale: "en-GB", viewport: { width: 760, height: 680 } });
     const { page } = await openWindow(context);
     await page.goto(run.page);
     await comeIn(page, { name, id, room: "" });

@@ -20,11 +20,11 @@ const ALL = ["ChatClient", "ChatError", "ChatRoom", "Changes", "applyChange", "R
 const SIZES = {
   "the client": { names: ["ChatClient", "ChatError"], max: 6_656 },
   "the client with changes": { names: ["ChatClient", "ChatError", "Changes", "applyChange"], max: 7_680 },
-  "the client with rooms that are kept": { names: ["ChatClient", "ChatError", "Kept", "Reads", "Uploads"], max: 8_704 },
+  "the client with rooms that are kept": { names: ["ChatClient", "ChatError", "Kept", "Reads", "Uploads"], max: 8_832 },
   "all of it": { names: ALL, max: 11_264 },
 };
 /** How much each feature adds to the client, in the same bytes. */
-const FEATURES = { Changes: 1_024, Reactions: 704, Online: 576, Signals: 448, Rounds: 320, Kept: 512, Reads: 896, Uploads: 704 };
+const FEATURES = { Changes: 1_024, Reactions: 704, Online: 576, Signals: 448, Rounds: 320, Kept: 640, Reads: 896, Uploads: 704 };
 /** Each knows the names of its frames and its errors; nobody else does. @type {Record<keyof typeof FEATURES, string>} */
 const WORDS = {
   Changes: "editMessage", Reactions: "reactMessage", Online: "listMembers", Signals: "signal", Rounds: "members",

@@ -171,8 +171,8 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     kept_page["requestContext"]["authorizer"]["lambda"]["userId"] = json!("7");
     kept_page["requestContext"]["authorizer"]["lambda"]["mine"] = json!("true");
     let mut upload = sample("create-upload");
-    let said: Value = serde_json::from_str(upload["body"].as_str().expect("a body")).expect("JSON");
-    upload["body"] = json!(in_kept(said, &mine).to_string());
+    let asked: Value = serde_json::from_str(upload["body"].as_str().expect("a body")).expect("JSON");
+    upload["body"] = json!(in_kept(asked, &mine).to_string());
     upload["requestContext"]["authorizer"]["lambda"]["userId"] = json!("7");
     upload["requestContext"]["authorizer"]["lambda"]["mine"] = json!("true");
     let arrives = [

@@ -74,7 +74,7 @@ async fn without_dynamodb_a_client_is_told_and_the_log_says_why() {
             assert!(body.starts_with(r#"431[{"type":"error","action":"joinRoom","code":"internal""#), "{body}");
         } else if event["requestContext"]["http"].is_null() {
             assert_eq!(answer, json!({"statusCode": 500}), "{name}");
-        } else if event["requestContext"]["http"]["method"] == "POST" {
+        } else if event["requestContext"]["http"]["method"] == "POST" && *name != "chatrooms" {
             let reply: Value = serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON");
             schema::check_post(event["rawPath"].as_str().expect("a path"), 500, &reply);
             assert_eq!((&answer["statusCode"], &reply["code"]), (&json!(500), &json!("internal")), "{name}");

@@ -80,8 +80,7 @@ impl Stack {
         let is_elsewhere = vars.optional("AWS_ENDPOINT_URL").is_some() && vars.optional(MANAGEMENT).is_some();
         let connections = self.output("ConnectionsTableName")?;
         let (chat, management) = (self.output("ChatTableName")?, self.output("ManagementUrl")?);
-        // A stack of before there were files has none.
-        let files = self.output("FilesBucketName").unwrap_or_default();
+        let files = self.output("FilesBucketName")?;
         let vars = vars.with([(CONNECTIONS_TABLE, connections), (CHAT_TABLE, chat), (FILES_BUCKET, files)]);
         Ok(if is_elsewhere { vars } else { vars.with([(MANAGEMENT, management)]) })
     }

@@ -49,9 +49,9 @@ impl Parts {
 }
 
 impl Parts {
-    /// Tells the members of a change that is stored: by itself, or through the courier of a room in rounds, and then answers
-    /// how long a round takes. The members are read after the change: who joins later reads how far the changes reach after it
-    /// has entered, and finds this one.
+    /// Tells the members of a change that is stored: by itself, or through the courier of a room in rounds, and then it
+    /// answers how long a round takes. The members are read after the change: who joins later reads how far the changes
+    /// reach after it has entered, and finds this one.
     async fn tell(&self, event: &ActionEvent, changed: &Message, push: &Push<'_>) -> Result<Option<Duration>, Failure> {
         let (sender, room) = (event.sender.as_ref(), &changed.room);
         let members = self.delivery.members(room).await?;

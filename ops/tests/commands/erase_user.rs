@@ -279,7 +279,7 @@ async fn rooms_that_are_named_are_all_that_is_read() {
     let said = typed(&["--yes", "--after", &place(json!([1, 2, 3]), "ROOM#2")]).succeeds().await;
     assert!(said.contains("messages: 25 emptied, in 50 rows"), "{said}");
     // What the user wrote elsewhere is still there.
-    let words = "messages of user 7 in these rooms are erased; those in other rooms are not";
+    let words = "messages and files of user 7 in these rooms are erased; those in other rooms are not";
     assert!(said.contains(words) && !said.contains("user 7 is erased"), "{said}");
     let rows = rows(&server, "ChatTable").await;
     let erased = |room: &str| rows.iter().filter(|row| row["PK"]["S"] == room && !row["eraseTime"].is_null()).count();

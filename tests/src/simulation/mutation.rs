@@ -312,6 +312,7 @@ impl Mutation {
                 body["ConditionExpression"] = json!("attribute_exists(PK)");
                 if let Some(values) = body["ExpressionAttributeValues"].as_object_mut() {
                     values.remove(":me");
+                    values.remove(":after");
                 }
             }
             Mutant::KnockForgotten if counts && update.starts_with("SET changes = :change") => {

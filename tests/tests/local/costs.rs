@@ -39,9 +39,9 @@ What a function does after its answer is counted with it; where frames differ, t
 ";
 
 const FILES: &str = "
-A file that a message carries goes from the client to S3, by one POST, and from S3 to whoever looks at it, by one GET. Of
-the functions' requests only the deletion is one of S3. An address has a token in it, here of 1,000 characters, about as
-long as on Lambda: it is most of what is pushed.
+A file that a message carries goes from the client to S3, by one POST, and from S3 to whoever looks at it, by one GET.
+Of the functions' requests only the deletion is one of S3. An address has a token in it, here of 1,000 characters, about
+as long as on Lambda: it is most of what is pushed.
 
 | action | invocations | requests | read units | write units | posts |
 | --- | --- | --- | ---: | ---: | ---: |

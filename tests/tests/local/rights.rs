@@ -170,6 +170,11 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     kept_page["rawQueryString"] = json!(format!("chatroomId={mine}"));
     kept_page["requestContext"]["authorizer"]["lambda"]["userId"] = json!("7");
     kept_page["requestContext"]["authorizer"]["lambda"]["mine"] = json!("true");
+    let mut upload = sample("create-upload");
+    let asked: Value = serde_json::from_str(upload["body"].as_str().expect("a body")).expect("JSON");
+    upload["body"] = json!(in_kept(asked, &mine).to_string());
+    upload["requestContext"]["authorizer"]["lambda"]["userId"] = json!("7");
+    upload["requestContext"]["authorizer"]["lambda"]["mine"] = json!("true");
     let arrives = [
         ("authorize", sample("authorize")),
         ("default", sample("default-ping")),
@@ -201,7 +206,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("send-message", websocket_event(&text_message(1, "hi"))),
         ("send-message", websocket_event(&named)),
         ("send-message", websocket_event(&named)),
-        ("create-upload", sample("create-upload")),
+        ("create-upload", upload),
         ("send-message", websocket_event(&file("rooms/MQ/Nw/f/cat.png"))),
         ("change-message", websocket_event(&edit(2, "a"))),
         ("change-message", websocket_event(&edit(3, "b"))),

@@ -271,7 +271,8 @@ async fn a_change_comes_with_a_round() {
     let (mut plain, mut reader) = crowd(&server).await;
     let edit = json!({"action": "editMessage", "chatroomId": 1, "id": 1, "clientMessageId": "e",
         "message": {"type": "text", "content": "edited"}});
-    assert_eq!(plain[0].ask(edit.clone()).await["version"], 1);
+    let ack = plain[0].ask(edit.clone()).await;
+    assert_eq!((&ack["version"], &ack["rounds"]), (&json!(1), &json!(250)));
     let frame = reader.expect(json!({"type": "messages"})).await;
     assert_eq!(covers(&frame), (vec![], 1, 1));
     assert_eq!((&frame["changesAfter"], &frame["changesUpTo"]), (&json!(0), &json!(1)));
@@ -281,7 +282,8 @@ async fn a_change_comes_with_a_round() {
     }
     assert_eq!(plain[0].ask(edit).await["duplicate"], true, "its courier has it already");
 
-    assert_eq!(plain[0].ask(json!({"action": "deleteMessage", "chatroomId": 1, "id": 1})).await["version"], 2);
+    let ack = plain[0].ask(json!({"action": "deleteMessage", "chatroomId": 1, "id": 1})).await;
+    assert_eq!((&ack["version"], &ack["rounds"]), (&json!(2), &json!(250)));
     let frame = reader.expect(json!({"type": "messages"})).await;
     assert_eq!((&frame["changesAfter"], &frame["changes"][0]["deleted"]), (&json!(1), &json!(true)));
     assert_eq!(plain[2].expect(json!({"type": "deleteMessage"})).await["message"]["version"], 2);

@@ -232,6 +232,14 @@ fn what_is_posted_is_described_as_a_frame_is() {
         tried.insert(path.to_owned());
     }
     assert_eq!(tried.iter().map(String::as_str).collect::<BTreeSet<_>>(), posts);
+    for (_, message) in socket.messages(Sender::Server) {
+        for ack in message["examples"].as_array().expect("examples").iter().map(|example| &example["payload"]) {
+            let path = format!("/{}", ack["action"].as_str().unwrap_or_default());
+            if ack["type"] == "ack" && posts.contains(&*path) {
+                assert_eq!(http.check_post(&path, 200, ack), Ok(()), "{ack}");
+            }
+        }
+    }
     // What the socket says to a request, for which there is a status.
     for rejection in [
         Rejection::NotAnObject,

@@ -49,8 +49,8 @@ impl Rounds {
     }
 
     /// Leaves a change that is stored to the room's courier, if the room is large and in rounds. Answers how long a round
-    /// takes, or nothing if whoever made it has to push it. The members are read after the change, and the courier reads them after it was asked, so
-    /// whoever is missing among them joins later, and reads how far the changes reach.
+    /// takes, or nothing if whoever made it has to push it. The members are read after the change, and the courier reads
+    /// them after it was asked, so whoever is missing among them joins later, and reads how far the changes reach.
     ///
     /// A room that is busy and not large is told by whoever made the change: that is no more than a post for each member.
     pub async fn take_change(

@@ -83,8 +83,8 @@ pub enum Rest {
 
 impl Pushed {
     /// How many messages may be counted while the next round is under way: as many as the one after it carries, beside
-    /// what this one left. The next one cannot leave more than this one, since no more came meanwhile than it carries. So
-    /// what is counted during a round is carried whole by the next, and who is refused is so until the next one ends.
+    /// what is left to it. That is no more than this one left, unless there is a hole again, since no more came meanwhile
+    /// than the next one carries. So what is counted during a round is carried whole by the one that follows.
     pub fn place(&self) -> u64 {
         self.carries.saturating_sub(self.known.get().saturating_sub(self.up_to.get()))
     }

@@ -24,7 +24,7 @@ start_local_run() {
     shift
     # With the features of the whole workspace, as the tests build it.
     cargo build --workspace --bin chat-local --locked
-    "$chat" --memory --port 0 --dynamodb-port 0 "$@" >"$work/run.log" 2>&1 &
+    "$chat" --memory --port 0 --dynamodb-port 0 --s3-port 0 "$@" >"$work/run.log" 2>&1 &
     pid=$!
     for _ in $(seq 300); do
         kill -0 "$pid" 2>/dev/null || { echo "the local run ended" >&2; exit 1; }

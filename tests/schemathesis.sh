@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 . tests/local-run.sh
 schemathesis="$(.ci/tools schemathesis)/schemathesis"
 start_local_run '"action":"sendMessage"' --parameter RequestsPerSecond=10000 --parameter SendsPerSecond=1000
-ports=(--port "$(port page)" --dynamodb-port "$(port dynamodb)")
+ports=(--port "$(port page)" --dynamodb-port "$(port dynamodb)" --s3-port "$(port s3)")
 url="http://127.0.0.1:$(port page)"
 
 # Room 1, which the document's examples ask for, has a message of each kind.

@@ -6,6 +6,7 @@
 pub mod authorize;
 pub mod change_message;
 pub mod connect;
+pub mod create_upload;
 pub mod default;
 pub mod deliver;
 pub mod disconnect;
@@ -27,10 +28,11 @@ use chat_aws::{Fault, Vars};
 pub type Build = fn(&Vars) -> Result<Function, Fault>;
 
 /// Every function there is, by the name of its binary.
-pub const FUNCTIONS: [(&str, Build); 14] = [
+pub const FUNCTIONS: [(&str, Build); 15] = [
     ("authorize", authorize::function),
     ("change-message", change_message::function),
     ("connect", connect::function),
+    ("create-upload", create_upload::function),
     ("default", default::function),
     ("deliver", deliver::function),
     ("disconnect", disconnect::function),

@@ -3,14 +3,14 @@
 use crate::list_changes;
 use chat::{HistoryItem, ListHistory, Message, Profile};
 use chat_aws::entry::{self, Function, HttpAnswer, HttpEvent};
-use chat_aws::{Aws, Failure, Fault, Messages, Users, Vars};
+use chat_aws::{Aws, Failure, Fault, Files, Messages, Users, Vars};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
-    let (messages, users) = (Parts { messages: aws.messages()?, users: aws.users()? }, aws.users()?);
-    let changes = list_changes::Parts { changes: aws.changes()?, users };
+    let history = Parts { messages: aws.messages()?, users: aws.users()?, files: aws.files()? };
+    let changes = list_changes::Parts { changes: aws.changes()?, users: aws.users()? };
     Ok(Function::of_routes([
-        ("GET /chat-history/list", entry::http(messages, handle)),
+        ("GET /chat-history/list", entry::http(history, handle)),
         ("GET /chat-history/changes", entry::http(changes, list_changes::handle)),
     ]))
 }
@@ -19,11 +19,12 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 pub struct Parts {
     messages: Messages,
     users: Users,
+    files: Files,
 }
 
 /// One query for the messages, and one batch read for their senders and for whether the reader was shut out, however
 /// long the page is. The body is the course's plain array; the `Link` header leads to older and newer pages.
-pub async fn handle(Parts { messages, users }: Parts, event: HttpEvent) -> Result<HttpAnswer, Failure> {
+pub async fn handle(Parts { messages, users, files }: Parts, event: HttpEvent) -> Result<HttpAnswer, Failure> {
     let asked = ListHistory::read(&event.query, &event.caller)?;
 
     let page = messages.page(&asked).await?;
@@ -33,8 +34,8 @@ pub async fn handle(Parts { messages, users }: Parts, event: HttpEvent) -> Resul
     let with_sender = |message: Message| {
         let sender = senders.get(&message.sender).cloned();
         let sender = sender.unwrap_or_else(|| Profile::unknown(message.sender.clone()));
-        HistoryItem::new(message, sender)
+        Ok(HistoryItem::new(files.located(message)?, sender))
     };
-    let items: Vec<_> = page.messages.into_iter().map(with_sender).collect();
+    let items: Vec<_> = page.messages.into_iter().map(with_sender).collect::<Result<_, Fault>>()?;
     Ok(HttpAnswer::ok(&items)?.with_link(links))
 }

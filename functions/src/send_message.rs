@@ -3,7 +3,9 @@
 use chat::rounds::{Head, InRounds};
 use chat::{Message, MessageId, Push, Reply, SendMessage};
 use chat_aws::entry::{self, ActionEvent, Function};
-use chat_aws::{Aws, Counted, Delivery, Failure, Fault, Messages, Pace, Rounds, SEALED_ATTEMPTS, Stored, Vars, now};
+use chat_aws::{
+    Aws, Counted, Delivery, Failure, Fault, Files, Messages, Pace, Rounds, SEALED_ATTEMPTS, Stored, Vars, now,
+};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
@@ -14,13 +16,15 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 pub struct Parts {
     pace: Pace,
     messages: Messages,
+    files: Files,
     delivery: Delivery,
     rounds: Rounds,
 }
 
 impl Parts {
     pub(crate) fn new(aws: &Aws<'_>) -> Result<Self, Fault> {
-        Ok(Self { pace: aws.pace()?, messages: aws.messages()?, delivery: aws.delivery()?, rounds: aws.rounds()? })
+        let (pace, messages, files) = (aws.pace()?, aws.messages()?, aws.files()?);
+        Ok(Self { pace, messages, files, delivery: aws.delivery()?, rounds: aws.rounds()? })
     }
 }
 
@@ -50,11 +54,12 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
 /// Stores before it pushes, so that nothing is seen or acknowledged that is not kept. Reads the members only after
 /// the id is taken, so that a member that is missing among them learns of the message by the `lastId` of its join.
 async fn push(parts: &Parts, event: &ActionEvent, said: &SendMessage, head: Head) -> Result<Reply, Failure> {
-    let Parts { messages, delivery, rounds, .. } = parts;
+    let Parts { messages, files, delivery, rounds, .. } = parts;
     let message = message(said, event, head.last_id);
     let (stored, members) = tokio::join!(messages.store(message), delivery.members(&said.room));
     let (Stored { message, unused }, members) = (stored?, members?);
 
+    let message = files.located(message)?;
     let crowd = rounds.begin_in_crowd(&said.room, &head, members.first_page());
     let push = Push::sent(&message, &event.caller.profile, unused);
     let (delivered, ()) = tokio::join!(delivery.deliver_from(event.sender.as_ref(), &said.room, members, &push), crowd);

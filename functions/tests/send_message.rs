@@ -45,7 +45,7 @@ async fn what_a_retry_gets_over_is_no_line_of_level_error() {
     let server = Server::start().await;
     open(&server.app(), &sample("send-message")).await;
     let chaos = Chaos::start(Box::new(|_, _, _| Direction::default())).await;
-    chaos.aim(server.dynamodb_url(), &server.vars()["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"]);
+    chaos.aim(server.dynamodb_url(), &server.vars()["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"], server.s3_url());
     for refusal in [Refusal::Failed, Refusal::Unavailable, Refusal::Throttled] {
         let fault = Fault::RefusedOnce(refusal);
         let vars = server.vars().into_iter().chain(chaos.endpoints_with(0, fault)).collect();

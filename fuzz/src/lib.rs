@@ -6,8 +6,9 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chat::limits::{ID_BYTES_MAX, TOKEN_BYTES_MAX};
 use chat::socketio::{self, Packet};
 use chat::{
-    Caller, Cursor, Encoding, Form, Grant, HistoryPage, JoinRoom, LeaveRoom, ListHistory, ListMembers, MessageId,
-    Profile, Rejection, Reply, ReplyFrame, Request, RoomId, SendMessage, Signal, Timestamp, UserId,
+    Caller, CreateUpload, Cursor, Encoding, FileSize, Form, Grant, HistoryPage, JoinRoom, LeaveRoom, ListHistory,
+    ListMembers, MessageId, Profile, Rejection, Reply, ReplyFrame, Request, RoomId, SendMessage, Signal, Timestamp,
+    UserId,
 };
 use chat_aws::Vars;
 use chat_aws::entry::Function;
@@ -58,6 +59,7 @@ pub fn frames(bytes: &[u8]) {
         LeaveRoom::read(&request, &caller).err(),
         SendMessage::read(&request, &caller).err(),
         Signal::read(&request, &caller).err(),
+        CreateUpload::read(&request, &caller, FileSize::up_to_megabytes(10)).err(),
         ListMembers::read(&request, &caller).err(),
         request.clone().on_path("sendMessage").err(),
     ];
@@ -67,6 +69,14 @@ pub fn frames(bytes: &[u8]) {
         let again: Value = serde_json::from_str(&shown).expect("JSON");
         let reply_to = message.content.extras().reply_to;
         assert_eq!(again["replyTo"].as_u64(), reply_to.map(MessageId::get));
+    }
+    if let Ok(upload) = CreateUpload::read(&request, &caller, FileSize::up_to_megabytes(10)) {
+        // Both stand in a form, in an address and in headers.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+        let key = upload.attachment.key();
+        assert!(key.len() <= 1_024 && key.bytes().all(plain) && !key.contains("/."), "{key}");
+        let headers = [upload.kind.as_str(), upload.disposition.as_str()];
+        assert!(headers.iter().all(|header| header.bytes().all(|byte| (b' '..=b'~').contains(&byte))), "{headers:?}");
     }
     for rejection in refused.into_iter().flatten() {
         is_frame(&Reply::rejected(&rejection).answering(Some(&request)));
@@ -243,6 +253,7 @@ fn start() -> Functions {
         ("DEFAULT_ROOMS", "*"),
         ("CONNECTIONS_TABLE", "none"),
         ("CHAT_TABLE", "none"),
+        ("FILES_BUCKET", "none"),
     ]);
     Functions {
         authorize: functions::authorize::function(&vars).expect("it starts"),

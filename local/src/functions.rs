@@ -1,6 +1,7 @@
 //! The functions of the template, each built as on Lambda: from its own environment variables.
 
 use crate::interference::{Interference, Plan, Rest};
+use crate::s3::Key;
 use crate::template::{FunctionSpec, REGION};
 use anyhow::{Context, Result, anyhow};
 use chat_aws::Vars;
@@ -23,25 +24,36 @@ pub(crate) struct Endpoints {
     pub dynamodb: String,
     pub management: String,
     pub lambda: String,
+    pub s3: String,
 }
 
 impl Endpoints {
     /// Those of a run whose gateway is here, without a slash at its end.
-    pub fn new(dynamodb: &str, gateway: &str, stage: &str) -> Self {
-        Self { dynamodb: dynamodb.into(), management: format!("{gateway}/{stage}"), lambda: gateway.into() }
+    pub fn new(dynamodb: &str, gateway: &str, s3: &str, stage: &str) -> Self {
+        let management = format!("{gateway}/{stage}");
+        Self { dynamodb: dynamodb.into(), management, lambda: gateway.into(), s3: s3.into() }
     }
+}
+
+/// What the functions of a run sign with. On Lambda there is a token beside the key, and about as long; it is in every
+/// address of a file.
+pub(crate) fn local_key() -> Key {
+    Key { id: "local-access-key", secret: "local-secret-key", token: "local".repeat(200) }
 }
 
 /// A function's environment: the template's variables, and the addresses of this run.
 pub(crate) fn environment(id: &str, spec: &FunctionSpec, endpoints: &Endpoints) -> BTreeMap<String, String> {
+    let key = local_key();
     let here = [
         ("AWS_LAMBDA_FUNCTION_NAME", id),
         ("AWS_REGION", REGION),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ACCESS_KEY_ID", key.id),
+        ("AWS_SECRET_ACCESS_KEY", key.secret),
+        ("AWS_SESSION_TOKEN", &key.token),
         ("AWS_ENDPOINT_URL_DYNAMODB", &endpoints.dynamodb),
         ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &endpoints.management),
         ("AWS_ENDPOINT_URL_LAMBDA", &endpoints.lambda),
+        ("AWS_ENDPOINT_URL_S3", &endpoints.s3),
     ];
     let mut vars = spec.variables.clone();
     vars.extend(here.map(|(name, value)| (name.to_owned(), value.to_owned())));

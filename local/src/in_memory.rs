@@ -1,9 +1,10 @@
 //! The local run without sockets, for a simulation: the same gateway and the same functions, on one thread, with a wire
 //! and an interference that decide what happens.
 
-use crate::functions::{Endpoints, Functions, environment};
+use crate::functions::{Endpoints, Functions, environment, local_key};
 use crate::gateway::{Gateway, Ids, Limits};
 use crate::interference::Interference;
+use crate::s3::S3;
 use crate::server::answer_all;
 use crate::template::{FunctionSpec, Template};
 use crate::tokens::Tokens;
@@ -41,6 +42,7 @@ pub struct Inside {
 pub struct InMemory {
     gateway: Arc<Gateway>,
     router: Router,
+    s3: Arc<S3>,
     stage: String,
     endpoints: Endpoints,
     stop: CancellationToken,
@@ -50,11 +52,12 @@ impl InMemory {
     pub fn new(inside: Inside) -> Result<Self> {
         let Inside { template, tokens, limits, interference, wire, seed } = inside;
         let stage = template.websocket.stage.clone();
-        let endpoints = Endpoints::new(Self::DYNAMODB_URL, Self::GATEWAY_URL, &stage);
+        let endpoints = Endpoints::new(Self::DYNAMODB_URL, Self::GATEWAY_URL, Self::S3_URL, &stage);
         let functions = Functions::new(&template.functions, &endpoints, Some(interference), Some(&wire))?;
+        let s3 = S3::new(&template.buckets, None, local_key(), limits.request)?;
         let gateway = Gateway::new(template, functions, tokens, limits, Ids::seeded(seed));
         let router = gateway.router();
-        Ok(Self { gateway, router, stage, endpoints, stop: CancellationToken::new() })
+        Ok(Self { gateway, router, s3, stage, endpoints, stop: CancellationToken::new() })
     }
 
     /// Where the wire gets DynamoDB's calls for.
@@ -62,6 +65,9 @@ impl InMemory {
 
     /// Where the wire gets the calls of the management API and of Lambda for.
     pub const GATEWAY_URL: &'static str = "http://gateway";
+
+    /// Where the wire gets the calls of S3 for.
+    pub const S3_URL: &'static str = "http://s3";
 
     /// Where a client opens its WebSocket, over a socket of [`connect`](Self::connect).
     pub fn websocket_url(&self) -> String {
@@ -82,6 +88,22 @@ impl InMemory {
         request.extensions_mut().insert(ConnectInfo(PEER));
         let Ok(response) = self.router.clone().oneshot(request).await;
         response
+    }
+
+    /// The same of S3.
+    pub async fn answer_as_s3(&self, request: Request<Body>) -> Response {
+        let Ok(response) = self.s3.router().oneshot(request).await;
+        response
+    }
+
+    /// Puts a file into the only bucket, as if it had been uploaded.
+    pub async fn keep_file(&self, key: &str) -> Result<()> {
+        self.s3.keep(key).await
+    }
+
+    /// The keys of the files that there are.
+    pub fn files(&self) -> Vec<String> {
+        self.s3.keys()
     }
 
     /// What a function of this run has in its environment.

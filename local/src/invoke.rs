@@ -19,6 +19,7 @@ const REQUEST_ID: &str = "local-invoke";
 pub struct Running {
     pub port: u16,
     pub dynamodb_port: u16,
+    pub s3_port: u16,
 }
 
 /// Runs a function in this process with the environment that the template gives it, and answers its reply.
@@ -47,5 +48,5 @@ pub async fn invoke(
 
 fn endpoints(template: &Template, running: Running) -> Endpoints {
     let at = |port: u16| format!("http://127.0.0.1:{port}");
-    Endpoints::new(&at(running.dynamodb_port), &at(running.port), &template.websocket.stage)
+    Endpoints::new(&at(running.dynamodb_port), &at(running.port), &at(running.s3_port), &template.websocket.stage)
 }

@@ -1,4 +1,4 @@
-//! The whole system on a laptop: `template.yaml` read, API Gateway emulated strictly, DynamoDB embedded, and the very
+//! The whole system on a laptop: `template.yaml` read, API Gateway emulated strictly, DynamoDB embedded, a strict S3, and the very
 //! handlers that run on Lambda.
 //!
 //! The functions' code is the deployed code. It speaks the real protocols of DynamoDB and the management API to
@@ -11,6 +11,7 @@ mod in_memory;
 mod interference;
 mod invoke;
 mod page;
+mod s3;
 mod server;
 mod template;
 mod tokens;
@@ -27,6 +28,7 @@ pub use tokens::Tokens;
 use crate::functions::{Endpoints, Functions};
 use anyhow::{Context, Result};
 use dynamodb::DynamoDb;
+use functions::local_key;
 use gateway::{Gateway, Ids};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -50,7 +52,9 @@ pub struct Options {
     pub port: u16,
     /// Port of the DynamoDB endpoint; 0 takes a free one.
     pub dynamodb_port: u16,
-    /// Folder that the tables are kept in; none keeps them in memory.
+    /// Port of the S3 endpoint; 0 takes a free one.
+    pub s3_port: u16,
+    /// Folder that tables and files are kept in; none keeps them in memory.
     pub data: Option<PathBuf>,
     pub template: PathBuf,
     /// Values for the template's parameters. Without a `TokenSecret` one is made for this run.
@@ -70,6 +74,7 @@ pub struct Local {
     server: JoinHandle<()>,
     stop_server: CancellationToken,
     dynamodb: DynamoDb,
+    s3: s3::Serving,
 }
 
 impl Local {
@@ -90,7 +95,11 @@ impl Local {
         let address = listener.local_addr()?;
         let dynamodb = listen(options.dynamodb_port, "--dynamodb-port").await?;
         let dynamodb = DynamoDb::start(dynamodb, options.data.as_deref(), &template.tables).await?;
-        let endpoints = Endpoints::new(dynamodb.url(), &format!("http://{address}"), &template.websocket.stage);
+        let s3 = listen(options.s3_port, "--s3-port").await?;
+        let files = s3::S3::new(&template.buckets, options.data.as_deref(), local_key(), options.limits.request)?;
+        let s3 = s3::Serving::start(s3, &files)?;
+        let gateway = format!("http://{address}");
+        let endpoints = Endpoints::new(dynamodb.url(), &gateway, &s3.url, &template.websocket.stage);
         let functions = Functions::new(&template.functions, &endpoints, options.interference, None)?;
 
         let stage = template.websocket.stage.clone();
@@ -100,7 +109,7 @@ impl Local {
         let stop_server = CancellationToken::new();
         let serve = server::serve(listener, gateway.router(), options.limits.request, stop_server.clone());
         let server = tokio::spawn(serve);
-        Ok(Self { address, stage, takes_packets, tokens, gateway, server, stop_server, dynamodb })
+        Ok(Self { address, stage, takes_packets, tokens, gateway, server, stop_server, dynamodb, s3 })
     }
 
     /// Base of the page and the HTTP API, without a slash at its end.
@@ -121,6 +130,11 @@ impl Local {
     /// What `AWS_ENDPOINT_URL_DYNAMODB` is set to.
     pub fn dynamodb_url(&self) -> &str {
         self.dynamodb.url()
+    }
+
+    /// What `AWS_ENDPOINT_URL_S3` is set to.
+    pub fn s3_url(&self) -> &str {
+        &self.s3.url
     }
 
     /// What `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI` is set to.
@@ -148,6 +162,7 @@ impl Local {
         self.stop_server.cancel();
         // It ends by itself, within its grace.
         let _ = self.server.await;
+        self.s3.stop().await;
         self.dynamodb.stop().await
     }
 }

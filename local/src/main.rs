@@ -22,7 +22,10 @@ struct Arguments {
     /// Port of the DynamoDB endpoint (0: any free one)
     #[arg(long, global = true, default_value_t = 8000)]
     dynamodb_port: u16,
-    /// Folder that messages are kept in [default: .local beside the template]
+    /// Port of the S3 endpoint, which files are uploaded to (0: any free one)
+    #[arg(long, global = true, default_value_t = 8001)]
+    s3_port: u16,
+    /// Folder that messages and files are kept in [default: .local beside the template]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Keep nothing when it ends
@@ -102,7 +105,8 @@ async fn run(arguments: Arguments) -> Result<()> {
     };
     if let Some(Command::Invoke { function, event }) = arguments.command {
         let parameters = arguments.parameters.into_iter().collect();
-        let running = Running { port: arguments.port, dynamodb_port: arguments.dynamodb_port };
+        let running =
+            Running { port: arguments.port, dynamodb_port: arguments.dynamodb_port, s3_port: arguments.s3_port };
         let reply = invoke(&template, parameters, &function, &event, running).await?;
         println!("{}", serde_json::to_string_pretty(&reply)?);
         return Ok(());
@@ -115,6 +119,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     let options = Options {
         port: arguments.port,
         dynamodb_port: arguments.dynamodb_port,
+        s3_port: arguments.s3_port,
         data: data.clone(),
         template,
         parameters: arguments.parameters.into_iter().collect(),
@@ -191,6 +196,7 @@ The chat room is open. Ctrl-C closes it.
   history     {http}/chat-history/list?chatroomId=1
   tokens      curl -d '{{\"userId\":1,\"username\":\"guang\",\"rooms\":\"*\"}}' {http}/local/token
   dynamodb    {dynamodb}   (AWS_ENDPOINT_URL_DYNAMODB)
+  s3          {s3}   (AWS_ENDPOINT_URL_S3)
   management  {management}   (AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI)
   data        {kept}
 
@@ -203,6 +209,7 @@ Two users in two terminals:
 
 {socket_io}",
         dynamodb = local.dynamodb_url(),
+        s3 = local.s3_url(),
         management = local.management_url(),
         guang = client(1, "guang")?,
         dong = client(2, "dong")?,

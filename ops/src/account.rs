@@ -7,7 +7,10 @@ use crate::limits::CALL_TIMEOUT;
 use crate::told;
 use anyhow::{Context, Result, anyhow, bail};
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
+    sign,
+};
 use aws_sigv4::sign::v4;
 use chat_aws::{Vars, now};
 use reqwest::Method;
@@ -32,6 +35,7 @@ pub const CLOUDFORMATION: Service =
 pub const CLOUDWATCH: Service =
     Service { name: "monitoring", variable: "AWS_ENDPOINT_URL_CLOUDWATCH", version: "2010-08-01" };
 pub const SNS: Service = Service { name: "sns", variable: "AWS_ENDPOINT_URL_SNS", version: "2010-03-31" };
+pub const S3: Service = Service { name: "s3", variable: "AWS_ENDPOINT_URL_S3", version: "2006-03-01" };
 pub const LAMBDA: Service = Service { name: "lambda", variable: "AWS_ENDPOINT_URL_LAMBDA", version: "2016-08-19" };
 
 /// Signs as the credentials in the environment.
@@ -74,6 +78,33 @@ impl Account {
         if is_good { Ok(value) } else { Err(anyhow!("{}", said())).with_context(|| format!("{path} was refused")) }
     }
 
+    /// The keys of a bucket that begin so, after one, as many as one answer holds; and whether there are more
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>).
+    pub async fn keys(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<(Vec<String>, bool)> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("list-type", "2").append_pair("prefix", prefix);
+        if let Some(after) = after {
+            query.append_pair("start-after", after);
+        }
+        let path = format!("/{bucket}?{}", query.finish());
+        let called = self.call(S3, Method::GET, &path, String::new()).await;
+        let (is_good, body) = called.with_context(|| format!("failed to list {bucket}"))?;
+        if !is_good {
+            return Err(refusal(&body)).with_context(|| format!("to list {bucket} was refused"));
+        }
+        let document = Document::parse(&body).context("the list is not XML")?;
+        let keys = document.descendants().filter(|node| node.has_tag_name_of("Key"));
+        let keys = keys.filter_map(|key| key.text().map(String::from)).collect();
+        Ok((keys, text(&body, "IsTruncated").as_deref() == Some("true")))
+    }
+
+    /// Deletes an object, if it is there.
+    pub async fn delete(&self, bucket: &str, key: &str) -> Result<()> {
+        let called = self.call(S3, Method::DELETE, &format!("/{bucket}/{key}"), String::new()).await;
+        let (is_good, body) = called.with_context(|| format!("failed to delete {key}"))?;
+        if is_good { Ok(()) } else { Err(refusal(&body)).with_context(|| format!("to delete {key} was refused")) }
+    }
+
     async fn call(&self, service: Service, method: Method, path: &str, body: String) -> Result<(bool, String)> {
         let url = format!("{}{path}", self.endpoint(service));
         let form = "application/x-www-form-urlencoded; charset=utf-8";
@@ -84,7 +115,7 @@ impl Account {
             .region(&self.region)
             .name(service.name)
             .time(UNIX_EPOCH + Duration::from_millis(u64::try_from(now().millis())?))
-            .settings(SigningSettings::default())
+            .settings(settings(service))
             .build()?
             .into();
         let signable = SignableBody::Bytes(body.as_bytes());
@@ -104,6 +135,17 @@ impl Account {
         let own = || format!("https://{}.{}.{suffix}", service.name, self.region);
         given.map_or_else(own, |url| url.trim_end_matches('/').to_owned())
     }
+}
+
+/// How a service's requests are signed: of S3's nothing is encoded twice.
+fn settings(service: Service) -> SigningSettings {
+    let mut settings = SigningSettings::default();
+    if service.name == S3.name {
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    }
+    settings
 }
 
 /// A client that gives up in time, and trusts whom the system trusts.

@@ -1,5 +1,6 @@
 //! `erase-user`: empty what a user wrote, and forget who the user was.
 
+use crate::account::Account;
 use crate::disconnect_user::{known, missing, parse};
 use crate::export_room::has_messages;
 use crate::limits::{
@@ -12,7 +13,7 @@ use crate::{done, told};
 use anyhow::{Context, Result, anyhow, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use chat::{Device, RoomId, Timestamp, UserId};
+use chat::{Attachment, Device, FILES_PREFIX, RoomId, Timestamp, UserId};
 use chat_aws::{
     Aws, CONNECTION_LIFETIME, Erasure, Fault, Messages, Position, SEND_TIMEOUT_SECONDS, Sessions, Tables, Users, Vars,
     Where,
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// Shuts a user out, and erases the profile, the memberships and the texts that the user sent
+/// Shuts a user out, and erases the profile, the memberships, the texts and the files that the user sent
 ///
 /// Without --yes it only says what it would do, and what that costs. A message keeps its id, its time and its sender's
 /// id; its content is empty from then on. What was done is done: it can be repeated, and goes on after an interruption.
@@ -58,13 +59,51 @@ struct Parts {
     users: Users,
     sessions: Sessions,
     erasure: Erasure,
+    files: Files,
 }
 
 impl Parts {
-    fn new(vars: &Vars) -> Result<Self, Fault> {
-        let aws = Aws::new(vars)?;
-        let (tables, messages, users) = (aws.tables()?, aws.messages()?, aws.users()?);
-        Ok(Self { tables, messages, users, sessions: aws.sessions()?, erasure: aws.erasure()? })
+    fn new(vars: &Vars) -> Result<Self> {
+        let of_stores = || -> Result<_, Fault> {
+            let aws = Aws::new(vars)?;
+            Ok((aws.tables()?, aws.messages()?, aws.users()?, aws.sessions()?, aws.erasure()?))
+        };
+        let (tables, messages, users, sessions, erasure) = of_stores().map_err(told)?;
+        let bucket = vars.required("FILES_BUCKET").map_err(told)?.to_owned();
+        let files = Files { account: Account::new(vars)?, bucket };
+        Ok(Self { tables, messages, users, sessions, erasure, files })
+    }
+}
+
+/// What messages carry.
+struct Files {
+    account: Account,
+    bucket: String,
+}
+
+impl Files {
+    /// Deletes those of a user: in some rooms, or wherever they are. Also such that no message carries. How many there
+    /// were.
+    async fn delete(&self, user: &UserId, rooms: &[RoomId]) -> Result<usize> {
+        let mut deleted = 0;
+        let folders: Vec<_> = rooms.iter().map(|room| Attachment::folder(room, user)).collect();
+        let folders = if rooms.is_empty() { vec![FILES_PREFIX.to_owned()] } else { folders };
+        for folder in folders {
+            let mut after: Option<String> = None;
+            loop {
+                let (keys, more) = self.account.keys(&self.bucket, &folder, after.as_deref()).await?;
+                let theirs: Vec<_> = keys.iter().filter(|key| Attachment::is_of(key, user)).collect();
+                for some in theirs.chunks(WRITES_IN_FLIGHT) {
+                    try_join_all(some.iter().map(|key| self.account.delete(&self.bucket, key))).await?;
+                }
+                deleted += theirs.len();
+                after = keys.last().cloned();
+                if !more {
+                    break;
+                }
+            }
+        }
+        Ok(deleted)
     }
 }
 
@@ -96,7 +135,7 @@ impl EraseUser {
             way.at = after.at.clone();
             ensure!(way == *after, "--after is of another erasure: {after}");
         }
-        let parts = Parts::new(&vars).map_err(told)?;
+        let parts = Parts::new(&vars)?;
         parts.tables.recognise().await.map_err(told)?;
         known(parts.users.look(&user).await.map_err(told)?.0, self.unseen, &self.user)?;
         for room in &way.rooms {
@@ -131,13 +170,14 @@ impl EraseUser {
         };
         println!("messages: {} emptied, in {} rows", progress.emptied, progress.rows);
         erased.with_context(|| format!("not done; {}", progress.goes_on()))?;
+        println!("files: {} deleted", parts.files.delete(&user, &progress.way.rooms).await?);
         // Another run finds by them what this one could not end.
         ensure!(!is_elsewhere, "{}. All else is done; with the right one the same command ends them", missing(&ended));
         parts.users.forget(&user, &left).await.map_err(told)?;
         let what = if progress.way.rooms.is_empty() {
             format!("user {user} is erased")
         } else {
-            format!("messages of user {user} in these rooms are erased; those in other rooms are not")
+            format!("messages and files of user {user} in these rooms are erased; those in other rooms are not")
         };
         println!("{what}. Backups keep what was there: see ops/README.md");
         done()
@@ -172,6 +212,8 @@ impl EraseUser {
             price(units, READ_UNITS_PRICE),
             seconds / 60 + 1
         );
+        let searched = if rooms.is_empty() { "the whole bucket is listed" } else { "these rooms are looked at" };
+        println!("- each file of the user is deleted: {searched}");
         println!(
             "- each message of the user is emptied: a write unit for each kilobyte, ${WRITE_UNITS_PRICE} a million"
         );

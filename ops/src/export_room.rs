@@ -18,6 +18,8 @@ use tokio::time::{Instant, sleep};
 
 /// Writes a room's history as JSON lines, oldest first: each message as the history shows it, with its sender's profile
 ///
+/// Of a file that was uploaded there is no address, which would soon be over, but its key in the bucket.
+///
 /// The last line on standard error says how many there were, and up to which id. A file that is there already is
 /// continued.
 #[derive(Debug, Args)]

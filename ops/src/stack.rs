@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 const CONNECTIONS_TABLE: &str = "CONNECTIONS_TABLE";
 const CHAT_TABLE: &str = "CHAT_TABLE";
+const FILES_BUCKET: &str = "FILES_BUCKET";
 const MANAGEMENT: &str = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI";
 
 /// A stack's state and outputs.
@@ -79,12 +80,13 @@ impl Stack {
         let is_elsewhere = vars.optional("AWS_ENDPOINT_URL").is_some() && vars.optional(MANAGEMENT).is_some();
         let connections = self.output("ConnectionsTableName")?;
         let (chat, management) = (self.output("ChatTableName")?, self.output("ManagementUrl")?);
-        let vars = vars.with([(CONNECTIONS_TABLE, connections), (CHAT_TABLE, chat)]);
+        let files = self.output("FilesBucketName")?;
+        let vars = vars.with([(CONNECTIONS_TABLE, connections), (CHAT_TABLE, chat), (FILES_BUCKET, files)]);
         Ok(if is_elsewhere { vars } else { vars.with([(MANAGEMENT, management)]) })
     }
 }
 
 /// Variables that name no deployment: where a stack was named, and is not known, no other one takes its place.
 pub fn unnamed(vars: Vars) -> Vars {
-    vars.with([(CONNECTIONS_TABLE, ""), (CHAT_TABLE, ""), (MANAGEMENT, "")])
+    vars.with([(CONNECTIONS_TABLE, ""), (CHAT_TABLE, ""), (FILES_BUCKET, ""), (MANAGEMENT, "")])
 }

@@ -21,6 +21,9 @@ pub struct Target {
     /// With --local: its --dynamodb-port [default: 8000]
     #[arg(long, global = true, value_name = "PORT")]
     dynamodb_port: Option<u16>,
+    /// With --local: its --s3-port [default: 8001]
+    #[arg(long, global = true, value_name = "PORT")]
+    s3_port: Option<u16>,
     /// With --local: its stage [default: dev]
     #[arg(long, global = true, value_name = "STAGE")]
     stage: Option<String>,
@@ -33,6 +36,7 @@ impl Target {
         let of_local = [
             ("--port", self.port.is_some()),
             ("--dynamodb-port", self.dynamodb_port.is_some()),
+            ("--s3-port", self.s3_port.is_some()),
             ("--stage", self.stage.is_some()),
         ];
         if self.local && self.stack.is_some() {
@@ -66,14 +70,16 @@ impl Target {
     pub fn local_vars(&self, vars: Vars) -> Vars {
         vars.with([
             ("AWS_REGION", "us-east-1".to_owned()),
-            ("AWS_ACCESS_KEY_ID", "local".into()),
-            ("AWS_SECRET_ACCESS_KEY", "local".into()),
+            ("AWS_ACCESS_KEY_ID", "local-access-key".into()),
+            ("AWS_SECRET_ACCESS_KEY", "local-secret-key".into()),
             // One of somebody's account is not for whoever listens there.
             ("AWS_SESSION_TOKEN", String::new()),
             ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://127.0.0.1:{}", self.dynamodb_port.unwrap_or(8000))),
             ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", format!("{}/{}", self.local_http_url(), self.stage())),
             ("CONNECTIONS_TABLE", "ConnectionsTable".into()),
             ("CHAT_TABLE", "ChatTable".into()),
+            ("AWS_ENDPOINT_URL_S3", format!("http://127.0.0.1:{}", self.s3_port.unwrap_or(8001))),
+            ("FILES_BUCKET", "FilesBucket".into()),
         ])
     }
 

@@ -40,6 +40,10 @@ def is_written_with_a_point(*values):
 
 
 def breaks_a_rule(body):
+    name = body.get("name", "a")
+    # Something to see, and of so many bytes.
+    if is_long_id(name) or not any(char.isalnum() for char in name) or is_written_with_a_point(body.get("size")):
+        return True
     if is_written_with_a_point(body.get("chatroomId"), body.get("requestId")):
         return True
     message = body.get("message")

@@ -1,8 +1,8 @@
 //! Faults at the wire: a proxy between each invocation and AWS refuses calls, loses answers, delays them, or kills the
 //! function. The functions do not know of it.
 
-use crate::in_time;
-use crate::proxy::{self, INVOKE, Passage, operation};
+use crate::proxy::{self, INVOKE, Passage, of_object, operation};
+use crate::{in_time, signed_for_s3};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
@@ -132,14 +132,16 @@ enum Service {
     DynamoDb,
     Management,
     Lambda,
+    S3,
 }
 
 impl Service {
     /// Each with the variable that has its endpoint, and its place in the proxy's paths.
-    const ALL: [(Self, &str, &str); 3] = [
+    const ALL: [(Self, &str, &str); 4] = [
         (Self::DynamoDb, "AWS_ENDPOINT_URL_DYNAMODB", "dynamodb"),
         (Self::Management, "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "management"),
         (Self::Lambda, "AWS_ENDPOINT_URL_LAMBDA", "lambda"),
+        (Self::S3, "AWS_ENDPOINT_URL_S3", "s3"),
     ];
 }
 
@@ -151,8 +153,8 @@ struct Inner {
     /// Its own URL, set when it serves.
     url: OnceLock<String>,
     passage: Passage,
-    /// The URLs of DynamoDB and the management API, set when the local run is up.
-    targets: OnceLock<(String, String)>,
+    /// The URLs of DynamoDB, the management API and S3, set when the local run is up.
+    targets: OnceLock<(String, String, String)>,
     director: Director,
     weather: Mutex<Weather>,
     /// How many calls met each fault.
@@ -222,8 +224,8 @@ impl Chaos {
     }
 
     /// Sets where calls are passed on to.
-    pub fn aim(&self, dynamodb_url: &str, management_url: &str) {
-        self.0.targets.set((dynamodb_url.into(), management_url.into())).expect("aimed once");
+    pub fn aim(&self, dynamodb_url: &str, management_url: &str, s3_url: &str) {
+        self.0.targets.set((dynamodb_url.into(), management_url.into(), s3_url.into())).expect("aimed once");
     }
 
     pub fn set_weather(&self, weather: Weather) {
@@ -263,14 +265,14 @@ impl Chaos {
     }
 
     /// The endpoints for a function in a process of its own, one of whose calls, from 0, is to meet a fault.
-    pub fn endpoints_with(&self, call: usize, fault: Fault) -> [(&'static str, String); 3] {
+    pub fn endpoints_with(&self, call: usize, fault: Fault) -> [(&'static str, String); 4] {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         self.begin(number);
         self.set(Some((call, fault)), number);
         self.endpoints(number)
     }
 
-    fn endpoints(&self, number: u64) -> [(&'static str, String); 3] {
+    fn endpoints(&self, number: u64) -> [(&'static str, String); 4] {
         let url = |place: &str| format!("{}/{number}/{place}", self.0.url.get().expect("it serves"));
         Service::ALL.map(|(_, variable, place)| (variable, url(place)))
     }
@@ -344,13 +346,14 @@ async fn serve(State(chaos): State<Chaos>, request: Request) -> Response {
     let place = parts.next();
     let service = Service::ALL.into_iter().find(|(_, _, of)| place == Some(of)).map(|(service, _, _)| service);
     let service = service.expect("a service");
-    let (dynamodb, management) = chaos.0.targets.get().expect("aimed before it is used");
+    let (dynamodb, management, s3) = chaos.0.targets.get().expect("aimed before it is used");
     let rest = parts.next().unwrap_or_default();
     let url = match service {
         Service::DynamoDb => dynamodb.clone(),
         Service::Management => format!("{management}/{rest}"),
         // Lambda's endpoint is the whole gateway.
         Service::Lambda => format!("{}/{rest}", management.rsplit_once('/').expect("a stage").0),
+        Service::S3 => format!("{s3}/{rest}"),
     };
     let (head, body) = request.into_parts();
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -358,10 +361,16 @@ async fn serve(State(chaos): State<Chaos>, request: Request) -> Response {
         Service::DynamoDb => operation(&head.headers).to_owned(),
         Service::Management => format!("{} @connections", head.method),
         Service::Lambda => INVOKE.to_owned(),
+        Service::S3 => of_object(&head.method),
     };
     let (fault, first, kill) = chaos.meet(number, header("amz-sdk-invocation-id"), &called);
     let body = to_bytes(body, BODY_BYTES_MAX).await.expect("a body");
-    let call = Call { method: head.method, url, headers: head.headers, body };
+    let headers = match service {
+        // Its signature says the address that it is for.
+        Service::S3 => signed_for_s3(head.method.as_str(), &url),
+        _ => head.headers,
+    };
+    let call = Call { method: head.method, url, headers, body };
 
     let weather = *lock(&chaos.0.weather);
     if let Some(how) = weather.refuses(service) {
@@ -412,6 +421,7 @@ fn refusal(service: Service, how: Refusal) -> Response {
         (Refusal::Failed, _) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
         (Refusal::Unavailable, _) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
         (Refusal::Throttled, Service::Management) => (StatusCode::TOO_MANY_REQUESTS, "LimitExceededException"),
+        (Refusal::Throttled, Service::S3) => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
         (Refusal::Throttled, Service::Lambda) => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException"),
         (Refusal::Throttled, Service::DynamoDb) => (StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException"),
     };

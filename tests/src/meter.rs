@@ -109,6 +109,7 @@ impl Meter {
             ("AWS_ENDPOINT_URL_DYNAMODB", recorder.url()),
             ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", posts.url()),
             ("AWS_ENDPOINT_URL_LAMBDA", recorder.url()),
+            ("AWS_ENDPOINT_URL_S3", recorder.url()),
         ];
         let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let counter = Counter { vars, invocations: Arc::default(), under_way: watch::Sender::default() };
@@ -116,6 +117,7 @@ impl Meter {
         let server = Server::start_patient(parameters, interference).await;
         recorder.aim(server.dynamodb_url());
         recorder.aim_at_lambda(server.gateway_url());
+        recorder.aim_at_s3(server.s3_url());
         Self { server, recorder, posts, counter }
     }
 
@@ -226,6 +228,37 @@ impl Meter {
             assert_eq!(client.ask(frame).await["type"], "ack");
             let usage = self.take(function).await;
             taken.extend((!step.is_empty()).then(|| (step.to_owned(), usage)));
+        }
+        client.close().await;
+        self.take("disconnect").await;
+        taken
+    }
+
+    /// A file that is uploaded, sent and recalled, in a room of so many. The upload itself goes from the client to S3.
+    pub async fn files(&self, members: usize) -> Vec<(String, Usage)> {
+        let room = room("200001");
+        fill(&self.server, &room, members - 1).await;
+        let mut client = self.connect().await;
+        client.ask(json!({"action": "joinRoom", "chatroomId": room})).await;
+        self.take("join-room").await;
+        let ask = json!({"chatroomId": room, "clientMessageId": "0b5e6a52-6f0c-4c8e-9a53-7d1f2e3c4b5a",
+            "name": "cat.png", "type": "image/png", "size": 51_234});
+        let request = self.server.http().post(self.server.url("/createUpload"));
+        let request = request.bearer_auth(self.server.token_of(1_001)).body(ask.to_string());
+        let form: Value = request.send().await.expect("an answer").json().await.expect("JSON");
+        let mut taken = vec![("POST /createUpload".to_owned(), self.take("create-upload").await)];
+        let message = json!({"type": "image", "attachment": form["attachment"]});
+        let send = json!({"action": "sendMessage", "chatroomId": room, "message": message,
+            "clientMessageId": ask["clientMessageId"]});
+        let recall = json!({"action": "deleteMessage", "chatroomId": room, "id": 1});
+        for (function, step, frame) in [
+            ("send-message", "sendMessage, an attachment", send),
+            ("change-message", "deleteMessage, an attachment", recall.clone()),
+            ("change-message", "deleteMessage, an attachment, repeated", recall),
+        ] {
+            let reply = client.ask(frame).await;
+            assert_eq!(reply["type"], "ack", "{reply}");
+            taken.push((format!("{step}, room of {members}"), self.take(function).await));
         }
         client.close().await;
         self.take("disconnect").await;

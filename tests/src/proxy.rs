@@ -1,6 +1,6 @@
 //! HTTP servers of the tests' own, and the way on for those that stand before another server.
 
-use crate::http_client;
+use crate::{http_client, signed_for_s3};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -45,6 +45,15 @@ impl Passage {
     }
 }
 
+impl Passage {
+    /// Sends a request without a body on to S3. A signature says the host and the path that it is for, so it is signed
+    /// anew.
+    pub async fn pass_on_to_s3(&self, method: &Method, s3: &str, path: &str) -> Answer {
+        let headers = signed_for_s3(method.as_str(), &format!("{s3}{path}"));
+        self.pass_on(method.clone(), &format!("{s3}{path}"), headers, Bytes::new()).await
+    }
+}
+
 impl Default for Passage {
     fn default() -> Self {
         Self::new()
@@ -57,6 +66,12 @@ pub const INVOKE: &str = "Invoke";
 /// The function that a call of Lambda's path invokes. Nothing for another service.
 pub fn invoked(path: &str) -> Option<&str> {
     path.strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")
+}
+
+/// What a request of S3 does to an object, by its method.
+pub fn of_object(method: &Method) -> String {
+    let name = method.as_str();
+    format!("{}{}Object", &name[..1], name[1..].to_lowercase())
 }
 
 /// The operation of a call of DynamoDB, such as `PutItem`. Empty for another service.

@@ -1,4 +1,4 @@
-use crate::proxy::{self, Answer, INVOKE, Passage, invoked, operation};
+use crate::proxy::{self, Answer, INVOKE, Passage, invoked, of_object, operation};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -11,13 +11,14 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// One call of DynamoDB, or of Lambda.
+/// One call of DynamoDB, of Lambda, or of S3.
 #[derive(Debug, Clone)]
 pub struct Call {
     pub operation: String,
     /// Every table that it names, or index of one, with the kind of every partition key: `ChatTable ROOM#*`.
     pub partitions: BTreeSet<String>,
-    /// The rights that it takes: `dynamodb:PutItem ChatTable ROOM#*`, `lambda:InvokeFunction SendMessageFunction`. A transaction takes those of what is in it.
+    /// The rights that it takes: `dynamodb:PutItem ChatTable ROOM#*`, `lambda:InvokeFunction SendMessageFunction`,
+    /// `s3:DeleteObject FilesBucket rooms/*`. A transaction takes those of what is in it.
     pub rights: BTreeSet<String>,
     /// Capacity units, as DynamoDB reports them.
     pub read_units: f64,
@@ -29,7 +30,7 @@ pub struct Call {
     pub ended: Instant,
 }
 
-/// A proxy before DynamoDB, and before Lambda, that records every call.
+/// A proxy before DynamoDB, Lambda and S3 that records every call.
 #[derive(Clone)]
 pub struct Recorder {
     url: String,
@@ -39,12 +40,40 @@ pub struct Recorder {
 struct Books {
     target: OnceLock<String>,
     lambda: OnceLock<String>,
+    s3: OnceLock<String>,
     passage: Passage,
     calls: Mutex<Vec<Call>>,
     /// How far DynamoDB's clock is ahead of this machine's, in seconds.
     ahead: OnceLock<i64>,
     /// How long DynamoDB takes for an answer, besides what it takes here.
     latency: OnceLock<Duration>,
+}
+
+impl Call {
+    /// One of another service than DynamoDB, that just ended.
+    fn of_other(operation: String, right: String, began: Instant) -> Self {
+        let (partitions, rights) = (BTreeSet::new(), BTreeSet::from([right]));
+        let (read_units, write_units, renews) = (0.0, 0.0, false);
+        Self { operation, partitions, rights, read_units, write_units, renews, began, ended: Instant::now() }
+    }
+}
+
+impl Books {
+    fn note(&self, call: Call) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    }
+}
+
+/// The right that a request of S3 takes, by its path: a bucket, and the key of an object in it. Nothing for another service.
+fn right_of_s3(method: &Method, path: &str) -> Option<String> {
+    let path = path.strip_prefix('/').filter(|_| path != "/" && invoked(path).is_none())?;
+    Some(match path.split_once('/') {
+        None => format!("s3:ListBucket {path}"),
+        Some((bucket, key)) => {
+            let folder = key.split('/').next().unwrap_or_default();
+            format!("s3:{} {bucket} {folder}/*", of_object(method))
+        }
+    })
 }
 
 /// How many of these calls waited for each other: the longest row of calls that each began after the one before had
@@ -84,9 +113,9 @@ impl Recorder {
 
     /// Starts without a target; [`Recorder::aim`] sets it.
     pub async fn start() -> Self {
-        let (target, lambda, calls) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        let (target, lambda, s3, calls) = (OnceLock::new(), OnceLock::new(), OnceLock::new(), Mutex::default());
         let (ahead, latency) = (OnceLock::new(), OnceLock::new());
-        let books = Arc::new(Books { target, lambda, passage: Passage::new(), calls, ahead, latency });
+        let books = Arc::new(Books { target, lambda, s3, passage: Passage::new(), calls, ahead, latency });
         let url = proxy::serve(Router::new().fallback(pass_on).with_state(Arc::clone(&books))).await;
         Self { url, books }
     }
@@ -98,6 +127,11 @@ impl Recorder {
     /// Sets where Lambda is.
     pub fn aim_at_lambda(&self, url: &str) {
         self.books.lambda.set(url.into()).expect("aimed once");
+    }
+
+    /// Sets where S3 is.
+    pub fn aim_at_s3(&self, url: &str) {
+        self.books.s3.set(url.into()).expect("aimed once");
     }
 
     pub fn url(&self) -> &str {
@@ -112,22 +146,21 @@ impl Recorder {
     }
 }
 
-async fn pass_on(State(books): State<Arc<Books>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
+async fn pass_on(State(books): State<Arc<Books>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
+    if let Some(right) = right_of_s3(&method, uri.path()) {
+        let began = Instant::now();
+        let s3 = books.s3.get().expect("aimed before it is used");
+        let path = uri.path_and_query().expect("a path").as_str();
+        let answer = books.passage.pass_on_to_s3(&method, s3, path).await;
+        let operation = right.strip_prefix("s3:").and_then(|right| right.split(' ').next()).expect("an action");
+        books.note(Call::of_other(operation.to_owned(), right.clone(), began));
+        return answer;
+    }
     if let Some(function) = invoked(uri.path()) {
         let lambda = books.lambda.get().expect("aimed before it is used");
         let began = Instant::now();
         let answer = books.passage.pass_on(Method::POST, &format!("{lambda}{}", uri.path()), headers, body).await;
-        let call = Call {
-            operation: INVOKE.to_owned(),
-            partitions: BTreeSet::new(),
-            rights: BTreeSet::from([format!("lambda:InvokeFunction {function}")]),
-            read_units: 0.0,
-            write_units: 0.0,
-            renews: false,
-            began,
-            ended: Instant::now(),
-        };
-        books.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+        books.note(Call::of_other(INVOKE.to_owned(), format!("lambda:InvokeFunction {function}"), began));
         return answer;
     }
     let operation = operation(&headers).to_owned();
@@ -158,7 +191,7 @@ async fn pass_on(State(books): State<Arc<Books>>, uri: Uri, headers: HeaderMap, 
     let (read_units, write_units) = if reads { (units, 0.0) } else { (0.0, units) };
     let renews = request["UpdateExpression"] == "SET leaseUntil = :until";
     let call = Call { operation, partitions, rights, read_units, write_units, renews, began, ended };
-    books.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    books.note(call);
     (status, headers, body)
 }
 

@@ -90,8 +90,9 @@ pub fn plain_frame(function: &str) -> Option<Value> {
     sample_names().contains(function).then(|| frame_of(&sample(function))).flatten()
 }
 
-/// The frame in an event of a route for one action.
+/// The frame in an event of a route for one action; none in a request of the HTTP API.
 fn frame_of(event: &Value) -> Option<Value> {
+    event["requestContext"]["connectionId"].as_str()?;
     event["requestContext"]["routeKey"].as_str().filter(|route| !route.starts_with('$'))?;
     serde_json::from_str(event["body"].as_str()?).ok()
 }

@@ -16,6 +16,7 @@ pub struct Server {
     pub(crate) deployment: Deployment,
     dynamodb_url: String,
     management_url: String,
+    s3_url: String,
     /// An altered template, which is on disk as long as the server.
     _template: Option<tempfile::TempDir>,
 }
@@ -114,7 +115,7 @@ impl Server {
     /// In memory, with `chaos` between every invocation and AWS.
     pub async fn start_in_chaos(chaos: &Chaos, limits: Limits, parameters: &[(&str, &str)]) -> Self {
         let server = Self::start_with_parameters_and(parameters, Arc::new(chaos.clone()), limits).await;
-        chaos.aim(&server.dynamodb_url, &server.management_url);
+        chaos.aim(&server.dynamodb_url, &server.management_url, &server.s3_url);
         server
     }
 
@@ -123,6 +124,7 @@ impl Server {
         Self {
             dynamodb_url: local.dynamodb_url().to_owned(),
             management_url: local.management_url(),
+            s3_url: local.s3_url().to_owned(),
             deployment: Deployment::of(local),
             _template: template,
         }
@@ -130,6 +132,11 @@ impl Server {
 
     pub async fn stop(self) {
         self.deployment.stop().await;
+    }
+
+    /// What `AWS_ENDPOINT_URL_S3` is set to.
+    pub fn s3_url(&self) -> &str {
+        &self.s3_url
     }
 
     pub fn dynamodb_url(&self) -> &str {
@@ -238,6 +245,8 @@ impl Server {
             ("AWS_ENDPOINT_URL_LAMBDA", self.gateway_url().to_owned()),
             ("CONNECTIONS_TABLE", "ConnectionsTable".into()),
             ("CHAT_TABLE", "ChatTable".into()),
+            ("FILES_BUCKET", "FilesBucket".into()),
+            ("AWS_ENDPOINT_URL_S3", self.s3_url.clone()),
             ("DELIVER_FUNCTION", "DeliverFunction".into()),
             ("SENDS_PER_SECOND", "1000".into()),
         ])
@@ -276,6 +285,7 @@ fn options() -> Options {
     Options {
         port: 0,
         dynamodb_port: 0,
+        s3_port: 0,
         data: None,
         template: PathBuf::from(TEMPLATE),
         parameters: fast(),

@@ -14,7 +14,7 @@ const timeoutMs = 60_000;
  * @param {{ lifetimeSeconds?: number, idleSeconds?: number, parameters?: Record<string, string> }} [options]
  */
 export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters = {} } = {}) {
-  const options = ["--port", "0", "--dynamodb-port", "0", "--memory", "--parameter", "SendsPerSecond=1000", "--parameter", "RequestsPerSecond=10000"];
+  const options = ["--port", "0", "--dynamodb-port", "0", "--s3-port", "0", "--memory", "--parameter", "SendsPerSecond=1000", "--parameter", "RequestsPerSecond=10000"];
   if (lifetimeSeconds) options.push("--connection-lifetime", String(lifetimeSeconds));
   if (idleSeconds) options.push("--idle-timeout", String(idleSeconds));
   for (const [name, value] of Object.entries(parameters)) options.push("--parameter", `${name}=${value}`);
@@ -50,7 +50,7 @@ export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters =
     },
     /** What an operator does to a user who wants to be forgotten. @param {number} id */
     async eraseUser(id) {
-      const ports = ["--port", new URL(page).port, "--dynamodb-port", new URL(place("dynamodb")).port];
+      const ports = ["--port", new URL(page).port, "--dynamodb-port", new URL(place("dynamodb")).port, "--s3-port", new URL(place("s3")).port];
       await promisify(execFile)(programs().ops, ["--local", ...ports, "erase-user", String(id), "--yes"]);
     },
     async stop() {

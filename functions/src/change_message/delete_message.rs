@@ -5,14 +5,17 @@ use chat::{DeleteMessage, Push, Reply};
 use chat_aws::entry::ActionEvent;
 use chat_aws::{Committed, Failure};
 
-/// As an edit. Nothing follows a recall, so every repeat finds the same state, whoever recalled it.
+/// As an edit. Nothing follows a recall, so every repeat finds the same state, whoever recalled it. A file goes before
+/// anybody is told; if that fails the members are told all the same, and a repeat deletes it.
 pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> {
     let caller = &event.caller;
     let DeleteMessage { room, id, change } = DeleteMessage::read(&event.request, caller)?;
     parts.pace.admit(caller.user(), &room)?;
 
     let Committed { message, duplicate } = parts.changes.change(&room, id, &change, caller).await?;
+    let deleted = parts.files.delete(&message).await;
     let by = message.deleted_by().unwrap_or(caller.user());
     parts.tell(&event, &message, &Push::deleted(&message, by)).await?;
+    deleted?;
     Ok(Reply::deleted(&message, duplicate))
 }

@@ -7,7 +7,7 @@ pub mod react_message;
 use chat::limits::{CHANGES_PER_SECOND, REACTIONS_PER_SECOND};
 use chat::{Message, Push};
 use chat_aws::entry::{self, ActionEvent, Function};
-use chat_aws::{Aws, Changes, Delivery, Failure, Fault, Pace, Reactions, Rounds, Vars};
+use chat_aws::{Aws, Changes, Delivery, Failure, Fault, Files, Pace, Reactions, Rounds, Vars};
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
@@ -24,6 +24,7 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 pub struct Parts {
     pace: Pace,
     changes: Changes,
+    files: Files,
     reaction_pace: Pace,
     reactions: Reactions,
     delivery: Delivery,
@@ -35,6 +36,7 @@ impl Parts {
         Ok(Self {
             pace: aws.pace_of(CHANGES_PER_SECOND),
             changes: aws.changes()?,
+            files: aws.files()?,
             reaction_pace: aws.pace_of(REACTIONS_PER_SECOND),
             reactions: aws.reactions()?,
             delivery: aws.delivery()?,

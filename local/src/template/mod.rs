@@ -1,5 +1,6 @@
 //! What `template.yaml` says about routes, authorizers, functions, environment and tables.
 
+mod buckets;
 mod event_invoke;
 mod parameters;
 mod resolve;
@@ -7,6 +8,7 @@ mod rights;
 mod schedule;
 mod yaml;
 
+pub use buckets::{BucketSpec, CorsRule};
 pub use event_invoke::EventInvokeConfig;
 pub use resolve::{ACCOUNT, REGION};
 pub use schedule::Schedule;
@@ -25,6 +27,7 @@ pub struct Template {
     /// By logical id.
     pub functions: BTreeMap<String, FunctionSpec>,
     pub tables: Vec<TableSpec>,
+    pub buckets: Vec<BucketSpec>,
     pub schedules: Vec<Schedule>,
 }
 
@@ -147,6 +150,7 @@ impl Template {
             http: reader.http_api()?,
             functions: reader.functions()?,
             tables: reader.tables()?,
+            buckets: reader.buckets()?,
             schedules: reader.schedules()?,
         })
     }
@@ -427,6 +431,12 @@ mod tests {
         assert_eq!(send.timeout.as_secs(), chat_aws::SEND_TIMEOUT_SECONDS);
         let kept: Vec<_> = template.tables.iter().filter(|table| table.retained).map(|table| &table.name).collect();
         assert_eq!(kept, ["ChatTable"]);
+        let files = &template.buckets[..];
+        assert_eq!(files.iter().map(|bucket| bucket.name.as_str()).collect::<Vec<_>>(), ["FilesBucket"]);
+        assert_eq!(
+            (&*files[0].cors[0].origins, &*files[0].cors[0].methods),
+            (&["*".into()][..], &["GET".into(), "POST".into()][..])
+        );
     }
 
     #[test]

@@ -117,6 +117,7 @@ impl<'a> Resolver<'a> {
             (Some("AWS::DynamoDB::Table"), "Arn") => {
                 Ok(json!(format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{resource}")))
             }
+            (Some("AWS::S3::Bucket"), "Arn") => Ok(json!(format!("arn:aws:s3:::{resource}"))),
             _ => bail!("the local run does not know {attribute} of {resource}"),
         }
     }

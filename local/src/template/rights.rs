@@ -17,7 +17,8 @@ const ATTACHED_FROM_OUTSIDE: [&str; 5] = [
 
 impl Reader<'_> {
     /// The rights of a function: of its own statements, and of the policies of this template that it refers to. One is
-    /// an action with a table and a kind of partition keys, `dynamodb:Query ChatTable ROOM#*`, or with what follows the
+    /// an action with a table and a kind of partition keys, `dynamodb:Query ChatTable ROOM#*`, with a bucket and a kind of
+    /// objects, `s3:GetObject FilesBucket rooms/*`, or with what follows the
     /// API's stage, `execute-api:ManageConnections POST/@connections/*`, or with a function, `lambda:InvokeFunction SendMessageFunction`.
     pub(super) fn rights(&self, id: &str, function: &Value) -> Result<BTreeSet<String>> {
         for name in ["Role", "PermissionsBoundary", "ManagedPolicyArns"] {
@@ -71,6 +72,12 @@ impl Reader<'_> {
             let roles = one_or_more(&properties["Roles"]);
             let to_others = ["Users", "Groups"].iter().any(|to| !properties[to].is_null())
                 || (!properties["Roles"].is_null() && !roles.iter().all(|role| self.is_role_of_function(role)));
+            let denies = |statement: &Value| statement["Effect"] == "Deny";
+            let only_denies = one_or_more(&properties["PolicyDocument"]["Statement"]).iter().all(denies);
+            ensure!(
+                kind != "AWS::S3::BucketPolicy" || only_denies,
+                "{id}: a bucket's policy takes rights, and gives none"
+            );
             ensure!(kind != "AWS::IAM::ManagedPolicy" || !to_others, "{id}: a policy refers to functions' roles alone");
         }
         Ok(())
@@ -114,6 +121,10 @@ impl Reader<'_> {
                         ensure!(part("Condition").is_null(), "{action}: no condition is expected");
                         rights.push(format!("{action} {}", self.invoked(&resource)?));
                     }
+                    Some(("s3", _)) => {
+                        ensure!(part("Condition").is_null(), "{action}: no condition is expected");
+                        rights.push(format!("{action} {}", self.files_of(&resource)?));
+                    }
                     _ => bail!("{action} is more than the local run understands"),
                 }
             }
@@ -135,6 +146,16 @@ impl Reader<'_> {
             }
             _ => bail!("{arn} is no table of this template"),
         }
+    }
+
+    /// The logical id of a bucket, and which of its objects: `FilesBucket rooms/*`.
+    fn files_of(&self, arn: &str) -> Result<String> {
+        let (id, objects) = arn.strip_prefix("arn:aws:s3:::").and_then(|path| path.split_once('/')).unwrap_or_default();
+        let is_bucket = self.of_type("AWS::S3::Bucket").any(|(bucket, _)| bucket == id);
+        ensure!(is_bucket, "{arn} is no object of a bucket of this template");
+        let is_kind = objects.len() > 2 && objects.find('*') == Some(objects.len() - 1) && objects.ends_with("/*");
+        ensure!(is_kind, "{arn}: a kind of objects is a folder, with /* after it");
+        Ok(format!("{id} {objects}"))
     }
 
     /// The logical id of a function by its ARN. One that names itself cannot ask for its own, and has what CloudFormation
@@ -235,6 +256,8 @@ mod tests {
 
     #[test]
     fn what_could_give_another_right_is_refused() {
+        // Not the first, which is of the boundary.
+        let object = "Action: s3:PutObject\n              Resource: !Sub \"${FilesBucket.Arn}/rooms/*\"".to_owned();
         for (from, to, said) in [
             ("Policies: [!Ref DismissConnections]", "Policies: AmazonDynamoDBFullAccess", "AmazonDynamoDBFullAccess"),
             (
@@ -247,7 +270,11 @@ mod tests {
             ("Policies: [!Ref DismissConnections]", "Role: !GetAtt LogRole.Arn", "a Role of its own"),
             ("Action: dynamodb:PutItem", "NotAction: dynamodb:PutItem", "NotAction is more than"),
             ("Action: dynamodb:PutItem", "Action: \"dynamodb:*\"", "name the actions"),
-            ("Action: dynamodb:PutItem", "Action: s3:PutObject", "s3:PutObject is more than"),
+            ("Action: dynamodb:PutItem", "Action: sqs:SendMessage", "sqs:SendMessage is more than"),
+            ("Action: dynamodb:PutItem", "Action: s3:PutObject", "s3:PutObject: no condition is expected"),
+            (&object, &object.replace("rooms/*", "*"), "a kind of objects is a folder"),
+            (&object, &object.replace("FilesBucket", "ChatTable"), "is no object of a bucket of this template"),
+            ("Effect: Deny\n", "Effect: Allow\n", "a bucket's policy takes rights, and gives none"),
             ("\"ROOM#*\"", "\"*\"", "a kind of keys is a name"),
             ("ForAllValues:StringLike", "ForAnyValue:StringLike", "its one condition must be"),
             ("${ChatApi}/${Stage}/DELETE", "*/${Stage}/DELETE", "is no call of this template's API and stage"),

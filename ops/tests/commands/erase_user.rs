@@ -1,13 +1,14 @@
 //! `erase-user`: what a user wrote is nowhere, everything else is as it was, and clients read on.
 
 use crate::account::{Account, SESSION};
-use crate::{end, ops, rows};
+use crate::{end, ops, rows, upload};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chat::{Content, Message, MessageKind, Timestamp};
 use chat_aws::{Kept, Vars, now};
 use chat_tests::{
-    Management, Recorder, Server, frame, invoke, next_id, room, text_message, until, user, websocket_event,
+    Management, Recorder, Server, frame, invoke, next_id, room, signed_for_s3, text_message, until, user,
+    websocket_event,
 };
 use serde_json::{Value, json};
 
@@ -30,6 +31,14 @@ async fn others(server: &Server) -> Vec<Value> {
     let mut rows = rows(server, "ChatTable").await;
     rows.retain(|row| !is_of_7(row));
     rows
+}
+
+/// The keys of the files that there are.
+async fn files(server: &Server) -> Vec<String> {
+    let url = format!("{}/FilesBucket?list-type=2&prefix=rooms%2F", server.s3_url());
+    let request = server.http().get(&url).headers(signed_for_s3("GET", &url));
+    let list = request.send().await.expect("an answer").text().await.expect("a body");
+    list.split("<Key>").skip(1).map(|key| key.split('<').next().expect("a key").to_owned()).collect()
 }
 
 fn with_id(room: u64, text: &str, id: &str) -> Value {
@@ -60,10 +69,18 @@ async fn the_texts_are_gone_and_everything_else_is_as_it_was() {
     seven.say(2, TEXT).await;
     eight.say(2, "the last word").await;
 
+    for file in
+        ["rooms/MQ/Nw/sent/cat.png", "rooms/Mg/Nw/never-sent/a", "rooms/MQ/OA/of-8/cat.png", "rooms/MQ/NyNh/a/a"]
+    {
+        upload(&server, file).await;
+    }
+
     // Without --yes nothing is done, and it is said what would be.
     let before = [rows(&server, "ChatTable").await, rows(&server, "ConnectionsTable").await];
     let said = ops(&["erase-user", "7"]).to(&server).succeeds().await;
-    for part in ["1 connections are known", "read units", "nothing was done; --yes does it"] {
+    for part in
+        ["1 connections are known", "the whole bucket is listed", "read units", "nothing was done; --yes does it"]
+    {
         assert!(said.contains(part), "{said}");
     }
     assert_eq!(said.lines().next(), Some("user 7, in the chat table ChatTable:"));
@@ -77,12 +94,13 @@ async fn the_texts_are_gone_and_everything_else_is_as_it_was() {
     let untouched = others(&server).await;
     let began = now().millis();
     let said = ops(&["erase-user", "7", "--yes"]).to(&server).succeeds().await;
-    for part in ["connections ended: 1", "messages: 3 emptied", "user 7 is erased"] {
+    for part in ["connections ended: 1", "messages: 3 emptied", "files: 2 deleted", "user 7 is erased"] {
         assert!(said.contains(part), "{said}");
     }
     assert!(!said.contains("marked"), "what is erased is not repeated: {said}");
     seven.closed().await;
     assert_eq!(others(&server).await, untouched);
+    assert_eq!(files(&server).await, ["rooms/MQ/NyNh/a/a", "rooms/MQ/OA/of-8/cat.png"]);
     let left = rows(&server, "ChatTable").await;
     let text = json!(left).to_string();
     assert!(
@@ -261,7 +279,7 @@ async fn rooms_that_are_named_are_all_that_is_read() {
     let said = typed(&["--yes", "--after", &place(json!([1, 2, 3]), "ROOM#2")]).succeeds().await;
     assert!(said.contains("messages: 25 emptied, in 50 rows"), "{said}");
     // What the user wrote elsewhere is still there.
-    let words = "messages of user 7 in these rooms are erased; those in other rooms are not";
+    let words = "messages and files of user 7 in these rooms are erased; those in other rooms are not";
     assert!(said.contains(words) && !said.contains("user 7 is erased"), "{said}");
     let rows = rows(&server, "ChatTable").await;
     let erased = |room: &str| rows.iter().filter(|row| row["PK"]["S"] == room && !row["eraseTime"].is_null()).count();

@@ -10,6 +10,8 @@ mod rights;
 mod target;
 mod token;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chat_tests::{Server, in_time};
 use serde_json::{Value, json};
 use std::process::Stdio;
@@ -96,8 +98,8 @@ async fn end(child: Child) -> Said {
 /// The arguments by which a command speaks to this server as the local run that is up.
 fn local(server: &Server) -> Vec<String> {
     let port = |url: &str| url.rsplit(':').next().and_then(|port| port.split('/').next()).expect("a port").to_owned();
-    let (here, dynamodb) = (port(server.websocket_url()), port(server.dynamodb_url()));
-    ["--local", "--port", &here, "--dynamodb-port", &dynamodb].map(String::from).into()
+    let (here, dynamodb, s3) = (port(server.websocket_url()), port(server.dynamodb_url()), port(server.s3_url()));
+    ["--local", "--port", &here, "--dynamodb-port", &dynamodb, "--s3-port", &s3].map(String::from).into()
 }
 
 /// All rows of a table, as they are, sorted by their keys.
@@ -114,4 +116,26 @@ async fn rows(server: &Server, table: &str) -> Vec<Value> {
     }
     rows.sort_by_key(|row| format!("{} {}", row["PK"]["S"], row["SK"]["S"]));
     rows
+}
+
+/// Puts a file into the bucket, as somebody who was asked for one posts it.
+async fn upload(server: &Server, key: &str) {
+    let parts: Vec<_> = key.split('/').collect();
+    let id = |part: &str| {
+        let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64url")).expect("UTF-8");
+        text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number))
+    };
+    let asked = json!({"chatroomId": id(parts[1]), "clientMessageId": parts[3], "name": parts[4], "size": 100});
+    let request = server.http().post(server.url("/createUpload")).bearer_auth(server.token_of(id(parts[2])));
+    let form = request.body(asked.to_string()).send().await.expect("an answer").json::<Value>().await.expect("JSON");
+    assert_eq!(form["attachment"], key, "{form}");
+    let mut body = String::new();
+    for (name, value) in form["fields"].as_object().expect("fields") {
+        let value = value.as_str().expect("a text");
+        body.push_str(&format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"));
+    }
+    body.push_str("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nmarked\r\n--x--\r\n");
+    let request = server.http().post(form["url"].as_str().expect("an address"));
+    let request = request.header("content-type", "multipart/form-data; boundary=x").body(body);
+    assert_eq!(request.send().await.expect("an answer").status(), 201);
 }

@@ -1,7 +1,7 @@
 //! The table of rights in README.md is what the commands ask for.
 
 use crate::account::{Account, SESSION};
-use crate::ops;
+use crate::{ops, upload};
 use chat_aws::Kept;
 use chat_tests::{Management, Recorder, Server, enter, ghost, lost_device, remember, room, user};
 use std::collections::BTreeSet;
@@ -41,17 +41,22 @@ async fn used(arguments: &[&[&str]]) -> BTreeSet<String> {
         "UpdateExpression": "SET senderId = :seven", "ExpressionAttributeValues": {":seven": {"N": "7"}}}),
         )
         .await;
+    recorder.aim_at_s3(server.s3_url());
+    upload(&server, "rooms/MQ/Nw/a/cat.png").await;
     for arguments in arguments {
         let typed = ops(arguments).to(&server).with("AWS_ENDPOINT_URL_DYNAMODB", recorder.url());
         let typed = typed.with("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", management.url());
+        let typed = typed.with("AWS_ENDPOINT_URL_S3", recorder.url());
         let typed = typed.with("TOKEN_SECRET", server.secret()).with("AWS_ENDPOINT_URL", account.url());
         let said = typed.with("AWS_SESSION_TOKEN", SESSION).run().await;
         // It is said that the connection was not there.
         assert!(said.code == 0 || said.err.contains("more were known"), "{said:?}");
     }
     let of_table = |call: chat_tests::Call| {
+        let of_s3 = call.rights.iter().filter(|right| right.starts_with("s3:"));
+        let of_s3 = of_s3.map(|right| right.split(' ').next().expect("an action").to_owned());
         let tables = call.partitions.iter().map(|of| of.split(' ').next().expect("a table").to_owned());
-        tables.map(|table| format!("{table} {}", call.operation)).collect::<Vec<_>>()
+        tables.map(|table| format!("{table} {}", call.operation)).chain(of_s3).collect::<Vec<_>>()
     };
     let mut used: BTreeSet<_> = recorder.take().into_iter().flat_map(of_table).collect();
     if management.attempts(&lost.connection) > 0 {

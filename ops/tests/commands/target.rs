@@ -15,7 +15,7 @@ async fn a_stack_that_is_no_chat_room_is_not_replaced_by_the_environment() {
     seven.join(1).await;
     seven.say(1, "hi").await;
     let before = [rows(&server, "ChatTable").await, rows(&server, "ConnectionsTable").await];
-    for output in ["ConnectionsTableName", "ChatTableName", "ManagementUrl"] {
+    for output in ["ConnectionsTableName", "ChatTableName", "FilesBucketName", "ManagementUrl"] {
         let account = Account::of(&server).await;
         account.change("DescribeStacks", output, "SomethingElse");
         let why = format!("stack chat has no output {output}: is it this chat room?");

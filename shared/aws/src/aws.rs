@@ -1,5 +1,6 @@
 use crate::clients::{Clients, Invoker};
 use crate::delivery::Delivery;
+use crate::files::Files;
 use crate::keep_alive::KeepAlive;
 use crate::limits::{DEFAULT_MEMORY, HAND_TIMEOUT, posts_in_flight};
 use crate::membership::Membership;
@@ -9,12 +10,12 @@ use crate::sessions::Sessions;
 use crate::signals::Signals;
 use crate::store::{Arrivals, Changes, Connections, Erasure, Messages, Posts, Reactions, Tables, Users};
 use crate::{Fault, Pace, Vars};
-use chat::Windows;
 use chat::limits::{
-    CONNECTIONS_PER_USER, EDIT_WINDOW, HOT_ROOM, LARGE_ROOM, NOTICES_UP_TO, POSTS_PER_SECOND, RECALL_WINDOW,
-    SENDS_PER_SECOND, SIGNALS_UP_TO, WINDOW_MAX,
+    ATTACHMENT_MEGABYTES, CONNECTIONS_PER_USER, EDIT_WINDOW, HOT_ROOM, LARGE_ROOM, NOTICES_UP_TO, POSTS_PER_SECOND,
+    RECALL_WINDOW, SENDS_PER_SECOND, SIGNALS_UP_TO, WINDOW_MAX,
 };
 use chat::rounds::Crowd;
+use chat::{FileSize, Windows};
 
 /// What functions are made of, each part built from the function's variables. A function asks for what it uses, once,
 /// when it starts; the parts are cheap to clone. A client that no part needs is not built.
@@ -67,6 +68,16 @@ impl<'a> Aws<'a> {
         Ok(Changes::new(self.clients.dynamodb(), self.chat_table()?, Windows { edit, recall }))
     }
 
+    /// The files that messages carry.
+    pub fn files(&self) -> Result<Files, Fault> {
+        Ok(Files::new(self.clients.bucket()?))
+    }
+
+    /// How large one may be.
+    pub fn file_size(&self) -> Result<FileSize, Fault> {
+        Ok(FileSize::up_to_megabytes(self.vars.parsed("ATTACHMENT_MEGABYTES", ATTACHMENT_MEGABYTES)?))
+    }
+
     pub fn users(&self) -> Result<Users, Fault> {
         Ok(Users::new(self.clients.dynamodb(), self.chat_table()?, self.vars.flag("EXPOSE_EMAIL")?))
     }
@@ -101,7 +112,14 @@ impl<'a> Aws<'a> {
             (invoker, self.vars.required(me)?),
             crowd.posts_per_second,
         );
-        Ok(Couriers::new(self.messages()?, self.changes()?, self.users()?, posting, self.waker(me)?, crowd))
+        Ok(Couriers::new(
+            (self.messages()?, self.changes()?),
+            self.users()?,
+            self.files()?,
+            posting,
+            self.waker(me)?,
+            crowd,
+        ))
     }
 
     fn waker(&self, function: &'static str) -> Result<Waker, Fault> {

@@ -9,6 +9,7 @@ mod clock;
 mod delivery;
 pub mod entry;
 mod fault;
+mod files;
 mod greeting;
 mod keep_alive;
 mod limits;
@@ -29,6 +30,7 @@ pub use clients::{DocumentUrl, Invoker};
 pub use clock::now;
 pub use delivery::Delivery;
 pub use fault::{Failure, Fault};
+pub use files::Files;
 pub use keep_alive::KeepAlive;
 pub use limits::{
     CONNECTION_LIFETIME, DOCUMENT_BYTES_MAX, DOCUMENT_TIMEOUT, KEYS_ASKED_AGAIN, KEYS_KEPT, NO_KEYS_ASKED_AGAIN,

@@ -22,6 +22,19 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest wait for the whole answer of one attempt.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long the address of a file is good for, from the beginning of the [hour](ADDRESS_STEP) in which it was made on: so for
+/// an hour at least. On Lambda it ends with the function's credentials, if they end sooner.
+pub const ADDRESS_GOOD_FOR: Duration = Duration::from_secs(2 * 3_600);
+
+/// For how long a file has one and the same address, so that a browser that was told it again need not ask for it again.
+pub const ADDRESS_STEP: Duration = Duration::from_secs(3_600);
+
+/// What browsers are told of a file: that it is one person's, and stays as it is for as long as an address is good.
+pub const SHOWN_FROM_CACHE: &str = "private, max-age=7200";
+
+/// How long a form for an upload is good for. It bounds when an upload begins, not how long it takes.
+pub const FORM_GOOD_FOR: Duration = Duration::from_secs(10 * 60);
+
 /// Longest wait for the end of a connection that makes place for a newer one, whose handshake waits meanwhile.
 pub const DISPLACE_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -144,7 +144,7 @@ impl Change {
             }
             Self::Recall => {
                 let changed = Changed { version, time, deleted_by: Some(by.clone()), edits: BTreeSet::new() };
-                (Content::recalled(), changed)
+                (message.content.clone().recalled(), changed)
             }
         };
         let reactions = if changed.deleted_by.is_some() { Reactions::default() } else { message.reactions };

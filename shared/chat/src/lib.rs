@@ -4,6 +4,7 @@
 //! answers comes out as values, so every rule here can be tested without a network.
 
 mod actions;
+mod attachment;
 mod caller;
 mod change;
 mod claims;
@@ -25,6 +26,7 @@ mod visible;
 mod wire;
 
 pub use actions::*;
+pub use attachment::{Attachment, FILES_PREFIX, MediaType};
 pub use caller::{Caller, Grant, InvalidContext, Profile};
 pub use change::{Change, Changed, Verdict, Window, Windows};
 pub use claims::InvalidClaims;

@@ -16,6 +16,24 @@ pub const TEXT_CHARS_MAX: usize = 4_000;
 /// Longest image or file address, in characters: what browsers and CDNs agree to carry.
 pub const URL_CHARS_MAX: usize = 2_048;
 
+/// Largest file that a message may carry, in MB, unless the deployment says otherwise: a picture of any phone, and a
+/// letter with some.
+pub const ATTACHMENT_MEGABYTES: u64 = 10;
+
+/// Longest name of a file that is uploaded, in bytes: what file systems take.
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+
+/// How much of it stands in the file's key, in characters: enough to tell files apart, and with the longest ids the key
+/// stays below S3's 1,024 bytes (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>).
+pub const FILE_NAME_CHARS_MAX: usize = 100;
+
+/// Longest media type, in characters: that of a spreadsheet of Office is 65.
+pub const MEDIA_TYPE_CHARS_MAX: usize = 127;
+
+/// Uploads that a user may ask for in a room per second: a handful of pictures at once, and no flood of files that no
+/// message carries.
+pub const UPLOADS_PER_SECOND: u32 = 1;
+
 /// Largest JSON of an application's own, a message's `metadata` or a signal's `data`, in bytes once it is written: a
 /// short message with it stays near the kilobyte that one write unit takes.
 pub const JSON_BYTES_MAX: usize = 1_024;

@@ -2,7 +2,8 @@ use crate::limits::{TEXT_CHARS_MAX, URL_CHARS_MAX};
 use crate::visible::is_blank;
 use crate::wire::Invalid;
 use crate::{
-    ChangeNumber, Changed, ClientMessageId, Extras, MessageId, Reactions, Rejection, RoomId, Timestamp, UserId,
+    Attachment, ChangeNumber, Changed, ClientMessageId, Extras, MessageId, Reactions, Rejection, RoomId, Timestamp,
+    UserId,
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -44,6 +45,8 @@ pub struct Content {
     erased_at: Option<Timestamp>,
     /// Erased content has none.
     extras: Extras,
+    /// Of an image or a file that was uploaded. Recalled content keeps it, so that the file can be deleted again.
+    file: Option<Attachment>,
 }
 
 impl Content {
@@ -64,12 +67,29 @@ impl Content {
             }
             _ => {}
         }
-        Ok(Self { kind, text: text.into(), erased_at: None, extras: Extras::default() })
+        Ok(Self::stored(kind, text.into()))
     }
 
     /// Content that was checked when it was stored.
     pub fn stored(kind: MessageKind, text: String) -> Self {
-        Self { kind, text, erased_at: None, extras: Extras::default() }
+        Self { kind, text, erased_at: None, extras: Extras::default(), file: None }
+    }
+
+    /// A file that was uploaded. What it says is an [address](Self::at), which is good for a while and so not stored.
+    pub fn attached(kind: MessageKind, file: Attachment) -> Self {
+        Self { file: Some(file), ..Self::stored(kind, String::new()) }
+    }
+
+    /// The same with a file, or without one, as it was stored.
+    #[must_use]
+    pub fn with_file(self, file: Option<Attachment>) -> Self {
+        Self { file, ..self }
+    }
+
+    /// The same with the address under which its file is to be had.
+    #[must_use]
+    pub fn at(self, address: String) -> Self {
+        Self { text: address, ..self }
     }
 
     /// The same with what is said beside it.
@@ -81,12 +101,13 @@ impl Content {
     /// What is left of content that was erased. It is an empty text: every client can show an empty text, but not an
     /// empty address.
     pub fn erased(at: Timestamp) -> Self {
-        Self { kind: MessageKind::Text, text: String::new(), erased_at: Some(at), extras: Extras::default() }
+        Self { erased_at: Some(at), ..Self::stored(MessageKind::Text, String::new()) }
     }
 
     /// What is left of content that was recalled: an empty text, as of content that was erased.
-    pub fn recalled() -> Self {
-        Self { kind: MessageKind::Text, text: String::new(), erased_at: None, extras: Extras::default() }
+    #[must_use]
+    pub fn recalled(self) -> Self {
+        Self::stored(MessageKind::Text, String::new()).with_file(self.file)
     }
 
     pub fn kind(&self) -> MessageKind {
@@ -95,6 +116,16 @@ impl Content {
 
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The file that it shows; of content that was recalled, none.
+    pub fn attachment(&self) -> Option<&Attachment> {
+        self.file.as_ref().filter(|_| self.kind != MessageKind::Text)
+    }
+
+    /// The file that it shows, or showed.
+    pub fn file(&self) -> Option<&Attachment> {
+        self.file.as_ref()
     }
 
     pub fn extras(&self) -> &Extras {

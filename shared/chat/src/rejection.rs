@@ -23,6 +23,12 @@ pub enum Rejection {
     TooLarge { field: &'static str, limit: usize },
     #[error("{field} is longer than {limit} bytes")]
     TooManyBytes { field: &'static str, limit: usize },
+    #[error("a file is at most {megabytes} MB")]
+    FileTooLarge { megabytes: u64 },
+    #[error("files are not taken here")]
+    NoFiles,
+    #[error("message.attachment was uploaded by another user, or for another room or clientMessageId")]
+    NotUploader,
     #[error("the query string is longer than {QUERY_BYTES_MAX} bytes")]
     QueryTooLarge,
     #[error("unknown action {action:?}")]
@@ -85,12 +91,16 @@ impl Rejection {
             | Self::TooManyEdits => "badRequest",
             Self::NotFound => "notFound",
             Self::TooLate { .. } => "tooLate",
-            Self::TooLarge { .. } | Self::TooManyBytes { .. } | Self::QueryTooLarge => "tooLarge",
+            Self::TooLarge { .. } | Self::TooManyBytes { .. } | Self::FileTooLarge { .. } | Self::QueryTooLarge => {
+                "tooLarge"
+            }
             Self::UnknownAction { .. } => "unknownAction",
             Self::NotCaller { .. }
             | Self::RoomNotGranted
             | Self::NotAuthor
             | Self::NotModerator
+            | Self::NoFiles
+            | Self::NotUploader
             | Self::TokenRevoked
             | Self::TokenMissing
             | Self::TokenRefused
@@ -133,6 +143,8 @@ impl Rejection {
             | Self::RoomNotGranted
             | Self::NotAuthor
             | Self::NotModerator
+            | Self::NoFiles
+            | Self::NotUploader
             | Self::TooLate { .. }
             | Self::TokenRevoked
             | Self::TokenMissing
@@ -140,7 +152,9 @@ impl Rejection {
             | Self::NotAdmitted
             | Self::AnothersConnection => (403, "Forbidden"),
             Self::ConnectionGone => (410, "Gone"),
-            Self::TooLarge { .. } | Self::TooManyBytes { .. } | Self::QueryTooLarge => (413, "Payload Too Large"),
+            Self::TooLarge { .. } | Self::TooManyBytes { .. } | Self::FileTooLarge { .. } | Self::QueryTooLarge => {
+                (413, "Payload Too Large")
+            }
             Self::RateLimited { .. }
             | Self::Overtaken
             | Self::TooManyRooms
@@ -173,6 +187,9 @@ pub(crate) mod tests {
             Invalid: [Rejection::Invalid { field: "batches", expected: "a boolean".into() }],
             TooLarge: [Rejection::TooLarge { field: "message.content", limit: TEXT_CHARS_MAX }],
             TooManyBytes: [Rejection::TooManyBytes { field: "message.metadata", limit: JSON_BYTES_MAX }],
+            FileTooLarge: [Rejection::FileTooLarge { megabytes: 10 }],
+            NoFiles: [Rejection::NoFiles],
+            NotUploader: [Rejection::NotUploader],
             QueryTooLarge: [Rejection::QueryTooLarge],
             UnknownAction: [Rejection::UnknownAction { action: "dance".into() }],
             NotCaller: [Rejection::NotCaller { field: "userId" }],

@@ -178,7 +178,11 @@ impl Device {
 
 /// A message of a push, of the history or of the feed.
 pub(crate) fn seen(message: &Value) -> Seen {
-    let content = message["content"].as_str().expect("a text").to_owned();
+    let content = match message["attachment"].as_str() {
+        // An address is another one each hour. The key begins with the send's as a text does.
+        Some(attachment) => format!("{} {attachment}", attachment.split('/').nth(3).expect("a key")),
+        None => message["content"].as_str().expect("a text").to_owned(),
+    };
     Seen {
         id: message["id"].as_u64().expect("an id"),
         room: message["chatroomId"].as_u64().expect("a room"),

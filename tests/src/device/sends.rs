@@ -7,6 +7,7 @@ use crate::chaos::lock;
 use crate::checker::{Ack, Room, Send};
 use crate::simulation::Step;
 use crate::text_message;
+use chat::Attachment;
 use futures_util::SinkExt;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -33,6 +34,22 @@ impl Device {
     pub async fn send(&mut self, room: Room) -> u64 {
         self.write(room);
         self.send_again().await
+    }
+
+    /// Sends a picture that was uploaded, until that is acknowledged. Answers its key.
+    pub async fn send_file(&mut self, room: Room) -> String {
+        self.sends += 1;
+        let key = format!("{}-{}", self.name, self.sends);
+        let (in_room, of) = (crate::room(&room.to_string()), crate::user(&self.user.to_string()));
+        let id = serde_json::from_value(json!(key)).expect("an id");
+        let attachment = Attachment::of(&in_room, &of, &id, "cat.png");
+        let send = Send { room, user: self.user, key: key.clone(), content: format!("{key} {attachment}") };
+        lock(&self.record).sends.push(send);
+        let message = json!({"type": "image", "attachment": attachment});
+        self.last_send =
+            json!({"action": "sendMessage", "chatroomId": room, "message": message, "clientMessageId": key});
+        self.send_again().await;
+        attachment.to_string()
     }
 
     /// Sends a text, cuts the connection before the reply, and sends the text again until it is acknowledged.

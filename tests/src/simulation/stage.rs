@@ -107,6 +107,16 @@ impl Stage {
         (!failed).then(|| serde_json::from_slice(&body).expect("JSON"))
     }
 
+    /// Puts a file where it would be if it had been uploaded.
+    pub async fn keep_file(&self, key: &str) {
+        self.world.gateway().keep_file(key).await.expect("kept");
+    }
+
+    /// The keys of the files that there are.
+    pub fn files(&self) -> Vec<String> {
+        self.world.gateway().files()
+    }
+
     /// Waits until an invocation has answered or is dead.
     pub async fn ended(&self, number: u64) {
         self.world.ended(number).await;

@@ -5,9 +5,10 @@ use super::dice::Dice;
 use super::invocation::{INVOCATION, Invocation};
 use super::plan::Fate;
 use super::world::World;
-use crate::proxy::{INVOKE, invoked, operation};
+use crate::proxy::{INVOKE, invoked, of_object, operation};
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Request, Response, StatusCode};
+use axum::http::header::HOST;
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use chat_aws::now;
 use chat_aws::simulation::Wire;
 use chrono::DateTime;
@@ -63,6 +64,7 @@ pub enum Service {
     DynamoDb,
     Management,
     Lambda,
+    S3,
 }
 
 /// An answer to one.
@@ -85,6 +87,8 @@ impl Wire for Calls {
 fn service(request: &Request<Bytes>) -> Service {
     if request.headers().contains_key("x-amz-target") {
         Service::DynamoDb
+    } else if request.uri().host() == Some("s3") {
+        Service::S3
     } else if invoked(request.uri().path()).is_some() {
         Service::Lambda
     } else {
@@ -96,11 +100,11 @@ impl Call {
     fn read(invocation: &Invocation, request: Request<Bytes>) -> Self {
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let operation = match service(&request) {
-            Service::DynamoDb => operation(request.headers()),
-            Service::Management => request.method().as_str(),
-            Service::Lambda => INVOKE,
+            Service::DynamoDb => operation(request.headers()).to_owned(),
+            Service::Management => request.method().as_str().to_owned(),
+            Service::Lambda => INVOKE.to_owned(),
+            Service::S3 => of_object(request.method()),
         };
-        let operation = operation.to_owned();
         let body = serde_json::from_slice(request.body()).unwrap_or_default();
         let (number, attempt) = invocation.attempt(header("amz-sdk-invocation-id"), &operation);
         let label = format!("{}/{number}.{attempt} {operation}", invocation.label);
@@ -111,7 +115,7 @@ impl Call {
         service(&self.request)
     }
 
-    /// What it is about, for the log: a row, a partition, a connection, or a function and its event.
+    /// What it is about, for the log: a row, a partition, a connection, a file, or a function and its event.
     fn about(&self) -> String {
         let text = |value: &Value| value["S"].as_str().map(String::from);
         let row = |row: &Value| Some(format!("{} {}", text(&row["PK"])?, text(&row["SK"])?));
@@ -123,6 +127,7 @@ impl Call {
         match self.service() {
             Service::DynamoDb => {}
             Service::Management => return self.connection(),
+            Service::S3 => return self.request.uri().path().to_owned(),
             Service::Lambda => return format!("{} {body}", invoked(self.request.uri().path()).unwrap_or_default()),
         }
         row(&body["Key"])
@@ -223,6 +228,13 @@ impl World {
                 return Answer::of(202, Value::Null);
             }
             return self.invoke(call).await;
+        }
+        if call.service() == Service::S3 {
+            let (mut head, body) = call.request.clone().into_parts();
+            // As a socket adds it.
+            head.headers.insert(HOST, HeaderValue::from_static("s3"));
+            let answer = self.gateway().answer_as_s3(Request::from_parts(head, Body::from(body))).await;
+            return Answer::of(answer.status().as_u16(), Value::Null);
         }
         if call.service() == Service::Management {
             if self.mutation.as_ref().is_some_and(|mutation| mutation.swallows(invocation, call)) {
@@ -327,6 +339,7 @@ fn made_up(fate: Fate, call: &Call) -> Answer {
         Fate::Throttled => match call.service() {
             Service::DynamoDb => refusal(400, "ProvisionedThroughputExceededException"),
             Service::Management => refusal(429, "LimitExceededException"),
+            Service::S3 => refusal(503, "SlowDown"),
             Service::Lambda => refusal(429, "TooManyRequestsException"),
         },
         Fate::Conflict => {

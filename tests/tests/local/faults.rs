@@ -2,7 +2,7 @@
 //! has a secret.
 
 use chat_aws::Vars;
-use chat_tests::{REQUEST_ID, Server, frame, open, page, plain_frame, sample, text_message, websocket_event};
+use chat_tests::{REQUEST_ID, Server, frame, open, page, plain_frame, sample, schema, text_message, websocket_event};
 use functions::FUNCTIONS;
 use serde_json::{Value, json};
 use tracing::Level;
@@ -74,6 +74,11 @@ async fn without_dynamodb_a_client_is_told_and_the_log_says_why() {
             assert!(body.starts_with(r#"431[{"type":"error","action":"joinRoom","code":"internal""#), "{body}");
         } else if event["requestContext"]["http"].is_null() {
             assert_eq!(answer, json!({"statusCode": 500}), "{name}");
+        } else if event["requestContext"]["http"]["method"] == "POST" {
+            let reply: Value = serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON");
+            schema::check_post(event["rawPath"].as_str().expect("a path"), 500, &reply);
+            assert_eq!((&answer["statusCode"], &reply["code"]), (&json!(500), &json!("internal")), "{name}");
+            assert!(reply["message"].as_str().is_some_and(|said| said.contains(REQUEST_ID)), "{reply}");
         } else {
             let body = page(&answer);
             assert_eq!(answer["statusCode"], 500, "{name}");

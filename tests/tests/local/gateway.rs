@@ -486,6 +486,7 @@ async fn what_cannot_start_says_so_in_one_line() {
     let broken = folder.path().join("broken.yaml");
     std::fs::write(&broken, "Resources: [").expect("written");
     let options = |port, template| chat_local::Options {
+        s3_port: 0,
         port,
         dynamodb_port: 0,
         data: None,

@@ -253,7 +253,7 @@ async fn an_invocation_meets_faults_over_sockets() {
     let runs = Runs::default();
     let server = runs.server().await;
     let chaos = Chaos::start(Box::new(|_, _, _| Direction::default())).await;
-    chaos.aim(server.dynamodb_url(), &server.vars()["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"]);
+    chaos.aim(server.dynamodb_url(), &server.vars()["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"], server.s3_url());
     for (number, (fault, times, is_started)) in
         [(RefusedOnce(Refusal::Throttled), 1, true), (Refused(Refusal::Failed), 0, false), (AnswerLostOnce, 2, true)]
             .into_iter()

@@ -1,6 +1,7 @@
 //! Tests that need the inside of a local run: its tables, its functions, its limits, an altered template. Every test
 //! has its own gateway, DynamoDB and ports.
 
+mod attachments;
 mod batches;
 mod bounds;
 mod changes;

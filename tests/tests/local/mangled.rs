@@ -121,7 +121,7 @@ fn is_answer(function: &str, answer: &Value) -> bool {
         },
         // Of most signals nothing is told.
         "signal" if status == Some(200) && answer["body"].is_null() => true,
-        "change-message" | "send-message" | "signal" => {
+        "change-message" | "create-upload" | "send-message" | "signal" => {
             let told = ["ack", "error"].iter().any(|kind| body()["type"] == *kind);
             matches!(status, Some(200 | 400 | 403 | 404 | 413 | 429 | 500)) && told
         }

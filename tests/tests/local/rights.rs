@@ -2,7 +2,9 @@
 
 use super::contract::{document, functions, many, of_type, pascal, template};
 use chat::rounds::{Courier, Pushed};
-use chat::{ChangeNumber, ConnectionId, Content, Member, Message, MessageId, MessageKind, Reactions, Timestamp};
+use chat::{
+    Attachment, ChangeNumber, ConnectionId, Content, Member, Message, MessageId, MessageKind, Reactions, Timestamp,
+};
 use chat_aws::{Kept, Vars, Written, now};
 use chat_local::Tokens;
 use chat_tests::{
@@ -24,9 +26,9 @@ fn no_function_may_do_more_than_the_boundary_has() {
         let of_the_api = || sub.split(":${ChatApi}/").nth(1);
         // A function by its name, for which CloudFormation puts the stack's before it and letters behind it.
         let function = || sub.split(":function:*-").nth(1)?.strip_suffix("-*");
-        let index = || sub.strip_prefix("${ConnectionsTable.Arn}");
-        match index() {
-            Some(index) => format!("ConnectionsTable{index}"),
+        let part = |arn: &str| sub.strip_prefix(&format!("${{{arn}.Arn}}")).map(|part| format!("{arn}{part}"));
+        match part("ConnectionsTable").or(part("FilesBucket")) {
+            Some(part) => part,
             None => id.or_else(of_the_api).or_else(function).expect("a resource").to_owned(),
         }
     };
@@ -48,6 +50,9 @@ fn no_function_may_do_more_than_the_boundary_has() {
         "execute-api:ManageConnections ${Stage}/*/@connections/*",
         "kms:Decrypt EnvironmentKeyArn",
         "lambda:InvokeFunction DeliverFunction",
+        "s3:DeleteObject FilesBucket/rooms/*",
+        "s3:GetObject FilesBucket/rooms/*",
+        "s3:PutObject FilesBucket/rooms/*",
         "logs:CreateLogStream FunctionLogs",
         "logs:PutLogEvents FunctionLogs",
         "xray:PutTelemetryRecords *",
@@ -57,6 +62,8 @@ fn no_function_may_do_more_than_the_boundary_has() {
     for (id, function) in template().functions {
         for right in function.rights {
             let (action, of) = right.split_once(' ').expect("an action");
+            // A kind of rows is limited by a condition; a kind of objects is a part of the name.
+            let of = if action.starts_with("s3:") { of.replacen(' ', "/", 1) } else { of.to_owned() };
             let of = of.split(' ').next().expect("a table");
             let within = |allowed: &String| match allowed.split_once(' ').expect("an action") {
                 (verb, "${Stage}/*/@connections/*") => verb == action,
@@ -92,15 +99,17 @@ fn both_verbs() -> [String; 2] {
     ["POST", "DELETE"].map(|verb| format!("execute-api:ManageConnections {verb}/@connections/*"))
 }
 
-/// Runs every function down every path that calls AWS, and compares what it called with what it may.
-/// What somebody said in room 1.
+const SAID: &str = "rooms/MQ/Nw/said/cat.png";
+
+/// A picture that somebody sent to room 1.
 fn said(id: MessageId) -> Message {
-    let content = Content::parse(MessageKind::Text, "said").expect("content");
+    let content = Content::attached(MessageKind::Image, Attachment::stored(SAID.into()));
     let (room, sender, create_time) = (room("1"), user("7"), now());
     let (client_message_id, changed, reactions) = (None, None, Reactions::default());
     Message { id, room, sender, content, create_time, client_message_id, changed, reactions }
 }
 
+/// Runs every function down every path that calls AWS, and compares what it called with what it may.
 #[tokio::test]
 async fn every_function_may_do_what_it_does_and_nothing_else() {
     let server = Server::start_with_parameter("SocketIo", "on").await;
@@ -110,6 +119,8 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     let recorder = Recorder::before(&vars["AWS_ENDPOINT_URL_DYNAMODB"]).await;
     vars.insert("AWS_ENDPOINT_URL_DYNAMODB", recorder.url().to_owned());
     recorder.aim_at_lambda(&vars["AWS_ENDPOINT_URL_LAMBDA"]);
+    recorder.aim_at_s3(server.s3_url());
+    vars.insert("AWS_ENDPOINT_URL_S3", recorder.url().to_owned());
     vars.insert("AWS_ENDPOINT_URL_LAMBDA", recorder.url().to_owned());
     vars.insert("AWS_LAMBDA_FUNCTION_NAME", "DeliverFunction".into());
     let crowd = vars.clone().into_iter().chain([("LARGE_ROOM", "0".into())]).collect();
@@ -122,6 +133,12 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     let mut named = text_message(1, "hi");
     named["clientMessageId"] = json!("a");
     let join = websocket_event(&json!({"action": "joinRoom", "chatroomId": 1}));
+    // What is signed takes the rights of whoever signs it.
+    let [get, put] = ["GetObject", "PutObject"].map(|action| format!("s3:{action} FilesBucket rooms/*"));
+    let file = |key: &str| {
+        let message = json!({"type": "image", "attachment": key});
+        json!({"action": "sendMessage", "chatroomId": 1, "clientMessageId": "f", "message": message})
+    };
     let signal = json!({"action": "signal", "chatroomId": 1, "kind": "typing"});
     let edit = |id: u64, name: &str| {
         let message = json!({"type": "text", "content": "hi there"});
@@ -148,6 +165,8 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("send-message", websocket_event(&text_message(1, "hi"))),
         ("send-message", websocket_event(&named)),
         ("send-message", websocket_event(&named)),
+        ("create-upload", sample("create-upload")),
+        ("send-message", websocket_event(&file("rooms/MQ/Nw/f/cat.png"))),
         ("change-message", websocket_event(&edit(2, "a"))),
         ("change-message", websocket_event(&edit(3, "b"))),
         ("change-message", websocket_event(&edit(2, "c"))),
@@ -155,6 +174,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("change-message", sample("change-message-post")),
         ("list-history", sample("list-history")),
         ("list-history", sample("list-history-changes")),
+        ("change-message", websocket_event(&json!({"action": "deleteMessage", "chatroomId": 1, "id": 5}))),
         ("socket-io", guest_event(&format!("40{}", json!({"token": token})))),
         ("socket-io", guest_event(r#"42["joinRoom",{"chatroomId":1}]"#)),
         ("socket-io", guest_event(&packet(&signal))),
@@ -162,9 +182,11 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("socket-io", guest_event(&packet(&named))),
         ("socket-io", guest_event(&packet(&named))),
         ("socket-io", guest_event(&packet(&text_message(1, "hi")))),
-        ("socket-io", guest_event(&packet(&edit(5, "d")))),
-        ("socket-io", guest_event(&packet(&edit(7, "e")))),
-        ("socket-io", guest_event(&packet(&edit(5, "f")))),
+        ("socket-io", guest_event(&packet(&edit(6, "d")))),
+        ("socket-io", guest_event(&packet(&edit(8, "e")))),
+        ("socket-io", guest_event(&packet(&edit(6, "f")))),
+        ("socket-io", guest_event(&packet(&file("rooms/MQ/MTI/f/cat.png")))),
+        ("socket-io", guest_event(&packet(&json!({"action": "deleteMessage", "chatroomId": 1, "id": 9})))),
         ("socket-io", guest_event(r#"42["leaveRoom",{"chatroomId":1}]"#)),
     ];
     let leaves = [
@@ -187,12 +209,16 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         if name == "connect" && used[name].len() > 1 {
             app.users.revoke(&user("7"), now()).await.expect("revoked");
         }
-        invoke(name, &vars, event).await;
+        let answer = invoke(name, &vars, event).await.to_string();
         let rights = used.get_mut(name).expect("a function");
         rights.extend(recorder.take().iter().flat_map(|call| call.rights.clone()));
-        if member.pushed().await.iter().any(|frame| frame["type"] != "error") {
+        let pushed = member.pushed().await;
+        if pushed.iter().any(|frame| frame["type"] != "error") {
             rights.insert("execute-api:ManageConnections POST/@connections/*".into());
         }
+        let said = format!("{answer}{}", json!(pushed));
+        rights.extend(said.contains("X-Amz-Signature=").then(|| get.clone()));
+        rights.extend(said.contains("x-amz-signature").then(|| put.clone()));
     }
     // A room in rounds: whoever stores something wakes its courier, and the courier delivers. It comes back when it is
     // quiet.
@@ -209,7 +235,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("send-message", websocket_event(&again)),
         ("change-message", websocket_event(&edit(2, "g"))),
         ("socket-io", guest_event(&packet(&again))),
-        ("socket-io", guest_event(&packet(&edit(5, "h")))),
+        ("socket-io", guest_event(&packet(&edit(6, "h")))),
         ("deliver", json!({"room": "1"})),
         ("deliver", json!({"room": "1"})),
     ] {
@@ -232,8 +258,11 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         invoke(name, &crowd, event).await;
         let rights = used.get_mut(name).expect("a function");
         rights.extend(recorder.take().iter().flat_map(|call| call.rights.clone()));
-        if name == "deliver" && member.pushed().await.iter().any(|frame| frame["message"]["content"] == "said") {
+        let is_said = |frame: &&Value| frame["message"]["attachment"] == SAID;
+        let pushed = if name == "deliver" { member.pushed().await } else { Vec::new() };
+        if let Some(frame) = pushed.iter().find(is_said) {
             rights.insert("execute-api:ManageConnections POST/@connections/*".into());
+            rights.extend(frame.to_string().contains("X-Amz-Signature=").then(|| get.clone()));
         }
     }
     until("no courier is under way", is_direct).await;

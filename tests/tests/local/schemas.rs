@@ -9,8 +9,8 @@ use chat::limits::{
     SIGNAL_KIND_CHARS_MAX, SIGNALS_PER_SECOND, SIGNALS_UP_TO, TEXT_CHARS_MAX, TOKEN_BYTES_MAX, URL_CHARS_MAX,
 };
 use chat::{
-    Change, ChangeNumber, Content, Emoji, Extras, HistoryItem, Message, MessageId, MessageKind, Profile, Reactions,
-    Rejection, Reply, Request, Timestamp, http_internal, http_refusal,
+    Attachment, Change, ChangeNumber, Content, Emoji, Extras, HistoryItem, Message, MessageId, MessageKind, Profile,
+    Reactions, Rejection, Reply, Request, Timestamp, http_internal, http_refusal,
 };
 use chat_local::{Limits, Template};
 use chat_tests::schema::{self, Sender};
@@ -40,11 +40,14 @@ fn recalled() -> Message {
     Message { reactions, ..message }
 }
 
-fn messages() -> [Message; 6] {
+fn messages() -> [Message; 7] {
     let address = "https://example.com/cat.png";
     let extras = json!({"replyTo": 41, "mentions": ["all"], "metadata": {"mood": "happy"}});
     let extras: Extras = serde_json::from_value(extras).expect("extras");
     let reply = Content::parse(MessageKind::Text, "hi").expect("content").with(extras);
+    let attached =
+        Attachment::of(&room("lobby"), &user("7"), &serde_json::from_value(json!("7f3a")).expect("an id"), "a");
+    let attached = Content::attached(MessageKind::Image, attached).at(address.into());
     [
         message(MessageKind::Text, "hi"),
         message(MessageKind::Image, address),
@@ -52,6 +55,7 @@ fn messages() -> [Message; 6] {
         Message { content: reply, ..message(MessageKind::Text, "hi") },
         Message { content: Content::erased(Timestamp::from_millis(0)), ..message(MessageKind::Text, "hi") },
         recalled(),
+        Message { content: attached, ..message(MessageKind::Image, address) },
     ]
 }
 
@@ -109,7 +113,7 @@ fn every_answer_of_the_history_is_described_and_nothing_else() {
         content: Content::parse(MessageKind::Text, "hi there").expect("content"),
         client_message_id: serde_json::from_value(json!("9c1e")).expect("an id"),
     };
-    let [_, _, _, reply, erased, recalled] = messages();
+    let [_, _, _, reply, erased, recalled, _] = messages();
     let (version, time) = (ChangeNumber::new(17), Timestamp::from_millis(1));
     let erased = Message {
         content: erased.content,
@@ -167,6 +171,8 @@ fn what_both_documents_describe_they_describe_alike() {
         "MessageId",
         "Text",
         "Address",
+        "Attachment",
+        "FileAddress",
         "Time",
         "ReplyTo",
         "Mentions",
@@ -213,6 +219,15 @@ fn what_is_posted_is_described_as_a_frame_is() {
                 tried.insert(path);
             }
         }
+    }
+    for path in posts.iter().filter(|path| !tried.contains(**path)).copied().collect::<Vec<_>>() {
+        // Over HTTP alone.
+        let place = format!("/paths/{}/post/requestBody/content/application~1json/example", path.replace('/', "~1"));
+        let mut body = http.document.pointer(&place).expect("an example").clone();
+        assert_eq!(http.check_posted(path, &body), Ok(()), "{body}");
+        body["chatroomId"] = json!(-1);
+        assert!(http.check_posted(path, &body).is_err(), "{body}");
+        tried.insert(path.to_owned());
     }
     assert_eq!(tried.iter().map(String::as_str).collect::<BTreeSet<_>>(), posts);
     // What the socket says to a request, for which there is a status.

@@ -20,8 +20,12 @@ use tokio::time::sleep;
 const TRIES: usize = 5;
 
 /// Functions without an act, each with the reason.
-const NO_ACT: [(&str, &str); 4] = [
+const NO_ACT: [(&str, &str); 5] = [
     ("authorize", "calls no AWS service; what its identity provider does wrong is tried in its own tests"),
+    (
+        "create-upload",
+        "asks only whether its caller was shut out, writes nothing, and is asked again by whoever hears no answer",
+    ),
     ("keep-alive", "serves clients of Socket.IO alone, and `socket_io` of `faults` tries it over sockets"),
     ("socket-io", "the same"),
     ("default", "calls AWS only to end a connection whose token is over, and is asked again by the next frame"),
@@ -56,6 +60,8 @@ enum Act {
     /// Of a message that was edited before, and not last in its room.
     EditAgain,
     Recall,
+    /// Of a picture that was uploaded.
+    RecallFile,
     React,
     Leave,
     Disconnect,
@@ -93,7 +99,7 @@ enum Act {
 }
 
 impl Act {
-    const OF_THEIR_OWN: [Self; 28] = [
+    const OF_THEIR_OWN: [Self; 29] = [
         Self::Connect,
         Self::Displace,
         Self::Join,
@@ -104,6 +110,7 @@ impl Act {
         Self::Edit,
         Self::EditAgain,
         Self::Recall,
+        Self::RecallFile,
         Self::React,
         Self::Leave,
         Self::Disconnect,
@@ -140,7 +147,9 @@ impl Act {
             Self::Join | Self::JoinTooLate => "join-room",
             Self::Send | Self::SendUnnamed | Self::SendFromOutside => "send-message",
             Self::Enter | Self::Wake | Self::SendInRounds | Self::SendAgain | Self::SendRefused => "send-message",
-            Self::Edit | Self::EditAgain | Self::Recall | Self::React | Self::Knock => "change-message",
+            Self::Edit | Self::EditAgain | Self::Recall | Self::RecallFile | Self::React | Self::Knock => {
+                "change-message"
+            }
             Self::Deliver | Self::DeliverBehindHole | Self::DeliverChange | Self::DeliverAndLeave => "deliver",
             Self::Leave => "leave-room",
             Self::Disconnect => "disconnect",
@@ -275,6 +284,11 @@ impl Case {
         if matches!(act, Act::Edit | Act::EditAgain | Act::Recall | Act::React) {
             actor.send(room).await;
         }
+        if act == Act::RecallFile {
+            let file = actor.send_file(room).await;
+            case.keep_file(&file).await;
+            assert_eq!(case.files(), [file]);
+        }
         if act == Act::EditAgain {
             actor.edit(room).await;
             witness.send(room).await;
@@ -305,6 +319,14 @@ impl Case {
             Act::Connect | Act::Displace | Act::History | Act::Changes => actor.connect().await,
             Act::Edit | Act::EditAgain | Act::Knock | Act::DeliverChange => actor.edit(room).await,
             Act::Recall => actor.recall(room).await,
+            Act::RecallFile => {
+                actor.recall(room).await;
+                assert_eq!(
+                    case.files(),
+                    Vec::<String>::new(),
+                    "{trouble:?}: it is acknowledged, and the file is there"
+                );
+            }
             Act::React => actor.react(room).await,
             Act::Join => actor.join(room).await,
             Act::JoinTooLate => {

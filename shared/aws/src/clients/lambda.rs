@@ -1,33 +1,21 @@
 //! Lambda's Invoke (<https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>): the one call of Lambda that
-//! functions make. It goes over the sockets that they have and is signed by the SDK's own crate; for one request, the
-//! SDK of Lambda would be much to build and to link.
+//! functions make of it.
 //!
 //! A request does not carry the trace that its function runs in. Lambda ends a chain of some 16 functions of one trace
 //! that invoke one another (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>), and a function
 //! that hands its work on to its next run for hours is such a chain.
 
-use super::sdk::TOO_MANY_REQUESTS;
-use super::sockets::Patience;
-use crate::limits::{ATTEMPTS, OPERATION_TIMEOUT, RETRY_BACKOFF};
-use crate::{Fault, Vars, now};
-use aws_sdk_dynamodb::config::{Credentials, Region};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningError, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
-use aws_smithy_runtime_api::client::identity::Identity;
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_types::body::SdkBody;
-use chat::Timestamp;
-use hyper::Request;
+use super::sdk::url_suffix;
+use super::signed::{self, Call, Signer};
+use crate::limits::OPERATION_TIMEOUT;
+use crate::{Fault, Vars};
 use hyper::body::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use std::error::Error;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 use thiserror::Error;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 const INVOKE_FAILED: &str = "failed to invoke a function";
 
@@ -38,15 +26,18 @@ const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
 const RAN: u16 = 200;
 const ACCEPTED: u16 = 202;
 
+/// What a request carries, by how the function is invoked.
+const EVENT: [(&str, &str); 2] = [("content-type", "application/json"), ("x-amz-invocation-type", "Event")];
+const REQUEST_RESPONSE: [(&str, &str); 2] =
+    [("content-type", "application/json"), ("x-amz-invocation-type", "RequestResponse")];
+
 /// Longest name of an error's type that is logged, in characters: a path of Rust's has less.
 const ERROR_TYPE_CHARS: usize = 100;
 
 /// Invokes functions.
 #[derive(Clone)]
 pub struct Invoker {
-    connector: SharedHttpConnector,
-    identity: Identity,
-    region: Region,
+    signer: Signer,
     endpoint: Arc<str>,
     patience: Duration,
 }
@@ -61,45 +52,22 @@ enum Kind {
 /// Why there is no answer. None of them says what was sent or answered.
 #[derive(Debug, Error)]
 enum Failed {
-    #[error("failed to sign")]
-    Unsigned(#[from] SigningError),
-    #[error("failed to make the request")]
-    Unmade(#[source] Box<dyn Error + Send + Sync>),
-    #[error("no answer")]
-    NoAnswer(#[source] ConnectorError),
-    #[error("answered {status} {kind}")]
-    Refused { status: u16, kind: String },
+    #[error(transparent)]
+    Call(#[from] signed::Failed),
     #[error("it failed with {0}")]
     Function(String),
     #[error("its answer is not JSON")]
     NotJson,
 }
 
-impl Failed {
-    /// Whether another attempt may go well, as the SDK decides it.
-    fn is_transient(&self) -> bool {
-        match self {
-            Self::NoAnswer(error) => error.is_io() || error.is_timeout(),
-            Self::Refused { status, .. } => *status >= 500 || *status == TOO_MANY_REQUESTS,
-            Self::Unsigned(_) | Self::Unmade(_) | Self::Function(_) | Self::NotJson => false,
-        }
-    }
-}
-
 impl Invoker {
-    pub(crate) fn new(vars: &Vars, region: &Region, credentials: &Credentials, connector: SharedHttpConnector) -> Self {
+    pub(super) fn new(vars: &Vars, signer: Signer) -> Self {
         // The service's own variable goes before the one for all, as in every AWS SDK.
         let given = vars.optional("AWS_ENDPOINT_URL_LAMBDA").or_else(|| vars.optional("AWS_ENDPOINT_URL"));
-        let suffix = if region.as_ref().starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        let own = || format!("https://lambda.{region}.{suffix}");
+        let region = signer.region.as_ref();
+        let own = || format!("https://lambda.{region}.{}", url_suffix(region));
         let endpoint = given.map_or_else(own, |url| url.trim_end_matches('/').to_owned());
-        Self {
-            connector,
-            identity: credentials.clone().into(),
-            region: region.clone(),
-            endpoint: endpoint.into(),
-            patience: OPERATION_TIMEOUT,
-        }
+        Self { signer, endpoint: endpoint.into(), patience: OPERATION_TIMEOUT }
     }
 
     /// The same, for functions that may take so long to answer, all attempts together.
@@ -128,87 +96,33 @@ impl Invoker {
     }
 
     async fn invoke(&self, kind: Kind, function: &str, payload: &Value, within: Duration) -> Result<Bytes, Fault> {
-        match timeout(within, self.attempts(kind, function, &payload.to_string())).await {
+        match timeout(within, self.answer(kind, function, &payload.to_string())).await {
             Ok(answer) => answer.map_err(Fault::doing(INVOKE_FAILED)),
             Err(elapsed) => Err(Fault::because(INVOKE_FAILED, elapsed)),
         }
     }
 
-    async fn attempts(&self, kind: Kind, function: &str, payload: &str) -> Result<Bytes, Failed> {
-        // As the SDKs tell AWS which requests are attempts of one call.
-        let id = format!("{:032x}", fastrand::u128(..));
-        let mut backoff = RETRY_BACKOFF;
-        let mut attempt = 1;
-        loop {
-            let signed = self.request(kind, function, payload, &id, attempt, now())?;
-            match self.attempt(kind, signed).await {
-                Err(failed) if failed.is_transient() && attempt < ATTEMPTS => {}
-                ended => return ended,
-            }
-            sleep(backoff.mul_f64(fastrand::f64())).await;
-            backoff *= 2;
-            attempt += 1;
-        }
-    }
-
-    async fn attempt(&self, kind: Kind, request: Request<SdkBody>) -> Result<Bytes, Failed> {
-        let request = HttpRequest::try_from(request).map_err(|error| Failed::Unmade(error.into()))?;
-        let answer = self.connector.call(request).await.map_err(Failed::NoAnswer)?;
-        let (status, headers) = (answer.status().as_u16(), answer.headers());
+    async fn answer(&self, kind: Kind, function: &str, payload: &str) -> Result<Bytes, Failed> {
+        let url = self.url(function);
+        let answer = self.signer.call(&self.call_of(kind, &url, payload)).await?;
         let body = Bytes::copy_from_slice(answer.body().bytes().unwrap_or_default());
-        let expected = if kind == Kind::Event { ACCEPTED } else { RAN };
-        if status != expected {
-            // `ThrottlingException:http://…`, as some services write it.
-            let kind = headers.get("x-amzn-errortype").and_then(|kind| kind.split(':').next()).unwrap_or_default();
-            return Err(Failed::Refused { status, kind: kind.to_owned() });
-        }
-        match headers.get("x-amz-function-error") {
+        match answer.headers().get("x-amz-function-error") {
             Some(_) => Err(Failed::Function(error_type(&body))),
             None => Ok(body),
         }
     }
 
-    /// An attempt, signed.
-    fn request(
-        &self,
-        kind: Kind,
-        function: &str,
-        payload: &str,
-        id: &str,
-        attempt: u32,
-        now: Timestamp,
-    ) -> Result<Request<SdkBody>, Failed> {
+    fn url(&self, function: &str) -> String {
         let function = utf8_percent_encode(function, IN_A_PATH);
-        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.endpoint);
-        let headers = [
-            ("content-type", "application/json"),
-            ("x-amz-invocation-type", if kind == Kind::Event { "Event" } else { "RequestResponse" }),
-        ];
-        let how = v4::SigningParams::builder()
-            .identity(&self.identity)
-            .region(self.region.as_ref())
-            .name("lambda")
-            .time(UNIX_EPOCH + Duration::from_millis(u64::try_from(now.millis()).unwrap_or_default()))
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| Failed::Unmade(error.into()))?
-            .into();
-        let signable = SignableBody::Bytes(payload.as_bytes());
-        let signable = SignableRequest::new("POST", &url, headers.into_iter(), signable)?;
-        let (instructions, _) = sign(signable, &how)?.into_parts();
+        format!("{}/2015-03-31/functions/{function}/invocations", self.endpoint)
+    }
 
-        let mut request = Request::post(url)
-            .header("amz-sdk-invocation-id", id)
-            .header("amz-sdk-request", format!("attempt={attempt}; max={ATTEMPTS}"));
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        if kind == Kind::RequestResponse {
-            request = request.extension(Patience(self.patience));
-        }
-        let mut request = request.body(SdkBody::from(payload)).map_err(|error| Failed::Unmade(error.into()))?;
-        instructions.apply_to_request_http1x(&mut request);
-        Ok(request)
+    fn call_of<'a>(&self, kind: Kind, url: &'a str, body: &'a str) -> Call<'a> {
+        let (headers, patience, expected) = match kind {
+            Kind::Event => (&EVENT, None, ACCEPTED),
+            Kind::RequestResponse => (&REQUEST_RESPONSE, Some(self.patience), RAN),
+        };
+        Call { service: "lambda", method: "POST", url, headers, body, patience, expected }
     }
 }
 
@@ -220,9 +134,15 @@ fn error_type(answer: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sockets::Patience;
     use super::*;
-    use aws_smithy_runtime_api::client::http::HttpConnectorFuture;
-    use hyper::Response;
+    use aws_sdk_dynamodb::config::{Credentials, Region};
+    use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
+    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_types::body::SdkBody;
+    use chat::Timestamp;
+    use hyper::{Request, Response};
     use serde_json::json;
     use std::sync::Mutex;
     use tokio::time::Instant;
@@ -285,12 +205,14 @@ mod tests {
         let credentials =
             Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "test");
         let connector = SharedHttpConnector::new(script);
-        Invoker::new(&vars.iter().copied().collect(), &Region::from_static(region), &credentials, connector)
+        let signer = Signer::new(&Region::from_static(region), &credentials, connector);
+        Invoker::new(&vars.iter().copied().collect(), signer)
     }
 
     fn request(invoker: &Invoker, kind: Kind, function: &str) -> Request<SdkBody> {
         let now = Timestamp::from_millis(1_440_938_160_000);
-        invoker.request(kind, function, r#"{"room":"1"}"#, "id", 2, now).expect("a request")
+        let url = invoker.url(function);
+        invoker.signer.request(&invoker.call_of(kind, &url, r#"{"room":"1"}"#), "id", 2, now).expect("a request")
     }
 
     #[test]

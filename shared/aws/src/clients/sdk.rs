@@ -3,8 +3,9 @@
 //! No `aws-config`, one set of sockets for all clients, `ring` instead of aws-lc (which seeds itself from CPU jitter
 //! for tens of milliseconds at the first handshake), and five pinned roots instead of parsing the system's 140.
 
-use super::Invoker;
+use super::signed::Signer;
 use super::sockets::Http;
+use super::{Bucket, Invoker};
 use crate::limits::{ATTEMPTS, OPERATION_TIMEOUT, RETRY_BACKOFF};
 use crate::{Fault, Vars};
 use aws_sdk_apigatewaymanagement as management;
@@ -78,8 +79,16 @@ impl<'a> Clients<'a> {
     }
 
     pub fn invoker(&self) -> Invoker {
+        Invoker::new(self.vars, self.signer())
+    }
+
+    pub fn bucket(&self) -> Result<Bucket, Fault> {
+        Bucket::new(self.vars, self.signer())
+    }
+
+    fn signer(&self) -> Signer {
         let Common { region, credentials, connector, .. } = &self.common;
-        Invoker::new(self.vars, region, credentials, connector.clone())
+        Signer::new(region, credentials, connector.clone())
     }
 }
 
@@ -168,6 +177,11 @@ impl ClassifyRetry for FullConnections {
     fn name(&self) -> &'static str {
         "full connections"
     }
+}
+
+/// What the names of a Region's endpoints end with.
+pub(super) fn url_suffix(region: &str) -> &'static str {
+    if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
 }
 
 /// What the requests of all clients go over: sockets, or a simulation's wire.

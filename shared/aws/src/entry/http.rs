@@ -94,7 +94,7 @@ where
 
 /// `POST /<action>`: the frame of an action as the body, and its reply as the answer. There is no `$connect` in its way,
 /// so it is looked up whether the token was revoked.
-pub(super) fn posted<S, F>(
+pub fn posted<S, F>(
     action: &'static str,
     users: Users,
     state: S,

@@ -15,7 +15,7 @@ pub use after::{After, Answer};
 pub use authorizer::{AuthorizeEvent, Verdict, authorize};
 pub use call::{CallEvent, call};
 pub use clock::clock;
-pub use http::{HttpAnswer, HttpEvent, http};
+pub use http::{HttpAnswer, HttpEvent, http, posted};
 pub use packets::{Packets, packets};
 pub use websocket::{
     Accepted, ConnectEvent, Connection, DisconnectEvent, Guest, MessageEvent, connect, disconnect, message,

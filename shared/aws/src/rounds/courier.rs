@@ -1,5 +1,6 @@
 use super::posting::{Content, Posting};
 use super::{Waker, done};
+use crate::files::Files;
 use crate::limits::{
     ATTEMPTS, COURIER_TURN, HOLE_PATIENCE, HOLE_POLL, LEASE, LEASE_RENEWED, PROFILES_KEPT, ROOMS_IN_FLIGHT,
 };
@@ -18,6 +19,7 @@ pub struct Couriers {
     messages: Messages,
     changes: Changes,
     users: Users,
+    files: Files,
     posting: Posting,
     waker: Waker,
     crowd: Crowd,
@@ -91,14 +93,14 @@ fn taken_late() -> Fault {
 
 impl Couriers {
     pub(crate) fn new(
-        messages: Messages,
-        changes: Changes,
+        (messages, changes): (Messages, Changes),
         users: Users,
+        files: Files,
         posting: Posting,
         waker: Waker,
         crowd: Crowd,
     ) -> Self {
-        Self { messages, changes, users, posting, waker, crowd }
+        Self { messages, changes, users, files, posting, waker, crowd }
     }
 
     /// Takes a room. Nothing if somebody else has it, or it is not in rounds any more.
@@ -153,6 +155,8 @@ impl Couriers {
         };
         let changes = self.changes(turn).await?;
         self.learn_senders(turn, &slots).await?;
+        let located = |(id, message): Slot| Ok((id, message.map(|message| self.files.located(message)).transpose()?));
+        let slots = slots.into_iter().map(located).collect::<Result<_, Fault>>()?;
         let mut round = Round::of(turn.room.clone(), pushed, slots, &turn.profiles, turn.rounds.people);
         if round.is_void() {
             round.last = self.last_before(turn, round.after.next()).await?;
@@ -169,6 +173,7 @@ impl Couriers {
         let Some(message) = self.messages.page(&newest).await?.messages.pop() else { return Ok(None) };
         let slots = [(message.id, Some(message.clone()))];
         self.learn_senders(turn, &slots).await?;
+        let message = self.files.located(message)?;
         let sender = turn.profiles.get(&message.sender).cloned();
         Ok(sender.map(|sender| (message, sender)))
     }

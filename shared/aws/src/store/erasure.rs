@@ -229,7 +229,7 @@ impl Erasure {
 
 /// What is left of a message: its id, its time and its sender.
 const EMPTIED: &str = "SET content = :nothing, kind = :text, eraseTime = :now \
-                       REMOVE clientMessageId, replyTo, mentions, metadata, edits";
+                       REMOVE clientMessageId, attachment, replyTo, mentions, metadata, edits";
 
 const UNERASED_MESSAGE: &str = "senderId = :user AND attribute_not_exists(eraseTime)";
 

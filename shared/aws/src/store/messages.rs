@@ -10,8 +10,8 @@ use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCh
 use chat::limits::ROUND_MESSAGES_MAX;
 use chat::rounds::Slot;
 use chat::{
-    ChangeNumber, Changed, ClientMessageId, Content, Cursor, Emoji, Extras, HistoryPage, ListHistory, Message,
-    MessageId, MessageKind, Metadata,
+    Attachment, ChangeNumber, Changed, ClientMessageId, Content, Cursor, Emoji, Extras, HistoryPage, ListHistory,
+    Message, MessageId, MessageKind, Metadata,
 };
 use chat::{Reactions, RoomId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,10 @@ pub(super) struct MessageRow {
     create_time: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_message_id: Option<ClientMessageId>,
+    /// The key of a file that was uploaded; the content is empty then. A message that was recalled keeps it, so that the
+    /// file can be deleted again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachment: Option<String>,
     /// Only of a message that was [erased](super::Erasure), whose content is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     erase_time: Option<i64>,
@@ -165,7 +169,10 @@ impl From<MessageRow> for Message {
             id: row.id,
             room: row.room_id,
             sender: row.sender_id,
-            content: erased.unwrap_or_else(|| Content::stored(row.kind, row.content).with(extras)),
+            content: erased.unwrap_or_else(|| {
+                let file = row.attachment.map(Attachment::stored);
+                Content::stored(row.kind, row.content).with(extras).with_file(file)
+            }),
             create_time: Timestamp::from_millis(row.create_time),
             client_message_id: row.client_message_id,
             changed,
@@ -345,13 +352,15 @@ impl Messages {
     }
 
     fn row(&self, message: &Message) -> Result<Item, Fault> {
-        let extras = message.content.extras().clone();
+        let (extras, file) = (message.content.extras().clone(), message.content.file());
         let attributes = MessageRow {
             id: message.id,
             room_id: message.room.clone(),
             sender_id: message.sender.clone(),
             kind: message.content.kind(),
-            content: message.content.text().into(),
+            // An address of a file is good for a while only.
+            content: if file.is_some() { String::new() } else { message.content.text().into() },
+            attachment: file.map(|file| file.key().to_owned()),
             create_time: message.create_time.millis(),
             client_message_id: message.client_message_id.clone(),
             erase_time: None,

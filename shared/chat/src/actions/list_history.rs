@@ -2,7 +2,9 @@
 
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX, QUERY_BYTES_MAX, SAFE_INTEGER_MAX};
 use crate::wire::Invalid;
-use crate::{Caller, ChangeNumber, Emoji, Extras, Message, MessageId, Profile, Rejection, RoomId, Timestamp, UserId};
+use crate::{
+    Attachment, Caller, ChangeNumber, Emoji, Extras, Message, MessageId, Profile, Rejection, RoomId, Timestamp, UserId,
+};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,6 +90,9 @@ pub struct HistoryItem {
     content: String,
     #[serde(rename = "type")]
     kind: u8,
+    /// Of a file that was uploaded, and whose address is the content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachment: Option<Attachment>,
     chatroom_id: RoomId,
     sender_id: UserId,
     create_time: Timestamp,
@@ -132,6 +137,7 @@ impl HistoryItem {
             version: message.changed.as_ref().map(|changed| changed.version),
             content: message.content.text().into(),
             kind: message.content.kind().number(),
+            attachment: message.content.attachment().cloned(),
             update_time: message.update_time(),
             erase_time: message.content.erased_at(),
             chatroom_id: message.room,

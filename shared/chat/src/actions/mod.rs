@@ -3,6 +3,7 @@
 //! An action that is new has its file here, a variant of [`Reply`], and one of [`Push`] if others are told of it. Each has
 //! its examples in `docs/asyncapi.yaml`, which the test below makes from the types.
 
+mod create_upload;
 mod delete_message;
 mod disconnect_user;
 mod edit_message;
@@ -16,6 +17,7 @@ mod react_message;
 mod send_message;
 mod signal;
 
+pub use create_upload::{CreateUpload, CreateUploadReply, FileSize};
 pub use delete_message::DeleteMessage;
 pub use disconnect_user::{DisconnectUser, DisconnectUserReply};
 pub use edit_message::{ChangeMessagePush, ChangeMessageReply, EditMessage};
@@ -44,6 +46,7 @@ pub enum Reply {
     ReactMessage(ReactMessageReply),
     Signal(SignalReply),
     ListMembers(ListMembersReply),
+    CreateUpload(CreateUploadReply),
     Ping {},
     Error(ErrorReply),
 }
@@ -69,8 +72,9 @@ mod tests {
     use crate::rejection::tests::rejections;
     use crate::rounds::{ChangesOfRound, Round};
     use crate::{
-        Caller, Change, ChangeNumber, ClientMessageId, ConnectionId, Content, Emoji, Encoding, Grant, Member, Message,
-        MessageId, MessageKind, Presence, Profile, Reactions, Rejection, Request, RoomId, Timestamp, UserId,
+        Attachment, Caller, Change, ChangeNumber, ClientMessageId, ConnectionId, Content, Emoji, Encoding, Grant,
+        Member, Message, MessageId, MessageKind, Presence, Profile, Reactions, Rejection, Request, RoomId, Timestamp,
+        UserId,
     };
     use serde_json::{Value, json};
     use std::time::Duration;
@@ -150,6 +154,10 @@ mod tests {
         let gone = ["7", "guang"].map(|id| UserId::parse(id).expect("an id"));
         let picture = Content::parse(MessageKind::Image, "https://example.com/cat.png").expect("content");
         let image = Message { room: lobby.clone(), sender: guang.id.clone(), content: picture, ..said() };
+        let cat = Attachment::stored("rooms/MQ/Nw/7f3a/cat.png".into());
+        // Of an address as AWS signs it, less the most of it.
+        let address = format!("https://files.s3.us-east-1.amazonaws.com/{cat}?X-Amz-Signature=5a0f");
+        let cat = Message { content: Content::attached(MessageKind::Image, cat).at(address), ..said() };
         let erased = Message { content: Content::erased(Timestamp::from_millis(1_741_832_565_000)), ..said() };
         let (said, edited, recalled) = (said(), edited(18), change(&Change::Recall, 19));
         let thumb = Reaction { emoji: Emoji::parse("👍").expect("an emoji"), on: true };
@@ -178,6 +186,7 @@ mod tests {
                 Push::sent(&said, &dong, None),
                 Push::sent(&reply, &dong, None),
                 Push::sent(&image, &guang, unused),
+                Push::sent(&cat, &dong, None),
                 Push::sent(&erased, &dong, unused),
                 Push::sent(&edited, &dong, unused),
                 Push::sent(&recalled, &dong, unused),
@@ -189,6 +198,13 @@ mod tests {
             Messages: [Push::round(&busy), Push::round(&empty), Push::round(&changed)],
         });
         pushes.iter().map(text).collect()
+    }
+
+    fn upload() -> Reply {
+        let asked =
+            json!({"chatroomId": 1, "clientMessageId": "7f3a", "name": "cat.png", "type": "image/png", "size": 51_234});
+        let upload = CreateUpload::read(&request(&asked), &caller(), FileSize::up_to_megabytes(10)).expect("it may");
+        Reply::upload(upload, "https://files.s3.us-east-1.amazonaws.com".into(), [("policy", "eyJl".into())].into())
     }
 
     fn replies() -> Vec<String> {
@@ -237,6 +253,7 @@ mod tests {
                 Reply::reacted(one.clone(), MessageId::new(42), false),
                 Reply::reacted(one.clone(), MessageId::new(42), true),
             ],
+            CreateUpload: [upload()],
             Ping: [Reply::pong()],
             Error: [Reply::internal("4f")],
         });
@@ -250,20 +267,25 @@ mod tests {
                 Reply::EditMessage(_) => json!({"action": "editMessage", "requestId": "r7"}),
                 Reply::DeleteMessage(_) => json!({"action": "deleteMessage", "requestId": "r8"}),
                 Reply::ReactMessage(_) => json!({"action": "reactMessage", "requestId": "r9"}),
+                Reply::CreateUpload(_) => json!({"action": "createUpload"}),
                 Reply::Ping {} => json!({"action": "ping", "requestId": 5}),
             };
             text(reply.answering(Some(&request(&asked))))
         };
-        replies.into_iter().map(answer).chain([text(Reply::pong().answering(None))]).collect()
+        // Over HTTP alone.
+        let of_the_socket = |reply: &Reply| !matches!(reply, Reply::CreateUpload(_));
+        replies.into_iter().filter(of_the_socket).map(answer).chain([text(Reply::pong().answering(None))]).collect()
     }
 
     fn refusals() -> Vec<String> {
-        // The history alone says the first two; a client of Socket.IO alone hears the others.
+        // HTTP alone says the first four; a client of Socket.IO alone hears the others.
         let of_the_socket = |rejection: &Rejection| {
             !matches!(
                 rejection,
                 Rejection::QueryTooLarge
                     | Rejection::TwoCursors
+                    | Rejection::FileTooLarge { .. }
+                    | Rejection::NoFiles
                     | Rejection::NotAnEvent
                     | Rejection::Binary
                     | Rejection::TokenMissing
@@ -280,6 +302,7 @@ mod tests {
                 | Rejection::TooLarge { .. }
                 | Rejection::TooManyBytes { .. }
                 | Rejection::RateLimited { .. } => Some("sendMessage"),
+                Rejection::NotUploader => Some("sendMessage"),
                 Rejection::NotJoined => Some("signal"),
                 Rejection::NotFound
                 | Rejection::NotAuthor

@@ -1,8 +1,9 @@
 //! `sendMessage`: say something in a room.
 
+use crate::wire::{Fields, Invalid};
 use crate::{
-    Caller, ChangeNumber, ClientMessageId, Content, Extras, Message, MessageId, MessageKind, Profile, Push, Rejection,
-    Reply, Request, RoomId, Timestamp, UserId,
+    Attachment, Caller, ChangeNumber, ClientMessageId, Content, Extras, Message, MessageId, MessageKind, Profile, Push,
+    Rejection, Reply, Request, RoomId, Timestamp, UserId,
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -24,12 +25,38 @@ impl SendMessage {
         let message = fields.object("message", "message", "an object with type and content")?;
         let kind = message.string("type", "message.type")?;
         let kind = MessageKind::parse(kind).map_err(|invalid| invalid.in_field("message.type"))?;
-        let content = Content::parse(kind, message.string("content", "message.content")?)?;
+        let content = match message.get("attachment") {
+            None => Content::parse(kind, message.string("content", "message.content")?)?,
+            Some(_) => Content::attached(kind, attachment(message, kind, &room, caller, client_message_id.as_ref())?),
+        };
         let content = content.with(Extras::read(message)?);
         caller.must_be(&claimed)?;
         caller.may_enter(&room)?;
         Ok(Self { room, content, client_message_id })
     }
+}
+
+/// The file that a message carries in place of content. Its key has the room, the sender and the send in it, which must be
+/// those of the frame: so nobody can send what somebody else uploaded.
+fn attachment(
+    message: Fields<'_>,
+    kind: MessageKind,
+    room: &RoomId,
+    caller: &Caller,
+    client_message_id: Option<&ClientMessageId>,
+) -> Result<Attachment, Rejection> {
+    const FIELD: &str = "message.attachment";
+    let client_message_id = client_message_id.ok_or(Rejection::Missing { field: "clientMessageId" })?;
+    if kind == MessageKind::Text {
+        return Err(Invalid::expected("\"image\" or \"file\" where there is an attachment").in_field("message.type"));
+    }
+    if message.get("content").is_some() {
+        return Err(Invalid::expected("left out where there is an attachment").in_field("message.content"));
+    }
+    let attachment = Attachment::parse(message.string("attachment", FIELD)?);
+    let attachment = attachment.map_err(|invalid| invalid.in_field(FIELD))?;
+    let is_theirs = attachment.belongs_to(room, caller.user(), client_message_id);
+    if is_theirs { Ok(attachment) } else { Err(Rejection::NotUploader) }
 }
 
 /// What the client is answered.
@@ -101,6 +128,9 @@ pub struct SentMessage<'a> {
     #[serde(rename = "type")]
     kind: MessageKind,
     content: &'a str,
+    /// Of a file that was uploaded, and whose address is the content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachment: Option<&'a Attachment>,
     /// The frame of a round says it once.
     #[serde(skip_serializing_if = "Option::is_none")]
     chatroom_id: Option<&'a RoomId>,
@@ -130,6 +160,7 @@ impl<'a> SentMessage<'a> {
             update_time: changed.map(|changed| changed.time),
             kind: message.content.kind(),
             content: message.content.text(),
+            attachment: message.content.attachment(),
             chatroom_id: None,
             sender_id: &message.sender,
             create_time: message.create_time,
@@ -164,6 +195,44 @@ mod tests {
         let asked = request(&json!({"action": "sendMessage", "sendUserId": 1, "chatroomId": 1, "message": message}));
         let sent = SendMessage::read(&asked, &caller()).expect("it may");
         assert_eq!((sent.room.to_string().as_str(), sent.content.text()), ("1", "hi"));
+    }
+
+    #[test]
+    fn what_was_uploaded_for_this_send_is_sent_with_it() {
+        let attachment = "rooms/MQ/MQ/7f3a/cat.png";
+        let message = json!({"type": "image", "attachment": attachment, "metadata": {"width": 640}});
+        let asked = json!({"chatroomId": 1, "clientMessageId": "7f3a", "message": message});
+        let sent = SendMessage::read(&request(&asked), &caller()).expect("it may");
+        assert_eq!(sent.content.attachment().map(Attachment::key), Some(attachment));
+        assert_eq!((sent.content.kind(), sent.content.text()), (MessageKind::Image, ""));
+        assert!(sent.content.extras().metadata.is_some());
+        let with = |field: &str, value: Value| {
+            let mut asked = asked.clone();
+            match field.strip_prefix("message.") {
+                Some(field) => asked["message"][field] = value,
+                None => asked[field] = value,
+            }
+            asked
+        };
+        let refused =
+            "notAllowed: message.attachment was uploaded by another user, or for another room or clientMessageId";
+        refuses(
+            SendMessage::read,
+            &[
+                (with("message.type", json!("file")), ""),
+                (with("chatroomId", json!("lobby")), refused),
+                (with("clientMessageId", json!("7f3b")), refused),
+                (with("message.attachment", json!("rooms/MQ/Mg/7f3a/cat.png")), refused),
+                (
+                    with("message.attachment", json!("rooms/MQ/MQ/7f3a/..")),
+                    "badRequest: message.attachment must be what createUpload answered",
+                ),
+                (with("message.attachment", json!(7)), "badRequest: message.attachment must be a string"),
+                (with("message.type", json!("text")), "badRequest: message.type must be \"image\" or \"file\""),
+                (with("message.content", json!("https://a")), "badRequest: message.content must be left out"),
+                (with("clientMessageId", Value::Null), "badRequest: clientMessageId is missing"),
+            ],
+        );
     }
 
     #[test]

@@ -308,7 +308,7 @@ impl KeptRooms {
 
     /// Takes a user who is being erased out of all rooms, pairs too, and removes the marks. How many rooms there were.
     pub async fn forget(&self, user: &UserId) -> Result<usize, Fault> {
-        let rows = self.rows_of(user, "attribute_exists(PK)").await?;
+        let rows = self.rows_of(user, None).await?;
         let mut left = 0;
         for (room, row) in rows {
             if row.contains_key(SINCE) {
@@ -349,18 +349,18 @@ impl KeptRooms {
 
     /// The rooms that a user has a right to, with the marks.
     async fn rights(&self, user: &UserId) -> Result<BTreeMap<RoomId, Mark>, Fault> {
-        let rows = self.rows_of(user, &format!("attribute_exists({SINCE})")).await?;
+        let rows = self.rows_of(user, Some(&format!("attribute_exists({SINCE})"))).await?;
         rows.into_iter().map(|(room, row)| Ok((room, read::<MineRow>(row)?.mark()))).collect()
     }
 
-    /// What a user has in rooms, as far as a condition holds.
-    async fn rows_of(&self, user: &UserId, condition: &str) -> Result<Vec<(RoomId, Item)>, Fault> {
+    /// What a user has in rooms, as far as a condition holds, if there is one. A condition may not name the key.
+    async fn rows_of(&self, user: &UserId, condition: Option<&str>) -> Result<Vec<(RoomId, Item)>, Fault> {
         let (mut rows, mut start) = (Vec::new(), None);
         loop {
             let query = self.client.query().table_name(&self.table).consistent_read(true);
             let query = query
                 .key_condition_expression("PK = :pk")
-                .filter_expression(condition)
+                .set_filter_expression(condition.map(Into::into))
                 .expression_attribute_values(":pk", text(keys::mine(user)))
                 .set_exclusive_start_key(start);
             let page = answer(query.send()).await.map_err(Fault::doing(LISTING))?;

@@ -33,7 +33,7 @@ pub async fn handle(parts: Parts, event: MessageEvent) -> Result<Reply, Failure>
     let caller = &connection.caller;
     let JoinRoom { room, batches, rounds, changes, online } = JoinRoom::read(&event.request, caller)?;
     pace.admit(caller.user(), &room)?;
-    rights.admit(caller, &room).await?;
+    rights.admit_now(caller, &room).await?;
 
     let (user, encoding) = (caller.user().clone(), connection.encoding);
     let me = Member { connection: connection.id, user, joined_at: asked_at, batches, rounds, encoding };

@@ -28,7 +28,7 @@ pub async fn handle(
     let caller = &event.connection.caller;
     let ListMembers { room } = ListMembers::read(&event.request, caller)?;
     pace.admit(caller.user(), &room)?;
-    rights.admit(caller, &room).await?;
+    rights.admit_now(caller, &room).await?;
 
     let found = connections.some_members(&room).await?;
     let online = users(&found.members);

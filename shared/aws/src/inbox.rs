@@ -1,8 +1,10 @@
 //! Somebody's rooms, with what is new in them.
 
+use crate::limits::ROOMS_IN_FLIGHT;
 use crate::store::{KeptRooms, Listed, Reader, Users};
 use crate::{Failure, Fault};
 use chat::{Caller, ListedRoom, UserId};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeSet;
 
 /// The list of a user's kept rooms. It is read, and never written: nobody writes to every member for a message.
@@ -17,7 +19,7 @@ impl Inbox {
         Self { kept, users }
     }
 
-    /// Three requests for up to fifty rooms: the rights; the rooms and their counters; the last messages, the other one of
+    /// Three requests for up to fifty rooms, and one more for each whose last id is nobody's message any more: the rights; the rooms and their counters; the last messages, the other one of
     /// each pair, and the reader, who is refused if the token was revoked.
     pub async fn of(&self, caller: &Caller) -> Result<Vec<ListedRoom>, Failure> {
         let listed = self.kept.list(caller.user()).await?;
@@ -26,16 +28,19 @@ impl Inbox {
         let spoken = listed.iter().filter(|listed| listed.last_id.get() > 0);
         let found = self.users.beside(others, caller, spoken.map(KeptRooms::last_message).collect()).await?;
         let Reader { profiles, mut messages } = found;
-        let mut rooms = Vec::with_capacity(listed.len());
-        for listed in listed {
-            let mut last = messages.remove(&(listed.room.id.clone(), listed.last_id));
-            if last.is_none() && listed.last_id.get() > 0 {
-                last = self.kept.last_before(&listed).await?;
+        let rooms = listed.into_iter().map(|listed| {
+            let last = messages.remove(&(listed.room.id.clone(), listed.last_id));
+            let profiles = &profiles;
+            async move {
+                let last = match last {
+                    None if listed.last_id.get() > 0 => self.kept.last_before(&listed).await?,
+                    last => last,
+                };
+                let Listed { room, mark, last_id } = listed;
+                let other = room.other(caller.user()).and_then(|other| profiles.get(other)).cloned();
+                Ok::<_, Fault>(ListedRoom::new(room, mark, last_id, last.as_ref(), other.as_ref()))
             }
-            let Listed { room, mark, last_id } = listed;
-            let other = room.other(caller.user()).and_then(|other| profiles.get(other)).cloned();
-            rooms.push(ListedRoom::new(room, mark, last_id, last.as_ref(), other.as_ref()));
-        }
-        Ok::<_, Fault>(rooms).map_err(Failure::from)
+        });
+        Ok(stream::iter(rooms).buffered(ROOMS_IN_FLIGHT).try_collect().await?)
     }
 }

@@ -84,9 +84,18 @@ impl Membership {
     }
 
     /// Takes all connections of a user out of a room to which its right is gone, and tells the others. It reads the members
-    /// after that: a join that it does not see looks for the right later, and finds none.
-    pub async fn expel(&self, user: &UserId, room: &RoomId) -> Result<(), Fault> {
+    /// after that: a join that it does not see looks for the right later, and finds none. Answers false, and does nothing,
+    /// if there is a right again by then: somebody took the user in meanwhile.
+    pub async fn expel(
+        &self,
+        user: &UserId,
+        room: &RoomId,
+        has_right: impl Future<Output = Result<bool, Fault>>,
+    ) -> Result<bool, Fault> {
         let members = self.delivery.members(room).await?.all().await?;
+        if has_right.await? {
+            return Ok(false);
+        }
         let mut was_in = false;
         for member in members.iter().filter(|member| member.user == *user) {
             let removal = self.connections.remove_member_unless_newer(&member.connection, room, now()).await?;
@@ -96,7 +105,10 @@ impl Membership {
                 self.connections.remove_room(&member.connection, room, join).await?;
             }
         }
-        if was_in { self.tell_of_leave(user, room).await } else { Ok(()) }
+        if was_in {
+            self.tell_of_leave(user, room).await?;
+        }
+        Ok(true)
     }
 
     async fn tell_of_leave(&self, user: &UserId, room: &RoomId) -> Result<(), Fault> {

@@ -22,14 +22,13 @@ impl Personal {
 
     /// Posts a frame to every open connection of these users. What fails is logged.
     pub async fn tell(&self, users: impl IntoIterator<Item = &UserId>, push: &Push<'_>) {
-        let told = async {
-            let frames = encode(push)?;
-            for user in users {
-                self.tell_one(user, &frames).await?;
-            }
-            Ok::<_, Fault>(())
+        let frames = match encode(push) {
+            Ok(frames) => frames,
+            Err(fault) => return telemetry::survived(&fault),
         };
-        told.await.unwrap_or_else(|fault| telemetry::survived(&fault));
+        for user in users {
+            self.tell_one(user, &frames).await.unwrap_or_else(|fault| telemetry::survived(&fault));
+        }
     }
 
     /// A connection is written to as its handshake said, which its row knows.

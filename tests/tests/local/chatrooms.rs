@@ -204,6 +204,25 @@ async fn a_right_that_ends_during_a_join_lets_nobody_in() {
     server.stop().await;
 }
 
+/// Whoever made a group under a name and left it is not told that it is there.
+#[tokio::test]
+async fn what_somebody_left_is_not_made_again() {
+    let server = Server::start().await;
+    let named = json!({"name": "Team", "clientRoomId": "r-1"});
+    let (_, id) = server.chatroom(1, GROUP, "", &named).await;
+    assert_eq!(server.chatroom(1, QUIT, id.as_str().expect("an id"), &json!({})).await.0, 200);
+    assert_eq!(refused(&server.chatroom(1, GROUP, "", &named).await), NOT_MINE);
+    // But who was erased, and is let in again, is in a pair again once somebody asks for it.
+    let (_, pair) = server.chatroom(2, PAIR, "", &json!({"friendId": 3})).await;
+    server.app().kept.forget(&user("3")).await.expect("forgotten");
+    assert_eq!(server.chatroom(3, PAIR, "", &json!({"friendId": 2})).await, (200, pair.clone()));
+    let (_, info) = server.chatroom(2, INFO, pair.as_str().expect("an id"), &json!({})).await;
+    assert_eq!((&info["name"], info["users"].as_array().map(Vec::len)), (&json!("3"), Some(2)));
+    let mut back = server.connect_kept(3).await;
+    assert_eq!(enters(&mut back, pair.as_str().expect("an id")).await["type"], "ack");
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_token_that_was_revoked_keeps_no_rooms() {
     let server = Server::start().await;

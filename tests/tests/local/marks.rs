@@ -50,10 +50,10 @@ async fn a_mark_only_rises() {
     let rows = server.dynamodb("Scan", json!({"TableName": "ChatTable"})).await;
     let rows = rows["Items"].as_array().cloned().expect("rows");
     let expires = |room: &str| {
-        let row = rows.iter().find(|row| row["PK"]["S"] == "MINE#1" && row["SK"]["S"] == format!("ROOM#{room}"));
+        let row = rows.iter().find(|row| row["PK"]["S"] == "MINE#1" && row["SK"]["S"] == room);
         !row.expect("a row")["expiresAt"].is_null()
     };
-    assert!(expires("lobby") && !expires(&id));
+    assert!(expires("MARK#lobby") && !expires(&format!("ROOM#{id}")));
     server.stop().await;
 }
 

@@ -95,6 +95,51 @@ async fn only_connection_since(before: &[String], server: &Server) -> String {
     ids.map(String::from).next().expect("a connection")
 }
 
+/// The rights that the calls since took; and which kinds of keys single calls asked for at once.
+fn taken(recorder: &Recorder, name: &'static str, together: &mut BTreeSet<(&'static str, String)>) -> Vec<String> {
+    let calls = recorder.take();
+    for call in &calls {
+        let mut kinds: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for right in call.rights.iter().filter(|right| right.starts_with("dynamodb:")) {
+            let (action, kind) = right.rsplit_once(' ').expect("a kind of keys");
+            kinds.entry(action.to_owned()).or_default().insert(kind);
+        }
+        let several = kinds.into_iter().filter(|(_, kinds)| kinds.len() > 1);
+        together
+            .extend(several.map(|(action, kinds)| (name, format!("{action}: {}", Vec::from_iter(kinds).join(", ")))));
+    }
+    calls.into_iter().flat_map(|call| call.rights).collect()
+}
+
+/// What each statement allows by itself, by function: IAM compares all keys of a request with the list of one statement,
+/// and adds no two together.
+fn statements() -> BTreeMap<String, Vec<BTreeSet<String>>> {
+    let document = document();
+    let of = |policy: &Value| -> Vec<BTreeSet<String>> {
+        let statements = many(&policy["Statement"]);
+        let allowed = statements.iter().map(|statement| {
+            let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+            let rights = many(&statement["Action"]).into_iter().flat_map(|action| {
+                let table = statement["Resource"]["Fn::GetAtt"][0].as_str().unwrap_or_default().to_owned();
+                let action = action.as_str().expect("an action").to_owned();
+                many(keys).into_iter().map(move |key| format!("{action} {table} {}", key.as_str().unwrap_or_default()))
+            });
+            rights.collect()
+        });
+        allowed.collect()
+    };
+    let policies = |function: &Value| {
+        let policies = &function["Properties"]["Policies"];
+        let policies = if policies.is_null() { Vec::new() } else { many(policies) };
+        let of_one = |policy: &Value| match policy["Ref"].as_str() {
+            Some(shared) => of(&document["Resources"][shared]["Properties"]["PolicyDocument"]),
+            None => of(policy),
+        };
+        policies.iter().flat_map(of_one).collect()
+    };
+    functions(&document).iter().map(|(id, function)| (id.clone(), policies(function))).collect()
+}
+
 /// The rights to tell a connection something, and to end it.
 fn both_verbs() -> [String; 2] {
     ["POST", "DELETE"].map(|verb| format!("execute-api:ManageConnections {verb}/@connections/*"))
@@ -237,6 +282,8 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("disconnect", websocket_event(&json!({}))),
         ("connect", websocket_event(&json!({}))), // its token is revoked by then
     ];
+    // What single requests of a function ask for of one table.
+    let mut together = BTreeSet::new();
     let mut used: BTreeMap<&str, BTreeSet<String>> =
         FUNCTIONS.iter().map(|(name, _)| (*name, BTreeSet::new())).collect();
     for (name, event) in arrives.into_iter().chain(others).chain(leaves) {
@@ -263,7 +310,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         }
         let answer = invoke(name, &vars, event).await.to_string();
         let rights = used.get_mut(name).expect("a function");
-        rights.extend(recorder.take().iter().flat_map(|call| call.rights.clone()));
+        rights.extend(taken(&recorder, name, &mut together));
         let pushed = member.pushed().await;
         if pushed.iter().any(|frame| frame["type"] != "error") {
             rights.insert("execute-api:ManageConnections POST/@connections/*".into());
@@ -310,7 +357,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         }
         invoke(name, &crowd, event).await;
         let rights = used.get_mut(name).expect("a function");
-        rights.extend(recorder.take().iter().flat_map(|call| call.rights.clone()));
+        rights.extend(taken(&recorder, name, &mut together));
         let is_said = |frame: &&Value| frame["message"]["attachment"] == SAID;
         let pushed = if name == "deliver" { member.pushed().await } else { Vec::new() };
         if let Some(frame) = pushed.iter().find(is_said) {
@@ -349,14 +396,14 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     client.closed().await;
     used.get_mut("connect")
         .expect("a function")
-        .extend(recorder.take().iter().flat_map(|call| call.rights.clone()).chain(both_verbs()));
+        .extend(taken(&recorder, "connect", &mut together).into_iter().chain(both_verbs()));
     // One that says nothing.
     let mut silent = server.connect_socket_io(13).await;
     recorder.take();
     assert_eq!(invoke("keep-alive", &vars, sample("keep-alive")).await, Value::Null);
     assert_eq!(silent.text().await.as_deref(), Some("6"));
     let rights = used.get_mut("keep-alive").expect("a function");
-    rights.extend(recorder.take().iter().flat_map(|call| call.rights.clone()));
+    rights.extend(taken(&recorder, "keep-alive", &mut together));
     rights.insert("execute-api:ManageConnections POST/@connections/*".into());
     silent.close().await;
     // A user who is shut out.
@@ -373,9 +420,18 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     invoke("disconnect-user", &vars, json!({"userId": 11})).await;
     let ended = ["execute-api:ManageConnections DELETE/@connections/*".into()];
     let rights = used.get_mut("disconnect-user").expect("a function");
-    rights.extend(recorder.take().iter().flat_map(|call| call.rights.clone()).chain(ended));
+    rights.extend(taken(&recorder, "disconnect-user", &mut together).into_iter().chain(ended));
 
     let declared = template().functions;
+    let statements = statements();
+    for (name, request) in &together {
+        let (action, kinds) = request.split_once(": ").expect("an action");
+        let covers =
+            |allowed: &BTreeSet<String>| kinds.split(", ").all(|kind| allowed.contains(&format!("{action} {kind}")));
+        let of_function = &statements[&format!("{}Function", pascal(name))];
+        assert!(of_function.iter().any(covers), "{name}: no one statement allows {request}");
+    }
+    assert!(together.iter().any(|(name, _)| *name == "chatrooms"), "some requests mix kinds: {together:?}");
     for (name, used) in used {
         assert_eq!(used, declared[&format!("{}Function", pascal(name))].rights, "{name}: used, granted");
     }

@@ -83,8 +83,9 @@ impl KeptRooms {
     }
 
     /// Makes a room, with the rights of those who are in it, in one transaction. One that is there already stays as it is:
-    /// the request was repeated, or the other one of a pair came first. Refused if one of them has too many rooms. Answers
-    /// whether it was made.
+    /// the request was repeated, or the other one of a pair came first. But a pair has both in it again, if one of them was
+    /// erased and came back. Refused if one of them has too many rooms, or the group's maker has left it. Answers whether
+    /// it was made.
     pub async fn create(&self, room: &KeptRoom) -> Result<bool, Failure> {
         telemetry::room(&room.id);
         for user in &room.members {
@@ -111,7 +112,31 @@ impl KeptRooms {
             writes.push(right.build().map(|right| TransactWriteItem::builder().update(right).build()));
         }
         let writes = writes.into_iter().collect::<Result<_, _>>().map_err(Fault::doing(CHANGING))?;
-        Ok(self.transact(writes).await?.is_none())
+        let Some(there) = self.transact(writes).await? else { return Ok(true) };
+        let there = kept(&room.id, there)?;
+        if there.members.is_superset(&room.members) {
+            return Ok(false);
+        }
+        match room.kind {
+            KeptKind::Group => Err(Rejection::RoomNotGranted.into()),
+            KeptKind::Pair => self.pair_again(room).await.map(|()| true).map_err(Failure::from),
+        }
+    }
+
+    /// Lets both of a pair in that is there.
+    async fn pair_again(&self, room: &KeptRoom) -> Result<(), Fault> {
+        let members = room.members.iter().map(ToString::to_string).collect();
+        let list = self
+            .update(key(&keys::room(&room.id), keys::INFO))
+            .update_expression("ADD members :members")
+            .condition_expression("attribute_exists(PK)")
+            .expression_attribute_values(":members", AttributeValue::Ss(members));
+        let rights = room.members.iter().map(|user| {
+            self.right_of(user, &room.id, room.create_time).update_expression("SET since = if_not_exists(since, :now)")
+        });
+        let writes = [list].into_iter().chain(rights);
+        let writes = writes.map(|write| write.build().map(|write| TransactWriteItem::builder().update(write).build()));
+        self.transact(writes.collect::<Result<_, _>>().map_err(Fault::doing(CHANGING))?).await.map(drop)
     }
 
     /// Takes a user into a group, as a member asks it. The new one has read all that is there.
@@ -242,7 +267,7 @@ impl KeptRooms {
         telemetry::room(room);
         let request = self.client.update_item().table_name(&self.table);
         let request = request
-            .set_key(Some(key(&keys::mine(user), &keys::room(room))))
+            .set_key(Some(key(&keys::mine(user), &keys::mark(room))))
             .expression_attribute_values(":id", number(id.get()))
             .return_values(ReturnValue::None)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -308,21 +333,21 @@ impl KeptRooms {
 
     /// Takes a user who is being erased out of all rooms, pairs too, and removes the marks. How many rooms there were.
     pub async fn forget(&self, user: &UserId) -> Result<usize, Fault> {
-        let rows = self.rows_of(user, None).await?;
-        let mut left = 0;
-        for (room, row) in rows {
-            if row.contains_key(SINCE) {
-                match self.remove(&room, user, user, false).await {
-                    Err(Failure::Fault(fault)) => return Err(fault),
-                    // Nobody is refused to leave.
-                    Ok(()) | Err(Failure::Rejected(_)) => left += 1,
-                }
+        let rooms = self.rights(user).await?;
+        for room in rooms.keys() {
+            match self.remove(room, user, user, false).await {
+                Err(Failure::Fault(fault)) => return Err(fault),
+                // Nobody is refused to leave.
+                Ok(()) | Err(Failure::Rejected(_)) => {}
             }
+        }
+        for row in self.rows_of(user, "").await? {
+            let sort = row.get(keys::SORT).and_then(|sort| sort.as_s().ok()).cloned().unwrap_or_default();
             let request = self.client.delete_item().table_name(&self.table);
-            let request = request.set_key(Some(key(&keys::mine(user), &keys::room(&room))));
+            let request = request.set_key(Some(key(&keys::mine(user), &sort)));
             answer(request.send()).await.map_err(Fault::doing("failed to forget a mark"))?;
         }
-        Ok(left)
+        Ok(rooms.len())
     }
 
     /// The key of the message that a room's counter names.
@@ -349,26 +374,29 @@ impl KeptRooms {
 
     /// The rooms that a user has a right to, with the marks.
     async fn rights(&self, user: &UserId) -> Result<BTreeMap<RoomId, Mark>, Fault> {
-        let rows = self.rows_of(user, Some(&format!("attribute_exists({SINCE})"))).await?;
-        rows.into_iter().map(|(room, row)| Ok((room, read::<MineRow>(row)?.mark()))).collect()
+        let rows = self.rows_of(user, keys::ROOM_PREFIX).await?;
+        let rights = rows.into_iter().filter(|row| row.contains_key(SINCE)).map(|row| {
+            let room = row.get(keys::SORT).and_then(|sort| keys::parse_room(sort.as_s().ok()?));
+            let room = room.ok_or_else(|| Fault::because(LISTING, "a row's key is no room's"))?;
+            Ok((room, read::<MineRow>(row)?.mark()))
+        });
+        rights.collect()
     }
 
-    /// What a user has in rooms, as far as a condition holds, if there is one. A condition may not name the key.
-    async fn rows_of(&self, user: &UserId, condition: Option<&str>) -> Result<Vec<(RoomId, Item)>, Fault> {
+    /// A user's rows whose sort keys begin so.
+    async fn rows_of(&self, user: &UserId, prefix: &str) -> Result<Vec<Item>, Fault> {
         let (mut rows, mut start) = (Vec::new(), None);
         loop {
             let query = self.client.query().table_name(&self.table).consistent_read(true);
-            let query = query
-                .key_condition_expression("PK = :pk")
-                .set_filter_expression(condition.map(Into::into))
-                .expression_attribute_values(":pk", text(keys::mine(user)))
-                .set_exclusive_start_key(start);
+            let query = match prefix {
+                "" => query.key_condition_expression("PK = :pk"),
+                prefix => query
+                    .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
+                    .expression_attribute_values(":prefix", text(prefix)),
+            };
+            let query = query.expression_attribute_values(":pk", text(keys::mine(user))).set_exclusive_start_key(start);
             let page = answer(query.send()).await.map_err(Fault::doing(LISTING))?;
-            for item in page.items.unwrap_or_default() {
-                let room = item.get(keys::SORT).and_then(|sort| keys::parse_room(sort.as_s().ok()?));
-                let room = room.ok_or_else(|| Fault::because(LISTING, "a row's key is no room's"))?;
-                rows.push((room, item));
-            }
+            rows.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() {
                 return Ok(rows);
@@ -405,8 +433,9 @@ impl KeptRooms {
     async fn must_have_place(&self, user: &UserId) -> Result<(), Failure> {
         let query = self.client.query().table_name(&self.table).select(Select::Count);
         let query = query
-            .key_condition_expression("PK = :pk")
+            .key_condition_expression("PK = :pk AND begins_with(SK, :rooms)")
             .filter_expression(format!("attribute_exists({SINCE})"))
+            .expression_attribute_values(":rooms", text(keys::ROOM_PREFIX))
             .expression_attribute_values(":pk", text(keys::mine(user)));
         let found = answer(query.send()).await.map_err(Fault::doing("failed to count somebody's rooms"))?;
         let rooms = usize::try_from(found.count).unwrap_or_default();
@@ -424,7 +453,7 @@ impl KeptRooms {
             let Err(error) = request.send().await else { return Ok(None) };
             let reasons = cancellation_reasons(error.as_service_error());
             let is = |code: &'static str| move |reason: &CancellationReason| reason.code.as_deref() == Some(code);
-            if let Some(first) = reasons.first().filter(|reason| is("ConditionalCheckFailed")(*reason)) {
+            if let Some(first) = reasons.first().filter(|reason| is("ConditionalCheckFailed")(reason)) {
                 return Ok(Some(first.item.clone().unwrap_or_default()));
             }
             if !reasons.iter().any(is("TransactionConflict")) || attempt + 1 == CONFLICT_ATTEMPTS {

@@ -34,6 +34,7 @@ pub const CONNECTION_PREFIX: &str = "CONN#";
 pub const MESSAGE_PREFIX: &str = "MSG#";
 
 const MINE_PREFIX: &str = "MINE#";
+const MARK_PREFIX: &str = "MARK#";
 
 /// What the sort keys of a room's changes begin with.
 const CHANGE_PREFIX: &str = "CHG#";
@@ -55,6 +56,15 @@ pub fn parse_room(text: &str) -> Option<RoomId> {
 /// there need not reach profiles and revocations.
 pub fn mine(id: &UserId) -> String {
     format!("{MINE_PREFIX}{id}")
+}
+
+/// What the sort keys of a user's kept rooms begin with.
+pub const ROOM_PREFIX: &str = "ROOM#";
+
+/// The sort key of a user's mark in a room. That of a room that a token grants stands apart from the user's kept rooms: of
+/// such rooms there may be any number, and nobody reads through them for a list.
+pub fn mark(room_id: &RoomId) -> String {
+    if room_id.is_kept() { room(room_id) } else { format!("{MARK_PREFIX}{room_id}") }
 }
 
 pub fn user(id: &UserId) -> String {
@@ -140,7 +150,9 @@ pub fn table(partition: &str, sort: &str) -> Table {
         _ if in_room && of_connection => Table::Connections,
         PROFILE if partition.starts_with("USER#") => Table::Chat,
         HEAD | CHANGED | INFO if in_room => Table::Chat,
-        _ if partition.starts_with(MINE_PREFIX) && sort.starts_with("ROOM#") => Table::Chat,
+        _ if partition.starts_with(MINE_PREFIX) && [ROOM_PREFIX, MARK_PREFIX].iter().any(|of| sort.starts_with(of)) => {
+            Table::Chat
+        }
         _ if in_room && [MESSAGE_PREFIX, CHANGE_PREFIX, "SENT#"].iter().any(|prefix| sort.starts_with(prefix)) => {
             Table::Chat
         }
@@ -160,6 +172,9 @@ mod tests {
         assert_eq!(room(&room_id), "ROOM#01#x");
         assert_eq!(parse_room("MINE#1"), None);
         assert_eq!(user(&user_id), "USER#7");
+        assert_eq!(mark(&room_id), "MARK#01#x");
+        let pair = RoomId::of_pair(&user_id, &UserId::parse("8").expect("an id"));
+        assert_eq!(mark(&pair), room(&pair));
         assert_eq!((mine(&user_id).as_str(), parse_room("ROOM#01#x")), ("MINE#7", Some(room_id)));
         assert_eq!(connection(&ConnectionId::new("L0SM9cOFvHcCIhw=")), "CONN#L0SM9cOFvHcCIhw=");
         assert_eq!(sent(&user_id, &client), "SENT#7#a-1");

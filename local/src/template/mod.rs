@@ -454,7 +454,8 @@ mod tests {
         let reads = template.http.routes.iter().filter(|route| route.method == "GET").map(|route| route.path.as_str());
         let reads: Vec<_> = reads.collect();
         assert!(reads.contains(&"/chat-history/changes") && reads.contains(&"/chat-history/list"), "{reads:?}");
-        assert_eq!(reads.last(), Some(&"/chatroom/quit/{id}"), "what has variables comes last");
+        let named_whole = reads.iter().take_while(|path| !path.contains('{')).count();
+        assert!(reads[named_whole..].iter().all(|path| path.contains('{')), "what has variables comes last: {reads:?}");
         assert_eq!(template.http.cors.expose_headers, ["link", "date"]);
         let throttle = Some(Throttle { per_second: 200.0, burst: 200.0 });
         assert_eq!((template.websocket.throttle, template.http.throttle), (throttle, throttle));

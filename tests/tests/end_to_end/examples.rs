@@ -1,5 +1,6 @@
 //! What `docs/asyncapi.yaml` shows is what happens. An action that stands there tomorrow is tried tomorrow.
 
+use chat::Attachment;
 use chat_tests::schema::{self, Sender};
 use chat_tests::{Deployment, fresh};
 use serde_json::{Value, json};
@@ -29,6 +30,12 @@ async fn what_somebody_does_in_a_room_is_told_to_its_members_and_only_messages_a
             if let Some(claimed) = frame.get_mut(claim) {
                 *claimed = json!(user);
             }
+        }
+        if frame["message"].get("attachment").is_some() {
+            // A file's key says the room, the user and the send.
+            let (in_room, of) = (chat_tests::room(&room.to_string()), chat_tests::user(&user.to_string()));
+            let id = serde_json::from_value(frame["clientMessageId"].clone()).expect("an id");
+            frame["message"]["attachment"] = json!(Attachment::of(&in_room, &of, &id, "cat.png"));
         }
         let (mut member, mut stranger) = (deployment.connect(fresh()).await, deployment.connect(fresh()).await);
         member.join(room).await;

@@ -11,7 +11,7 @@ from botocore import xform_name
 from botocore.session import get_session
 
 # Commands of the CLI's own, which no service describes.
-OF_THE_CLI = {"cloudformation deploy", "cloudformation package", "configure sso", "s3 sync"}
+OF_THE_CLI = {"cloudformation deploy", "cloudformation package", "configure sso", "s3 rb", "s3 sync"}
 # Options that the CLI adds to every operation.
 OF_EVERY_OPERATION = {"cli-binary-format", "max-items", "query"}
 

@@ -38,8 +38,8 @@ pub struct HttpEvent {
 struct Event {
     raw_path: String,
     raw_query_string: String,
-    #[serde(default)]
-    path_parameters: HashMap<String, String>,
+    /// `null` where a route has none, by some who play API Gateway.
+    path_parameters: Option<HashMap<String, String>>,
     request_context: EventContext,
     body: Option<String>,
     #[serde(default)]
@@ -165,7 +165,8 @@ impl HttpEvent {
             body.into_bytes()
         };
         let method = event.request_context.http.method;
-        let (path, query, path_parameters) = (event.raw_path, event.raw_query_string, event.path_parameters);
+        let (path, query) = (event.raw_path, event.raw_query_string);
+        let path_parameters = event.path_parameters.unwrap_or_default();
         Ok(Self { caller, method, path, query, path_parameters, body })
     }
 
@@ -250,6 +251,7 @@ mod tests {
         assert_eq!(HttpEvent::read(asked).expect("an event").params(), Ok(in_room("a=1")));
 
         let mut without = event();
+        without["pathParameters"] = Value::Null;
         without.as_object_mut().expect("an event").remove("body");
         assert_eq!(HttpEvent::read(without).expect("an event").body(), Ok(""));
     }

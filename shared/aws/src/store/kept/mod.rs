@@ -1,22 +1,24 @@
-use super::messages::{cancellation_reasons, message_of};
-use super::query::{Range, Rows};
+mod list;
+mod marks;
+
+pub use list::Listed;
+
+use super::messages::cancellation_reasons;
 use super::{Item, answer, batch, key, keys, number, read, row, text, wait_before};
-use crate::limits::{BATCH_GET_MAX, CONFLICT_ATTEMPTS, MARKS_KEPT};
+use crate::limits::CONFLICT_ATTEMPTS;
 use crate::{Failure, Fault, now, telemetry};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Delete, KeysAndAttributes, Put, ReturnValue,
-    ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, Delete, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, Select,
+    TransactWriteItem, Update,
 };
 use chat::limits::{KEPT_ROOM_MEMBERS_MAX, KEPT_ROOMS_PER_USER_MAX};
-use chat::{KeptKind, KeptRoom, Mark, Message, MessageId, ReadMark, Rejection, RoomId, Timestamp, UserId};
+use chat::{KeptKind, KeptRoom, Mark, MessageId, Rejection, RoomId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const CHANGING: &str = "failed to change who is in a room";
-const MARKING: &str = "failed to keep how far somebody has read";
 const LISTING: &str = "failed to list somebody's rooms";
 
 /// The attribute whose presence is the right to enter.
@@ -63,20 +65,6 @@ impl MineRow {
     }
 }
 
-/// What a room's list and counter say.
-struct Known {
-    room: KeptRoom,
-    last_id: MessageId,
-}
-
-/// A kept room in somebody's list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    pub room: KeptRoom,
-    pub mark: Mark,
-    pub last_id: MessageId,
-}
-
 impl KeptRooms {
     pub(crate) fn new(client: Client, table: &str) -> Self {
         Self { client, table: table.to_owned() }
@@ -105,13 +93,13 @@ impl KeptRooms {
         let put = Put::builder().table_name(&self.table).set_item(Some(info));
         let put = put.condition_expression("attribute_not_exists(PK)");
         let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let mut writes = vec![put.build().map(|put| TransactWriteItem::builder().put(put).build())];
+        let put = put.build().map_err(Fault::doing(CHANGING))?;
+        let mut writes = vec![TransactWriteItem::builder().put(put).build()];
         for user in &room.members {
             let right = self.right_of(user, &room.id, room.create_time);
             let right = right.update_expression("SET since = if_not_exists(since, :now) REMOVE expiresAt");
-            writes.push(right.build().map(|right| TransactWriteItem::builder().update(right).build()));
+            writes.push(update(right)?);
         }
-        let writes = writes.into_iter().collect::<Result<_, _>>().map_err(Fault::doing(CHANGING))?;
         let Some(there) = self.transact(writes).await? else { return Ok(true) };
         let there = kept(&room.id, there)?;
         if there.members.is_superset(&room.members) {
@@ -134,9 +122,8 @@ impl KeptRooms {
         let rights = room.members.iter().map(|user| {
             self.right_of(user, &room.id, room.create_time).update_expression("SET since = if_not_exists(since, :now)")
         });
-        let writes = [list].into_iter().chain(rights);
-        let writes = writes.map(|write| write.build().map(|write| TransactWriteItem::builder().update(write).build()));
-        self.transact(writes.collect::<Result<_, _>>().map_err(Fault::doing(CHANGING))?).await.map(drop)
+        let writes = [list].into_iter().chain(rights).map(update).collect::<Result<_, _>>()?;
+        self.transact(writes).await.map(drop)
     }
 
     /// Takes a user into a group, as a member asks it. The new one has read all that is there.
@@ -171,9 +158,7 @@ impl KeptRooms {
                 "SET since = if_not_exists(since, :now), lastRead = if_not_exists(lastRead, :lastId) REMOVE expiresAt",
             )
             .expression_attribute_values(":lastId", number(last_id.get()));
-        let writes = [list.build(), right.build()];
-        let writes = writes.map(|write| write.map(|write| TransactWriteItem::builder().update(write).build()));
-        let writes = writes.into_iter().collect::<Result<_, _>>().map_err(Fault::doing(CHANGING))?;
+        let writes = vec![update(list)?, update(right)?];
         match self.transact(writes).await? {
             None => Ok(()),
             Some(found) => {
@@ -202,11 +187,8 @@ impl KeptRooms {
         };
         let right = Delete::builder().table_name(&self.table);
         let right = right.set_key(Some(key(&keys::mine(user), &keys::room(room))));
-        let writes = [
-            list.build().map(|list| TransactWriteItem::builder().update(list).build()),
-            right.build().map(|right| TransactWriteItem::builder().delete(right).build()),
-        ];
-        let writes = writes.into_iter().collect::<Result<_, _>>().map_err(Fault::doing(CHANGING))?;
+        let right = TransactWriteItem::builder().delete(right.build().map_err(Fault::doing(CHANGING))?).build();
+        let writes = vec![update(list)?, right];
         match self.transact(writes).await? {
             None => Ok(()),
             Some(_) if by == user => Ok(()),
@@ -235,102 +217,6 @@ impl KeptRooms {
         Ok(room.filter(|room| room.members.contains(me)).ok_or(Rejection::RoomNotGranted)?)
     }
 
-    /// How far each member of a room has read. Who never said so is not in it.
-    pub async fn reads(&self, room: &KeptRoom) -> Result<Vec<ReadMark>, Fault> {
-        let sort = keys::room(&room.id);
-        let members: Vec<_> = room.members.iter().collect();
-        let mut reads = Vec::new();
-        for some in members.chunks(BATCH_GET_MAX) {
-            let wanted = some.iter().map(|user| key(&keys::mine(user), &sort)).collect();
-            let users: HashMap<_, _> = some.iter().map(|user| (keys::mine(user), *user)).collect();
-            for item in self.batch(wanted, false, "failed to read how far people have read").await? {
-                let user = item.get(keys::PARTITION).and_then(|user| users.get(user.as_s().ok()?)).copied();
-                let row: MineRow = read(item)?;
-                if let Some(user) = user.filter(|_| row.last_read > MessageId::new(0)) {
-                    reads.push(ReadMark { user_id: user.clone(), last_read: row.last_read });
-                }
-            }
-        }
-        reads.sort_by(|one, other| one.user_id.cmp(&other.user_id));
-        Ok(reads)
-    }
-
-    /// Keeps how far a user has read. Marks only rise: what is answered is where it stands now. Refused to whoever needs
-    /// a right to the room, and has none.
-    pub async fn mark(
-        &self,
-        user: &UserId,
-        room: &RoomId,
-        id: MessageId,
-        needs_right: bool,
-    ) -> Result<MessageId, Failure> {
-        telemetry::room(room);
-        let request = self.client.update_item().table_name(&self.table);
-        let request = request
-            .set_key(Some(key(&keys::mine(user), &keys::mark(room))))
-            .expression_attribute_values(":id", number(id.get()))
-            .return_values(ReturnValue::None)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let rises = "(attribute_not_exists(lastRead) OR lastRead < :id)";
-        let request = if room.is_kept() {
-            let has_right = if needs_right { format!("attribute_exists({SINCE}) AND ") } else { String::new() };
-            request.update_expression("SET lastRead = :id").condition_expression(has_right + rises)
-        } else {
-            // Whoever may enter every room could otherwise leave rows without end.
-            request
-                .update_expression("SET lastRead = :id, expiresAt = :later")
-                .condition_expression(rises)
-                .expression_attribute_values(":later", number(now().after(MARKS_KEPT).seconds()))
-        };
-        match answer(request.send()).await {
-            Ok(_) => Ok(id),
-            Err(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                let stands: MineRow = read(refused.item.unwrap_or_default())?;
-                if needs_right && stands.since.is_none() {
-                    return Err(Rejection::RoomNotGranted.into());
-                }
-                Ok(stands.last_read)
-            }
-            Err(error) => Err(Fault::because(MARKING, error).into()),
-        }
-    }
-
-    /// Keeps in the lists of members that a message means them. Who is not in the room is passed over.
-    pub async fn mention(&self, user: &UserId, room: &RoomId, id: MessageId) -> Result<(), Fault> {
-        let request = self.client.update_item().table_name(&self.table);
-        let request = request
-            .set_key(Some(key(&keys::mine(user), &keys::room(room))))
-            .update_expression("SET mentioned = :id")
-            .condition_expression(format!(
-                "attribute_exists({SINCE}) AND (attribute_not_exists(mentioned) OR mentioned < :id)"
-            ))
-            .expression_attribute_values(":id", number(id.get()));
-        match answer(request.send()).await {
-            Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-            Err(error) => Err(Fault::because("failed to keep a mention", error)),
-        }
-    }
-
-    /// A user's rooms, each with its list and its counter: one query, and a batch read for each fifty.
-    pub async fn list(&self, user: &UserId) -> Result<Vec<Listed>, Fault> {
-        let mine = self.rights(user).await?;
-        let rooms: Vec<_> = mine.keys().cloned().collect();
-        let mut known = BTreeMap::new();
-        for some in rooms.chunks(BATCH_GET_MAX / 2) {
-            known.extend(self.known(some, false).await?);
-        }
-        // A room that was made a moment ago may be seen by a strongly consistent read alone.
-        let unseen: Vec<_> = rooms.into_iter().filter(|room| !known.contains_key(room)).collect();
-        for some in unseen.chunks(BATCH_GET_MAX / 2) {
-            known.extend(self.known(some, true).await?);
-        }
-        let listed = known.into_iter().map(|(id, Known { room, last_id })| {
-            let mark = mine.get(&id).copied().unwrap_or_default();
-            Listed { room, mark, last_id }
-        });
-        Ok(listed.collect())
-    }
-
     /// Takes a user who is being erased out of all rooms, pairs too, and removes the marks. How many rooms there were.
     pub async fn forget(&self, user: &UserId) -> Result<usize, Fault> {
         let rooms = self.rights(user).await?;
@@ -348,28 +234,6 @@ impl KeptRooms {
             answer(request.send()).await.map_err(Fault::doing("failed to forget a mark"))?;
         }
         Ok(rooms.len())
-    }
-
-    /// The key of the message that a room's counter names.
-    pub(crate) fn last_message(listed: &Listed) -> Item {
-        key(&keys::room(&listed.room.id), &keys::message(listed.last_id))
-    }
-
-    /// What was said last in a room whose last id is nobody's.
-    pub async fn last_before(&self, listed: &Listed) -> Result<Option<Message>, Fault> {
-        let partition = keys::room(&listed.room.id);
-        let Some((first, last)) = keys::messages_between(None, Some(listed.last_id)) else { return Ok(None) };
-        let (first, last) = (first.as_str(), last.as_str());
-        let range = Range {
-            table: &self.table,
-            partition: &partition,
-            first,
-            last,
-            forward: false,
-            wanted: 1,
-            rows: Rows::Good,
-        };
-        range.read(&self.client, LISTING).await?.into_iter().next().map(message_of).transpose()
     }
 
     /// The rooms that a user has a right to, with the marks.
@@ -402,24 +266,6 @@ impl KeptRooms {
                 return Ok(rows);
             }
         }
-    }
-
-    async fn known(&self, rooms: &[RoomId], consistent: bool) -> Result<BTreeMap<RoomId, Known>, Fault> {
-        let wanted = rooms.iter().flat_map(|room| [keys::INFO, keys::HEAD].map(|sort| key(&keys::room(room), sort)));
-        let (mut known, mut last_ids) = (BTreeMap::new(), HashMap::new());
-        for item in self.batch(wanted.collect(), consistent, LISTING).await? {
-            let id = item.get(keys::PARTITION).and_then(|partition| keys::parse_room(partition.as_s().ok()?));
-            let Some(id) = id else { continue };
-            if item.contains_key("members") {
-                known.insert(id.clone(), Known { room: kept(&id, item)?, last_id: MessageId::new(0) });
-            } else if let Some(last_id) = last_id(&item) {
-                last_ids.insert(id, last_id);
-            }
-        }
-        for (id, known) in &mut known {
-            known.last_id = last_ids.get(id).copied().unwrap_or(known.last_id);
-        }
-        Ok(known)
     }
 
     async fn last_id(&self, room: &RoomId) -> Result<MessageId, Fault> {
@@ -482,6 +328,11 @@ impl KeptRooms {
         let mut found = batch::get(&self.client, HashMap::from([(self.table.clone(), wanted)]), doing).await?;
         Ok(found.remove(&self.table).unwrap_or_default())
     }
+}
+
+fn update(write: UpdateBuilder) -> Result<TransactWriteItem, Fault> {
+    let write = write.build().map_err(Fault::doing(CHANGING))?;
+    Ok(TransactWriteItem::builder().update(write).build())
 }
 
 fn attribute(user: &UserId) -> Result<AttributeValue, Fault> {

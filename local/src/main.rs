@@ -193,8 +193,8 @@ The chat room is open. Ctrl-C closes it.
 
   page        {http}/   (open it in two windows)
   websocket   {websocket}
-  history     {http}/chat-history/list?chatroomId=1
-  tokens      curl -d '{{\"userId\":1,\"username\":\"guang\",\"rooms\":\"*\"}}' {http}/local/token
+  history     {http}/chat-history/list?chatroomId=1   (with -H \"Authorization: Bearer <token>\")
+  tokens      curl -d '{{\"userId\":1,\"username\":\"guang\",\"rooms\":[\"*\",\"@mine\"]}}' {http}/local/token
   dynamodb    {dynamodb}   (AWS_ENDPOINT_URL_DYNAMODB)
   s3          {s3}   (AWS_ENDPOINT_URL_S3)
   management  {management}   (AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI)

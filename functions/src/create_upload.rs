@@ -20,8 +20,8 @@ pub struct Parts {
     most: FileSize,
 }
 
-/// Nothing is written, and nothing looked up but a right to a kept room: the form is signed, and says itself what may be uploaded with it. The file comes
-/// past this function, from the client to S3.
+/// Nothing is written, and nothing looked up but a right to a kept room: the form is signed, and says itself what may be
+/// uploaded with it. The file comes past this function, from the client to S3.
 pub async fn handle(Parts { pace, rights, files, most }: Parts, event: ActionEvent) -> Result<Reply, Failure> {
     let upload = CreateUpload::read(&event.request, &event.caller, most)?;
     pace.admit(event.caller.user(), &upload.room)?;

@@ -19,8 +19,9 @@ impl Inbox {
         Self { kept, users }
     }
 
-    /// Three requests for up to fifty rooms, and one more for each whose last id is nobody's message any more: the rights; the rooms and their counters; the last messages, the other one of
-    /// each pair, and the reader, who is refused if the token was revoked.
+    /// Three requests for up to fifty rooms: the rights; the rooms and their counters; the last messages, the other one of
+    /// each pair, and the reader, who is refused if the token was revoked. One more for each room whose last id is
+    /// nobody's message any more.
     pub async fn of(&self, caller: &Caller) -> Result<Vec<ListedRoom>, Failure> {
         let listed = self.kept.list(caller.user()).await?;
         let others: BTreeSet<UserId> =

@@ -51,6 +51,11 @@ pub(crate) struct Reader {
     pub messages: HashMap<(RoomId, MessageId), Message>,
 }
 
+/// Users as they are shown if no row is found.
+fn unknown(ids: &BTreeSet<UserId>) -> HashMap<UserId, Profile> {
+    ids.iter().map(|id| (id.clone(), Profile::unknown(id.clone()))).collect()
+}
+
 /// Whether a row has expired.
 fn is_over(item: &Item, now: Timestamp) -> bool {
     let at = item.get("expiresAt").and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
@@ -197,18 +202,12 @@ impl Users {
         mut ids: BTreeSet<UserId>,
         reader: &Caller,
     ) -> Result<HashMap<UserId, Profile>, Failure> {
-        let mut profiles: HashMap<_, _> = ids.iter().map(|id| (id.clone(), Profile::unknown(id.clone()))).collect();
+        let mut profiles = unknown(&ids);
         ids.insert(reader.user().clone());
         let ids: Vec<_> = ids.into_iter().collect();
         for chunk in ids.chunks(BATCH_GET_MAX) {
             for item in self.batch(chunk).await? {
-                let row: ProfileRow = read(item)?;
-                if row.user_id == *reader.user() && row.revoked_at.is_some_and(|at| reader.issued_at <= at) {
-                    return Err(Rejection::TokenRevoked.into());
-                }
-                if let Some(profile) = profiles.get_mut(&row.user_id) {
-                    *profile = self.profile(row);
-                }
+                self.show(item, reader, &mut profiles)?;
             }
         }
         Ok(profiles)
@@ -217,7 +216,7 @@ impl Users {
     /// The same for whoever may read without being asked: an operator, whom the account itself lets in, and a connection,
     /// which a revocation ends.
     pub async fn profiles_of(&self, ids: BTreeSet<UserId>) -> Result<HashMap<UserId, Profile>, Fault> {
-        let mut profiles: HashMap<_, _> = ids.iter().map(|id| (id.clone(), Profile::unknown(id.clone()))).collect();
+        let mut profiles = unknown(&ids);
         let ids: Vec<_> = ids.into_iter().collect();
         for chunk in ids.chunks(BATCH_GET_MAX) {
             for item in self.batch(chunk).await? {
@@ -236,9 +235,9 @@ impl Users {
         messages: Vec<Item>,
     ) -> Result<Reader, Failure> {
         let doing = "failed to read profiles and messages";
-        let mut profiles: HashMap<_, _> = ids.iter().map(|id| (id.clone(), Profile::unknown(id.clone()))).collect();
+        let mut profiles = unknown(&ids);
         let users = ids.iter().chain([reader.user()]).map(|id| key(&keys::user(id), keys::PROFILE));
-        let wanted: Vec<_> = users.collect::<Vec<_>>().into_iter().chain(messages).collect();
+        let wanted: Vec<_> = users.chain(messages).collect();
         let (mut found, now) = (HashMap::new(), now());
         for chunk in wanted.chunks(BATCH_GET_MAX) {
             let wanted = KeysAndAttributes::builder().set_keys(Some(chunk.to_vec()));
@@ -246,13 +245,7 @@ impl Users {
             let mut rows = batch::get(&self.client, HashMap::from([(self.table.clone(), wanted)]), doing).await?;
             for item in rows.remove(&self.table).unwrap_or_default() {
                 if item.contains_key("username") {
-                    let row: ProfileRow = read(item)?;
-                    if row.user_id == *reader.user() && row.revoked_at.is_some_and(|at| reader.issued_at <= at) {
-                        return Err(Rejection::TokenRevoked.into());
-                    }
-                    if let Some(profile) = profiles.get_mut(&row.user_id) {
-                        *profile = self.profile(row);
-                    }
+                    self.show(item, reader, &mut profiles)?;
                 } else if !is_void(Some(&item)) && !is_over(&item, now) {
                     let message = message_of(item)?;
                     found.insert((message.room.clone(), message.id), message);
@@ -269,6 +262,19 @@ impl Users {
         let wanted = wanted.build().map_err(Fault::doing(doing))?;
         let mut found = batch::get(&self.client, HashMap::from([(self.table.clone(), wanted)]), doing).await?;
         Ok(found.remove(&self.table).unwrap_or_default())
+    }
+
+    /// Takes a row's profile in, if it is one of those. Refused if the row is the reader's, and says that the token was
+    /// revoked.
+    fn show(&self, item: Item, reader: &Caller, profiles: &mut HashMap<UserId, Profile>) -> Result<(), Failure> {
+        let row: ProfileRow = read(item)?;
+        if row.user_id == *reader.user() && row.revoked_at.is_some_and(|at| reader.issued_at <= at) {
+            return Err(Rejection::TokenRevoked.into());
+        }
+        if let Some(profile) = profiles.get_mut(&row.user_id) {
+            *profile = self.profile(row);
+        }
+        Ok(())
     }
 
     fn profile(&self, row: ProfileRow) -> Profile {

@@ -74,7 +74,7 @@ impl Access {
         match text.trim() {
             "" => Some(Self { rooms: Grant::none(), mine: false }),
             "*" => Some(Grant::All.into()),
-            list => Self::of_words(list.split(',').map(|word| Some(word.trim().into()))),
+            list => Self::of_words(list.split(',').map(|word| word.trim().into())),
         }
     }
 
@@ -82,15 +82,14 @@ impl Access {
     pub(crate) fn from_json(value: &Value) -> Option<Self> {
         match value {
             Value::String(text) if text == MINE => Some(Self { rooms: Grant::none(), mine: true }),
-            Value::Array(words) => Self::of_words(words.iter().map(|word| Some(word.clone()))),
+            Value::Array(words) => Self::of_words(words.iter().cloned()),
             other => Grant::from_json(other).map(Self::from),
         }
     }
 
     /// `*` in a list is a word only beside `@mine`: alone it has always been the id of a room.
-    fn of_words(words: impl Iterator<Item = Option<Value>>) -> Option<Self> {
-        let words: Vec<Value> = words.collect::<Option<_>>()?;
-        let (mine, others): (Vec<_>, Vec<_>) = words.into_iter().partition(|word| word == MINE);
+    fn of_words(words: impl Iterator<Item = Value>) -> Option<Self> {
+        let (mine, others): (Vec<Value>, Vec<Value>) = words.partition(|word| word == MINE);
         let mine = !mine.is_empty();
         let rooms = if mine && others == ["*"] { Grant::All } else { Grant::from_json(&Value::Array(others))? };
         Some(Self { rooms, mine })

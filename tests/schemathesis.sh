@@ -16,7 +16,7 @@ url="http://127.0.0.1:$(port page)"
 invoke() { "$chat" invoke "$1" "events/$2.json" "${ports[@]}" >>"$work/run.log" 2>&1; }
 invoke connect connect
 for kind in send-message send-message-image send-message-file; do invoke send-message "$kind"; done
-token="$(curl --silent --fail --data '{"userId":1,"rooms":["*","@mine"]}' "$url/local/token" | cut -d '"' -f 4)"
+token="$(curl --silent --fail --data '{"userId":1,"rooms":["*","@mine"],"moderates":"*"}' "$url/local/token" | cut -d '"' -f 4)"
 history="$url/chat-history/list?chatroomId=1"
 page="$(curl --silent --fail --header "Authorization: Bearer $token" "$history")"
 messages="$(grep --only-matching '"updateTime"' <<<"$page" | wc -l)"

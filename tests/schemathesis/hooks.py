@@ -40,7 +40,7 @@ def is_written_with_a_point(*values):
 
 
 # Whom and what a request for a kept room names.
-USERS = ("friendId", "joinUserId", "quitUserId", "userId1", "userId2")
+USERS = ("friendId", "joinUserId", "quitUserId", "targetId", "userId1", "userId2")
 NAME_CHARS_MAX = 64
 
 
@@ -66,6 +66,11 @@ def breaks_a_rule(body):
     if is_long_id(name) or not any(char.isalnum() for char in name) or is_written_with_a_point(body.get("size")):
         return True
     if is_written_with_a_point(body.get("chatroomId"), body.get("requestId")):
+        return True
+    # Nobody bars oneself, and a reason can be seen.
+    if str(body.get("targetId")) == "1" or is_written_with_a_point(body.get("seconds")):
+        return True
+    if not any(char.isalnum() for char in body.get("reason", "a")):
         return True
     message = body.get("message")
     if isinstance(message, dict):

@@ -11,12 +11,13 @@ const timeoutMs = 60_000;
 
 /**
  * Builds it if need be, and starts it on free ports, in memory.
- * @param {{ lifetimeSeconds?: number, idleSeconds?: number, parameters?: Record<string, string> }} [options]
+ * @param {{ lifetimeSeconds?: number, idleSeconds?: number, events?: string, parameters?: Record<string, string> }} [options]
  */
-export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters = {} } = {}) {
+export async function startLocalRun({ lifetimeSeconds, idleSeconds, events, parameters = {} } = {}) {
   const options = ["--port", "0", "--dynamodb-port", "0", "--s3-port", "0", "--memory", "--parameter", "SendsPerSecond=1000", "--parameter", "RequestsPerSecond=10000"];
   if (lifetimeSeconds) options.push("--connection-lifetime", String(lifetimeSeconds));
   if (idleSeconds) options.push("--idle-timeout", String(idleSeconds));
+  if (events) options.push("--events", events);
   for (const [name, value] of Object.entries(parameters)) options.push("--parameter", `${name}=${value}`);
   const run = spawn(programs()["chat-local"], options, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
   /** @type {string[]} */ const log = [];

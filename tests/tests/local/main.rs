@@ -4,6 +4,7 @@
 mod attachments;
 mod batches;
 mod bounds;
+mod bus;
 mod changes;
 mod chatrooms;
 mod contract;
@@ -26,6 +27,7 @@ mod marks;
 mod moderation;
 mod posts;
 mod presence;
+mod recipes;
 mod refusals;
 mod review;
 mod rights;

@@ -200,6 +200,7 @@ async fn a_run_over_a_folder_goes_on_where_the_last_one_ended() {
         template: concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml").into(),
         parameters: parameters.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
         limits: Limits::default(),
+        review: None,
         interference: None,
     };
     for (events, text) in [(Some(file.clone()), "one"), (None, "two"), (Some(file.clone()), "three")] {

@@ -65,6 +65,7 @@ CHAPTERS = {
     ("docs/restore.md", None): AWS,
     ("docs/socket-io.md", "What is still open on AWS"): AWS,
     ("ops/README.md", None): AWS,
+    ("recipes/push/README.md", "Deploy it"): AWS,
     ("docs/testing.md", "On your deployment"): AWS,
     ("docs/testing.md", "Long runs"): LONG,
     ("docs/testing.md", "What it costs and how fast it is"): LONG,
@@ -79,6 +80,8 @@ BLOCKS = {
     "CHAT_STATES=": "a step of .ci/run explores the same rooms less far",
     "CHAT_NODE=node CHAT_SEEDS=": "`cargo test --workspace` runs its first seeds, which is a step of .ci/run",
     "node --experimental-websocket web/examples/echo-bot.js": "it does not end; web/tests/examples.test.js starts it by this line",
+    "cargo run -- --events": "recipes/push/tests/page.test.js starts both, and nobody ends them here",
+    "npm --prefix recipes/push ci": "recipes/push/tests/page.test.js starts both, and nobody ends them here",
     "cargo run -p ops -- token": "it needs a deployment's secret",
     "sam build DefaultFunction": "it needs Docker",
     ".ci/fuzz": "five minutes; what it once found is tried by `cargo test --workspace`",
@@ -107,7 +110,7 @@ class Block(NamedTuple):
 
 
 def documents() -> list[str]:
-    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("events/*.md"), *ROOT.glob("ops/*.md")]
+    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("events/*.md"), *ROOT.glob("ops/*.md"), *ROOT.glob("recipes/*/*.md")]
     names = sorted(str(path.relative_to(ROOT)) for path in found)
     return FIRST + [name for name in names if name not in FIRST]
 

@@ -11,12 +11,13 @@ const timeoutMs = 60_000;
 
 /**
  * Builds it if need be, and starts it on free ports, in memory.
- * @param {{ lifetimeSeconds?: number, idleSeconds?: number, parameters?: Record<string, string> }} [options]
+ * @param {{ lifetimeSeconds?: number, idleSeconds?: number, parameters?: Record<string, string>, events?: string }} [options] `events` is the file that events are appended to.
  */
-export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters = {} } = {}) {
+export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters = {}, events } = {}) {
   const options = ["--port", "0", "--dynamodb-port", "0", "--s3-port", "0", "--memory", "--parameter", "SendsPerSecond=1000", "--parameter", "RequestsPerSecond=10000"];
   if (lifetimeSeconds) options.push("--connection-lifetime", String(lifetimeSeconds));
   if (idleSeconds) options.push("--idle-timeout", String(idleSeconds));
+  if (events) options.push("--events", events);
   for (const [name, value] of Object.entries(parameters)) options.push("--parameter", `${name}=${value}`);
   const run = spawn(programs()["chat-local"], options, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
   /** @type {string[]} */ const log = [];
@@ -40,6 +41,7 @@ export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters =
     page,
     url: place("websocket"),
     historyUrl: place("history").replace(/\?.*/, ""),
+    dynamodb: place("dynamodb"),
     log,
     /** A token as the application would sign it. @param {Record<string, unknown>} claims */
     async token(claims) {

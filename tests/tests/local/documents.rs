@@ -8,7 +8,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Every document by its path from the project's folder, such as `docs/deploy.md`.
 fn documents() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    for folder in ["", "docs/", "docs/decisions/", "events/", "ops/"] {
+    for folder in ["", "docs/", "docs/decisions/", "events/", "ops/", "recipes/push/"] {
         let files = std::fs::read_dir(format!("{ROOT}/{folder}")).expect("a folder");
         let names = files.map(|file| file.expect("a file").file_name().into_string().expect("a name"));
         for name in names.filter(|name| name.ends_with(".md")) {

@@ -36,7 +36,7 @@ export async function handler({ detail: { event, room: partition, key } }) {
 
   await db.tell(room, key, failed);
   await Promise.all([...gone].map(([user, endpoints]) => db.remove(user, endpoints)));
-  console.log(JSON.stringify({ posts: wanted.length, failed: failed.length, gone: gone.size, refused }));
+  console.log(JSON.stringify({ posts: wanted.length, failed: failed.length, gone: [...gone.values()].flat().length, refused }));
   // Lambda tries again, and then there are only those.
   if (failed.length > 0) throw new Error(`${failed.length} of ${wanted.length} posts are to be tried again`);
 }

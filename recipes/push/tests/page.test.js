@@ -10,7 +10,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { after, before, it } from "node:test";
+import { after, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import WebSocket from "ws";
 import { ChatClient, Kept, Online } from "../../../web/chat-client.js";
@@ -23,30 +23,15 @@ import { newBrowser, signedBy, startPushService } from "./push-service.js";
 /** @typedef {Awaited<ReturnType<typeof startBrowser>>} Browser */
 /** @typedef {Awaited<ReturnType<Browser["newContext"]>>} BrowserContext */
 
-/** @type {Browser} */ let browser;
-/** @type {Awaited<ReturnType<typeof startLocalRun>>} */ let chat;
-/** @type {Awaited<ReturnType<typeof startPushService>>} */ let service;
-/** Where the recipe is served, and which key it has. */
-let push = "";
+const folder = await mkdtemp(join(tmpdir(), "push-"));
+after(() => rm(folder, { recursive: true }));
+const events = join(folder, "events.jsonl");
+const [browser, chat, service] = await Promise.all([startBrowser(), startLocalRun({ events }), startPushService({ after })]);
+after(() => browser.close());
+after(() => chat.stop());
+/** Where the recipe is served. */
+const push = await startRecipe();
 let users = 0;
-
-before(async () => {
-  const folder = await mkdtemp(join(tmpdir(), "push-"));
-  after(() => rm(folder, { recursive: true }));
-  const events = join(folder, "events.jsonl");
-  [browser, chat, service] = await Promise.all([startBrowser(), startLocalRun({ events }), startPushService({ after })]);
-  after(() => browser.close());
-  after(() => chat.stop());
-  const options = ["--events", events, "--chat", chat.page, "--dynamodb", chat.dynamodb, "--port", "0", "--keys", join(folder, "keys.json")];
-  const script = fileURLToPath(new URL("../local.js", import.meta.url));
-  const recipe = spawn(process.execPath, [script, ...options], { env: { ...process.env, PUSH_SERVICES: service.host }, stdio: ["ignore", "pipe", "inherit"] });
-  after(() => recipe.kill());
-  for await (const line of createInterface({ input: recipe.stdout })) {
-    [, push = ""] = /^subscriptions +(\S+)/.exec(line) ?? [];
-    if (push) break;
-  }
-  recipe.stdout.resume();
-});
 
 it("tells somebody whose window is closed, and leads to the message", async (test) => {
   const guang = await friend(test, "Guang");
@@ -296,6 +281,19 @@ async function visit(test, name, { address = `${chat.page}?push=${push}`, mayNot
       return opened.page;
     },
   };
+}
+
+/** As somebody does at a terminal. Answers where `/subscriptions` is. */
+async function startRecipe() {
+  const options = ["--events", events, "--chat", chat.page, "--dynamodb", chat.dynamodb, "--port", "0", "--keys", join(folder, "keys.json")];
+  const script = fileURLToPath(new URL("../local.js", import.meta.url));
+  const recipe = spawn(process.execPath, [script, ...options], { env: { ...process.env, PUSH_SERVICES: service.host }, stdio: ["ignore", "pipe", "inherit"] });
+  after(() => void recipe.kill());
+  const lines = createInterface({ input: recipe.stdout });
+  return /** @type {Promise<string>} */ (new Promise((resolve, reject) => {
+    recipe.once("exit", () => reject(new Error("the recipe ended")));
+    lines.on("line", (line) => line.startsWith("subscriptions ") && resolve(line.split(/ +/)[1]));
+  }));
 }
 
 /** In place of what needs a push service. @param {{ endpoint: string, keys: object }} made */

@@ -10,9 +10,7 @@ import { newKeys } from "../keys.js";
 import { makeTable } from "../template.js";
 import { newBrowser, startPushService } from "./push-service.js";
 
-/** @typedef {Awaited<ReturnType<typeof startRecipe>>} Recipe */
-
-/** One for each file of tests, since handlers read their environment when they are loaded. */
+/** One for each file of tests, since handlers read their environment when they are loaded. Not in a hook: what ends it would run after that. */
 export async function startRecipe() {
   const [chat, service] = [await startLocalRun(), await startPushService({ after })];
   after(() => chat.stop());

@@ -1,15 +1,12 @@
 // @ts-check
 /** Which browsers are kept, whose they are, and how they end. */
 import assert from "node:assert/strict";
-import { before, it } from "node:test";
+import { it } from "node:test";
 import { GetCommand } from "@aws-sdk/lib-dynamodb";
 import { newBrowser } from "./push-service.js";
 import { startRecipe } from "./recipe.js";
 
-/** @import { Recipe } from "./recipe.js" */
-
-/** @type {Recipe} */ let recipe;
-before(async () => void (recipe = await startRecipe()));
+const recipe = await startRecipe();
 
 it("says which key a browser subscribes with, and says it again when one is kept", async () => {
   const browser = newBrowser(recipe.service.host);

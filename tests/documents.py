@@ -63,6 +63,9 @@ CHAPTERS = {
     ("docs/crowds.md", None): AWS,
     ("docs/operate.md", None): AWS,
     ("docs/restore.md", None): AWS,
+    ("docs/events.md", "Turn it on and off"): AWS,
+    ("recipes/webhook/README.md", None): AWS,
+    ("recipes/search/README.md", None): AWS,
     ("docs/socket-io.md", "What is still open on AWS"): AWS,
     ("ops/README.md", None): AWS,
     ("recipes/push/README.md", "Deploy it"): AWS,
@@ -75,6 +78,7 @@ BLOCKS = {
     "cargo test --workspace\n": STEP,
     "cargo fmt --all\n": STEP,
     "npm --prefix web ci\n": STEP,
+    "npm --prefix recipes/search ci\n": STEP,
     "cargo test --workspace --test simulation": "`cargo test --workspace` runs it, which is a step of .ci/run",
     "cargo run --profile simulation": "`.ci/run` runs ten thousand schedules, and the mistakes",
     "CHAT_STATES=": "a step of .ci/run explores the same rooms less far",
@@ -110,7 +114,8 @@ class Block(NamedTuple):
 
 
 def documents() -> list[str]:
-    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("events/*.md"), *ROOT.glob("ops/*.md"), *ROOT.glob("recipes/*/*.md")]
+    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("events/*.md"), *ROOT.glob("ops/*.md")]
+    found += [*ROOT.glob("recipes/*.md"), *ROOT.glob("recipes/*/*.md")]
     names = sorted(str(path.relative_to(ROOT)) for path in found)
     return FIRST + [name for name in names if name not in FIRST]
 

@@ -56,6 +56,7 @@ impl Costs {
         meter.stop().await;
         tell_dollars(report, &counted, cpu)?;
         tell_pages(report, &pages);
+        tell_events(report);
         tell_rounds(report, cpu);
         Ok(())
     }
@@ -133,6 +134,28 @@ const CROWDS: [(usize, f64, f64); 8] = [
     (100_000, 10.0, 9_000.0),
     (100_000, 10.0, 50_000.0),
 ];
+
+/// How often a pipe looks at each shard of a stream in a month.
+const STREAM_READS: f64 = 4.0 * 86_400.0 * 30.0;
+
+/// What a million events cost that go onto a bus, and those that go on to a webhook.
+const EVENTS: f64 = prices::PIPE_EVENTS + prices::BUS_EVENTS;
+const WEBHOOKS: f64 = EVENTS + prices::API_DESTINATIONS;
+
+/// What a shard of the stream costs a month, if a pipe's reads are charged as others are.
+fn stream() -> f64 {
+    (STREAM_READS - prices::STREAM_READS_FREE) / 1e6 * prices::STREAM_READS
+}
+
+fn tell_events(report: &mut Report) {
+    report.paragraph(format!(
+        "A million events on a bus are ${}, and ${} where a webhook is told. A shard of the stream that they come from is ${} a \
+         month, if a pipe's reads are charged as others are.",
+        short(EVENTS),
+        short(WEBHOOKS),
+        short(stream()),
+    ));
+}
 
 /// The room that is compared with what others ask: its members, and messages a second.
 const COMPARED: (usize, f64) = (10_000, 10.0);
@@ -280,6 +303,29 @@ mod tests {
             let row = rows.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("{name} is not compared"));
             assert_eq!(row[1], format!("${}", short(dollars)), "{name}");
         }
+    }
+
+    #[test]
+    fn events_cost_what_is_said() {
+        let costs = document("costs.md").replace('\n', " ");
+        let readme = document("../README.md");
+        let message =
+            rows(&readme, "| members in the room |").into_iter().find(|row| row[0] == "10").expect("a room of ten");
+        let share = EVENTS / number(&message[4]) * 100.0;
+        for said in [
+            format!("onto the bus | ${EVENTS:.2} |"),
+            format!("to a webhook | ${WEBHOOKS:.2} |"),
+            format!("is {share:.0} % dearer"),
+            format!("${:.2} for what its filters let through, and a bus ${}", prices::PIPE_EVENTS, prices::BUS_EVENTS),
+            format!("{:.0} million a month for each shard of the stream, ${:.1}0 after", STREAM_READS / 1e6, stream()),
+        ] {
+            assert!(costs.contains(&said), "{said}");
+        }
+        let events = document("events.md").replace('\n', " ");
+        assert!(
+            events
+                .contains(&format!("${EVENTS:.2} a million more, which is {share:.0} % of a message in a room of ten"))
+        );
     }
 
     #[test]

@@ -34,6 +34,16 @@ pub const GB_SECOND: f64 = 0.000_013_333_4;
 pub const READ_UNITS: f64 = 0.125;
 pub const WRITE_UNITS: f64 = 0.625;
 
+/// A million events that a pipe's filters let through, that are put onto a bus, and that go to an API destination, of 64 KB
+/// each (<https://aws.amazon.com/eventbridge/pricing/>).
+pub const PIPE_EVENTS: f64 = 0.40;
+pub const BUS_EVENTS: f64 = 1.00;
+pub const API_DESTINATIONS: f64 = 0.20;
+
+/// A million reads of a stream of DynamoDB, after so many in a month.
+pub const STREAM_READS: f64 = 0.20;
+pub const STREAM_READS_FREE: f64 = 2.5e6;
+
 /// A GB that leaves for the internet, up to the first 10 TB of a month
 /// (<https://aws.amazon.com/ec2/pricing/on-demand/>).
 pub const GB_OUT: f64 = 0.09;

@@ -1,6 +1,7 @@
 //! DynamoDB, embedded, with the template's tables in it.
 
-use crate::template::{TableSpec, Template};
+use crate::pipe::Pipe;
+use crate::template::{PipeSpec, TableSpec, Template};
 use anyhow::{Context, Result, anyhow};
 use chat_aws::now;
 use dynoxide::Database;
@@ -83,14 +84,20 @@ pub struct DynamoDb {
     url: String,
     server: JoinHandle<Result<(), String>>,
     stop: CancellationToken,
+    pipe: Option<Pipe>,
     /// The lock on the folder, held as long as this run uses its tables.
     _lock: Option<File>,
 }
 
 impl DynamoDb {
-    /// Opens the tables, in the given folder or in memory, and serves them.
+    /// Opens the tables, in the given folder or in memory, and serves them. What the pipe lets through goes to its file.
     #[allow(clippy::disallowed_methods, reason = "the server and the sweep last as long as the run")]
-    pub async fn start(listener: TcpListener, data: Option<&Path>, tables: &[TableSpec]) -> Result<Self> {
+    pub async fn start(
+        listener: TcpListener,
+        data: Option<&Path>,
+        tables: &[TableSpec],
+        pipe: Option<(PipeSpec, &Path)>,
+    ) -> Result<Self> {
         let url = format!("http://{}", listener.local_addr()?);
         let mut lock = None;
         let database = match data {
@@ -108,8 +115,9 @@ impl DynamoDb {
         }
         let stop = CancellationToken::new();
         tokio::spawn(sweep(database.clone(), stop.clone()));
+        let pipe = pipe.map(|(spec, file)| Pipe::start(database.clone(), spec, file)).transpose()?;
         let serve = dynoxide::server::serve_with_shutdown(listener, database, stop.clone().cancelled_owned());
-        Ok(Self { url, server: tokio::spawn(serve), stop, _lock: lock })
+        Ok(Self { url, server: tokio::spawn(serve), stop, pipe, _lock: lock })
     }
 
     pub fn url(&self) -> &str {
@@ -118,7 +126,12 @@ impl DynamoDb {
 
     pub async fn stop(self) -> Result<()> {
         self.stop.cancel();
-        crate::end(self.server).await.unwrap_or(Ok(())).map_err(|error| anyhow!(error))
+        let ended = crate::end(self.server).await.unwrap_or(Ok(())).map_err(|error| anyhow!(error));
+        // Nothing is written any more.
+        match self.pipe {
+            Some(pipe) => pipe.stop().await.and(ended),
+            None => ended,
+        }
     }
 }
 
@@ -138,9 +151,10 @@ fn prepare(database: &Database, table: &TableSpec) -> Result<()> {
         database.delete_table(request(json!({"TableName": table.name}))?)?;
     }
     if existing && table.retained {
-        return Ok(());
+        return set_stream(database, table);
     }
     database.create_table(request(table.create.clone())?)?;
+    set_stream(database, table)?;
     if let Some(attribute) = &table.expires_by {
         let expiry = json!({"AttributeName": attribute, "Enabled": true});
         let enable = json!({"TableName": table.name, "TimeToLiveSpecification": expiry});
@@ -149,7 +163,21 @@ fn prepare(database: &Database, table: &TableSpec) -> Result<()> {
     Ok(())
 }
 
-fn request<T: for<'a> serde::Deserialize<'a>>(body: Value) -> Result<T> {
+/// Begins or ends a table's stream, as the template has it now.
+fn set_stream(database: &Database, table: &TableSpec) -> Result<()> {
+    let described = serde_json::to_value(database.describe_table(request(json!({"TableName": table.name}))?)?)?;
+    let is_on = described["Table"]["StreamSpecification"]["StreamEnabled"] == true;
+    if is_on != table.stream.is_some() {
+        let mut stream = json!({"StreamEnabled": table.stream.is_some()});
+        if let Some(kind) = &table.stream {
+            stream["StreamViewType"] = json!(kind);
+        }
+        database.update_table(request(json!({"TableName": table.name, "StreamSpecification": stream}))?)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn request<T: for<'a> serde::Deserialize<'a>>(body: Value) -> Result<T> {
     Ok(serde_json::from_value(body)?)
 }
 

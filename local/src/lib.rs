@@ -11,6 +11,7 @@ mod in_memory;
 mod interference;
 mod invoke;
 mod page;
+mod pipe;
 mod s3;
 mod server;
 mod template;
@@ -22,11 +23,12 @@ pub use gateway::{Bucket, Limits};
 pub use in_memory::{InMemory, Inside};
 pub use interference::{AroundRest, Delivery, Interference, Plan, Rest};
 pub use invoke::{Running, invoke};
+pub use pipe::{InputTemplate, Pattern};
 pub use template::{HttpRoute, Template, Throttle};
 pub use tokens::Tokens;
 
 use crate::functions::{Endpoints, Functions};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use dynamodb::DynamoDb;
 use functions::local_key;
 use gateway::{Gateway, Ids};
@@ -42,6 +44,9 @@ use tokio_util::sync::CancellationToken;
 /// The template's parameter that tokens are signed with.
 const TOKEN_SECRET: &str = "TokenSecret";
 
+/// The template's parameter that puts what is stored onto a bus.
+const EVENTS: &str = "Events";
+
 /// How long a server may take to finish the requests that are under way when it is stopped.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
@@ -56,6 +61,8 @@ pub struct Options {
     pub s3_port: u16,
     /// Folder that tables and files are kept in; none keeps them in memory.
     pub data: Option<PathBuf>,
+    /// File that the events of the template's pipe are appended to; none has no pipe.
+    pub events: Option<PathBuf>,
     pub template: PathBuf,
     /// Values for the template's parameters. Without a `TokenSecret` one is made for this run.
     pub parameters: BTreeMap<String, String>,
@@ -87,14 +94,23 @@ impl Local {
             None => Tokens::signed_with(&tokens::new_secret())?,
         };
         parameters.insert(TOKEN_SECRET.into(), tokens.secret().into());
+        if options.events.is_some() {
+            parameters.entry(EVENTS.into()).or_insert_with(|| "on".into());
+        }
         let path = options.template.display();
         let text = std::fs::read_to_string(&options.template).with_context(|| format!("failed to read {path}"))?;
         let template = Template::parse(&text, &parameters).with_context(|| format!("{path} cannot be run"))?;
+        let pipe = match (&template.pipe, &options.events) {
+            (None, None) => None,
+            (Some(pipe), Some(file)) => Some((pipe.clone(), file.as_path())),
+            (Some(_), None) => bail!("there is no bus here; --events names a file for what would be put onto it"),
+            (None, Some(_)) => bail!("{path} has no pipe whose events --events could write"),
+        };
 
         let listener = listen(options.port, "--port").await?;
         let address = listener.local_addr()?;
         let dynamodb = listen(options.dynamodb_port, "--dynamodb-port").await?;
-        let dynamodb = DynamoDb::start(dynamodb, options.data.as_deref(), &template.tables).await?;
+        let dynamodb = DynamoDb::start(dynamodb, options.data.as_deref(), &template.tables, pipe).await?;
         let s3 = listen(options.s3_port, "--s3-port").await?;
         let files = s3::S3::new(&template.buckets, options.data.as_deref(), local_key(), options.limits.request)?;
         let s3 = s3::Serving::start(s3, &files)?;

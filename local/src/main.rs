@@ -31,6 +31,9 @@ struct Arguments {
     /// Keep nothing when it ends
     #[arg(long, conflicts_with = "data")]
     memory: bool,
+    /// Append the events that a deployment would put onto its bus to a file, a line each
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
     /// Cut each connection after so many seconds, to see how a client takes it
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().lifetime.as_secs())]
     connection_lifetime: u64,
@@ -121,6 +124,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         dynamodb_port: arguments.dynamodb_port,
         s3_port: arguments.s3_port,
         data: data.clone(),
+        events: arguments.events.clone(),
         template,
         parameters: arguments.parameters.into_iter().collect(),
         limits: Limits { lifetime: Duration::from_secs(arguments.connection_lifetime), ..Limits::default() }
@@ -128,7 +132,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         interference: None,
     };
     let local = Local::start(options).await?;
-    print!("{}", welcome(&local, data)?);
+    print!("{}", welcome(&local, data, arguments.events)?);
     asked_to_stop().await?;
     println!("\nclosing the room; once more to drop everything");
     tokio::select! {
@@ -164,9 +168,10 @@ fn find_template() -> Result<PathBuf> {
     found.context("there is no template.yaml here or in a folder above; --template names one")
 }
 
-fn welcome(local: &Local, data: Option<PathBuf>) -> Result<String> {
+fn welcome(local: &Local, data: Option<PathBuf>, events: Option<PathBuf>) -> Result<String> {
     let (http, websocket) = (local.http_url(), local.websocket_url());
     let kept = data.map_or_else(|| "in memory, gone when this ends".into(), |folder| folder.display().to_string());
+    let events = events.map_or_else(String::new, |file| format!("  events      {}\n", file.display()));
     let token = |id: u64, name: &str| -> Result<String> {
         let claims = json!({"userId": id, "username": name, "nickName": name, "rooms": ["*", "@mine"]});
         local.tokens().issue(claims.as_object().cloned().unwrap_or_default())
@@ -199,7 +204,7 @@ The chat room is open. Ctrl-C closes it.
   s3          {s3}   (AWS_ENDPOINT_URL_S3)
   management  {management}   (AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI)
   data        {kept}
-
+{events}
 Two users in two terminals:
 
 {guang}

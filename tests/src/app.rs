@@ -1,6 +1,6 @@
 use chat_aws::{
-    Aws, Changes, Connections, Delivery, Fault, Invoker, KeptRooms, Membership, Messages, Reactions, Sessions, Tables,
-    Users, Vars,
+    Aws, Changes, Connections, Delivery, Erasure, Fault, Invoker, KeptRooms, Membership, Messages, Reactions, Sessions,
+    Tables, Users, Vars,
 };
 
 /// Every part that functions are made of, for tests that look behind them.
@@ -17,6 +17,7 @@ pub struct App {
     pub membership: Membership,
     pub sessions: Sessions,
     pub invoker: Invoker,
+    pub erasure: Erasure,
 }
 
 impl App {
@@ -34,6 +35,7 @@ impl App {
             membership: aws.membership()?,
             sessions: aws.sessions()?,
             invoker: aws.invoker(),
+            erasure: aws.erasure()?,
         })
     }
 }

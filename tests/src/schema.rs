@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-static SOCKET: LazyLock<Socket> = LazyLock::new(Socket::read);
+static SOCKET: LazyLock<Socket> = LazyLock::new(|| Socket::read("socket"));
 static HISTORY: LazyLock<History> = LazyLock::new(|| History::read(LIST));
 static CHANGES: LazyLock<History> = LazyLock::new(|| History::read(LIST_CHANGES));
+
+static BUS: LazyLock<Socket> = LazyLock::new(|| Socket::read("bus"));
 
 /// Where the history is, and where what changed in it.
 pub const LIST: &str = "/chat-history/list";
@@ -22,7 +24,7 @@ pub enum Sender {
     Server,
 }
 
-/// The socket's document: every message that goes over it.
+/// The document of the socket and of the bus: every message that goes over one of them.
 pub struct Socket {
     pub document: Value,
     schemas: Schemas,
@@ -77,6 +79,18 @@ pub fn socket() -> &'static Socket {
 
 pub fn history() -> &'static History {
     &HISTORY
+}
+
+/// What is put onto the bus.
+pub fn bus() -> &'static Socket {
+    &BUS
+}
+
+/// Panics unless the document describes this event.
+pub fn put_on_the_bus(event: &Value) {
+    let messages = BUS.messages.iter().filter(|message| check(&BUS.schemas, message.payload, event).is_ok());
+    let names: Vec<_> = messages.map(|message| message.name.as_str()).collect();
+    assert_eq!(names.len(), 1, "docs/asyncapi.yaml describes this event as {names:?}: {event}");
 }
 
 /// The same of what changed.
@@ -136,9 +150,10 @@ pub fn check_post(path: &str, status: u16, answer: &Value) {
 }
 
 impl Socket {
-    fn read() -> Self {
+    fn read(channel: &str) -> Self {
         let document = Template::document(include_str!("../../docs/asyncapi.yaml")).expect("docs/asyncapi.yaml");
         let mut reader = Reader::of(&document, Draft::V7);
+        let of_channel = &document["channels"][channel]["messages"];
         let mut senders = BTreeMap::new();
         for operation in entries(&document["operations"]).map(|(_, operation)| operation) {
             let sender = if operation["action"] == "receive" { Sender::Client } else { Sender::Server };
@@ -157,7 +172,8 @@ impl Socket {
                 payload: reader.schema(&format!("/components/messages/{name}/payload")),
             }
         };
-        let messages = entries(&document["components"]["messages"]).map(message).collect();
+        let messages = entries(&document["components"]["messages"]);
+        let messages = messages.filter(|(name, _)| !of_channel[name.as_str()].is_null()).map(message).collect();
         Self { document, schemas: reader.schemas, messages }
     }
 

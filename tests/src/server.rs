@@ -46,6 +46,16 @@ impl Server {
         started.map(drop).map_err(|error| format!("{error:#}"))
     }
 
+    /// Appends its events to a file.
+    pub async fn start_with_events(file: &Path) -> Self {
+        Self::run(Options { events: Some(file.to_owned()), ..options() }, None).await
+    }
+
+    /// With all options chosen by the test.
+    pub async fn with(options: Options) -> Self {
+        Self::run(options, None).await
+    }
+
     pub async fn start_with_limits(limits: Limits) -> Self {
         Self::run(Options { limits, ..options() }, None).await
     }
@@ -287,6 +297,7 @@ fn options() -> Options {
         dynamodb_port: 0,
         s3_port: 0,
         data: None,
+        events: None,
         template: PathBuf::from(TEMPLATE),
         parameters: fast(),
         limits: Limits::default(),

@@ -11,9 +11,9 @@ const timeoutMs = 60_000;
 
 /**
  * Builds it if need be, and starts it on free ports, in memory.
- * @param {{ lifetimeSeconds?: number, idleSeconds?: number, parameters?: Record<string, string>, events?: string }} [options] `events` is the file that events are appended to.
+ * @param {{ lifetimeSeconds?: number, idleSeconds?: number, events?: string, parameters?: Record<string, string> }} [options]
  */
-export async function startLocalRun({ lifetimeSeconds, idleSeconds, parameters = {}, events } = {}) {
+export async function startLocalRun({ lifetimeSeconds, idleSeconds, events, parameters = {} } = {}) {
   const options = ["--port", "0", "--dynamodb-port", "0", "--s3-port", "0", "--memory", "--parameter", "SendsPerSecond=1000", "--parameter", "RequestsPerSecond=10000"];
   if (lifetimeSeconds) options.push("--connection-lifetime", String(lifetimeSeconds));
   if (idleSeconds) options.push("--idle-timeout", String(idleSeconds));

@@ -4,6 +4,7 @@ mod apis;
 mod buckets;
 mod event_invoke;
 mod parameters;
+mod pipe;
 mod resolve;
 mod rights;
 mod schedule;
@@ -12,6 +13,7 @@ mod yaml;
 pub use apis::{Cors, HttpApi, HttpRoute, Throttle, WebSocketApi};
 pub use buckets::{BucketSpec, CorsRule};
 pub use event_invoke::EventInvokeConfig;
+pub use pipe::PipeSpec;
 pub use resolve::{ACCOUNT, REGION};
 pub use schedule::Schedule;
 
@@ -31,6 +33,8 @@ pub struct Template {
     pub tables: Vec<TableSpec>,
     pub buckets: Vec<BucketSpec>,
     pub schedules: Vec<Schedule>,
+    /// What puts rows onto a bus.
+    pub pipe: Option<PipeSpec>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +58,8 @@ pub struct TableSpec {
     pub create: Value,
     /// The attribute that rows expire by.
     pub expires_by: Option<String>,
+    /// What its stream shows of a change, if it has one.
+    pub stream: Option<String>,
     /// Whether its rows are kept, by its `DeletionPolicy`.
     pub retained: bool,
 }
@@ -87,6 +93,7 @@ impl Template {
             tables: reader.tables()?,
             buckets: reader.buckets()?,
             schedules: reader.schedules()?,
+            pipe: reader.pipe()?,
         })
     }
 }
@@ -183,6 +190,7 @@ impl<'a> Reader<'a> {
                 name: id.clone(),
                 create,
                 expires_by: expires_by.map(String::from),
+                stream: properties["StreamSpecification"]["StreamViewType"].as_str().map(String::from),
                 retained: resource["DeletionPolicy"] == "Retain",
             });
         }
@@ -359,7 +367,7 @@ mod tests {
         assert_eq!(index(&off), (Some(2), Value::Null));
         assert_eq!(index(&on), (Some(3), json!("KeptAlive")));
         assert_eq!(on.schedules, [Schedule { function: "KeepAliveFunction".into(), minutes: 4 }]);
-        assert!(off.schedules.is_empty());
+        assert!(off.schedules.is_empty() && on.pipe.is_none());
         let more: Vec<_> = on.functions.keys().filter(|id| !off.functions.contains_key(*id)).collect();
         assert_eq!(more, ["KeepAliveFunction", "SocketIoFunction"]);
     }

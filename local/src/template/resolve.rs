@@ -117,6 +117,12 @@ impl<'a> Resolver<'a> {
             (Some("AWS::DynamoDB::Table"), "Arn") => {
                 Ok(json!(format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{resource}")))
             }
+            (Some("AWS::DynamoDB::Table"), "StreamArn") => {
+                Ok(json!(format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{resource}/stream/{STACK}")))
+            }
+            (Some("AWS::Events::EventBus"), "Arn") => {
+                Ok(json!(format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{resource}")))
+            }
             (Some("AWS::S3::Bucket"), "Arn") => Ok(json!(format!("arn:aws:s3:::{resource}"))),
             _ => bail!("the local run does not know {attribute} of {resource}"),
         }

@@ -19,7 +19,8 @@ pub(super) fn document() -> Value {
 pub(super) fn template() -> Template {
     let text = std::fs::read_to_string(format!("{ROOT}/template.yaml")).expect("the template");
     // With all that there can be.
-    let parameters = BTreeMap::from([("TokenSecret".into(), "x".repeat(32)), ("SocketIo".into(), "on".into())]);
+    let on = ["SocketIo", "Events"].map(|name| (name.into(), "on".into()));
+    let parameters = BTreeMap::from_iter(on.into_iter().chain([("TokenSecret".into(), "x".repeat(32))]));
     Template::parse(&text, &parameters).expect("understood")
 }
 
@@ -136,8 +137,10 @@ fn a_new_function_is_watched_without_being_named() {
     for (id, filter) in of_type(&document, "AWS::Logs::MetricFilter") {
         assert_eq!(filter["Properties"]["LogGroupName"], json!({"Ref": "FunctionLogs"}), "{id}");
     }
-    let dashboard =
-        document["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str().expect("a text");
+    // With what is there only where events go out.
+    let body = &document["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"];
+    let of_events = body[1]["OfEvents"]["Fn::If"][1]["Fn::Sub"].as_str().expect("a text");
+    let dashboard = &body[0].as_str().expect("a text").replace("${OfEvents}", of_events);
     let widgets: Value = serde_json::from_str(dashboard).expect("the dashboard is JSON");
     let widgets = widgets.to_string();
     for metric in ["Duration", "Errors", "ConcurrentExecutions"] {

@@ -8,7 +8,12 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Every document by its path from the project's folder, such as `docs/deploy.md`.
 fn documents() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    for folder in ["", "docs/", "docs/decisions/", "events/", "ops/", "recipes/push/"] {
+    let recipes =
+        std::fs::read_dir(format!("{ROOT}/recipes")).expect("the recipes").map(|entry| entry.expect("an entry"));
+    let recipes = recipes.filter(|entry| entry.path().is_dir());
+    let recipes: Vec<_> = recipes.map(|entry| format!("recipes/{}/", entry.file_name().display())).collect();
+    let folders = ["", "docs/", "docs/decisions/", "events/", "ops/", "recipes/"];
+    for folder in folders.into_iter().chain(recipes.iter().map(String::as_str)) {
         let files = std::fs::read_dir(format!("{ROOT}/{folder}")).expect("a folder");
         let names = files.map(|file| file.expect("a file").file_name().into_string().expect("a name"));
         for name in names.filter(|name| name.ends_with(".md")) {

@@ -490,6 +490,7 @@ async fn what_cannot_start_says_so_in_one_line() {
         port,
         dynamodb_port: 0,
         data: None,
+        events: None,
         template,
         parameters: Default::default(),
         limits: Limits::default(),

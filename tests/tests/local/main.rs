@@ -4,6 +4,7 @@
 mod attachments;
 mod batches;
 mod bounds;
+mod bus;
 mod changes;
 mod chatrooms;
 mod contract;
@@ -25,6 +26,7 @@ mod mangled;
 mod marks;
 mod posts;
 mod presence;
+mod recipes;
 mod refusals;
 mod rights;
 mod rooms;

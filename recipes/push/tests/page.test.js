@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,13 +25,13 @@ import { newBrowser, signedBy, startPushService } from "./push-service.js";
 /** @typedef {Awaited<ReturnType<Browser["newContext"]>>} BrowserContext */
 
 const folder = await mkdtemp(join(tmpdir(), "push-"));
-after(() => rm(folder, { recursive: true }));
 const events = join(folder, "events.jsonl");
 const [browser, chat, service] = await Promise.all([startBrowser(), startLocalRun({ events }), startPushService({ after })]);
 after(() => browser.close());
 after(() => chat.stop());
 /** Where the recipe is served. */
 const push = await startRecipe();
+after(() => rm(folder, { recursive: true }));
 let users = 0;
 
 it("tells somebody whose window is closed, and leads to the message", async (test) => {
@@ -104,6 +105,7 @@ it("leads there in a window that is open, and shows nothing of a room that is lo
   await eventually(() => dong.page.locator('[data-id="3"]').evaluate((line) => line === document.activeElement), true);
   // A window of somebody else's is left alone.
   await dong.deliver({ ...told, room: harbour, name: "Harbour", user: "somebody else" });
+  await eventually(async () => (await dong.shown()).map(({ title }) => title), ["Harbour"]);
   assert.match(await dong.click(harbour), new RegExp(`#room=${harbour}&message=3$`));
   assert.equal(await dong.page.getByRole("heading", { name: "Garden" }).count(), 1);
   assert.deepEqual(dong.complaints, []);
@@ -288,7 +290,10 @@ async function startRecipe() {
   const options = ["--events", events, "--chat", chat.page, "--dynamodb", chat.dynamodb, "--port", "0", "--keys", join(folder, "keys.json")];
   const script = fileURLToPath(new URL("../local.js", import.meta.url));
   const recipe = spawn(process.execPath, [script, ...options], { env: { ...process.env, PUSH_SERVICES: service.host }, stdio: ["ignore", "pipe", "inherit"] });
-  after(() => void recipe.kill());
+  after(async () => {
+    recipe.removeAllListeners("exit");
+    if (recipe.exitCode === null && recipe.kill()) await once(recipe, "exit");
+  });
   const lines = createInterface({ input: recipe.stdout });
   return /** @type {Promise<string>} */ (new Promise((resolve, reject) => {
     recipe.once("exit", () => reject(new Error("the recipe ended")));

@@ -8,11 +8,16 @@
 /** What a push brings. @typedef {{ room: string, id: number, user: string, name?: string, sender: string, type: string, text?: string }} Told */
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
-/** A window that is frozen does not answer. In milliseconds. */
-const PATIENCE_MS = 500;
+/** A window that is frozen does not answer. A browser lets a click open a window for some seconds. In milliseconds. */
+const PATIENCE_MS = 2_000;
+let turns = Promise.resolve();
 
 worker.addEventListener("install", () => void worker.skipWaiting());
-worker.addEventListener("push", (event) => event.waitUntil(tell(event.data?.json())));
+worker.addEventListener("push", (event) => {
+  // One after the other: of two that come at once, each must see what the other shows.
+  turns = turns.catch(() => {}).then(() => tell(event.data?.json()));
+  event.waitUntil(turns);
+});
 worker.addEventListener("notificationclick", (event) => {
   event.notification.close();
   event.waitUntil(lead(event.notification.data));
@@ -33,6 +38,7 @@ async function tell({ room, id, user, name, sender, type, text }) {
 
 /** To the message, in a window that is open, or in a new one. @param {Pick<Told, "room" | "id" | "user">} told */
 async function lead({ room, id, user }) {
+  // One after the other: only one of them is to open it.
   for (const window of await windows()) {
     if (await ask(window, { asks: "open", room, id, user })) return void (await window.focus());
   }

@@ -79,7 +79,8 @@ export class Store {
     if (!wanted) return [];
     const found = this.#database
       .prepare(
-        `SELECT id, sender, created, message.content FROM words JOIN message ON message.key = words.rowid
+        // Crossed, so that the words come first: SQLite would ask for them at each message of the room.
+        `SELECT id, sender, created, message.content FROM words CROSS JOIN message ON message.key = words.rowid
          WHERE words MATCH ? AND message.room = ? AND id < ? AND (expires IS NULL OR expires > ?) ORDER BY id DESC LIMIT ?`,
       )
       .all(`room : "${word(room)}" AND content : (${wanted})`, room, before, now, limit);

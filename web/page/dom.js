@@ -16,6 +16,14 @@ export function find(id, kind) {
   return found;
 }
 
+/** When an element gains or loses a child. @param {Element} element */
+export function changed(element) {
+  return new Promise((resolve) => {
+    const watching = new MutationObserver(() => resolve(watching.disconnect()));
+    watching.observe(element, { childList: true });
+  });
+}
+
 /** Http and https addresses only: a `javascript:` or `data:` address of another user must not get into the page. @param {unknown} text */
 export function webUrl(text) {
   return urlOf(String(text ?? ""), ["http:", "https:"]);

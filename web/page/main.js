@@ -7,6 +7,7 @@ import { inbox, putFirst, sayLast } from "./inbox.js";
 import { memberLines } from "./members.js";
 import { MessageMenu } from "./menu.js";
 import { sayFirstLine } from "./message.js";
+import { Push, pushUrl } from "./push.js";
 import { RoomView } from "./room-view.js";
 import { together } from "./together.js";
 import { badAddress, deployment, localRun, mayKeepRooms, toId } from "./way.js";
@@ -247,6 +248,16 @@ takeFiles({ button: find("attach", HTMLButtonElement), input: find("files", HTML
 });
 
 const menu = new MessageMenu(find("menu", HTMLElement), choices);
+const push = new Push(find("notify", HTMLElement), find("notify-on", HTMLInputElement), {
+  user: () => (client ? String(whoAmI().id) : undefined),
+  shows: (room) => client !== null && kept.open === room,
+  lead: (room, id) => {
+    if (rooms.has(room)) open(room);
+    void rooms.get(room)?.view.leadTo(id);
+    return rooms.has(room);
+  },
+  complain: (code, message) => complain("problem", { code }, message),
+});
 language.value = preferredLanguage();
 speak(language.value);
 prepareEntry();
@@ -308,6 +319,8 @@ function start(way, first) {
     // Who was away was told of nothing.
     void loadInbox();
   });
+  // By then the token has said who it is.
+  client.addEventListener("connected", () => void push.start(pushUrl(query), () => way.token(first)), { once: true });
   client.addEventListener("roomAdded", () => void loadInbox());
   client.addEventListener("removed", ({ detail }) => {
     const removed = rooms.get(String(detail.roomId));
@@ -378,6 +391,7 @@ function showInbox(listed) {
   returning = "";
   // The newest are listened to; that is what the order is of.
   for (const { id } of listed.slice(0, LISTENED_MAX)) listen(id);
+  push.lead();
 }
 
 /** What was last said in a kept room, and its place in the list. @param {string} id */
@@ -545,6 +559,7 @@ function open(id) {
   showTyping(id, now?.typing ?? []);
   showNewer();
   showTitle();
+  void push.clear();
 }
 
 /** What can be done with a message. @param {RoomView} view @param {number} id @returns {Choice[]} */

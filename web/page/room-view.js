@@ -1,7 +1,7 @@
 // @ts-check
 /** The view of one room: the log, joins and leaves, messages on their way, what changes, and what is unread. */
 import { ChatError, applyChange } from "../chat-client.js";
-import { create } from "./dom.js";
+import { changed, create } from "./dom.js";
 import { changeLine, fillQuote, messageLine, outgoingLine, reactLine } from "./message.js";
 import { together } from "./together.js";
 import { inWords, label, say, sayDay } from "./words.js";
@@ -694,6 +694,13 @@ export class RoomView extends EventTarget {
       this.#sought.delete(id);
       if (!(caught instanceof ChatError)) throw caught;
     }
+  }
+
+  /** Leads to a message as soon as it is there: it may be on its way, or the room's newest page is. @param {number} id */
+  async leadTo(id) {
+    if (this.#behind) this.scrollToEnd();
+    while (!this.lineOf(id) && !(this.#last && this.#last.id > id)) await changed(this.#items);
+    await this.#jump(id);
   }
 
   /** Leads to a message, and reads the pages on the way to it. @param {number} id */

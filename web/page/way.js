@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * What the page connects to: the local run that serves it, or a deployment, by `?ws=wss://…&http=https://…`. And where its
- * tokens come from.
+ * tokens come from. With `&push=https://…` they go there as well.
  */
 import { urlOf } from "./dom.js";
 
@@ -19,6 +19,8 @@ export function badAddress(query) {
     const isMissing = given === null && [...query.keys()].some((key) => key in wanted);
     if (isMissing || (given !== null && !urlOf(given, protocols))) return { name, protocols: protocols.join(" ") };
   }
+  const push = query.get("push");
+  if (push !== null && !urlOf(push, wanted.http)) return { name: "push", protocols: wanted.http.join(" ") };
   return null;
 }
 
@@ -27,7 +29,7 @@ export function deployment(query) {
   const [ws, http] = [query.get("ws"), query.get("http")];
   if (!ws || !http) return null;
   const historyUrl = new URL(HISTORY, http.endsWith("/") ? http : `${http}/`).href;
-  const hosts = [...new Set([new URL(ws).host, new URL(http).host])].join(", ");
+  const hosts = [...new Set([ws, http, query.get("push") ?? http].map((url) => new URL(url).host))].join(", ");
   return { url: ws, historyUrl, hosts, token: async (given) => given };
 }
 

@@ -41,6 +41,7 @@ export async function startLocalRun({ lifetimeSeconds, idleSeconds, events, para
     page,
     url: place("websocket"),
     historyUrl: place("history").replace(/\?.*/, ""),
+    dynamodb: place("dynamodb"),
     log,
     /** A token as the application would sign it. @param {Record<string, unknown>} claims */
     async token(claims) {

@@ -330,7 +330,7 @@ fn what_security_says_is_tested_is_tested() {
         .collect();
     assert!(named.len() > 20, "the table was found");
     let mut sources = String::new();
-    for folder in ["functions", "local", "ops", "shared", "tests", "web/tests"] {
+    for folder in ["functions", "local", "ops", "shared", "tests", "web/tests", "recipes/push/tests"] {
         read_all(format!("{ROOT}/{folder}").as_ref(), &mut sources);
     }
     for name in named {

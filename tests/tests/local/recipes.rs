@@ -80,7 +80,7 @@ async fn the_webhook_posts_messages_and_changes_as_it_says() {
 /// EventBridge may do with each recipe's targets what the recipe is for, and drops nothing without a word.
 #[test]
 fn a_recipe_tells_of_what_it_could_not_deliver() {
-    for recipe in ["webhook", "search"] {
+    for recipe in ["webhook", "search", "push"] {
         let template = template(recipe);
         let rule = only(&template, "AWS::Events::Rule");
         assert_eq!(rule["EventBusName"], json!({"Ref": "EventBusName"}), "{recipe}");

@@ -1,0 +1,197 @@
+// @ts-check
+/**
+ * Notifications for who is away: a switch, where the page was told by `?push=…` who sends them. `service-worker.js` shows them,
+ * and asks here whether somebody looks at the room already.
+ */
+import { urlOf } from "./dom.js";
+import { inWords } from "./words.js";
+
+/**
+ * What the page does for it.
+ * @typedef {object} Page
+ * @property {() => string | undefined} user Who is in.
+ * @property {(room: string) => boolean} shows Whether a room is the one that is open.
+ * @property {(room: string, id: number) => boolean} lead Opens a room at a message; false if the room is not there.
+ * @property {(code: string, message?: string) => void} complain
+ */
+
+/** Whom this browser notifies: a browser has one subscription, whoever is in. */
+const NOTIFIED = "notified";
+/** In the folder of this file, as the service worker is. */
+const SETTINGS = new URL("settings", import.meta.url);
+const WORKER = new URL("service-worker.js", import.meta.url);
+
+/** Where notifications are turned on, if this browser can show any. @param {URLSearchParams} query */
+export function pushUrl(query) {
+  const url = urlOf(query.get("push") ?? "", ["https:", "http:"]);
+  const canShow = "serviceWorker" in navigator && "PushManager" in window && "Notification" in window;
+  return url && canShow ? url : null;
+}
+
+export class Push {
+  #line;
+  #box;
+  #page;
+  /** @type {URL | null} */ #url = null;
+  /** @type {() => Promise<string>} */ #token = async () => "";
+  /** Where a notification leads, as long as that is not there. @type {{ room: string, id: number } | null} */ #wanted = null;
+
+  /** @param {HTMLElement} line @param {HTMLInputElement} box @param {Page} page */
+  constructor(line, box, page) {
+    this.#line = line;
+    this.#box = box;
+    this.#page = page;
+    box.addEventListener("change", () => void this.#turn());
+    // The language may be another one.
+    document.getElementById("language")?.addEventListener("change", () => this.#isOn && void this.#tellWorker());
+    navigator.serviceWorker?.addEventListener("message", ({ data, ports }) => ports[0]?.postMessage(this.#answer(data)));
+    document.addEventListener("visibilitychange", () => void this.clear());
+    this.#follow();
+    window.addEventListener("hashchange", () => {
+      this.#follow();
+      this.lead();
+    });
+  }
+
+  /** Somebody came in. @param {URL | null} url @param {() => Promise<string>} token */
+  async start(url, token) {
+    [this.#url, this.#token] = [url, token];
+    this.#line.hidden = url === null;
+    this.#box.checked = false;
+    if (!url || !this.#isOn || Notification.permission !== "granted") return;
+    const registration = await navigator.serviceWorker.getRegistration(WORKER.href);
+    const subscription = await registration?.pushManager.getSubscription();
+    if (!registration || !subscription) return;
+    this.#box.checked = true;
+    try {
+      await this.#tellWorker();
+      const { publicKey } = await this.#ask("POST", subscription.toJSON());
+      // One that was made with another key hears nothing any more.
+      if (publicKey !== keyOf(subscription)) await this.#subscribe(registration, publicKey);
+    } catch {
+      // It is good for weeks, and the page will come again.
+    }
+  }
+
+  /** The list of rooms has come, or has changed. */
+  lead() {
+    const wanted = this.#wanted;
+    this.#wanted = null;
+    if (wanted && !this.#page.lead(wanted.room, wanted.id)) this.#wanted = wanted;
+  }
+
+  /** What is looked at needs no notification. */
+  async clear() {
+    if (!this.#url || document.visibilityState !== "visible") return;
+    const registration = await navigator.serviceWorker.getRegistration(WORKER.href);
+    for (const shown of (await registration?.getNotifications()) ?? []) {
+      if (shown.data?.user === this.#page.user() && this.#page.shows(shown.data.room)) shown.close();
+    }
+  }
+
+  get #isOn() {
+    const user = this.#page.user();
+    return user !== undefined && localStorage.getItem(NOTIFIED) === user;
+  }
+
+  /** The address says where a notification led that found no window. */
+  #follow() {
+    const said = new URLSearchParams(location.hash.slice(1));
+    const [room, id] = [said.get("room"), Number(said.get("message"))];
+    if (!room || !Number.isSafeInteger(id)) return;
+    this.#wanted = { room, id };
+    // A reload is to show what was open then.
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+
+  /** @param {{ asks: "shows" | "open", room: string, id: number, user: string }} question */
+  #answer({ asks, room, id, user }) {
+    const me = this.#page.user();
+    if (asks === "shows") return me === user && document.visibilityState === "visible" && this.#page.shows(room);
+    // Another window may be somebody else's. Where nobody is in, it is opened when somebody is.
+    if (me !== undefined && me !== user) return false;
+    this.#wanted = { room, id };
+    this.lead();
+    return true;
+  }
+
+  async #turn() {
+    const isOn = this.#box.checked;
+    this.#box.disabled = true;
+    try {
+      await (isOn ? this.#turnOn() : this.#turnOff());
+    } catch (caught) {
+      this.#box.checked = !isOn;
+      const { code, message } = /** @type {{ code?: unknown, message?: string }} */ (caught);
+      this.#page.complain(typeof code === "string" ? code : "notifyFailed", message);
+    }
+    this.#box.disabled = false;
+    // What is disabled loses it.
+    if (document.activeElement === document.body) this.#box.focus();
+  }
+
+  async #turnOn() {
+    if ((await Notification.requestPermission()) !== "granted") throw Object.assign(new Error("not allowed"), { code: "notifyDenied" });
+    const { publicKey } = await this.#ask("GET");
+    await this.#subscribe(await readyWorker(), publicKey);
+    localStorage.setItem(NOTIFIED, String(this.#page.user()));
+    await this.#tellWorker();
+  }
+
+  /** @param {ServiceWorkerRegistration} registration @param {string} publicKey */
+  async #subscribe({ pushManager }, publicKey) {
+    // One that is there may be of somebody who was here before: it ends, and nobody hears the other's messages.
+    await (await pushManager.getSubscription())?.unsubscribe();
+    const subscription = await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: publicKey });
+    await this.#ask("POST", subscription.toJSON());
+  }
+
+  async #turnOff() {
+    localStorage.removeItem(NOTIFIED);
+    const registration = await navigator.serviceWorker.getRegistration(WORKER.href);
+    const subscription = await registration?.pushManager.getSubscription();
+    if (!subscription) return;
+    // If the server is not told, it is told by the push service.
+    await this.#ask("DELETE", { endpoint: subscription.endpoint }).catch(() => {});
+    await subscription.unsubscribe();
+  }
+
+  /** @param {"GET" | "POST" | "DELETE"} method @param {object} [body] */
+  async #ask(method, body) {
+    const headers = { Authorization: `Bearer ${await this.#token()}`, "Content-Type": "application/json" };
+    const base = String(this.#url).replace(/\/?$/, "/");
+    const response = await fetch(new URL("subscriptions", base), { method, headers, body: body && JSON.stringify(body) });
+    const answer = await response.json().catch(() => ({}));
+    if (response.ok) return answer;
+    const code = answer.code ?? (response.status === 401 || response.status === 403 ? "refused" : "internal");
+    throw Object.assign(new Error(answer.message ?? `the server answered ${response.status}`), { code });
+  }
+
+  /** What the service worker needs when no page is open. */
+  async #tellWorker() {
+    const words = { text: inWords("someMessage"), image: inWords("image"), file: inWords("file") };
+    const page = location.origin + location.pathname + location.search;
+    await (await caches.open("push")).put(SETTINGS, new Response(JSON.stringify({ page, words })));
+  }
+}
+
+/** Which key a subscription was made with, as the server writes it. @param {PushSubscription} subscription */
+function keyOf({ options }) {
+  const bytes = new Uint8Array(options.applicationServerKey ?? new ArrayBuffer(0));
+  return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+}
+
+/** The page's policy lets no text become code. What it lets through makes one address of any text. @type {{ createScriptURL(text: string): string } | undefined} */
+let policy;
+
+/** Registers the service worker, and waits until it can take a push. */
+async function readyWorker() {
+  policy ??= /** @type {any} */ (window).trustedTypes?.createPolicy("service-worker", { createScriptURL: () => WORKER.href });
+  const registration = await navigator.serviceWorker.register(policy?.createScriptURL("") ?? WORKER.href);
+  const worker = registration.installing ?? registration.waiting;
+  while (worker && !registration.active) {
+    await new Promise((resolve) => worker.addEventListener("statechange", resolve, { once: true }));
+    if (worker.state === "redundant") throw new Error("the service worker could not be installed");
+  }
+  return registration;
+}

@@ -53,6 +53,7 @@ for _ in $(seq 300); do
 done
 echo "-- MiniStack is up on port $port"
 
+python3 tests/ministack/patterns.py template.yaml "$AWS_ENDPOINT_URL"
 python3 tests/ministack/adapt.py "$built/template.yaml" "$built/ministack.json" "$AWS_ENDPOINT_URL"
 
 deploy() {

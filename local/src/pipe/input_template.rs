@@ -19,7 +19,7 @@ enum Part {
 impl InputTemplate {
     /// Reads a template. One that does not make JSON of every record, or is not understood here, is refused.
     pub fn parse(text: &str) -> Result<Self> {
-        Self::with_paths(text, |path| Some(path))
+        Self::with_paths(text, Some)
     }
 
     /// The same of a rule, by its `InputPathsMap`.

@@ -160,7 +160,9 @@ export class Push {
   async #ask(method, body) {
     const headers = { Authorization: `Bearer ${await this.#token()}`, "Content-Type": "application/json" };
     const base = String(this.#url).replace(/\/?$/, "/");
-    const response = await fetch(new URL("subscriptions", base), { method, headers, body: body && JSON.stringify(body) });
+    const response = await fetch(new URL("subscriptions", base), { method, headers, body: body && JSON.stringify(body) }).catch((caught) => {
+      throw Object.assign(new Error(caught.message), { code: "unreachable" });
+    });
     const answer = await response.json().catch(() => ({}));
     if (response.ok) return answer;
     const code = answer.code ?? (response.status === 401 || response.status === 403 ? "refused" : "internal");

@@ -17,8 +17,8 @@ export const NAME_CHARS_MAX = 64;
 /** How long a push service keeps a notification for a browser that is off. What is older is found by opening the chat. In seconds. */
 export const KEPT_SECONDS = 24 * 3_600;
 /** A push service answers in some 100 ms. In milliseconds. */
-export const POST_TIMEOUT_MS = 10_000;
-/** Two hundred people with ten browsers each are done in some seconds, within 256 MB. */
+export const POST_TIMEOUT_MS = 5_000;
+/** Two hundred people with ten browsers each are done in some seconds; in 200, if no push service answers. */
 export const POSTS_AT_ONCE = 50;
 /** A day at most is allowed (RFC 8292, section 2). In seconds. */
 export const VAPID_SECONDS = 12 * 3_600;

@@ -24,6 +24,7 @@ pub struct Parts {
 /// uploaded with it. The file comes past this function, from the client to S3.
 pub async fn handle(Parts { pace, rights, files, most }: Parts, event: ActionEvent) -> Result<Reply, Failure> {
     let upload = CreateUpload::read(&event.request, &event.caller, most)?;
+    event.must_not_be_banned()?;
     pace.admit(event.caller.user(), &upload.room)?;
     rights.admit(&event.caller, &upload.room).await?;
     Ok(files.admit(upload))

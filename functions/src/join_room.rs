@@ -37,11 +37,11 @@ pub async fn handle(parts: Parts, event: MessageEvent) -> Result<Reply, Failure>
 
     let (user, encoding) = (caller.user().clone(), connection.encoding);
     let me = Member { connection: connection.id, user, joined_at: asked_at, batches, rounds, encoding };
-    let Arrived { newest, found } = membership.arrive(&me, &room, caller, changes).await?;
+    let Arrived { newest, standing, found } = membership.arrive(&me, &room, caller, changes).await?;
     let presence = online.then(|| Presence::of(&found.members, found.all, &me.user, signals_up_to));
     let quiet = !found.all;
     if let Some(members) = found.whole().filter(|members| me.arrives(members)) {
         delivery.deliver(&room, members.into(), &Push::joined(&room, &caller.profile)).await?;
     }
-    Ok(Reply::joined(room, newest, quiet, presence))
+    Ok(Reply::joined(room, newest, quiet, presence).standing(standing, now()))
 }

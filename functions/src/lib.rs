@@ -19,6 +19,7 @@ pub mod list_changes;
 pub mod list_history;
 pub mod list_members;
 pub mod mark_read;
+pub mod moderate;
 pub mod send_message;
 pub mod signal;
 pub mod socket_io;
@@ -30,7 +31,7 @@ use chat_aws::{Fault, Vars};
 pub type Build = fn(&Vars) -> Result<Function, Fault>;
 
 /// Every function there is, by the name of its binary.
-pub const FUNCTIONS: [(&str, Build); 17] = [
+pub const FUNCTIONS: [(&str, Build); 18] = [
     ("authorize", authorize::function),
     ("change-message", change_message::function),
     ("chatrooms", chatrooms::function),
@@ -45,6 +46,7 @@ pub const FUNCTIONS: [(&str, Build); 17] = [
     ("leave-room", leave_room::function),
     ("list-history", list_history::function),
     ("mark-read", mark_read::function),
+    ("moderate", moderate::function),
     ("send-message", send_message::function),
     ("signal", signal::function),
     ("socket-io", socket_io::function),

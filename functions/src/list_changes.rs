@@ -19,7 +19,7 @@ pub async fn handle(Parts { rights, changes, users }: Parts, event: HttpEvent) -
 
     let (page, reader, admitted) = tokio::join!(
         changes.page(&asked),
-        users.profiles(BTreeSet::new(), &event.caller),
+        users.profiles_in(&asked.room, BTreeSet::new(), &event.caller),
         rights.admit_now(&event.caller, &asked.room)
     );
     reader?;

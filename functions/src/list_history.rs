@@ -35,7 +35,7 @@ pub async fn handle(Parts { rights, messages, users, files }: Parts, event: Http
     let page = page?;
     let links = page.links(&asked);
     let senders = page.messages.iter().map(|message| message.sender.clone()).collect();
-    let senders = users.profiles(senders, &event.caller).await?;
+    let senders = users.profiles_in(&asked.room, senders, &event.caller).await?;
     let with_sender = |message: Message| {
         let sender = senders.get(&message.sender).cloned();
         let sender = sender.unwrap_or_else(|| Profile::unknown(message.sender.clone()));

@@ -25,7 +25,8 @@ impl Parts {
 
 /// The write looks for the right by itself, where one is needed. A room that is too large is not told.
 pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> {
-    let ActionEvent { caller, sender, request } = event;
+    event.must_not_be_banned()?;
+    let ActionEvent { caller, sender, request, .. } = event;
     let MarkRead { room, id, tell } = MarkRead::read(&request, &caller)?;
     parts.pace.admit(caller.user(), &room)?;
 

@@ -1,11 +1,13 @@
 //! `sendMessage`: count, store, push, acknowledge. In a room in rounds the room's courier pushes.
 
 use chat::rounds::{Head, InRounds};
-use chat::{Message, MessageId, Push, Reply, SendMessage};
+use chat::{Message, MessageId, Push, Rejection, Reply, SendMessage};
 use chat_aws::entry::{self, ActionEvent, Function};
 use chat_aws::{
-    Aws, Counted, Delivery, Failure, Fault, Files, Messages, Pace, Rights, Rounds, SEALED_ATTEMPTS, Stored, Vars, now,
+    Aws, Counted, Delivery, Failure, Fault, Files, Messages, Pace, Reviewer, Rights, Rounds, SEALED_ATTEMPTS, Stored,
+    Vars, now,
 };
+use std::time::Duration;
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
     let aws = Aws::new(vars)?;
@@ -16,6 +18,7 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 pub struct Parts {
     pace: Pace,
     rights: Rights,
+    reviewer: Reviewer,
     messages: Messages,
     files: Files,
     delivery: Delivery,
@@ -24,33 +27,58 @@ pub struct Parts {
 
 impl Parts {
     pub(crate) fn new(aws: &Aws<'_>) -> Result<Self, Fault> {
-        let (pace, rights, messages, files) = (aws.pace()?, aws.rights()?, aws.messages()?, aws.files()?);
-        Ok(Self { pace, rights, messages, files, delivery: aws.delivery()?, rounds: aws.rounds()? })
+        let (pace, rights, reviewer) = (aws.pace()?, aws.rights()?, aws.reviewer()?);
+        let (messages, files) = (aws.messages()?, aws.files()?);
+        Ok(Self { pace, rights, reviewer, messages, files, delivery: aws.delivery()?, rounds: aws.rounds()? })
     }
 }
 
-/// Counts first: that write decides who pushes the message, in one order with all that changes it.
+/// What is stored already is not refused when it is said again: its first answer may have been lost.
 pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> {
-    let Parts { pace, rights, messages, rounds, .. } = &parts;
     let said = SendMessage::read(&event.request, &event.caller)?;
-    pace.admit(event.caller.user(), &said.room)?;
-    rights.admit(&event.caller, &said.room).await?;
+    parts.pace.admit(event.caller.user(), &said.room)?;
+    parts.rights.admit(&event.caller, &said.room).await?;
+
+    match say(&parts, &event, &said).await {
+        Err(Failure::Rejected(refusal @ (Rejection::Barred { .. } | Rejection::Reviewed { .. }))) => {
+            let earlier = parts.messages.sent_before(&said, event.caller.user()).await?;
+            earlier.map(|message| Reply::sent(&message, None)).ok_or(refusal.into())
+        }
+        answered => answered,
+    }
+}
+
+/// Has it reviewed, and counts: that write decides whether it may be said, and who pushes it, in one order with all that
+/// changes this.
+async fn say(parts: &Parts, event: &ActionEvent, said: &SendMessage) -> Result<Reply, Failure> {
+    let Parts { reviewer, messages, rounds, .. } = parts;
+    let (room, id) = (&said.room, said.client_message_id.as_ref());
+    let content = reviewer.admit(event, room, id, said.content.clone()).await?;
+    let said = &SendMessage { content, ..said.clone() };
 
     for _ in 0..SEALED_ATTEMPTS {
-        match messages.count(&said.room, now()).await? {
-            Counted::Direct(head) => return push(&parts, &event, &said, head).await,
-            Counted::InRounds(id, in_rounds) => {
-                if let Some(reply) = leave_to_courier(&parts, &event, &said, id, &in_rounds).await? {
+        match messages.count(room, event.caller.user(), now()).await? {
+            Counted::Direct(head) => return push(parts, event, said, head).await,
+            Counted::InRounds(head, in_rounds) => {
+                if let Some(reply) = leave_to_courier(parts, event, said, &head, &in_rounds).await? {
                     return Ok(reply);
                 }
             }
             Counted::Full(in_rounds) => {
-                rounds.wake(&said.room, &in_rounds).await?;
+                rounds.wake(room, &in_rounds).await?;
                 return Err(rounds.full(&in_rounds).into());
             }
+            Counted::Barred(barred) => return Err(barred.refusal(now()).into()),
         }
     }
     Err(Fault::because("failed to store a message", "its id was sealed each time").into())
+}
+
+/// Holds whoever has just said something back for a while, where the room is slow. Moderators are not held.
+fn hold(parts: &Parts, event: &ActionEvent, said: &SendMessage, head: &Head) {
+    if head.slow > 0 && !event.caller.moderates(&said.room) {
+        parts.pace.hold(event.caller.user(), &said.room, Duration::from_secs(head.slow));
+    }
 }
 
 /// Stores before it pushes, so that nothing is seen or acknowledged that is not kept. Reads the members only after
@@ -58,8 +86,9 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
 async fn push(parts: &Parts, event: &ActionEvent, said: &SendMessage, head: Head) -> Result<Reply, Failure> {
     let Parts { rights, messages, files, delivery, rounds, .. } = parts;
     let message = message(said, event, head.last_id);
+    hold(parts, event, said, &head);
     let (stored, members) = tokio::join!(messages.store(message), delivery.members(&said.room));
-    let (Stored { message, unused }, members) = (stored?, members?);
+    let (Stored { message, unused }, members) = (stored?, members?.but(head.bars.banned(now())));
 
     let message = files.located(message)?;
     let crowd = rounds.begin_in_crowd(&said.room, &head, members.first_page());
@@ -76,11 +105,12 @@ async fn leave_to_courier(
     parts: &Parts,
     event: &ActionEvent,
     said: &SendMessage,
-    id: MessageId,
+    head: &Head,
     in_rounds: &InRounds,
 ) -> Result<Option<Reply>, Failure> {
     let Parts { rights, messages, delivery, rounds, .. } = parts;
-    let message = message(said, event, id);
+    let message = message(said, event, head.last_id);
+    hold(parts, event, said, head);
     let (stored, woken, admitted) = tokio::join!(
         messages.store_in_rounds(message),
         rounds.wake(&said.room, in_rounds),

@@ -28,7 +28,8 @@ impl Parts {
 
 /// Stores nothing. In a room that is too large it reads as many members as it takes to know that, and pushes nothing.
 pub async fn handle(Parts { pace, rights, signals }: Parts, event: ActionEvent) -> Result<Reply, Failure> {
-    let ActionEvent { caller, sender, request } = event;
+    event.must_not_be_banned()?;
+    let ActionEvent { caller, sender, request, .. } = event;
     let signal = Signal::read(&request, &caller)?;
     pace.admit(caller.user(), &signal.room)?;
     rights.admit(&caller, &signal.room).await?;

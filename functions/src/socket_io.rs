@@ -3,7 +3,8 @@
 
 use crate::authorize::{NoCaller, Tokens};
 use crate::change_message::{delete_message, edit_message, react_message};
-use crate::{change_message, default, join_room, leave_room, list_members, mark_read, send_message, signal};
+use crate::moderate::{bar_user, list_bars, list_reports, report_message, slow_mode};
+use crate::{change_message, default, join_room, leave_room, list_members, mark_read, moderate, send_message, signal};
 use chat::{Caller, Rejection, Reply};
 use chat_aws::entry::{self, Function, Guest, MessageEvent, Packets};
 use chat_aws::{Aws, Connections, Failure, Fault, Membership, Sessions, Vars};
@@ -21,6 +22,7 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
         signal: signal::Parts::new(&aws)?,
         list_members: list_members::Parts::new(&aws)?,
         mark_read: mark_read::Parts::new(&aws)?,
+        moderate: moderate::Parts::new(&aws)?,
     };
     Ok(entry::packets(aws.pusher()?, parts))
 }
@@ -37,6 +39,7 @@ pub struct Parts {
     signal: signal::Parts,
     list_members: list_members::Parts,
     mark_read: mark_read::Parts,
+    moderate: moderate::Parts,
 }
 
 impl Packets for Parts {
@@ -72,6 +75,11 @@ impl Packets for Parts {
             Some("signal") => signal::handle(self.signal.clone(), event.into()).await,
             Some("listMembers") => list_members::handle(self.list_members.clone(), event).await,
             Some("markRead") => mark_read::handle(self.mark_read.clone(), event.into()).await,
+            Some("barUser") => bar_user::handle(self.moderate.clone(), event.into()).await,
+            Some("slowMode") => slow_mode::handle(self.moderate.clone(), event.into()).await,
+            Some("listBars") => list_bars::handle(self.moderate.clone(), event.into()).await,
+            Some("reportMessage") => report_message::handle(self.moderate.clone(), event.into()).await,
+            Some("listReports") => list_reports::handle(self.moderate.clone(), event.into()).await,
             _ => default::handle((), event).await,
         }
     }

@@ -55,7 +55,7 @@ impl InMemory {
         let endpoints = Endpoints::new(Self::DYNAMODB_URL, Self::GATEWAY_URL, Self::S3_URL, &stage);
         let functions = Functions::new(&template.functions, &endpoints, Some(interference), Some(&wire))?;
         let s3 = S3::new(&template.buckets, None, local_key(), limits.request)?;
-        let gateway = Gateway::new(template, functions, tokens, limits, Ids::seeded(seed));
+        let gateway = Gateway::new(template, functions, tokens, limits, Ids::seeded(seed), None);
         let router = gateway.router();
         Ok(Self { gateway, router, s3, stage, endpoints, stop: CancellationToken::new() })
     }

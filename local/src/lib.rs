@@ -29,7 +29,7 @@ use crate::functions::{Endpoints, Functions};
 use anyhow::{Context, Result};
 use dynamodb::DynamoDb;
 use functions::local_key;
-use gateway::{Gateway, Ids};
+use gateway::{Gateway, Ids, Reviewer};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -41,6 +41,9 @@ use tokio_util::sync::CancellationToken;
 
 /// The template's parameter that tokens are signed with.
 const TOKEN_SECRET: &str = "TokenSecret";
+
+/// The template's parameter that names who reviews messages.
+const REVIEW_FUNCTION: &str = "ReviewFunctionArn";
 
 /// How long a server may take to finish the requests that are under way when it is stopped.
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -60,6 +63,8 @@ pub struct Options {
     /// Values for the template's parameters. Without a `TokenSecret` one is made for this run.
     pub parameters: BTreeMap<String, String>,
     pub limits: Limits,
+    /// Address of whoever is asked before a message is stored, as [`ReviewFunctionArn`](REVIEW_FUNCTION) is on AWS.
+    pub review: Option<String>,
     /// Makes invocations go wrong, in tests.
     pub interference: Option<Arc<dyn Interference>>,
 }
@@ -87,6 +92,10 @@ impl Local {
             None => Tokens::signed_with(&tokens::new_secret())?,
         };
         parameters.insert(TOKEN_SECRET.into(), tokens.secret().into());
+        let reviewer = options.review.as_deref().map(Reviewer::at).transpose()?;
+        if reviewer.is_some() {
+            parameters.insert(REVIEW_FUNCTION.into(), Reviewer::arn());
+        }
         let path = options.template.display();
         let text = std::fs::read_to_string(&options.template).with_context(|| format!("failed to read {path}"))?;
         let template = Template::parse(&text, &parameters).with_context(|| format!("{path} cannot be run"))?;
@@ -104,7 +113,7 @@ impl Local {
 
         let stage = template.websocket.stage.clone();
         let takes_packets = template.takes_packets();
-        let gateway = Gateway::new(template, functions, tokens.clone(), options.limits, Ids::random());
+        let gateway = Gateway::new(template, functions, tokens.clone(), options.limits, Ids::random(), reviewer);
         gateway.keep_time();
         let stop_server = CancellationToken::new();
         let serve = server::serve(listener, gateway.router(), options.limits.request, stop_server.clone());

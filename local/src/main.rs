@@ -40,6 +40,9 @@ struct Arguments {
     /// The SAM template to run [default: template.yaml here or in a folder above]
     #[arg(long, global = true, value_name = "FILE")]
     template: Option<PathBuf>,
+    /// Address that is asked before a message is stored, as a review function is on AWS
+    #[arg(long, value_name = "URL")]
+    review: Option<String>,
     /// A value for one of the template's parameters
     #[arg(long = "parameter", global = true, value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
@@ -125,6 +128,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         parameters: arguments.parameters.into_iter().collect(),
         limits: Limits { lifetime: Duration::from_secs(arguments.connection_lifetime), ..Limits::default() }
             .with_idle(Duration::from_secs(arguments.idle_timeout)),
+        review: arguments.review,
         interference: None,
     };
     let local = Local::start(options).await?;

@@ -1,6 +1,6 @@
 use chat_aws::{
-    Aws, Changes, Connections, Delivery, Fault, Invoker, KeptRooms, Membership, Messages, Reactions, Sessions, Tables,
-    Users, Vars,
+    Aws, Changes, Connections, Delivery, Fault, Invoker, KeptRooms, Membership, Messages, Reactions, Reports, RoomBars,
+    Sessions, Tables, Users, Vars,
 };
 
 /// Every part that functions are made of, for tests that look behind them.
@@ -10,6 +10,8 @@ pub struct App {
     pub messages: Messages,
     pub changes: Changes,
     pub reactions: Reactions,
+    pub bars: RoomBars,
+    pub reports: Reports,
     pub kept: KeptRooms,
     pub users: Users,
     pub tables: Tables,
@@ -27,6 +29,8 @@ impl App {
             messages: aws.messages()?,
             changes: aws.changes()?,
             reactions: aws.reactions()?,
+            bars: aws.bars()?,
+            reports: aws.reports()?,
             kept: aws.kept_rooms()?,
             users: aws.users()?,
             tables: aws.tables()?,

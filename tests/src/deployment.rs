@@ -171,6 +171,18 @@ impl Deployment {
         Page { status, headers, body }
     }
 
+    /// What is answered to the body of a `POST`. It is one that `docs/openapi.yaml` describes, and a frame that
+    /// `docs/asyncapi.yaml` does.
+    pub async fn post(&self, token: &str, path: &str, body: String) -> (u16, HeaderMap, Value) {
+        let request = self.http.post(self.url(path)).bearer_auth(token);
+        let response = request.header("content-type", "application/json").body(body).send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.expect("a text");
+        let body = serde_json::from_str(&text).expect("JSON");
+        schema::check_post(path, status, &body);
+        (status, headers, schema::received(&text))
+    }
+
     /// A token of a user who may enter every room, and the kept ones that it is in.
     pub fn token_of_kept(&self, user: impl Into<Value>) -> String {
         self.token(json!({"userId": user.into(), "rooms": ["*", "@mine"]}))

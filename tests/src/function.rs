@@ -87,6 +87,21 @@ pub fn room_event(user: u64, route: &str, room: &str, body: &Value) -> Value {
     event
 }
 
+/// The event of an action that somebody posts who moderates every room.
+pub fn post_by_moderator(user: &str, action: &str, body: &Value) -> Value {
+    let mut event = crate::sample("moderate-post");
+    let (route, path) = (format!("POST /{action}"), format!("/{action}"));
+    let context = event.get_mut("requestContext").expect("a context");
+    context["routeKey"] = json!(route);
+    context["http"]["path"] = json!(path);
+    context["authorizer"]["lambda"]["userId"] = json!(user);
+    context["authorizer"]["lambda"]["moderates"] = json!("*");
+    event["routeKey"] = json!(route);
+    event["rawPath"] = json!(path);
+    event["body"] = json!(body.to_string());
+    event
+}
+
 /// The same event of somebody whose token grants kept rooms too.
 pub fn with_kept_rooms(mut event: Value) -> Value {
     event["requestContext"]["authorizer"]["mine"] = json!("true");

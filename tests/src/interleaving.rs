@@ -68,13 +68,14 @@ impl Interleaving {
         let gate = Arc::new(Gate { passage: Passage::new(), target, arrivals: sender });
         let url = proxy::serve(Router::new().fallback(serve).with_state(Arc::clone(&gate))).await;
         let mut functions = BTreeMap::new();
-        for (name, build) in
-            FUNCTIONS.iter().filter(|(name, _)| ["chatrooms", "join-room", "leave-room", "disconnect"].contains(name))
+        for (name, build) in FUNCTIONS
+            .iter()
+            .filter(|(name, _)| ["chatrooms", "moderate", "join-room", "leave-room", "disconnect"].contains(name))
         {
             for number in 0..MOST {
                 let mut vars = server.vars();
                 // Where members are queried to take them out, others may come between.
-                let queries = if *name == "chatrooms" { QUERIES } else { "" };
+                let queries = if ["chatrooms", "moderate"].contains(name) { QUERIES } else { "" };
                 vars.insert("AWS_ENDPOINT_URL_DYNAMODB", format!("{url}/{number}{queries}"));
                 vars.insert("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", posts.url().to_owned());
                 functions.insert((*name, number), build(&Vars::from_iter(vars)).expect("a function"));
@@ -240,7 +241,7 @@ impl Run {
 
 /// The event of a connection for a function.
 fn event(connection: &ConnectionId, function: &str, body: &Value) -> Value {
-    if function == "chatrooms" {
+    if ["chatrooms", "moderate"].contains(&function) {
         return body.clone();
     }
     let mut event = with_kept_rooms(websocket_event(body));

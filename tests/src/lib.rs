@@ -40,8 +40,8 @@ pub use deployment::{Deployment, Page};
 pub use device::{Device, Record};
 pub use documents::Documents;
 pub use function::{
-    REQUEST_ID, frame, function_of, guest_event, invoke, packet_event, page, page_of, room_event, websocket_event,
-    with_kept_rooms,
+    REQUEST_ID, frame, function_of, guest_event, invoke, packet_event, page, page_of, post_by_moderator, room_event,
+    websocket_event, with_kept_rooms,
 };
 pub use held::{Held, HeldHandshakes, HeldRows, enter, held, lose, lost_device, open, remember};
 pub use ids::{caller, device_of, fresh, ghost, next_id, room, user};

@@ -1,5 +1,6 @@
 mod crowd;
 mod kept;
+mod moderation;
 mod packets;
 
 use crate::chaos::lock;
@@ -176,8 +177,9 @@ impl Meter {
             ("signal", "listMembers".into(), ask("listMembers")),
         ];
         let others = FUNCTIONS.iter().map(|(name, _)| *name);
-        let others = others
-            .filter(|name| !["join-room", "send-message", "change-message", "signal", "leave-room"].contains(name));
+        let others = others.filter(|name| {
+            !["join-room", "send-message", "change-message", "signal", "moderate", "leave-room"].contains(name)
+        });
         steps.extend(others.filter_map(|name| {
             let mut frame = plain_frame(name)?;
             frame["chatroomId"] = json!(room);

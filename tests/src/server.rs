@@ -60,6 +60,12 @@ impl Server {
         Self::run(Options { parameters, limits, ..options() }, None).await
     }
 
+    /// With whoever answers at an address for a reviewer.
+    pub async fn start_reviewed(address: &str, parameters: &[(&str, &str)]) -> Self {
+        let parameters = fast_and(parameters);
+        Self::run(Options { parameters, review: Some(address.to_owned()), ..options() }, None).await
+    }
+
     /// With some text of the template replaced.
     pub async fn start_with_template(replace: &[(&str, &str)]) -> Self {
         Self::run_template(replace, &[], None).await
@@ -176,14 +182,18 @@ impl Server {
 
     /// A call of DynamoDB itself, not by the stores.
     pub async fn dynamodb(&self, operation: &str, body: Value) -> Value {
+        self.try_dynamodb(operation, body).await.unwrap_or_else(|error| panic!("{operation}: {error}"))
+    }
+
+    /// The same, or the error that it answers.
+    pub async fn try_dynamodb(&self, operation: &str, body: Value) -> Result<Value, String> {
         let request = self.http().post(&self.dynamodb_url);
         let request = signed(request).header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
         let request = request.header("content-type", "application/x-amz-json-1.0").body(body.to_string());
         let response = request.send().await.expect("an answer");
         let status = response.status();
         let body: Value = serde_json::from_str(&response.text().await.expect("a body")).expect("JSON");
-        assert!(status.is_success(), "{operation}: {body}");
-        body
+        if status.is_success() { Ok(body) } else { Err(body.to_string()) }
     }
 
     /// The keys of all rows of a table, as `PK SK`.
@@ -290,6 +300,7 @@ fn options() -> Options {
         template: PathBuf::from(TEMPLATE),
         parameters: fast(),
         limits: Limits::default(),
+        review: None,
         interference: None,
     }
 }

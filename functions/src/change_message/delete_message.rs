@@ -13,10 +13,10 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
     parts.pace.admit(caller.user(), &room)?;
     parts.rights.admit(caller, &room).await?;
 
-    let Committed { message, duplicate } = parts.changes.change(&room, id, &change, caller).await?;
+    let Committed { message, duplicate, banned } = parts.changes.change(&room, id, &change, caller).await?;
     let deleted = parts.files.delete(&message).await;
     let by = message.deleted_by().unwrap_or(caller.user());
-    let round = parts.tell(&event, &message, &Push::deleted(&message, by)).await?;
+    let round = parts.tell(&event, &message, banned, &Push::deleted(&message, by)).await?;
     deleted?;
     Ok(Reply::deleted(&message, duplicate, round))
 }

@@ -1,7 +1,7 @@
 //! `editMessage`: commit, push, acknowledge.
 
 use super::Parts;
-use chat::{EditMessage, Push, Reply};
+use chat::{Change, EditMessage, Push, Reply, RoomId};
 use chat_aws::entry::ActionEvent;
 use chat_aws::{Committed, Failure};
 
@@ -12,7 +12,20 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
     parts.pace.admit(caller.user(), &room)?;
     parts.rights.admit(caller, &room).await?;
 
-    let Committed { message, duplicate } = parts.changes.change(&room, id, &change, caller).await?;
-    let round = parts.tell(&event, &message, &Push::edited(&message, caller.user())).await?;
+    let change = match review(&parts, &event, &room, change.clone()).await {
+        Ok(reviewed) => reviewed,
+        // What is stored already is not refused when it is said again.
+        Err(refused) if !parts.changes.is_done(&room, id, &change, caller).await? => return Err(refused),
+        Err(_) => change,
+    };
+    let Committed { message, duplicate, banned } = parts.changes.change(&room, id, &change, caller).await?;
+    let round = parts.tell(&event, &message, banned, &Push::edited(&message, caller.user())).await?;
     Ok(Reply::edited(&message, duplicate, round))
+}
+
+/// Has the deployment's reviewer say whether the new text may be, and how.
+async fn review(parts: &Parts, event: &ActionEvent, room: &RoomId, change: Change) -> Result<Change, Failure> {
+    let Change::Edit { content, client_message_id } = change else { return Ok(change) };
+    let content = parts.reviewer.admit(event, room, Some(&client_message_id), content).await?;
+    Ok(Change::Edit { content, client_message_id })
 }

@@ -5,9 +5,12 @@ pub mod edit_message;
 pub mod react_message;
 
 use chat::limits::{CHANGES_PER_SECOND, REACTIONS_PER_SECOND};
-use chat::{Message, Push};
+use chat::{Message, Push, UserId};
 use chat_aws::entry::{self, ActionEvent, Function};
-use chat_aws::{Aws, Changes, Delivery, Failure, Fault, Files, Pace, Reactions, Rights, Rounds, Vars};
+use chat_aws::{
+    Aws, Changes, Delivery, Failure, Fault, Files, Pace, Reactions, Reviewer, Rights, RoomBars, Rounds, Vars,
+};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
@@ -29,6 +32,8 @@ pub struct Parts {
     files: Files,
     reaction_pace: Pace,
     reactions: Reactions,
+    bars: RoomBars,
+    reviewer: Reviewer,
     delivery: Delivery,
     rounds: Rounds,
 }
@@ -42,6 +47,8 @@ impl Parts {
             files: aws.files()?,
             reaction_pace: aws.pace_of(REACTIONS_PER_SECOND),
             reactions: aws.reactions()?,
+            bars: aws.bars()?,
+            reviewer: aws.reviewer()?,
             delivery: aws.delivery()?,
             rounds: aws.rounds()?,
         })
@@ -52,9 +59,15 @@ impl Parts {
     /// Tells the members of a change that is stored: by itself, or through the courier of a room in rounds, and then it
     /// answers how long a round takes. The members are read after the change: who joins later reads how far the changes
     /// reach after it has entered, and finds this one.
-    async fn tell(&self, event: &ActionEvent, changed: &Message, push: &Push<'_>) -> Result<Option<Duration>, Failure> {
+    async fn tell(
+        &self,
+        event: &ActionEvent,
+        changed: &Message,
+        banned: BTreeSet<UserId>,
+        push: &Push<'_>,
+    ) -> Result<Option<Duration>, Failure> {
         let (sender, room) = (event.sender.as_ref(), &changed.room);
-        let members = self.delivery.members(room).await?;
+        let members = self.delivery.members(room).await?.but(banned);
         let round = self.rounds.take_change(room, changed.version(), &members).await?;
         match round {
             Some(_) => self.delivery.admit_sender(sender).await?,

@@ -23,7 +23,7 @@ pub async fn quit(parts: Parts, event: HttpEvent) -> Result<HttpAnswer, Failure>
     parts.admit(&event.caller).await?;
 
     parts.kept.remove(&room, me, &user, event.caller.moderates(&room)).await?;
-    if parts.membership.expel(&user, &room, parts.kept.is_in(&user, &room)).await? {
+    if parts.membership.expel(&user, &room, parts.kept.is_in(&user, &room)).await?.is_some() {
         parts.personal.tell([&user], &Push::removed(&room)).await;
     }
     Ok(HttpAnswer::ok(&room)?)

@@ -63,7 +63,7 @@ impl Parts {
     /// have refused it.
     async fn admit(&self, caller: &Caller) -> Result<(), Failure> {
         self.pace.admit_anywhere(caller.user())?;
-        self.users.may_act(caller).await
+        self.users.may_act(caller, None).await.map(drop)
     }
 
     /// How these people are shown, in the order of their ids. Refused to a reader whose token was revoked.

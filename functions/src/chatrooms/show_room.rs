@@ -27,7 +27,7 @@ pub async fn members(parts: Parts, event: HttpEvent) -> Result<HttpAnswer, Failu
 pub async fn find(parts: Parts, event: HttpEvent) -> Result<HttpAnswer, Failure> {
     let (caller, FindPair { room }) = (&event.caller, FindPair::read(&event.params()?, &event.caller)?);
 
-    let (may_act, is_in) = tokio::join!(parts.users.may_act(caller), parts.kept.is_in(caller.user(), &room));
+    let (may_act, is_in) = tokio::join!(parts.users.may_act(caller, None), parts.kept.is_in(caller.user(), &room));
     may_act?;
     Ok(HttpAnswer::ok(&is_in?.then_some(room))?)
 }

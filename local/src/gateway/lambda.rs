@@ -1,9 +1,9 @@
 //! Lambda's endpoint, where a backend invokes a function without a route: `POST
 //! /2015-03-31/functions/<name>/invocations` (<https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>).
 
-use super::Gateway;
 use super::limits::{EVENT_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use super::management::{error, is_signed};
+use super::{Gateway, Reviewer};
 use crate::template::{ACCOUNT, REGION};
 use axum::Json;
 use axum::body::Bytes;
@@ -25,9 +25,10 @@ pub async fn serve(State(gateway): State<Arc<Gateway>>, Path(name): Path<String>
     let of_arn = name.strip_prefix(&format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:"));
     let name = of_arn.unwrap_or(&name);
     let function = gateway.template.functions.iter().find(|(id, spec)| *id == name || spec.name == name);
-    let Some((id, _)) = function else {
+    let reviewer = gateway.reviewer.as_ref().filter(|_| Reviewer::is(name));
+    if function.is_none() && reviewer.is_none() {
         return error(StatusCode::NOT_FOUND, "ResourceNotFoundException", "there is no such function");
-    };
+    }
     let asked =
         request.headers().get("x-amz-invocation-type").map_or(b"RequestResponse".as_slice(), |kind| kind.as_bytes());
     let Some((kind, most)) = KINDS.into_iter().find(|(kind, _)| kind.as_bytes() == asked) else {
@@ -45,14 +46,22 @@ pub async fn serve(State(gateway): State<Arc<Gateway>>, Path(name): Path<String>
     let Ok(payload) = serde_json::from_slice::<Value>(&body) else {
         return error(StatusCode::BAD_REQUEST, "InvalidRequestContentException", "the payload is not JSON");
     };
-    if kind == "Event" {
-        gateway.keep(id.clone(), payload);
-        return StatusCode::ACCEPTED.into_response();
-    }
-    match gateway.functions.invoke(id, &gateway.ids.request(), payload).await {
+    let answered = match (function, reviewer) {
+        (Some((id, _)), _) if kind == "Event" => {
+            gateway.keep(id.clone(), payload);
+            return StatusCode::ACCEPTED.into_response();
+        }
+        (Some((id, _)), _) => {
+            let answered = gateway.functions.invoke(id, &gateway.ids.request(), payload).await;
+            answered.map_err(|failed| failed.0)
+        }
+        (None, Some(reviewer)) => reviewer.invoke(&payload).await,
+        (None, None) => Err("there is no such function".into()),
+    };
+    match answered {
         Ok(answer) => Json(answer).into_response(),
         Err(failed) => {
-            let said = json!({"errorType": "Error", "errorMessage": failed.0});
+            let said = json!({"errorType": "Error", "errorMessage": failed});
             ([("x-amz-function-error", "Unhandled")], Json(said)).into_response()
         }
     }

@@ -11,12 +11,14 @@ mod limits;
 mod local_only;
 mod management;
 mod polling;
+mod reviewer;
 mod schedule;
 mod throttle;
 mod websocket;
 
 pub use ids::Ids;
 pub use limits::Limits;
+pub(crate) use reviewer::Reviewer;
 pub use throttle::Bucket;
 
 use crate::functions::Functions;
@@ -45,6 +47,8 @@ pub(crate) struct Gateway {
     ids: Ids,
     connections: Connections,
     throttles: Throttles,
+    /// Who is asked before a message is stored, if anybody.
+    reviewer: Option<Reviewer>,
     /// The tasks of handshakes and sockets, and the invocations they started.
     tasks: TaskTracker,
     /// Those of them that run functions for events.
@@ -53,7 +57,14 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub fn new(template: Template, functions: Functions, tokens: Tokens, limits: Limits, ids: Ids) -> Arc<Self> {
+    pub fn new(
+        template: Template,
+        functions: Functions,
+        tokens: Tokens,
+        limits: Limits,
+        ids: Ids,
+        reviewer: Option<Reviewer>,
+    ) -> Arc<Self> {
         let throttles = Throttles::new(&template, limits.account);
         Arc::new(Self {
             template,
@@ -65,6 +76,7 @@ impl Gateway {
             ids,
             connections: Connections::default(),
             throttles,
+            reviewer,
             kept_events: TaskTracker::new(),
             closing: CancellationToken::new(),
         })

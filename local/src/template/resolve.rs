@@ -60,6 +60,12 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// The parameter that has this value.
+    pub fn parameter_of(&self, value: &str) -> Option<&str> {
+        let mut parameters = self.parameters.iter();
+        parameters.find(|(_, given)| given.as_str() == Some(value)).map(|(name, _)| name.as_str())
+    }
+
     /// The value as text, the way an environment variable takes it.
     pub fn text(&self, value: &Value) -> Result<String> {
         match self.resolve(value)? {

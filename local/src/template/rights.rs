@@ -26,6 +26,7 @@ impl Reader<'_> {
         }
         let mut rights = BTreeSet::new();
         for policy in one_or_more(&function["Policies"]) {
+            let Some(policy) = self.chosen(policy)? else { continue };
             let policy = object(policy).context("a policy")?;
             let statements = match policy.get("Ref").and_then(Value::as_str) {
                 Some(shared) if policy.len() == 1 => self.shared(shared)?,
@@ -42,6 +43,16 @@ impl Reader<'_> {
             }
         }
         Ok(rights)
+    }
+
+    /// The policy that a condition chooses; none if it leaves the policy out.
+    fn chosen<'b>(&self, policy: &'b Value) -> Result<Option<&'b Value>> {
+        let Some([condition, yes, no]) = policy["Fn::If"].as_array().map(Vec::as_slice) else {
+            return Ok(Some(policy));
+        };
+        let condition = condition.as_str().context("Fn::If takes a condition's name")?;
+        let chosen = if self.resolver.condition(condition)? { yes } else { no };
+        Ok((chosen["Ref"] != "AWS::NoValue").then_some(chosen))
     }
 
     /// The policies that refer to the role of a function: those that refer to the function as well, which cannot refer to
@@ -87,10 +98,7 @@ impl Reader<'_> {
     fn shared(&self, id: &str) -> Result<Value> {
         let resource = self.resources.get(id).with_context(|| format!("there is no policy {id}"))?;
         ensure!(resource["Type"] == "AWS::IAM::ManagedPolicy", "{id} is no policy");
-        ensure!(
-            resource["Condition"].is_null(),
-            "{id}: a policy with a condition is more than the local run understands"
-        );
+        ensure!(self.is_made(resource), "{id}: a condition leaves the policy out");
         let properties = object(&resource["Properties"]).with_context(|| id.to_owned())?;
         let properties =
             fields(properties, &["Description", "PolicyDocument", "Roles"]).with_context(|| id.to_owned())?;
@@ -160,13 +168,21 @@ impl Reader<'_> {
 
     /// The logical id of a function by its ARN. One that names itself cannot ask for its own, and has what CloudFormation
     /// makes of its id: `<stack>-<id>-*`.
-    fn invoked<'b>(&self, arn: &'b str) -> Result<&'b str> {
+    fn invoked<'b>(&'b self, arn: &'b str) -> Result<&'b str> {
         let name = arn.strip_prefix(&format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:")).unwrap_or_default();
         let made = name.strip_prefix(&format!("{STACK}-")).and_then(|name| name.strip_suffix("-*"));
         let id = made.unwrap_or(name);
         let is_function = |id: &str| self.of_type("AWS::Serverless::Function").any(|(function, _)| function == id);
-        ensure!(is_function(id), "{arn} is no function of this template");
-        Ok(id)
+        let is_one = arn.starts_with("arn:aws:lambda:") && !arn.contains('*');
+        let given = self.resolver.parameter_of(arn).filter(|_| is_one);
+        match given {
+            // A function of somebody else's, by a parameter.
+            Some(parameter) => Ok(parameter),
+            None => {
+                ensure!(is_function(id), "{arn} is no function of this template");
+                Ok(id)
+            }
+        }
     }
 
     /// Verb and path of a call, by the ARN of this template's WebSocket API and stage.

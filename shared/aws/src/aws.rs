@@ -3,15 +3,17 @@ use crate::delivery::Delivery;
 use crate::files::Files;
 use crate::inbox::Inbox;
 use crate::keep_alive::KeepAlive;
-use crate::limits::{DEFAULT_MEMORY, HAND_MEMBERS, HAND_TIMEOUT, posts_in_flight};
+use crate::limits::{DEFAULT_MEMORY, HAND_MEMBERS, HAND_TIMEOUT, REVIEW_TIMEOUT, posts_in_flight};
 use crate::membership::Membership;
 use crate::personal::Personal;
 use crate::pusher::Pusher;
+use crate::review::{Fallback, Reviewer};
 use crate::rights::Rights;
 use crate::rounds::{Budget, Couriers, Posting, Rounds, Waker};
 use crate::sessions::Sessions;
 use crate::signals::Signals;
-use crate::store::{Arrivals, Changes, Connections, Erasure, KeptRooms, Messages, Posts, Reactions, Tables, Users};
+use crate::store::{Arrivals, Changes, Connections, Erasure, KeptRooms, Messages, Posts, Reactions, Reports, RoomBars};
+use crate::store::{Tables, Users};
 use crate::{Fault, Pace, Vars};
 use chat::limits::{
     ATTACHMENT_MEGABYTES, CONNECTIONS_PER_USER, EDIT_WINDOW, HOT_ROOM, LARGE_ROOM, NOTICES_UP_TO, POSTS_PER_SECOND,
@@ -19,6 +21,7 @@ use chat::limits::{
 };
 use chat::rounds::Crowd;
 use chat::{FileSize, Windows};
+use std::time::Duration;
 
 /// What functions are made of, each part built from the function's variables. A function asks for what it uses, once,
 /// when it starts; the parts are cheap to clone. A client that no part needs is not built.
@@ -69,6 +72,25 @@ impl<'a> Aws<'a> {
         let edit = self.vars.parsed("EDIT_MINUTES", EDIT_WINDOW)?;
         let recall = self.vars.parsed("RECALL_MINUTES", RECALL_WINDOW)?;
         Ok(Changes::new(self.clients.dynamodb(), self.chat_table()?, Windows { edit, recall }))
+    }
+
+    /// Who may not speak in a room, or be in it.
+    pub fn bars(&self) -> Result<RoomBars, Fault> {
+        Ok(RoomBars::new(self.clients.dynamodb(), self.chat_table()?, self.users()?))
+    }
+
+    /// Whom the deployment asks before something is said, if anybody.
+    pub fn reviewer(&self) -> Result<Reviewer, Fault> {
+        let Some(function) = self.vars.optional("REVIEW_FUNCTION") else { return Ok(Reviewer::none()) };
+        let fallback = self.vars.parsed("REVIEW_FALLBACK", Fallback::Allow)?;
+        let default = u64::try_from(REVIEW_TIMEOUT.as_millis()).unwrap_or_default();
+        let patience = Duration::from_millis(self.vars.parsed("REVIEW_TIMEOUT_MS", default)?);
+        Ok(Reviewer::new(self.clients.invoker().once().with_patience(patience), function, fallback))
+    }
+
+    /// Messages that somebody told the moderators of.
+    pub fn reports(&self) -> Result<Reports, Fault> {
+        Ok(Reports::new(self.clients.dynamodb(), self.chat_table()?))
     }
 
     pub fn kept_rooms(&self) -> Result<KeptRooms, Fault> {

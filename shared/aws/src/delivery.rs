@@ -90,6 +90,16 @@ impl Delivery {
         Ok(())
     }
 
+    /// Posts a frame to connections that are in the room no more. Who is gone is left alone.
+    pub(crate) async fn tell(&self, connections: &[Member], push: &Push<'_>) -> Result<(), Fault> {
+        let members = stream::iter(connections.iter().cloned().map(Ok));
+        let posted = self.pusher.post(members, &encode(push)?, None).await;
+        telemetry::posted(posted.posts(), posted.gone.len());
+        log_failures(&posted);
+        posted.failure.iter().for_each(telemetry::survived);
+        Ok(())
+    }
+
     /// Delivers, and answers whether a connection was among the members.
     async fn deliver_and_look(
         &self,

@@ -20,6 +20,7 @@ mod pace;
 mod personal;
 mod pusher;
 mod random;
+mod review;
 mod rights;
 mod rounds;
 mod sessions;
@@ -47,13 +48,14 @@ pub use pace::Pace;
 pub use personal::Personal;
 pub use pusher::Pusher;
 pub use random::random_bytes;
+pub use review::Reviewer;
 pub use rights::Rights;
 pub use rounds::{Couriers, Rounds, Turn};
 pub use sessions::{Ended, Sessions};
 pub use signals::Signals;
 pub use store::{
     Arrival, Changes, Closed, Committed, Connections, Counted, Found, JoinNumber, Kept, KeptRooms, Listed, Members,
-    Messages, Reacted, Reactions, Removal, Shut, Stored, Tables, Users, Written,
+    Messages, Reacted, Reactions, Removal, Reports, RoomBars, Shut, Stored, Tables, Users, Written,
 };
 pub use store::{Erasure, Position, Size, Step, Where};
 pub use vars::Vars;

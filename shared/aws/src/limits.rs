@@ -227,5 +227,19 @@ pub const RIGHTS_KEPT: Duration = Duration::from_secs(30);
 /// Rights that an instance remembers, some 300 bytes each.
 pub const RIGHTS_REMEMBERED: usize = 10_000;
 
+/// For how long an instance of a function believes that somebody is free to speak in a room, where no row that is written
+/// says so: for reactions. So long may who was barred still react.
+pub const BARS_BELIEVED: Duration = Duration::from_secs(10);
+
+/// How many of them an instance remembers, some 300 bytes each.
+pub const BARS_REMEMBERED: usize = 10_000;
+
+/// How long a reviewer is waited for, unless the deployment says otherwise: a warm function answers in 10 to 30 ms, and a
+/// cold one of a few lines in half a second.
+pub const REVIEW_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a report is kept: for moderators who look once a month, and once more.
+pub const REPORTS_KEPT: Duration = Duration::from_secs(60 * 24 * 3_600);
+
 /// How often a message is counted whose id was sealed each time before it was stored.
 pub const SEALED_ATTEMPTS: usize = 3;

@@ -3,7 +3,8 @@
 use crate::delivery::Delivery;
 use crate::store::{Arrival, Arrivals, Connections, Found, JoinNumber, Removal};
 use crate::{Failure, Fault, now, telemetry};
-use chat::{Caller, ConnectionId, Member, Newest, Profile, Push, Rejection, RoomId, Timestamp, UserId, departs};
+use chat::departs;
+use chat::{Caller, ConnectionId, Member, Newest, Profile, Push, Rejection, RoomId, Standing, Timestamp, UserId};
 
 /// Lets connections into rooms and out of them, and tells the rooms.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub struct Arrived {
     /// How far the room reaches. Every message that was not pushed to this member has an id of at most the newest's, and
     /// is found in the history; the same holds for changes and the feed.
     pub newest: Newest,
+    /// What the user may do there.
+    pub standing: Standing,
     /// Whom to tell of it: all members, or the room is too large for that.
     pub found: Found,
 }
@@ -38,17 +41,18 @@ impl Membership {
         telemetry::room(room);
         let join = self.connections.add_room(&me.connection, room).await?;
         let entered = self.connections.add_member(me, join, room, caller.good_until).await?;
-        let needs = caller.needs_right(room).then_some(caller.user());
-        let (arrival, members) =
-            tokio::join!(self.arrivals.verify(&me.connection, room, join, changes, needs), self.delivery.look(room));
+        let who = (&me.connection, &me.user);
+        let verify = self.arrivals.verify(who, room, join, changes, caller.needs_right(room));
+        let (arrival, members) = tokio::join!(verify, self.delivery.look(room));
         match arrival? {
-            Arrival::In(newest) if entered => Ok(Arrived { newest, found: members? }),
+            Arrival::In(newest, standing) if entered => Ok(Arrived { newest, standing, found: members? }),
             found => {
                 self.undo(me, join, room, found, &caller.profile).await?;
                 Err(match found {
                     Arrival::Closed => Rejection::ConnectionGone,
                     Arrival::NoRight => Rejection::RoomNotGranted,
-                    Arrival::In(_) | Arrival::Overtaken => Rejection::Overtaken,
+                    Arrival::Barred(ban) => ban.refusal(now()),
+                    Arrival::In(..) | Arrival::Overtaken => Rejection::Overtaken,
                 }
                 .into())
             }
@@ -83,32 +87,48 @@ impl Membership {
         Ok(())
     }
 
-    /// Takes all connections of a user out of a room to which its right is gone, and tells the others. It reads the members
-    /// after that: a join that it does not see looks for the right later, and finds none. Answers false, and does nothing,
-    /// if there is a right again by then: somebody took the user in meanwhile.
+    /// Takes all connections of a user out of a room in which it may not be any more, and tells the others. It reads the
+    /// members after that was written: a join that it does not see looks for it later. Answers none, and does nothing, if the
+    /// user may be there again by then: somebody let it in meanwhile.
     pub async fn expel(
         &self,
         user: &UserId,
         room: &RoomId,
-        has_right: impl Future<Output = Result<bool, Fault>>,
-    ) -> Result<bool, Fault> {
+        may_stay: impl Future<Output = Result<bool, Fault>>,
+    ) -> Result<Option<Vec<Member>>, Fault> {
         let members = self.delivery.members(room).await?.all().await?;
-        if has_right.await? {
-            return Ok(false);
+        if may_stay.await? {
+            return Ok(None);
         }
-        let mut was_in = false;
-        for member in members.iter().filter(|member| member.user == *user) {
-            let removal = self.connections.remove_member_unless_newer(&member.connection, room, now()).await?;
-            let Removal::WasIn(join) = removal else { continue };
-            was_in = true;
+        let mut expelled = Vec::new();
+        for member in members.into_iter().filter(|member| member.user == *user) {
+            // As it was seen: whoever comes again meanwhile stays.
+            let Removal::WasIn(join) = self.connections.remove_member_as_seen(&member, room).await? else { continue };
             if let Some(join) = join {
                 self.connections.remove_room(&member.connection, room, join).await?;
             }
+            expelled.push(member);
         }
-        if was_in {
+        if !expelled.is_empty() {
             self.tell_of_leave(user, room).await?;
         }
-        Ok(true)
+        Ok(Some(expelled))
+    }
+
+    /// The same for whoever may come again at once, or is kept out by what every join reads; and tells the user's own
+    /// connections.
+    pub async fn take_out(
+        &self,
+        user: &UserId,
+        room: &RoomId,
+        may_stay: impl Future<Output = Result<bool, Fault>>,
+        push: &Push<'_>,
+    ) -> Result<(), Fault> {
+        telemetry::room(room);
+        if let Some(expelled) = self.expel(user, room, may_stay).await? {
+            self.delivery.tell(&expelled, push).await?;
+        }
+        Ok(())
     }
 
     async fn tell_of_leave(&self, user: &UserId, room: &RoomId) -> Result<(), Fault> {

@@ -132,6 +132,11 @@ impl Change {
         }
     }
 
+    /// Whether it says something, which whoever is muted may not do. To take back what one said is nobody's to forbid.
+    pub fn speaks(&self) -> bool {
+        matches!(self, Self::Edit { .. })
+    }
+
     /// The message as it is once this is its latest change.
     pub fn apply(&self, message: Message, by: &UserId, version: ChangeNumber, time: Timestamp) -> Message {
         let edits = message.changed.as_ref().map(|changed| changed.edits.clone()).unwrap_or_default();

@@ -5,6 +5,7 @@
 
 mod actions;
 mod attachment;
+mod bars;
 mod caller;
 mod change;
 mod claims;
@@ -21,6 +22,7 @@ mod opening;
 mod pace;
 mod reactions;
 mod rejection;
+mod review;
 pub mod rounds;
 mod timestamp;
 mod visible;
@@ -28,6 +30,7 @@ mod wire;
 
 pub use actions::*;
 pub use attachment::{Attachment, FILES_PREFIX, MediaType};
+pub use bars::{Bar, BarChange, Barred, Bars, Standing};
 pub use caller::{Access, Caller, Grant, InvalidContext, Profile};
 pub use change::{Change, Changed, Verdict, Window, Windows};
 pub use claims::InvalidClaims;
@@ -41,6 +44,7 @@ pub use opening::Opening;
 pub use pace::Pace;
 pub use reactions::{Emoji, Reactions};
 pub use rejection::Rejection;
+pub use review::{ReviewRequest, Reviewed};
 pub use timestamp::Timestamp;
 pub use wire::{
     Claimed, Encoding, ErrorReply, Form, Frames, Params, ReplyFrame, Request, http_internal, http_refusal, socketio,

@@ -169,6 +169,31 @@ pub const ROOM_CHANGES_PER_SECOND: u32 = 1;
 /// Read marks of a user in a room per second: a client marks at most every three seconds, and several devices read.
 pub const MARKS_PER_SECOND: u32 = 1;
 
+/// Bars in a room at most: they stand in the row that each message writes, which stays near the kilobyte that one write unit
+/// takes; with UUIDs for ids so many take 2.3 KB.
+pub const BARS_MAX: usize = 50;
+
+/// Longest bar, in seconds: a year. What is to hold for ever is the application's, which gives out the tokens.
+pub const BAR_SECONDS_MAX: u64 = 365 * 24 * 3_600;
+
+/// Slowest pace of a slow room, in seconds between two messages of a user.
+pub const SLOW_SECONDS_MAX: u64 = 3_600;
+
+/// What a moderator may do per second, and what anybody may report: with four at once, as fast as a hand goes over a list.
+pub const BARS_PER_SECOND: u32 = 2;
+
+/// Reports of a user in a room per second.
+pub const REPORTS_PER_SECOND: u32 = 1;
+
+/// Longest reason of a report, in characters: some sentences.
+pub const REPORT_CHARS_MAX: usize = 500;
+
+/// Reports in one answer at most: their reporters fit one DynamoDB batch read.
+pub const REPORTS_LISTED_MAX: usize = 50;
+
+/// How much of a reviewer's reason the sender is told, in characters: a sentence.
+pub const REVIEW_REASON_CHARS_MAX: usize = 256;
+
 /// Longest token, in bytes: API Gateway takes 10 KB of headers in all
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>), and a provider's tokens are 1 to 3 KB.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1_024;

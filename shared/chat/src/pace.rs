@@ -16,18 +16,37 @@ pub struct Pace {
     /// How much time's worth of sends may be made at once.
     burst: Duration,
     full_at: HashMap<(UserId, Option<RoomId>), Instant>,
+    /// Who waits in a room that is slow, and until when.
+    held_until: HashMap<(UserId, RoomId), Instant>,
 }
 
 impl Pace {
     /// So many sends a second, at least one, and as many at once as [`SENDS_BURST_SECONDS`] of them.
     pub fn new(sends_per_second: u32) -> Self {
         let interval = Duration::from_secs(1) / sends_per_second.max(1);
-        Self { interval, burst: Duration::from_secs(SENDS_BURST_SECONDS), full_at: HashMap::new() }
+        Self {
+            interval,
+            burst: Duration::from_secs(SENDS_BURST_SECONDS),
+            full_at: HashMap::new(),
+            held_until: HashMap::new(),
+        }
     }
 
     /// Lets a send, or a join, through, or says when to try again.
     pub fn admit(&mut self, user: &UserId, room: &RoomId, now: Instant) -> Result<(), Rejection> {
+        if let Some(until) = self.held_until.get(&(user.clone(), room.clone())).filter(|until| **until > now) {
+            let left = (*until - now).as_nanos().div_ceil(1_000_000);
+            return Err(Rejection::RateLimited { retry_after_ms: u64::try_from(left).unwrap_or(u64::MAX) });
+        }
         self.admit_in(user, Some(room), now)
+    }
+
+    /// Lets nothing of a user through in a room for so long: the room is slow.
+    pub fn hold(&mut self, user: &UserId, room: &RoomId, slow: Duration, now: Instant) {
+        if self.held_until.len() >= SENDERS_KEPT {
+            self.held_until.retain(|_, until| *until > now);
+        }
+        self.held_until.insert((user.clone(), room.clone()), now + slow);
     }
 
     /// The same of what a user does in no room.
@@ -90,6 +109,20 @@ mod tests {
         let (other, elsewhere) = ids("8", "2");
         assert_eq!(pace.admit(&other, &room, at(0)), Ok(()));
         assert_eq!(pace.admit(&user, &elsewhere, at(0)), Ok(()));
+    }
+
+    #[test]
+    fn in_a_slow_room_the_next_waits() {
+        let (mut pace, at) = (Pace::new(5), clock());
+        let (user, room) = ids("7", "1");
+        pace.hold(&user, &room, Duration::from_secs(10), at(0));
+        assert_eq!(pace.admit(&user, &room, at(9_000)), Err(Rejection::RateLimited { retry_after_ms: 1_000 }));
+        assert_eq!(pace.admit(&user, &room, at(10_000)), Ok(()), "when it was told to");
+        assert_eq!(pace.admit(&user, &ids("7", "2").1, at(0)), Ok(()), "elsewhere");
+        for number in 0..3 * SENDERS_KEPT {
+            pace.hold(&ids(&number.to_string(), "1").0, &room, Duration::from_millis(1), at(20_000 + number as u64));
+        }
+        assert!(pace.held_until.len() <= SENDERS_KEPT + 1, "{} senders", pace.held_until.len());
     }
 
     #[test]

@@ -1,7 +1,7 @@
-use crate::Window;
 use crate::limits::{
     DISPLACED_RETRY_MS, EDITS_PER_MESSAGE_MAX, OVERTAKEN_RETRY_MS, QUERY_BYTES_MAX, ROOMS_PER_CONNECTION_MAX,
 };
+use crate::{Bar, Window};
 use thiserror::Error;
 
 /// An expected refusal: the client asked for something it may not have, and is told so.
@@ -47,6 +47,16 @@ pub enum Rejection {
     RoomFull { limit: usize },
     #[error("a user has {limit} kept rooms at most")]
     TooManyKeptRooms { limit: usize },
+    #[error("{} in the room in chatroomId, for another {retry_after_ms} ms", barred(*.bar))]
+    Barred { bar: Bar, retry_after_ms: u64 },
+    #[error("{reason}")]
+    Reviewed { reason: String },
+    #[error("only a moderator of the room may do this, or the owner of a group")]
+    NotInCharge,
+    #[error("the owner of a room is not barred from it")]
+    OwnerIsNotBarred,
+    #[error("a room has {limit} bars at most")]
+    TooManyBars { limit: usize },
     #[error("the room has no message of this id")]
     NotFound,
     #[error("a message is edited by its author alone")]
@@ -101,6 +111,8 @@ impl Rejection {
             | Self::PairIsClosed
             | Self::TooManyEdits => "badRequest",
             Self::NotFound => "notFound",
+            Self::Barred { .. } => "barred",
+            Self::Reviewed { .. } => "rejected",
             Self::TooLate { .. } => "tooLate",
             Self::TooLarge { .. } | Self::TooManyBytes { .. } | Self::FileTooLarge { .. } | Self::QueryTooLarge => {
                 "tooLarge"
@@ -112,6 +124,8 @@ impl Rejection {
             | Self::NotOwner
             | Self::NotAuthor
             | Self::NotModerator
+            | Self::NotInCharge
+            | Self::OwnerIsNotBarred
             | Self::NoFiles
             | Self::NotUploader
             | Self::TokenRevoked
@@ -122,7 +136,10 @@ impl Rejection {
             Self::RateLimited { .. } | Self::Overtaken => "rateLimited",
             Self::NotJoined => "notJoined",
             Self::TooManyRooms => "tooManyRooms",
-            Self::TooManyReactions { .. } | Self::RoomFull { .. } | Self::TooManyKeptRooms { .. } => "tooMany",
+            Self::TooManyReactions { .. }
+            | Self::RoomFull { .. }
+            | Self::TooManyKeptRooms { .. }
+            | Self::TooManyBars { .. } => "tooMany",
             Self::TooManyConnections { .. } => "tooManyConnections",
             Self::ConnectionGone => "gone",
         }
@@ -131,7 +148,7 @@ impl Rejection {
     /// When it makes sense to try again, in ms from now, if the passing of time is all that is needed.
     pub fn retry_after_ms(&self) -> Option<u64> {
         match self {
-            Self::RateLimited { retry_after_ms } => Some(*retry_after_ms),
+            Self::RateLimited { retry_after_ms } | Self::Barred { retry_after_ms, .. } => Some(*retry_after_ms),
             Self::Overtaken => Some(OVERTAKEN_RETRY_MS),
             Self::TooManyConnections { .. } => Some(DISPLACED_RETRY_MS),
             _ => None,
@@ -159,6 +176,9 @@ impl Rejection {
             | Self::NotOwner
             | Self::NotAuthor
             | Self::NotModerator
+            | Self::NotInCharge
+            | Self::OwnerIsNotBarred
+            | Self::Barred { .. }
             | Self::NoFiles
             | Self::NotUploader
             | Self::TooLate { .. }
@@ -168,6 +188,7 @@ impl Rejection {
             | Self::NotAdmitted
             | Self::AnothersConnection => (403, "Forbidden"),
             Self::ConnectionGone => (410, "Gone"),
+            Self::Reviewed { .. } => (422, "Unprocessable Entity"),
             Self::TooLarge { .. } | Self::TooManyBytes { .. } | Self::FileTooLarge { .. } | Self::QueryTooLarge => {
                 (413, "Payload Too Large")
             }
@@ -175,10 +196,18 @@ impl Rejection {
             | Self::Overtaken
             | Self::TooManyRooms
             | Self::TooManyReactions { .. }
+            | Self::TooManyBars { .. }
             | Self::RoomFull { .. }
             | Self::TooManyKeptRooms { .. }
             | Self::TooManyConnections { .. } => (429, "Too Many Requests"),
         }
+    }
+}
+
+fn barred(bar: Bar) -> &'static str {
+    match bar {
+        Bar::Mute => "muted",
+        Bar::Ban => "banned",
     }
 }
 
@@ -194,7 +223,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::document::{error_codes, every};
     use crate::limits::{
-        CONNECTIONS_PER_USER, JSON_BYTES_MAX, KEPT_ROOM_MEMBERS_MAX, KEPT_ROOMS_PER_USER_MAX,
+        BARS_MAX, CONNECTIONS_PER_USER, JSON_BYTES_MAX, KEPT_ROOM_MEMBERS_MAX, KEPT_ROOMS_PER_USER_MAX,
         REACTIONS_PER_MESSAGE_MAX, TEXT_CHARS_MAX,
     };
     use std::collections::BTreeSet;
@@ -220,6 +249,14 @@ pub(crate) mod tests {
             PairIsClosed: [Rejection::PairIsClosed],
             RoomFull: [Rejection::RoomFull { limit: KEPT_ROOM_MEMBERS_MAX }],
             TooManyKeptRooms: [Rejection::TooManyKeptRooms { limit: KEPT_ROOMS_PER_USER_MAX }],
+            Barred: [
+                Rejection::Barred { bar: Bar::Mute, retry_after_ms: 60_000 },
+                Rejection::Barred { bar: Bar::Ban, retry_after_ms: 3_600_000 },
+            ],
+            Reviewed: [Rejection::Reviewed { reason: "no addresses here".into() }],
+            NotInCharge: [Rejection::NotInCharge],
+            OwnerIsNotBarred: [Rejection::OwnerIsNotBarred],
+            TooManyBars: [Rejection::TooManyBars { limit: BARS_MAX }],
             NotFound: [Rejection::NotFound],
             NotAuthor: [Rejection::NotAuthor],
             NotModerator: [Rejection::NotModerator],

@@ -11,6 +11,7 @@ use crate::reach::{Handshake, Reach};
 use crate::trial::{come_to_rest, leftover};
 use crate::{App, Device, Record, schema};
 use axum::body::{Body, to_bytes};
+use axum::http::response::Parts;
 use axum::http::{Request, header};
 use chat_aws::Vars;
 use chat_local::InMemory;
@@ -120,6 +121,26 @@ impl Stage {
             uri = format!("{uri}?{}", pairs.collect::<Vec<_>>().join("&"));
         }
         let body = if method == "GET" { Body::empty() } else { Body::from(asked.to_string()) };
+        let (head, body) = self.http(&token, method, &uri, body).await;
+        schema::check_route(route, head.status.as_u16(), &head.headers, &body);
+        (head.status.as_u16(), body)
+    }
+
+    /// What an action is answered that is posted by somebody with these claims. Panics unless `docs/openapi.yaml` describes it.
+    pub async fn post(&self, claims: &Value, path: &str, asked: &Value) -> (u16, Value) {
+        let token = self.reach().token(claims);
+        let (head, body) = self.http(&token, "POST", path, Body::from(asked.to_string())).await;
+        schema::check_post(path, head.status.as_u16(), &body);
+        (head.status.as_u16(), body)
+    }
+
+    /// The status that somebody with these claims is answered who reads a room's history.
+    pub async fn page(&self, claims: &Value, room: Room) -> u16 {
+        let reach = self.reach();
+        reach.page(schema::LIST, &reach.token(claims), format!("chatroomId={room}")).await.status
+    }
+
+    async fn http(&self, token: &str, method: &str, uri: &str, body: Body) -> (Parts, Value) {
         let request = Request::builder().method(method).uri(format!("{}{uri}", InMemory::GATEWAY_URL));
         let request = request
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
@@ -128,9 +149,7 @@ impl Stage {
         let response = self.world.gateway().answer(request.expect("a request")).await;
         let (head, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a body");
-        let body = serde_json::from_slice(&body).expect("JSON");
-        schema::check_route(route, head.status.as_u16(), &head.headers, &body);
-        (head.status.as_u16(), body)
+        (head, serde_json::from_slice(&body).expect("JSON"))
     }
 
     /// Puts a file where it would be if it had been uploaded.

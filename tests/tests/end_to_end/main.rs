@@ -11,6 +11,7 @@ mod examples;
 mod gateway;
 mod handshake;
 mod history;
+mod moderation;
 mod posts;
 mod presence;
 mod refusals;

@@ -1,19 +1,7 @@
 //! What needs no connection is done over HTTP: the frame is the body, and the reply the answer.
 
-use chat_tests::{Deployment, fresh, schema};
-use reqwest::header::HeaderMap;
+use chat_tests::{Deployment, fresh};
 use serde_json::{Value, json};
-
-/// What is answered to a body. It is one that `docs/openapi.yaml` describes, and a frame that `docs/asyncapi.yaml` does.
-async fn post(deployment: &Deployment, token: &str, path: &str, body: String) -> (u16, HeaderMap, Value) {
-    let request = deployment.http().post(deployment.url(path)).bearer_auth(token);
-    let response = request.header("content-type", "application/json").body(body).send().await.expect("an answer");
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let text = response.text().await.expect("a text");
-    let body = serde_json::from_str(&text).expect("JSON");
-    schema::check_post(path, status, &body);
-    (status, headers, schema::received(&text))
-}
 
 #[tokio::test]
 async fn a_backend_says_something_without_a_connection() {
@@ -24,7 +12,7 @@ async fn a_backend_says_something_without_a_connection() {
     let token = deployment.token(json!({"userId": bot, "nickName": "机器人", "rooms": [room]}));
     let mut frame = json!({"chatroomId": room, "message": {"type": "text", "content": "hi", "metadata": {"by": "bot"}},
         "clientMessageId": "a-1", "requestId": "r1"});
-    let (status, headers, ack) = post(&deployment, &token, "/sendMessage", frame.to_string()).await;
+    let (status, headers, ack) = deployment.post(&token, "/sendMessage", frame.to_string()).await;
     assert_eq!((status, &ack["type"], &ack["action"]), (200, &json!("ack"), &json!("sendMessage")), "{ack}");
     assert_eq!((&ack["id"], &ack["requestId"]), (&json!(1), &json!("r1")));
     assert_eq!(headers["cache-control"], "no-store");
@@ -34,12 +22,12 @@ async fn a_backend_says_something_without_a_connection() {
 
     // The action may be named, and a repeated send is the same message.
     frame["action"] = json!("sendMessage");
-    let (status, _, again) = post(&deployment, &token, "/sendMessage", frame.to_string()).await;
+    let (status, _, again) = deployment.post(&token, "/sendMessage", frame.to_string()).await;
     assert_eq!((status, &again["id"], &again["duplicate"]), (200, &json!(1), &json!(true)), "{again}");
     assert_eq!(deployment.history(&format!("chatroomId={room}")).await.ids(), [1]);
 
     let signal = json!({"chatroomId": room, "kind": "typing"}).to_string();
-    let (status, _, ack) = post(&deployment, &token, "/signal", signal).await;
+    let (status, _, ack) = deployment.post(&token, "/signal", signal).await;
     assert_eq!((status, &ack["action"], &ack["chatroomId"]), (200, &json!("signal"), &json!(room)));
     assert_eq!(member.expect(json!({"type": "signal"})).await["userId"], json!(bot));
     deployment.stop().await;
@@ -69,11 +57,11 @@ async fn what_is_wrong_is_answered_with_its_status() {
         (with("message", json!({"type": "text", "content": "x".repeat(4_001)})), 413, "tooLarge", "message.content"),
         (with("padding", json!("x".repeat(32 * 1_024))), 413, "tooLarge", "the body is longer than 32768 bytes"),
     ] {
-        let (answered, _, error) = post(&deployment, &token, "/sendMessage", body.clone()).await;
+        let (answered, _, error) = deployment.post(&token, "/sendMessage", body.clone()).await;
         assert_eq!((answered, &error["code"]), (status, &json!(code)), "{body:.100}: {error}");
         assert!(error["message"].as_str().expect("a text").contains(named), "{error}");
     }
-    let (_, _, error) = post(&deployment, &token, "/sendMessage", with("message", json!("hi"))).await;
+    let (_, _, error) = deployment.post(&token, "/sendMessage", with("message", json!("hi"))).await;
     assert_eq!((&error["action"], &error["requestId"]), (&json!("sendMessage"), &json!(5)), "it names its request");
     assert!(deployment.history(&format!("chatroomId={room}")).await.ids().is_empty());
 

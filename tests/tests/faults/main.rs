@@ -3,5 +3,6 @@
 
 mod frames;
 mod kept;
+mod moderation;
 mod random;
 mod socket_io;

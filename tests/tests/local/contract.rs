@@ -78,6 +78,11 @@ fn routes_lead_to_the_functions_of_their_name() {
                 assert_eq!(route["FunctionArn"], arn("SignalFunction"));
                 continue;
             }
+            "barUser" | "slowMode" | "listBars" | "reportMessage" | "listReports" => {
+                assert_eq!(route["FunctionArn"], arn("ModerateFunction"));
+                routed.insert("ModerateFunction".into());
+                continue;
+            }
             "editMessage" | "deleteMessage" | "reactMessage" => {
                 assert_eq!(route["FunctionArn"], arn("ChangeMessageFunction"));
                 continue;

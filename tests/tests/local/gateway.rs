@@ -493,6 +493,7 @@ async fn what_cannot_start_says_so_in_one_line() {
         template,
         parameters: Default::default(),
         limits: Limits::default(),
+        review: None,
         interference: None,
     };
     for (options, said) in [

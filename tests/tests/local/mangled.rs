@@ -126,7 +126,7 @@ fn is_answer(function: &str, answer: &Value) -> bool {
         },
         // Of most signals nothing is told.
         "signal" if status == Some(200) && answer["body"].is_null() => true,
-        "change-message" | "create-upload" | "mark-read" | "send-message" | "signal" => {
+        "change-message" | "create-upload" | "mark-read" | "moderate" | "send-message" | "signal" => {
             let told = ["ack", "error"].iter().any(|kind| body()["type"] == *kind);
             matches!(status, Some(200 | 400 | 403 | 404 | 413 | 429 | 500)) && told
         }

@@ -9,8 +9,8 @@ use chat::{
 use chat_aws::{Kept, Vars, Written, now};
 use chat_local::Tokens;
 use chat_tests::{
-    Recorder, Server, enter, function_of, ghost, guest_event, invoke, lost_device, next_id, plain_frame, remember,
-    room, room_event, sample, text_message, until, user, websocket_event, with_kept_rooms,
+    Recorder, Server, enter, function_of, ghost, guest_event, invoke, lost_device, next_id, plain_frame,
+    post_by_moderator, remember, room, room_event, sample, text_message, until, user, websocket_event, with_kept_rooms,
 };
 use functions::FUNCTIONS;
 use serde_json::{Value, json};
@@ -51,6 +51,7 @@ fn no_function_may_do_more_than_the_boundary_has() {
         "execute-api:ManageConnections ${Stage}/*/@connections/*",
         "kms:Decrypt EnvironmentKeyArn",
         "lambda:InvokeFunction DeliverFunction",
+        "lambda:InvokeFunction ReviewFunctionArn",
         "s3:DeleteObject FilesBucket/rooms/*",
         "s3:GetObject FilesBucket/rooms/*",
         "s3:PutObject FilesBucket/rooms/*",
@@ -82,9 +83,35 @@ fn every_shared_policy_is_used_by_several_functions() {
     let functions = functions(&document);
     for (id, _) in of_type(&document, "AWS::IAM::ManagedPolicy").filter(|(id, _)| *id != "FunctionBoundary") {
         let shared = json!({"Ref": id});
-        let uses = |function: &&Value| many(&function["Properties"]["Policies"]).contains(&shared);
+        let uses = |function: &&Value| {
+            let policies = many(&function["Properties"]["Policies"]);
+            policies.iter().any(|policy| *chosen(policy) == shared)
+        };
         assert!(functions.values().filter(uses).count() > 1, "{id} could stand where it is used");
     }
+}
+
+/// A policy, or the one that a condition adds.
+fn chosen(policy: &Value) -> &Value {
+    policy["Fn::If"].get(1).unwrap_or(policy)
+}
+
+/// Whom a parameter names who reviews messages, those functions may ask that are told of it, and no others.
+#[test]
+fn a_reviewer_is_asked_by_whoever_stores_what_is_said_and_by_nobody_else() {
+    let reviewer = "arn:aws:lambda:us-east-1:123456789012:function:review";
+    let parameters =
+        [("TokenSecret", "x".repeat(32)), ("ReviewFunctionArn", reviewer.into()), ("SocketIo", "on".into())];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value)).into();
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).expect("a template");
+    let template = chat_local::Template::parse(&text, &parameters).expect("it is understood");
+    let mut asking = BTreeSet::new();
+    for (id, function) in &template.functions {
+        let may = function.rights.contains("lambda:InvokeFunction ReviewFunctionArn");
+        assert_eq!(may, function.variables.get("REVIEW_FUNCTION").is_some_and(|arn| arn == reviewer), "{id}");
+        asking.extend(may.then_some(function.name.as_str()));
+    }
+    assert_eq!(asking, ["change-message", "send-message", "socket-io"].into());
 }
 
 /// The id of the one connection that was opened since.
@@ -131,7 +158,7 @@ fn statements() -> BTreeMap<String, Vec<BTreeSet<String>>> {
     let policies = |function: &Value| {
         let policies = &function["Properties"]["Policies"];
         let policies = if policies.is_null() { Vec::new() } else { many(policies) };
-        let of_one = |policy: &Value| match policy["Ref"].as_str() {
+        let of_one = |policy: &Value| match chosen(policy)["Ref"].as_str() {
             Some(shared) => of(&document["Resources"][shared]["Properties"]["PolicyDocument"]),
             None => of(policy),
         };
@@ -190,8 +217,10 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         let message = json!({"type": "text", "content": "hi there"});
         json!({"action": "editMessage", "chatroomId": 1, "id": id, "message": message, "clientMessageId": name})
     };
+    // Of the member whose connection is gone.
+    let bar = |bar: &str| json!({"action": "barUser", "chatroomId": 1, "targetId": 66, "bar": bar, "seconds": 60});
     let token = Tokens::signed_with("sample-secret-for-the-events-folder-only").expect("a secret");
-    let claims = json!({"userId": 12, "rooms": ["*", "@mine"]});
+    let claims = json!({"userId": 12, "rooms": ["*", "@mine"], "moderates": "*"});
     let token = token.issue(claims.as_object().expect("claims").clone()).expect("a token");
     let packet = |frame: &Value| format!("42{}", json!([frame["action"], frame]));
     // The room of users 7 and 1, and that of 12 and 1, who is told of both.
@@ -207,7 +236,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     let group = RoomId::of_named_group(&user("7"), &serde_json::from_str("\"k\"").expect("a name")).to_string();
     let of_rooms = |user, route: &str, body: Value| ("chatrooms", room_event(user, route, &group, &body));
     let of_sample = |name| Some((name, websocket_event(&plain_frame(name)?)));
-    let special = ["join-room", "send-message", "change-message", "leave-room"];
+    let special = ["join-room", "send-message", "change-message", "moderate", "leave-room"];
     let others = FUNCTIONS.iter().filter(|(name, _)| !special.contains(name)).filter_map(|(name, _)| of_sample(*name));
     let others: Vec<_> = others.collect();
     let in_the_room: BTreeSet<_> = others.iter().map(|(name, _)| *name).chain(["leave-room", "disconnect"]).collect();
@@ -261,6 +290,13 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("list-history", sample("list-history")),
         ("list-history", sample("list-history-changes")),
         ("change-message", websocket_event(&json!({"action": "deleteMessage", "chatroomId": 1, "id": 5}))),
+        ("moderate", post_by_moderator("12", "barUser", &bar("ban"))),
+        ("moderate", post_by_moderator("12", "barUser", &bar("none"))),
+        ("moderate", post_by_moderator("12", "slowMode", &json!({"chatroomId": 1, "seconds": 0}))),
+        ("moderate", post_by_moderator("12", "listBars", &json!({"chatroomId": 1}))),
+        ("moderate", post_by_moderator("12", "reportMessage", &json!({"chatroomId": 1, "id": 2, "reason": "x"}))),
+        ("moderate", post_by_moderator("12", "listReports", &json!({"chatroomId": 1}))),
+        ("moderate", kept(&in_kept(bar("mute"), &mine))),
         ("socket-io", guest_event(&format!("40{}", json!({"token": token})))),
         ("socket-io", guest_event(r#"42["joinRoom",{"chatroomId":1}]"#)),
         ("socket-io", guest_event(&packet(&json!({"action": "joinRoom", "chatroomId": guests})))),
@@ -275,6 +311,13 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("socket-io", guest_event(&packet(&edit(6, "f")))),
         ("socket-io", guest_event(&packet(&file("rooms/MQ/MTI/f/cat.png")))),
         ("socket-io", guest_event(&packet(&json!({"action": "deleteMessage", "chatroomId": 1, "id": 9})))),
+        ("socket-io", guest_event(&packet(&bar("ban")))),
+        ("socket-io", guest_event(&packet(&bar("none")))),
+        ("socket-io", guest_event(&packet(&json!({"action": "listReports", "chatroomId": 1})))),
+        (
+            "socket-io",
+            guest_event(&packet(&json!({"action": "reportMessage", "chatroomId": 1, "id": 6, "reason": "x"}))),
+        ),
         ("socket-io", guest_event(r#"42["leaveRoom",{"chatroomId":1}]"#)),
     ];
     let leaves = [

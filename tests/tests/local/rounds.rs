@@ -39,11 +39,12 @@ async fn act(dice: &mut Dice, messages: &Messages, room: &RoomId, head: &mut Hea
     match dice.0.u8(0..12) {
         0..=3 => {
             head.count(now);
-            let counted = messages.count(room, now).await.expect("an answer");
+            let counted = messages.count(room, &chat_tests::user("1"), now).await.expect("an answer");
             let (done, found) = match counted {
                 Counted::Direct(found) => (true, found),
-                Counted::InRounds(last_id, rounds) => (true, Head { last_id, rounds: Some(rounds), ..head.clone() }),
+                Counted::InRounds(found, _) => (true, found),
                 Counted::Full(rounds) => (false, Head { rounds: Some(rounds), ..before }),
+                Counted::Barred(barred) => panic!("nobody barred anybody: {barred:?}"),
             };
             ("count".into(), (done, found))
         }

@@ -2,11 +2,12 @@
 //! check their frames and pages as well ([`chat_tests::schema`]).
 
 use chat::limits::{
-    CLIENT_MESSAGE_ID_CHARS_MAX, CONNECTIONS_PER_USER, ECHO_CHARS_MAX, FRAME_BYTES_MAX, HOT_ROOM, ID_BYTES_MAX,
-    JSON_BYTES_MAX, LARGE_ROOM, LEAVERS_PER_FRAME, LISTS_PER_SECOND, MENTIONS_MAX, NOTICES_UP_TO, PAGE_DEFAULT,
-    PAGE_MAX, PRESENT_MAX, PROFILE_TEXT_CHARS_MAX, QUERY_BYTES_MAX, REQUEST_ID_CHARS_MAX, ROOMS_PER_CONNECTION_MAX,
-    ROUND_FRAME_BYTES, ROUND_MESSAGES_MAX, SAFE_INTEGER_MAX, SENDS_BURST_SECONDS, SENDS_PER_SECOND,
-    SIGNAL_KIND_CHARS_MAX, SIGNALS_PER_SECOND, SIGNALS_UP_TO, TEXT_CHARS_MAX, TOKEN_BYTES_MAX, URL_CHARS_MAX,
+    BAR_SECONDS_MAX, BARS_MAX, CLIENT_MESSAGE_ID_CHARS_MAX, CONNECTIONS_PER_USER, ECHO_CHARS_MAX, FRAME_BYTES_MAX,
+    HOT_ROOM, ID_BYTES_MAX, JSON_BYTES_MAX, LARGE_ROOM, LEAVERS_PER_FRAME, LISTS_PER_SECOND, MENTIONS_MAX,
+    NOTICES_UP_TO, PAGE_DEFAULT, PAGE_MAX, PRESENT_MAX, PROFILE_TEXT_CHARS_MAX, QUERY_BYTES_MAX, REPORT_CHARS_MAX,
+    REPORTS_LISTED_MAX, REQUEST_ID_CHARS_MAX, ROOMS_PER_CONNECTION_MAX, ROUND_FRAME_BYTES, ROUND_MESSAGES_MAX,
+    SAFE_INTEGER_MAX, SENDS_BURST_SECONDS, SENDS_PER_SECOND, SIGNAL_KIND_CHARS_MAX, SIGNALS_PER_SECOND, SIGNALS_UP_TO,
+    SLOW_SECONDS_MAX, TEXT_CHARS_MAX, TOKEN_BYTES_MAX, URL_CHARS_MAX,
 };
 use chat::{
     Attachment, Change, ChangeNumber, Content, Emoji, Extras, HistoryItem, Message, MessageId, MessageKind, Profile,
@@ -309,6 +310,13 @@ fn the_limits_of_the_documents_are_those_of_the_code() {
         (socket, limit("signalsPerSecond"), json!(SIGNALS_PER_SECOND)),
         (socket, limit("signalsAtOnce"), json!(u64::from(SIGNALS_PER_SECOND) * SENDS_BURST_SECONDS)),
         (socket, limit("listsPerSecond"), json!(LISTS_PER_SECOND)),
+        (socket, shared("ReportReason/maxLength"), json!(REPORT_CHARS_MAX)),
+        (history, shared("ReportReason/maxLength"), json!(REPORT_CHARS_MAX)),
+        (socket, shared("SlowSeconds/maximum"), json!(SLOW_SECONDS_MAX)),
+        (socket, payload("barUser/payload/properties/seconds/maximum"), json!(BAR_SECONDS_MAX)),
+        (history, shared("BarUser/properties/seconds/maximum"), json!(BAR_SECONDS_MAX)),
+        (socket, payload("listBarsAck/payload/properties/bars/maxItems"), json!(BARS_MAX)),
+        (socket, payload("listReportsAck/payload/properties/reports/maxItems"), json!(REPORTS_LISTED_MAX)),
         (socket, shared("SignalKind/maxLength"), json!(SIGNAL_KIND_CHARS_MAX)),
         (socket, shared("SignalData/maxLength"), json!(JSON_BYTES_MAX - 2)),
         (socket, payload("joinRoomAck/payload/properties/online/maxItems"), json!(PRESENT_MAX)),

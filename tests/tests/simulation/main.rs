@@ -5,6 +5,7 @@ mod browser;
 mod exhaustive;
 mod invocations;
 mod kept;
+mod moderation;
 
 use chat_tests::simulation::{Hunt, Mutant, Schedule};
 

@@ -7,7 +7,7 @@
 
 use super::sdk::url_suffix;
 use super::signed::{self, Call, Signer};
-use crate::limits::OPERATION_TIMEOUT;
+use crate::limits::{ATTEMPTS, OPERATION_TIMEOUT};
 use crate::{Fault, Vars};
 use hyper::body::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -40,6 +40,7 @@ pub struct Invoker {
     signer: Signer,
     endpoint: Arc<str>,
     patience: Duration,
+    attempts: u32,
 }
 
 /// How a function is invoked.
@@ -67,13 +68,19 @@ impl Invoker {
         let region = signer.region.as_ref();
         let own = || format!("https://lambda.{region}.{}", url_suffix(region));
         let endpoint = given.map_or_else(own, |url| url.trim_end_matches('/').to_owned());
-        Self { signer, endpoint: endpoint.into(), patience: OPERATION_TIMEOUT }
+        Self { signer, endpoint: endpoint.into(), patience: OPERATION_TIMEOUT, attempts: ATTEMPTS }
     }
 
     /// The same, for functions that may take so long to answer, all attempts together.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The same, for whom one attempt is all there is time for.
+    #[must_use]
+    pub fn once(self) -> Self {
+        Self { attempts: 1, ..self }
     }
 
     /// Has a function run some time soon. Lambda keeps the event, runs the function for it at least once, and again if
@@ -122,7 +129,8 @@ impl Invoker {
             Kind::Event => (&EVENT, None, ACCEPTED),
             Kind::RequestResponse => (&REQUEST_RESPONSE, Some(self.patience), RAN),
         };
-        Call { service: "lambda", method: "POST", url, headers, body, patience, expected }
+        let attempts = self.attempts;
+        Call { service: "lambda", method: "POST", url, headers, body, patience, attempts, expected }
     }
 }
 
@@ -268,6 +276,13 @@ mod tests {
             script.invoker().call("f", &json!({})).await.expect_err("no more attempts");
             assert_eq!(script.headers("x-amz-invocation-type"), ["RequestResponse"; 3]);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_no_time_asks_once() {
+        let script = Script::of(&[Answered::With(503, &[], "")]);
+        script.invoker().once().call("f", &json!({})).await.expect_err("one attempt");
+        assert_eq!(script.headers("amz-sdk-request"), ["attempt=1; max=1"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 
 use super::sdk::url_suffix;
 use super::signed::{Call, OF_S3, Signer};
-use crate::limits::{ADDRESS_GOOD_FOR, ADDRESS_STEP, FORM_GOOD_FOR, OPERATION_TIMEOUT, SHOWN_FROM_CACHE};
+use crate::limits::{ADDRESS_GOOD_FOR, ADDRESS_STEP, ATTEMPTS, FORM_GOOD_FOR, OPERATION_TIMEOUT, SHOWN_FROM_CACHE};
 use crate::{Fault, Vars};
 use aws_smithy_types::base64;
 use chat::Timestamp;
@@ -100,6 +100,7 @@ impl Bucket {
             headers: &[],
             body: "",
             patience: None,
+            attempts: ATTEMPTS,
             expected: DELETED,
         };
         match timeout(OPERATION_TIMEOUT, self.signer.call(&call)).await {

@@ -3,7 +3,7 @@
 
 use super::sdk::TOO_MANY_REQUESTS;
 use super::sockets::Patience;
-use crate::limits::{ATTEMPTS, RETRY_BACKOFF};
+use crate::limits::RETRY_BACKOFF;
 use crate::now;
 use aws_sdk_dynamodb::config::{Credentials, Region};
 use aws_sigv4::http_request::{
@@ -48,6 +48,8 @@ pub(super) struct Call<'a> {
     pub body: &'a str,
     /// How long it may take to be answered, if that is longer than usual.
     pub patience: Option<Duration>,
+    /// How often it is made at most.
+    pub attempts: u32,
     /// The one status that says that it was done.
     pub expected: u16,
 }
@@ -95,7 +97,7 @@ impl Signer {
         loop {
             let signed = self.request(call, &id, attempt, now())?;
             match self.attempt(call.expected, signed).await {
-                Err(failed) if failed.is_transient() && attempt < ATTEMPTS => {}
+                Err(failed) if failed.is_transient() && attempt < call.attempts => {}
                 ended => return ended,
             }
             sleep(backoff.mul_f64(fastrand::f64())).await;
@@ -122,7 +124,7 @@ impl Signer {
             .method(call.method)
             .uri(call.url)
             .header("amz-sdk-invocation-id", id)
-            .header("amz-sdk-request", format!("attempt={attempt}; max={ATTEMPTS}"));
+            .header("amz-sdk-request", format!("attempt={attempt}; max={}", call.attempts));
         for (name, value) in call.headers {
             request = request.header(*name, *value);
         }
@@ -206,6 +208,7 @@ fn error_name(answer: &HttpResponse) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::ATTEMPTS;
     use aws_smithy_runtime_api::client::http::HttpConnectorFuture;
 
     /// AWS's own example key.
@@ -257,6 +260,7 @@ mod tests {
             headers: &[("range", "bytes=0-9")],
             body: "",
             patience: None,
+            attempts: ATTEMPTS,
             expected: 206,
         };
         let request = signer().request(&call, "id", 1, MAY).expect("signed");

@@ -4,8 +4,8 @@
 use super::http::posted;
 use super::websocket::{MessageEvent, message, unanswered};
 use super::{Function, is_http};
-use crate::{Failure, Pusher, Users};
-use chat::{Caller, ConnectionId, Reply, Request};
+use crate::{Failure, Pusher, Users, now};
+use chat::{Barred, Caller, ConnectionId, Reply, Request};
 
 /// A request, whichever way it came.
 #[derive(Debug)]
@@ -13,12 +13,23 @@ pub struct ActionEvent {
     pub caller: Caller,
     /// The connection that it came on; none over HTTP.
     pub sender: Option<ConnectionId>,
+    /// The address that it came from, as API Gateway saw it.
+    pub ip: Option<String>,
     pub request: Request,
+    /// Over HTTP, whether the caller is banned from the room. A connection that is banned is not in it.
+    pub banned: Option<Barred>,
+}
+
+impl ActionEvent {
+    /// Refuses whoever is banned, where nothing that is read or written later does.
+    pub fn must_not_be_banned(&self) -> Result<(), Failure> {
+        self.banned.map_or(Ok(()), |banned| Err(banned.refusal(now()).into()))
+    }
 }
 
 impl From<MessageEvent> for ActionEvent {
     fn from(MessageEvent { connection, request }: MessageEvent) -> Self {
-        Self { caller: connection.caller, sender: Some(connection.id), request }
+        Self { caller: connection.caller, sender: Some(connection.id), ip: connection.ip, request, banned: None }
     }
 }
 

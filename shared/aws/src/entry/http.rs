@@ -26,6 +26,8 @@ pub struct HttpEvent {
     pub query: String,
     /// The parts of the path that the route names, decoded.
     path_parameters: HashMap<String, String>,
+    /// Where it came from.
+    pub(super) ip: Option<String>,
     body: Vec<u8>,
 }
 
@@ -53,8 +55,10 @@ struct EventContext {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct EventHttp {
     method: String,
+    source_ip: Option<String>,
 }
 
 /// What `authorize` answered.
@@ -112,8 +116,8 @@ where
         let asked = event.request();
         let said = async {
             let request = asked.clone()?.on_path(action)?;
-            users.may_act(&event.caller).await?;
-            handle(state, ActionEvent { caller: event.caller, sender: None, request }).await
+            let banned = users.may_act(&event.caller, request.room().as_ref()).await?;
+            handle(state, ActionEvent { caller: event.caller, sender: None, ip: event.ip, request, banned }).await
         };
         let said = said.await;
         // Even a request for another action is answered by its name.
@@ -164,10 +168,10 @@ impl HttpEvent {
         } else {
             body.into_bytes()
         };
-        let method = event.request_context.http.method;
+        let EventHttp { method, source_ip: ip } = event.request_context.http;
         let (path, query) = (event.raw_path, event.raw_query_string);
         let path_parameters = event.path_parameters.unwrap_or_default();
-        Ok(Self { caller, method, path, query, path_parameters, body })
+        Ok(Self { caller, method, path, query, path_parameters, ip, body })
     }
 
     /// What is asked: by the query string of a `GET`, by the body of a `POST`; and in the room that the path names, if it

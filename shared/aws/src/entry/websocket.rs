@@ -15,6 +15,8 @@ pub struct Connection {
     pub id: ConnectionId,
     pub encoding: Encoding,
     pub caller: Caller,
+    /// Where the client is.
+    pub ip: Option<String>,
 }
 
 /// A connection as its handshake left it: its client may be nobody yet.
@@ -23,6 +25,8 @@ pub struct Guest {
     pub id: ConnectionId,
     pub connected_at: Timestamp,
     pub opening: Opening,
+    /// Where the client is.
+    pub ip: Option<String>,
 }
 
 impl Guest {
@@ -193,7 +197,7 @@ where
         // Whatever it sends.
         (Ok(caller), _) if caller.is_over(now()) => Err(Rejection::ConnectionGone.into()),
         (Ok(caller), Ok(request)) => {
-            let connection = Connection { id: guest.id.clone(), encoding: form.encoding, caller };
+            let connection = Connection { id: guest.id.clone(), encoding: form.encoding, caller, ip: guest.ip };
             handle(MessageEvent { connection, request }).await
         }
         (Ok(_), Err(refused)) => Err(refused.into()),
@@ -278,7 +282,8 @@ fn guest(context: ApiGatewayWebsocketProxyRequestContext) -> Result<Guest, Failu
     let id = ConnectionId::new(id);
     telemetry::connection(&id);
     let opening = Opening::from_context(&context.authorizer.fields)?;
-    Ok(Guest { id, connected_at: Timestamp::from_millis(context.connected_at), opening })
+    let ip = context.identity.source_ip;
+    Ok(Guest { id, connected_at: Timestamp::from_millis(context.connected_at), opening, ip })
 }
 
 /// Refuses what is not the event that a route is for. Nothing documents that a client's frame whose `action` is

@@ -223,7 +223,7 @@ impl Couriers {
 
     /// Pushes a round, and notes that it was. Keeps the room meanwhile. Answers whether it still has it.
     pub async fn push(&self, turn: &mut Turn, round: &Round) -> Result<bool, Fault> {
-        let content = Content::of(round)?;
+        let content = Content::of(round, turn.head.bars.banned(now()))?;
         let met = tokio::select! {
             met = self.posting.post(&turn.room, &turn.rounds.cuts, &content) => met?,
             lost = self.keep(turn) => return lost.map(|()| false),

@@ -9,9 +9,10 @@ use crate::pusher::{Frame, Posted, Pusher, Told};
 use crate::store::{Connections, Members, Part};
 use crate::{Fault, telemetry};
 use chat::rounds::{Hand, Met, Round};
-use chat::{ConnectionId, Encoding, Frames, Member, Push, RoomId};
+use chat::{ConnectionId, Encoding, Frames, Member, Push, RoomId, UserId};
 use futures_util::future::join_all;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -34,17 +35,19 @@ pub(crate) struct Posting {
 pub(crate) struct Content {
     round: Frames,
     singly: Vec<Frames>,
+    /// Who is passed over.
+    banned: BTreeSet<UserId>,
 }
 
 impl Content {
-    pub fn of(round: &Round) -> Result<Self, Fault> {
+    pub fn of(round: &Round, banned: BTreeSet<UserId>) -> Result<Self, Fault> {
         let singly = round.singly().iter().map(encode).collect::<Result<_, _>>()?;
-        Ok(Self { round: encode(&Push::round(round))?, singly })
+        Ok(Self { round: encode(&Push::round(round))?, singly, banned })
     }
 
     pub fn of_hand(hand: &Hand) -> Self {
         let singly = hand.singly.iter().cloned().map(Frames::of_json).collect();
-        Self { round: Frames::of_json(hand.frame.clone()), singly }
+        Self { round: Frames::of_json(hand.frame.clone()), singly, banned: hand.banned.clone() }
     }
 
     /// How large the frame is, in bytes.
@@ -66,6 +69,7 @@ impl Content {
             up_to: up_to.cloned(),
             frame: text(&self.round),
             singly: self.singly.iter().map(text).collect(),
+            banned: self.banned.clone(),
         }
     }
 }
@@ -128,7 +132,7 @@ impl Posting {
 
     async fn post_to(&self, room: &RoomId, members: Members, content: &Content) -> Result<Met, Fault> {
         let mut met = Met::default();
-        let slices = self.slices(members, content, &mut met);
+        let slices = self.slices(members.but(content.banned.clone()), content, &mut met);
         let posts = slices.map_ok(|slice| stream::iter(slice).map(Ok)).try_flatten();
         // What is late, by more than timers are, is not caught up with: that would be a burst above the pace.
         let mut next = Instant::now();

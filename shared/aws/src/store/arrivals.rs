@@ -1,14 +1,16 @@
 use super::changes::{ChangedRow, LAST_CHANGE};
 use super::connections::ConnectionRow;
-use super::heads::{HeadRow, LAST_ID};
+use super::heads::{LAST_ID, head_of};
 use super::kept::SINCE;
 use super::{Item, JoinNumber, batch, key, keys, read};
 use crate::{Fault, now};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_sdk_dynamodb::types::builders::KeysAndAttributesBuilder;
-use chat::{ConnectionId, LastChange, MessageId, Newest, RoomId, UserId};
+use chat::rounds::Head;
+use chat::{Bar, Barred, ConnectionId, LastChange, MessageId, Newest, RoomId, Standing, UserId};
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// What a join finds once it is written: rows of both tables, by one request.
 ///
@@ -24,11 +26,13 @@ pub struct Arrivals {
 /// What stands against a join, or for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    In(Newest),
+    In(Newest, Standing),
     /// The connection was closed meanwhile.
     Closed,
     /// The user is not in a kept room any more.
     NoRight,
+    /// The user is banned.
+    Barred(Barred),
     /// Another frame of the connection left the room meanwhile, or joined it later.
     Overtaken,
 }
@@ -39,15 +43,15 @@ impl Arrivals {
     }
 
     /// Whether a join stands that was added to the connection's rooms, and then entered the room. The room's `changes`
-    /// are read for a client that asks for them alone, and the user's right only where the caller `needs` one: others pay
-    /// nothing for them.
+    /// are read for a client that asks for them alone, and the user's right only where it `needs` one: others pay nothing
+    /// for them. Whether the user is banned stands in the row that has the newest id.
     pub async fn verify(
         &self,
-        connection: &ConnectionId,
+        (connection, user): (&ConnectionId, &UserId),
         room: &RoomId,
         join: JoinNumber,
         changes: bool,
-        needs: Option<&UserId>,
+        needs_right: bool,
     ) -> Result<Arrival, Fault> {
         let doing = "failed to verify a join";
         let row_of_connection = wanted(key(&keys::connection(connection), keys::OPEN))
@@ -57,7 +61,7 @@ impl Arrivals {
         if changes {
             of_room = of_room.keys(key(&keys::room(room), keys::CHANGED));
         }
-        if let Some(user) = needs {
+        if needs_right {
             of_room = of_room.keys(key(&keys::mine(user), &keys::room(room)));
         }
         let wanted = [(&self.connections_table, row_of_connection), (&self.chat_table, of_room)];
@@ -78,7 +82,7 @@ impl Arrivals {
             return Ok(Arrival::Overtaken);
         }
         let mut newest = Newest { id: MessageId::new(0), change: changes.then(LastChange::default) };
-        let mut has_right = needs.is_none();
+        let (mut head, mut has_right, now) = (Head::default(), !needs_right, now());
         for row in of_room {
             if row.contains_key(SINCE) {
                 has_right = true;
@@ -86,12 +90,21 @@ impl Arrivals {
             }
             // Only the counter of messages has a `lastId`.
             if row.contains_key(LAST_ID) {
-                newest.id = read::<HeadRow>(row)?.last_id;
+                head = head_of(row)?;
+                newest.id = head.last_id;
             } else if changes && row.contains_key(LAST_CHANGE) {
-                newest.change = Some(read::<ChangedRow>(row)?.as_of(now()));
+                newest.change = Some(read::<ChangedRow>(row)?.as_of(now));
             }
         }
-        Ok(if has_right { Arrival::In(newest) } else { Arrival::NoRight })
+        let barred = head.bars.of(user, now);
+        Ok(match barred {
+            _ if !has_right => Arrival::NoRight,
+            Some(barred) if barred.bar == Bar::Ban => Arrival::Barred(barred),
+            muted => {
+                let slow = (head.slow > 0).then(|| Duration::from_secs(head.slow));
+                Arrival::In(newest, Standing { muted: muted.map(|muted| muted.until), slow })
+            }
+        })
     }
 }
 

@@ -1,3 +1,4 @@
+use super::bars::{IS_NOT_BARRED, bars_of};
 use super::messages::{cancellation_reasons, emoji_attribute, is_void, message_of};
 use super::query::{Range, Rows};
 use super::{Item, answer, batch, key, keys, number, read, row, text, wait_before};
@@ -9,8 +10,8 @@ use aws_sdk_dynamodb::types::builders::{ConditionCheckBuilder, UpdateBuilder};
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, KeysAndAttributes, Put, TransactWriteItem, Update,
 };
-use chat::{Caller, Change, ChangeNumber, ChangesPage, LastChange, ListChanges, Message, MessageId, Rejection};
-use chat::{RoomId, Timestamp, Verdict, Windows};
+use chat::{Bars, Caller, Change, ChangeNumber, ChangesPage, LastChange, ListChanges, Message, MessageId, Rejection};
+use chat::{RoomId, Timestamp, UserId, Verdict, Windows};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -43,11 +44,14 @@ pub struct Committed {
     pub message: Message,
     /// It was so before: this is a repeat.
     pub duplicate: bool,
+    /// Who is banned from the room, and is not told of it.
+    pub banned: BTreeSet<UserId>,
 }
 
 /// A room's counter of changes.
+/// A room may have the row for its bars alone, before the first change.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct ChangedRow {
     last_change: ChangeNumber,
     /// When that was, in ms.
@@ -85,6 +89,7 @@ struct ChangeRow {
 /// What a change starts from.
 struct Seen {
     changed: ChangedRow,
+    bars: Bars,
     message: Message,
     expires_at: Option<i64>,
 }
@@ -111,11 +116,16 @@ impl Changes {
             if seen.message.version() > seen.changed.last_change {
                 continue; // its commit is just becoming visible
             }
+            let banned = seen.bars.banned(now);
             match change.of(&seen.message, caller, self.windows, now)? {
-                Verdict::Done => return Ok(Committed { message: seen.message, duplicate: true }),
+                Verdict::Done => return Ok(Committed { message: seen.message, duplicate: true, banned }),
                 Verdict::Apply => {
+                    // What is stored already is answered as a repeat, whatever came since.
+                    if let Some(barred) = seen.bars.of(caller.user(), now).filter(|_| change.speaks()) {
+                        return Err(barred.refusal(now).into());
+                    }
                     if let Some(message) = self.commit(seen, change, caller, now).await? {
-                        return Ok(Committed { message, duplicate: false });
+                        return Ok(Committed { message, duplicate: false, banned });
                     }
                 }
             }
@@ -123,13 +133,21 @@ impl Changes {
         Err(Fault::because(CHANGING, "another change came before each time").into())
     }
 
+    /// Whether a change is stored already.
+    pub async fn is_done(&self, room: &RoomId, id: MessageId, change: &Change, caller: &Caller) -> Result<bool, Fault> {
+        let now = now();
+        let seen = self.look(room, id, now).await?;
+        Ok(seen.is_some_and(|seen| change.of(&seen.message, caller, self.windows, now) == Ok(Verdict::Done)))
+    }
+
     /// A room's counter of changes, and a message of it, unless that is not there or expired.
     async fn look(&self, room: &RoomId, id: MessageId, now: Timestamp) -> Result<Option<Seen>, Fault> {
         let room = keys::room(room);
         let wanted = [key(&room, keys::CHANGED), key(&room, &keys::message(id))];
-        let (mut changed, mut message) = (ChangedRow::default(), None);
+        let (mut changed, mut bars, mut message) = (ChangedRow::default(), Bars::default(), None);
         for item in self.batch(wanted.into()).await? {
-            if item.contains_key(LAST_CHANGE) {
+            if item.get(keys::SORT).is_some_and(|sort| sort.as_s().is_ok_and(|sort| sort == keys::CHANGED)) {
+                bars = bars_of(&item);
                 changed = read(item)?;
             } else if !is_void(Some(&item)) {
                 let expires_at = item.get("expiresAt").and_then(|at| at.as_n().ok()?.parse().ok());
@@ -138,7 +156,7 @@ impl Changes {
         }
         let is_there = |(_, expires_at): &(_, Option<i64>)| expires_at.is_none_or(|at| at > now.seconds());
         let message = message.filter(is_there);
-        Ok(message.map(|(message, expires_at)| Seen { changed, expires_at, message }))
+        Ok(message.map(|(message, expires_at)| Seen { changed, bars, expires_at, message }))
     }
 
     /// Writes a change over what was seen. Nothing if that is not so any more.
@@ -153,12 +171,14 @@ impl Changes {
         caller: &Caller,
         now: Timestamp,
     ) -> Result<Option<Message>, Fault> {
-        let Seen { changed, message, expires_at } = seen;
+        let Seen { changed, message, expires_at, .. } = seen;
         let (last, old, version) = (changed.last_change, message.version(), changed.last_change.next());
         let emoji: Vec<_> = message.reactions.by_emoji.keys().map(emoji_attribute).collect();
         let message = change.apply(message, caller.user(), version, now);
         let room = keys::room(&message.room);
         let none = ChangeNumber::default();
+        // A bar that comes meanwhile is not overtaken.
+        let and_free = if change.speaks() { format!(" AND {IS_NOT_BARRED}") } else { String::new() };
 
         let count = self
             .update(key(&room, keys::CHANGED))
@@ -167,9 +187,16 @@ impl Changes {
             .expression_attribute_values(":now", number(now.millis()))
             .expression_attribute_values(":settled", number(changed.settles(now)));
         let count = if last == none {
-            count.condition_expression("attribute_not_exists(lastChange)")
+            count.condition_expression(format!("attribute_not_exists(lastChange){and_free}"))
         } else {
-            count.condition_expression("lastChange = :seen").expression_attribute_values(":seen", number(last))
+            let is_as_seen = format!("lastChange = :seen{and_free}");
+            count.condition_expression(is_as_seen).expression_attribute_values(":seen", number(last))
+        };
+        let count = match change.speaks() {
+            false => count,
+            true => count
+                .expression_attribute_names("#me", caller.user().to_string())
+                .expression_attribute_values(":second", number(now.seconds())),
         };
         let place = row(&room, &keys::change(version), ChangeRow { id: message.id, expires_at })?;
         let place = Put::builder().table_name(&self.table).set_item(Some(place));

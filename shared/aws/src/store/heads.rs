@@ -1,3 +1,4 @@
+use super::bars::{IS_NOT_BARRED, bars_of};
 use super::messages::Messages;
 use super::{Item, answer, key, keys, number, read};
 use crate::{Fault, telemetry};
@@ -7,7 +8,7 @@ use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use chat::limits::COUNTS_KEPT;
 use chat::rounds::{Courier, Head, InRounds, Lease, Pushed, Rest};
-use chat::{ChangeNumber, MessageId, RoomId, Timestamp};
+use chat::{Barred, Bars, ChangeNumber, MessageId, RoomId, Timestamp, UserId};
 use serde::Deserialize;
 
 /// The attribute that counts a room's messages.
@@ -43,6 +44,8 @@ pub(super) struct HeadRow {
     cuts: Option<Vec<String>>,
     changes: Option<ChangeNumber>,
     changed: Option<ChangeNumber>,
+    #[serde(default)]
+    slow: u64,
 }
 
 impl From<HeadRow> for Head {
@@ -60,8 +63,14 @@ impl From<HeadRow> for Head {
             changed: row.changed.unwrap_or_default(),
         });
         let counted_at = [row.t1, row.t2, row.t3, row.t4, row.t5, row.t6, row.t7, row.t8];
-        Self { last_id: row.last_id, counted_at, rounds }
+        Self { last_id: row.last_id, counted_at, rounds, bars: Bars::default(), slow: row.slow }
     }
+}
+
+/// Reads a room's row.
+pub(super) fn head_of(item: Item) -> Result<Head, Fault> {
+    let bars = bars_of(&item);
+    Ok(Head { bars, ..read::<HeadRow>(item)?.into() })
 }
 
 /// A write of a room's row, and the row: as it is now, or as it was if the condition refused it.
@@ -77,44 +86,52 @@ pub enum Written {
 pub enum Counted {
     /// It has the row's `last_id`. Its sender pushes it.
     Direct(Head),
-    /// It has this id. The room's courier pushes it.
-    InRounds(MessageId, InRounds),
+    /// Of this row, it has the `last_id`. The room's courier pushes it.
+    InRounds(Head, InRounds),
     /// So much waits for the room's courier that it has none.
     Full(InRounds),
+    /// Its sender is muted, or banned.
+    Barred(Barred),
 }
 
 impl Counted {
     /// The id that was taken.
     pub fn id(&self) -> Option<MessageId> {
         match self {
-            Self::Direct(head) => Some(head.last_id),
-            Self::InRounds(id, _) => Some(*id),
-            Self::Full(_) => None,
+            Self::Direct(head) | Self::InRounds(head, _) => Some(head.last_id),
+            Self::Full(_) | Self::Barred(_) => None,
         }
     }
 }
 
 /// The rooms' rows. Each method is one request, and the same as that of [`Head`].
 impl Messages {
-    /// Takes the room's next id, unless too much waits for its courier. An id that is taken and not used stays a hole
-    /// for ever.
-    pub async fn count(&self, room: &RoomId, now: Timestamp) -> Result<Counted, Fault> {
+    /// Takes the room's next id for a user, unless something is against it: a bar, or that too much waits for the room's
+    /// courier. An id that is taken and not used stays a hole for ever.
+    pub async fn count(&self, room: &RoomId, user: &UserId, now: Timestamp) -> Result<Counted, Fault> {
         telemetry::room(room);
         let shifts = (2..=COUNTS_KEPT).rev().map(|n| format!("t{n} = if_not_exists(t{}, :zero)", n - 1));
         let shifts: Vec<_> = shifts.collect();
         let request = self
             .head(room)
             .update_expression(format!("SET {}, t1 = :now ADD lastId :one", shifts.join(", ")))
-            .condition_expression("attribute_not_exists(ceiling) OR lastId < ceiling")
+            .condition_expression(format!("(attribute_not_exists(ceiling) OR lastId < ceiling) AND {IS_NOT_BARRED}"))
+            .expression_attribute_names("#me", user.to_string())
+            .expression_attribute_values(":second", number(now.seconds()))
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":now", number(now.millis()))
             .expression_attribute_values(":one", number(1));
         let doing = "failed to count a message";
         match write(request, doing).await? {
-            Written::Done(Head { last_id, rounds: Some(rounds), .. }) => Ok(Counted::InRounds(last_id, rounds)),
-            Written::Done(head) => Ok(Counted::Direct(head)),
-            Written::Refused(Some(Head { rounds: Some(rounds), .. })) => Ok(Counted::Full(rounds)),
-            Written::Refused(_) => Err(Fault::because(doing, "a room that is not in rounds has a ceiling")),
+            Written::Done(head) => Ok(match head.rounds.clone() {
+                Some(rounds) => Counted::InRounds(head, rounds),
+                None => Counted::Direct(head),
+            }),
+            Written::Refused(head) => match (head.as_ref().and_then(|head| head.bars.of(user, now)), head) {
+                (Some(barred), _) => Ok(Counted::Barred(barred)),
+                (None, Some(Head { rounds: Some(rounds), .. })) => Ok(Counted::Full(rounds)),
+                (None, _) => Err(Fault::because(doing, "a room that is not in rounds has a ceiling")),
+            },
         }
     }
 
@@ -239,7 +256,7 @@ impl Messages {
         write(request, "failed to tell a room's courier of a change").await
     }
 
-    fn head(&self, room: &RoomId) -> UpdateItemFluentBuilder {
+    pub(super) fn head(&self, room: &RoomId) -> UpdateItemFluentBuilder {
         let key = key(&keys::room(room), keys::HEAD);
         self.client
             .update_item()
@@ -255,7 +272,7 @@ async fn write(request: UpdateItemFluentBuilder, doing: &'static str) -> Result<
 }
 
 fn written(answer: Result<UpdateItemOutput, UpdateItemError>, doing: &'static str) -> Result<Written, Fault> {
-    let head = |item: Item| read::<HeadRow>(item).map(Head::from);
+    let head = head_of;
     match answer {
         Ok(written) => head(written.attributes.unwrap_or_default()).map(Written::Done),
         Err(UpdateItemError::ConditionalCheckFailedException(refused)) => {

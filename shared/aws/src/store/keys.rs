@@ -88,6 +88,25 @@ pub fn member_up_to(id: Option<&ConnectionId>) -> String {
     id.map_or(format!("{CONNECTION_PREFIX}\u{7f}"), connection)
 }
 
+/// What the sort keys of a room's reports begin with.
+const REPORT_PREFIX: &str = "REPORT#";
+
+/// Somebody's report of a message; padded as [`message`] is.
+pub fn report(id: MessageId, reporter: &UserId) -> String {
+    format!("{REPORT_PREFIX}{:016}#{reporter}", id.get())
+}
+
+/// The first and last sort keys of a room's reports.
+pub fn reports() -> (String, String) {
+    // Nothing that a key begins with sorts after it.
+    (REPORT_PREFIX.into(), format!("{REPORT_PREFIX}\u{7f}"))
+}
+
+/// The attribute of a user's row that says until when the user is banned from a room.
+pub fn ban(room: &RoomId) -> String {
+    format!("ban#{room}")
+}
+
 /// Reads back what [`message`] wrote.
 pub fn parse_message(text: &str) -> Option<MessageId> {
     text.strip_prefix(MESSAGE_PREFIX)?.parse().ok().map(MessageId::new)
@@ -153,7 +172,11 @@ pub fn table(partition: &str, sort: &str) -> Table {
         _ if partition.starts_with(MINE_PREFIX) && [ROOM_PREFIX, MARK_PREFIX].iter().any(|of| sort.starts_with(of)) => {
             Table::Chat
         }
-        _ if in_room && [MESSAGE_PREFIX, CHANGE_PREFIX, "SENT#"].iter().any(|prefix| sort.starts_with(prefix)) => {
+        _ if in_room
+            && [MESSAGE_PREFIX, CHANGE_PREFIX, REPORT_PREFIX, "SENT#"]
+                .iter()
+                .any(|prefix| sort.starts_with(prefix)) =>
+        {
             Table::Chat
         }
         _ => Table::Unknown,
@@ -204,7 +227,10 @@ mod tests {
             assert_eq!(table(partition, sort), Table::Connections, "{partition} {sort}");
         }
         let sent = sent(&UserId::parse("7").expect("an id"), &client);
-        for sort in [HEAD, CHANGED, INFO, &message(MessageId::new(1)), &change(ChangeNumber::new(1)), &sent] {
+        let report = report(MessageId::new(1), &UserId::parse("7").expect("an id"));
+        let (first, last) = reports();
+        assert!(first < report && report < last, "{report}");
+        for sort in [HEAD, CHANGED, INFO, &message(MessageId::new(1)), &change(ChangeNumber::new(1)), &report, &sent] {
             assert_eq!(table(&room, sort), Table::Chat, "{sort}");
         }
         assert_eq!(table(&user, PROFILE), Table::Chat);

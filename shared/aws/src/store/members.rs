@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use chat::{ConnectionId, Member, RoomId, Timestamp, UserId};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 const REMOVING: &str = "failed to remove a member";
 
@@ -148,6 +149,23 @@ impl Connections {
         }
     }
 
+    /// Takes a member out of a room as it was read there: one that joined again since stays.
+    pub async fn remove_member_as_seen(&self, member: &Member, room: &RoomId) -> Result<Removal, Fault> {
+        let request = self
+            .removal(&member.connection, room)
+            .condition_expression("joinedAt = :joinedAt")
+            .expression_attribute_values(":joinedAt", number(member.joined_at.millis()))
+            .return_values(ReturnValue::AllOld);
+        match answer(request.send()).await {
+            Ok(left) => {
+                let join = left.attributes.map(read::<JoinRow>).transpose()?.and_then(|row| row.join);
+                Ok(Removal::WasIn(join))
+            }
+            Err(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(Removal::WasNotIn),
+            Err(error) => Err(Fault::because(REMOVING, error)),
+        }
+    }
+
     fn removal(&self, connection: &ConnectionId, room: &RoomId) -> DeleteItemFluentBuilder {
         let key = key(&keys::room(room), &keys::connection(connection));
         self.client.delete_item().table_name(&self.table).set_key(Some(key))
@@ -156,12 +174,13 @@ impl Connections {
     /// The members of a room whose rows have not expired: a first page of them, and the way to the others.
     pub async fn members(&self, room: &RoomId) -> Result<Members, Fault> {
         let (page, next) = self.page_of_members(&Place::first(room), MEMBERS_PER_PAGE).await?;
-        Ok(Members { page, rest: next.map(|next| (self.clone(), next)) })
+        Ok(Members { page, rest: next.map(|next| (self.clone(), next)), passed_over: BTreeSet::new() })
     }
 
     /// The same of one part of a room's members.
     pub fn members_of_part(&self, room: &RoomId, part: Part) -> Members {
-        Members { page: Vec::new(), rest: Some((self.clone(), Place { part, ..Place::first(room) })) }
+        let rest = Some((self.clone(), Place { part, ..Place::first(room) }));
+        Members { page: Vec::new(), rest, passed_over: BTreeSet::new() }
     }
 
     /// As many members of a room as one answer holds.
@@ -251,9 +270,17 @@ pub struct Members {
     page: Vec<Member>,
     /// Where the next page begins, if there is one.
     rest: Option<(Connections, Place)>,
+    /// Whose connections are left out.
+    passed_over: BTreeSet<UserId>,
 }
 
 impl Members {
+    /// Without those of users who are banned. A join that died on its way may have left one here.
+    #[must_use]
+    pub fn but(self, banned: BTreeSet<UserId>) -> Self {
+        Self { passed_over: banned, ..self }
+    }
+
     /// How many are known already, and whether there are others.
     pub fn first_page(&self) -> (usize, bool) {
         (self.page.len(), self.rest.is_some())
@@ -262,14 +289,17 @@ impl Members {
     /// Page by page. The next page is read when those before it have been taken.
     pub fn pages(self) -> impl Stream<Item = Result<Vec<Member>, Fault>> {
         stream::try_unfold(Some(self), |members| async {
-            let Some(Members { page, rest }) = members else { return Ok(None) };
-            if !page.is_empty() {
-                return Ok(Some((page, Some(Members { page: Vec::new(), rest }))));
+            let Some(Members { mut page, mut rest, passed_over }) = members else { return Ok(None) };
+            if page.is_empty() {
+                let Some((connections, place)) = rest else { return Ok(None) };
+                let next;
+                (page, next) = connections.page_of_members(&place, MEMBERS_PER_PAGE).await?;
+                rest = next.map(|next| (connections, next));
             }
-            let Some((connections, place)) = rest else { return Ok(None) };
-            let (page, next) = connections.page_of_members(&place, MEMBERS_PER_PAGE).await?;
-            let rest = next.map(|next| (connections, next));
-            Ok(Some((page, Some(Members { page: Vec::new(), rest }))))
+            if !passed_over.is_empty() {
+                page.retain(|member| !passed_over.contains(&member.user));
+            }
+            Ok(Some((page, Some(Members { page: Vec::new(), rest, passed_over }))))
         })
     }
 
@@ -287,7 +317,7 @@ impl Members {
 /// Members that are all known.
 impl From<Vec<Member>> for Members {
     fn from(page: Vec<Member>) -> Self {
-        Self { page, rest: None }
+        Self { page, rest: None, passed_over: BTreeSet::new() }
     }
 }
 

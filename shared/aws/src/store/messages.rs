@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCh
 use chat::rounds::Slot;
 use chat::{
     Attachment, ChangeNumber, Changed, ClientMessageId, Content, Cursor, Emoji, Extras, HistoryPage, ListHistory,
-    Message, MessageId, MessageKind, Metadata,
+    Message, MessageId, MessageKind, Metadata, SendMessage,
 };
 use chat::{Reactions, RoomId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
@@ -315,6 +315,17 @@ impl Messages {
         };
         let rows = range.read(&self.client, "failed to read what is to be pushed").await?;
         rows.into_iter().take(at_most).map(slot).collect()
+    }
+
+    /// The message that an earlier send of the user with the same `clientMessageId` stored, if there is one.
+    pub async fn sent_before(&self, said: &SendMessage, user: &UserId) -> Result<Option<Message>, Fault> {
+        let Some(id) = &said.client_message_id else { return Ok(None) };
+        let Some(item) = self.get(&keys::room(&said.room), &keys::sent(user, id)).await? else { return Ok(None) };
+        let sent: SentRow = read(item)?;
+        if sent.expires_at <= now().seconds() {
+            return Ok(None);
+        }
+        self.message(&said.room, sent.id).await.map(Some)
     }
 
     async fn message(&self, room: &RoomId, id: MessageId) -> Result<Message, Fault> {

@@ -1,6 +1,7 @@
 //! The two tables. Every key string is built in [`keys`]; every read that decides something is strongly consistent.
 
 mod arrivals;
+mod bars;
 mod batch;
 mod changes;
 mod connections;
@@ -13,11 +14,13 @@ mod messages;
 mod posts;
 mod query;
 mod reactions;
+mod reports;
 mod tables;
 mod time;
 mod users;
 
 pub use arrivals::{Arrival, Arrivals};
+pub use bars::RoomBars;
 pub use changes::{Changes, Committed};
 pub use connections::{Closed, Connections, JoinNumber, Kept, Shut};
 pub use erasure::{Erasure, Position, Size, Step, Where};
@@ -27,6 +30,7 @@ pub use members::{Found, Members, Part, Removal};
 pub use messages::{Messages, Stored};
 pub use posts::Posts;
 pub use reactions::{Reacted, Reactions};
+pub use reports::Reports;
 pub use tables::Tables;
 pub(crate) use users::Reader;
 pub use users::Users;

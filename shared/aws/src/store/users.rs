@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
-use chat::{Caller, Device, Message, MessageId, Profile, Rejection, RoomId, Timestamp, UserId};
+use chat::{Bar, Barred, Caller, Device, Message, MessageId, Profile, Rejection, RoomId, Timestamp, UserId};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
 
@@ -44,6 +44,23 @@ struct RevocationRow {
 
 /// What `profiles` reads of a row: not the connections.
 const PROFILE_ATTRIBUTES: &str = "userId, username, nickName, email, headPic, createTime, revokedAt";
+
+/// Sees to it that a user's row is one, for a user who was never seen.
+const IS_A_PROFILE: &str = "userId = :userId, createTime = if_not_exists(createTime, :millis), \
+                            username = if_not_exists(username, :name), nickName = if_not_exists(nickName, :name)";
+
+/// What a user's row says of a ban: until which second, and by which change of the room's bars.
+#[derive(Deserialize)]
+struct BanRow {
+    until: i64,
+}
+
+/// The ban from a room that stands in a user's row, if it holds.
+fn ban(item: &Item, room: &RoomId, now: Timestamp) -> Option<Barred> {
+    let row: BanRow = read(item.get(&keys::ban(room))?.as_m().ok()?.clone()).ok()?;
+    let until = Timestamp::from_millis(row.until.saturating_mul(1_000));
+    (until > now).then_some(Barred { bar: Bar::Ban, until })
+}
 
 /// What somebody reads at once.
 pub(crate) struct Reader {
@@ -147,17 +164,43 @@ impl Users {
     }
 
     /// Refused if the caller's tokens were revoked since this one was issued. For whoever comes by no handshake, which
-    /// [remembers](Self::remember) a user and is refused there.
-    pub async fn may_act(&self, caller: &Caller) -> Result<(), Failure> {
+    /// [remembers](Self::remember) a user and is refused there. Answers whether the caller is banned from a room that is
+    /// asked for.
+    pub async fn may_act(&self, caller: &Caller, room: Option<&RoomId>) -> Result<Option<Barred>, Failure> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         let request = request.set_key(Some(key(&keys::user(caller.user()), keys::PROFILE)));
-        let found = answer(request.projection_expression("revokedAt").send()).await;
+        let request = match room {
+            None => request.projection_expression("revokedAt"),
+            Some(room) => {
+                request.projection_expression("revokedAt, #ban").expression_attribute_names("#ban", keys::ban(room))
+            }
+        };
+        let found = answer(request.send()).await;
         let found = found.map_err(Fault::doing("failed to look whether a token was revoked"))?;
-        let row: RevocationRow = read(found.item.unwrap_or_default())?;
+        let item = found.item.unwrap_or_default();
+        let banned = room.and_then(|room| ban(&item, room, now()));
+        let row: RevocationRow = read(item)?;
         if row.revoked_at.is_some_and(|at| caller.issued_at <= at) {
             return Err(Rejection::TokenRevoked.into());
         }
-        Ok(())
+        Ok(banned)
+    }
+
+    /// Keeps until when a user is banned from a room, even if the user was never seen, unless a later change of the room's
+    /// bars said so before.
+    pub(super) async fn ban(&self, user: &UserId, room: &RoomId, until: Timestamp, bars: u64) -> Result<(), Fault> {
+        let doing = "failed to keep a ban";
+        let ban = [("until".into(), number(until.seconds())), ("bars".into(), number(bars))];
+        let request = self
+            .known(user, &format!("SET #ban = :ban, {IS_A_PROFILE}"), now(), doing)?
+            .condition_expression("attribute_not_exists(#ban) OR #ban.bars < :bars")
+            .expression_attribute_names("#ban", keys::ban(room))
+            .expression_attribute_values(":ban", AttributeValue::M(ban.into()))
+            .expression_attribute_values(":bars", number(bars));
+        match answer(request.send()).await {
+            Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+            Err(error) => Err(Fault::because(doing, error)),
+        }
     }
 
     /// The connections that the user's row still lists.
@@ -172,21 +215,27 @@ impl Users {
     /// user's connections.
     pub async fn revoke(&self, user: &UserId, until: Timestamp) -> Result<Vec<Device>, Fault> {
         let doing = "failed to revoke a user's tokens";
-        let unknown = Profile::unknown(user.clone());
-        let change = "SET revokedAt = :until, userId = :userId, createTime = if_not_exists(createTime, :millis), \
-                      username = if_not_exists(username, :name), nickName = if_not_exists(nickName, :name)";
         let request = self
-            .update(user)
-            .update_expression(change)
+            .known(user, &format!("SET revokedAt = :until, {IS_A_PROFILE}"), until, doing)?
             .expression_attribute_values(":until", number(until.seconds()))
-            .expression_attribute_values(":millis", number(until.millis()))
-            .expression_attribute_values(
-                ":userId",
-                serde_dynamo::to_attribute_value(user).map_err(Fault::doing(doing))?,
-            )
-            .expression_attribute_values(":name", text(unknown.username))
             .return_values(ReturnValue::AllNew);
         devices(request.send().await.map_err(Fault::doing(doing))?.attributes)
+    }
+
+    /// A change of a user's row that leaves a profile there, where there was none.
+    fn known(
+        &self,
+        user: &UserId,
+        change: &str,
+        since: Timestamp,
+        doing: &'static str,
+    ) -> Result<UpdateItemFluentBuilder, Fault> {
+        let id = serde_dynamo::to_attribute_value(user).map_err(Fault::doing(doing))?;
+        let request = self.update(user).update_expression(change);
+        Ok(request
+            .expression_attribute_values(":millis", number(since.millis()))
+            .expression_attribute_values(":userId", id)
+            .expression_attribute_values(":name", text(Profile::unknown(user.clone()).username)))
     }
 
     fn update(&self, user: &UserId) -> UpdateItemFluentBuilder {
@@ -197,17 +246,37 @@ impl Users {
     /// The profiles of several users by one batch read; a user whose profile is not stored is shown by the id alone.
     /// Refused to a reader whose tokens were revoked since this one was issued: the reader's row is read with the
     /// others.
-    pub async fn profiles(
+    pub async fn profiles(&self, ids: BTreeSet<UserId>, reader: &Caller) -> Result<HashMap<UserId, Profile>, Failure> {
+        self.shown(ids, reader, None).await
+    }
+
+    /// The same for somebody who reads in a room: refused as well to whoever is banned from it.
+    pub async fn profiles_in(
+        &self,
+        room: &RoomId,
+        ids: BTreeSet<UserId>,
+        reader: &Caller,
+    ) -> Result<HashMap<UserId, Profile>, Failure> {
+        self.shown(ids, reader, Some(room)).await
+    }
+
+    async fn shown(
         &self,
         mut ids: BTreeSet<UserId>,
         reader: &Caller,
+        room: Option<&RoomId>,
     ) -> Result<HashMap<UserId, Profile>, Failure> {
-        let mut profiles = unknown(&ids);
+        let (mut profiles, now) = (unknown(&ids), now());
         ids.insert(reader.user().clone());
         let ids: Vec<_> = ids.into_iter().collect();
         for chunk in ids.chunks(BATCH_GET_MAX) {
-            for item in self.batch(chunk).await? {
-                self.show(item, reader, &mut profiles)?;
+            for item in self.batch(chunk, room).await? {
+                // Of the reader alone: others are shown, banned or not.
+                let banned = room.and_then(|room| ban(&item, room, now));
+                let user = self.show(item, reader, &mut profiles)?;
+                if let Some(banned) = banned.filter(|_| user == *reader.user()) {
+                    return Err(banned.refusal(now).into());
+                }
             }
         }
         Ok(profiles)
@@ -219,7 +288,7 @@ impl Users {
         let mut profiles = unknown(&ids);
         let ids: Vec<_> = ids.into_iter().collect();
         for chunk in ids.chunks(BATCH_GET_MAX) {
-            for item in self.batch(chunk).await? {
+            for item in self.batch(chunk, None).await? {
                 let profile = self.profile(read(item)?);
                 profiles.insert(profile.id.clone(), profile);
             }
@@ -255,26 +324,33 @@ impl Users {
         Ok(Reader { profiles, messages: found })
     }
 
-    async fn batch(&self, ids: &[UserId]) -> Result<Vec<Item>, Fault> {
+    async fn batch(&self, ids: &[UserId], room: Option<&RoomId>) -> Result<Vec<Item>, Fault> {
         let doing = "failed to read profiles";
         let wanted = ids.iter().map(|id| key(&keys::user(id), keys::PROFILE)).collect();
-        let wanted = KeysAndAttributes::builder().set_keys(Some(wanted)).projection_expression(PROFILE_ATTRIBUTES);
+        let wanted = KeysAndAttributes::builder().set_keys(Some(wanted));
+        let wanted = match room {
+            None => wanted.projection_expression(PROFILE_ATTRIBUTES),
+            Some(room) => wanted
+                .projection_expression(format!("{PROFILE_ATTRIBUTES}, #ban"))
+                .expression_attribute_names("#ban", keys::ban(room)),
+        };
         let wanted = wanted.build().map_err(Fault::doing(doing))?;
         let mut found = batch::get(&self.client, HashMap::from([(self.table.clone(), wanted)]), doing).await?;
         Ok(found.remove(&self.table).unwrap_or_default())
     }
 
     /// Takes a row's profile in, if it is one of those. Refused if the row is the reader's, and says that the token was
-    /// revoked.
-    fn show(&self, item: Item, reader: &Caller, profiles: &mut HashMap<UserId, Profile>) -> Result<(), Failure> {
+    /// revoked. Answers whose row it is.
+    fn show(&self, item: Item, reader: &Caller, profiles: &mut HashMap<UserId, Profile>) -> Result<UserId, Failure> {
         let row: ProfileRow = read(item)?;
         if row.user_id == *reader.user() && row.revoked_at.is_some_and(|at| reader.issued_at <= at) {
             return Err(Rejection::TokenRevoked.into());
         }
-        if let Some(profile) = profiles.get_mut(&row.user_id) {
+        let user = row.user_id.clone();
+        if let Some(profile) = profiles.get_mut(&user) {
             *profile = self.profile(row);
         }
-        Ok(())
+        Ok(user)
     }
 
     fn profile(&self, row: ProfileRow) -> Profile {

@@ -2,7 +2,7 @@
 
 mod record;
 
-pub(crate) use record::{Records, connection, posted, pushed_since, refused, room, stored_since};
+pub(crate) use record::{Records, connection, posted, pushed_since, refused, reviewed_since, room, stored_since};
 
 use crate::{Fault, Vars};
 use chat::Timestamp;

@@ -66,10 +66,16 @@ struct Counts {
     /// members that were gone do not.
     #[serde(skip_serializing_if = "Option::is_none")]
     push_ms: Option<f64>,
+    /// How long a reviewer was waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    review_ms: Option<f64>,
+    /// Reviewers that gave no answer, or none in time.
+    #[serde(skip_serializing_if = "is_zero")]
+    reviews_missed: usize,
 }
 
 /// CloudWatch's unit of each metric.
-const UNITS: [(&str, &str); 7] = [
+const UNITS: [(&str, &str); 9] = [
     ("messages", "Count"),
     ("posts", "Count"),
     ("gone", "Count"),
@@ -77,6 +83,8 @@ const UNITS: [(&str, &str); 7] = [
     ("coldStarts", "Count"),
     ("storeMs", "Milliseconds"),
     ("pushMs", "Milliseconds"),
+    ("reviewMs", "Milliseconds"),
+    ("reviewsMissed", "Count"),
 ];
 
 #[derive(Serialize)]
@@ -207,6 +215,14 @@ pub(crate) fn stored_since(began: Instant) {
 pub(crate) fn pushed_since(began: Instant) {
     let took = milliseconds(began.elapsed());
     count(|counts| counts.push_ms = Some(counts.push_ms.unwrap_or_default() + took));
+}
+
+/// Notes how long a review took that began at a certain moment, and whether it gave no answer.
+pub(crate) fn reviewed_since(began: Instant, missed: bool) {
+    count(|counts| {
+        counts.review_ms = Some(milliseconds(began.elapsed()));
+        counts.reviews_missed += usize::from(missed);
+    });
 }
 
 /// Outside of an invocation that is recorded, nothing is noted.

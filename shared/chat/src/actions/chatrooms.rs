@@ -283,22 +283,9 @@ pub struct RoomAddedPush<'a> {
     user_id: &'a UserId,
 }
 
-/// What the connections of somebody are pushed who is in a room no more.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RemovedPush<'a> {
-    chatroom_id: &'a RoomId,
-    reason: &'static str,
-}
-
 impl<'a> Push<'a> {
     pub fn room_added(room: &'a RoomId, by: &'a UserId) -> Self {
         Self::RoomAdded(RoomAddedPush { chatroom_id: room, user_id: by })
-    }
-
-    /// The user quit, or was taken out.
-    pub fn removed(room: &'a RoomId) -> Self {
-        Self::Removed(RemovedPush { chatroom_id: room, reason: "quit" })
     }
 }
 

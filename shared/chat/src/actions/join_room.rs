@@ -1,6 +1,7 @@
 //! `joinRoom`: enter a room.
 
 use crate::{Caller, ChangeNumber, MessageId, Presence, Profile, Push, Rejection, Reply, Request, RoomId, UserId};
+use crate::{Standing, Timestamp};
 use serde::Serialize;
 
 /// What the client asks for.
@@ -44,6 +45,10 @@ pub struct JoinRoomReply {
     settled_change: Option<ChangeNumber>,
     #[serde(flatten)]
     presence: Option<Presence>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    muted_for_ms: Option<u64>,
 }
 
 /// How far a room reaches.
@@ -76,7 +81,23 @@ impl Reply {
             last_change: newest.change.map(|change| change.number),
             settled_change: newest.change.and_then(|change| change.settled),
             presence,
+            slow_seconds: None,
+            muted_for_ms: None,
         })
+    }
+
+    /// The same with how the caller stands there: what is not so is not said.
+    #[must_use]
+    pub fn standing(self, standing: Standing, now: Timestamp) -> Self {
+        let left = |until: Timestamp| u64::try_from(until.millis() - now.millis()).unwrap_or_default();
+        match self {
+            Self::JoinRoom(reply) => Self::JoinRoom(JoinRoomReply {
+                slow_seconds: standing.slow.map(|slow| slow.as_secs()),
+                muted_for_ms: standing.muted.map(left),
+                ..reply
+            }),
+            other => other,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! An action that is new has its file here, a variant of [`Reply`], and one of [`Push`] if others are told of it. Each has
 //! its examples in `docs/asyncapi.yaml`, which the test below makes from the types.
 
+mod bar_user;
 mod chatrooms;
 mod create_upload;
 mod delete_message;
@@ -10,17 +11,22 @@ mod disconnect_user;
 mod edit_message;
 mod join_room;
 mod leave_room;
+mod list_bars;
 mod list_changes;
 mod list_history;
 mod list_members;
+mod list_reports;
 mod mark_read;
 mod ping;
 mod react_message;
+mod report_message;
 mod send_message;
 mod signal;
+mod slow_mode;
 
+pub use bar_user::{Act, BarUser, BarUserReply, RemovedPush};
 pub use chatrooms::{
-    ChangeMembers, CreateGroup, CreatePair, FindPair, LastMessage, ListRooms, ListedRoom, Mark, ReadMark, RemovedPush,
+    ChangeMembers, CreateGroup, CreatePair, FindPair, LastMessage, ListRooms, ListedRoom, Mark, ReadMark,
     RoomAddedPush, RoomInfo, ShowRoom,
 };
 pub use create_upload::{CreateUpload, CreateUploadReply, FileSize};
@@ -29,13 +35,17 @@ pub use disconnect_user::{DisconnectUser, DisconnectUserReply};
 pub use edit_message::{ChangeMessagePush, ChangeMessageReply, EditMessage};
 pub use join_room::{JoinRoom, JoinRoomPush, JoinRoomReply, LastChange, Newest};
 pub use leave_room::{LeaveRoom, LeaveRoomPush, LeaveRoomReply};
+pub use list_bars::{ListBars, ListBarsReply};
 pub use list_changes::{ChangesPage, ListChanges};
 pub use list_history::{Cursor, HistoryItem, HistoryPage, ListHistory};
 pub use list_members::{ListMembers, ListMembersReply};
+pub use list_reports::{ListReports, ListReportsReply, Report};
 pub use mark_read::{MarkRead, MarkReadPush, MarkReadReply};
 pub use react_message::{ReactMessage, ReactMessagePush, ReactMessageReply, Reaction};
+pub use report_message::{ReportMessage, ReportMessageReply};
 pub use send_message::{SendMessage, SendMessagePush, SendMessageReply, SentMessage};
 pub use signal::{Signal, SignalPush, SignalReply};
+pub use slow_mode::{SlowMode, SlowModeReply};
 
 use crate::rounds::RoundPush;
 use crate::wire::ErrorReply;
@@ -54,6 +64,11 @@ pub enum Reply {
     Signal(SignalReply),
     ListMembers(ListMembersReply),
     MarkRead(MarkReadReply),
+    BarUser(BarUserReply),
+    SlowMode(SlowModeReply),
+    ListBars(ListBarsReply),
+    ReportMessage(ReportMessageReply),
+    ListReports(ListReportsReply),
     CreateUpload(CreateUploadReply),
     Ping {},
     Error(ErrorReply),
@@ -83,9 +98,9 @@ mod tests {
     use crate::rejection::tests::rejections;
     use crate::rounds::{ChangesOfRound, Round};
     use crate::{
-        Access, Attachment, Caller, Change, ChangeNumber, ClientMessageId, ConnectionId, Content, Emoji, Encoding,
-        Grant, Member, Message, MessageId, MessageKind, Presence, Profile, Reactions, Rejection, Request, RoomId,
-        Timestamp, UserId,
+        Access, Attachment, Bar, BarChange, Barred, Bars, Caller, Change, ChangeNumber, ClientMessageId, ConnectionId,
+        Content, Emoji, Encoding, Grant, Member, Message, MessageId, MessageKind, Presence, Profile, Reactions,
+        Rejection, Request, RoomId, Standing, Timestamp, UserId,
     };
     use serde_json::{Value, json};
     use std::time::Duration;
@@ -157,6 +172,8 @@ mod tests {
     fn pushes() -> Vec<String> {
         let (one, lobby, unused) = (room("1"), room("lobby"), Some(MessageId::new(43)));
         let group = room("g-AAAAAAAAAAAAAAAAAAAAAA");
+        let at = Timestamp::from_millis(1_741_746_165_123);
+        let ban = Barred { bar: Bar::Ban, until: Timestamp::from_millis(1_741_749_766_000) };
         let dong = named("7", "dong", "东");
         let guang = Profile {
             email: Some("guang@example.com".into()),
@@ -208,7 +225,7 @@ mod tests {
             ReactMessage: [Push::reacted(&one, &dong.id, said.id, &thumb, &reactions).expect("there are some")],
             MarkRead: [Push::marked(&one, &dong.id, said.id)],
             RoomAdded: [Push::room_added(&group, &dong.id)],
-            Removed: [Push::removed(&group)],
+            Removed: [Push::removed(&group), Push::kicked(&one), Push::banned(&one, ban, at)],
             Signal: [Push::signal(&typing, &dong.id), Push::signal(&cursor, &guang.id)],
             Messages: [Push::round(&busy), Push::round(&empty), Push::round(&changed)],
         });
@@ -243,6 +260,16 @@ mod tests {
         let small = Presence::of(&members, true, &dong.id, 20);
         let large = Presence::of(&members, false, &dong.id, 2);
         let round = Some(Duration::from_millis(2_068));
+        let at = Timestamp::from_millis(1_741_746_165_123);
+        let ban = Barred { bar: Bar::Ban, until: Timestamp::from_millis(1_741_749_766_000) };
+        let seven = dong.id.clone();
+        let act = |act| BarUser { room: one.clone(), target: seven.clone(), act };
+        let bars = Bars::default().with(&seven, BarChange::Set(ban), at).expect("a bar");
+        let (muted, slow) = (Some(Timestamp::from_millis(1_741_746_225_123)), Some(Duration::from_secs(10)));
+        let slow_and_muted = Standing { muted, slow };
+        let report = ReportMessage { room: one.clone(), id: MessageId::new(42), reason: String::new() };
+        let reported =
+            Report { id: MessageId::new(42), reporter: seven.clone(), reason: "spam".into(), create_time: at };
         let replies = every!(Reply {
             JoinRoom: [
                 Reply::joined(one.clone(), plain, false, None),
@@ -251,12 +278,13 @@ mod tests {
                 Reply::joined(one.clone(), changed(18, Some(17)), false, None),
                 Reply::joined(one.clone(), plain, false, Some(small)),
                 Reply::joined(one.clone(), plain, true, Some(large)),
+                Reply::joined(one.clone(), plain, false, None).standing(slow_and_muted, at),
             ],
             LeaveRoom: [Reply::left(one.clone())],
             Signal: [Reply::signalled(one.clone(), true), Reply::signalled(one.clone(), false)],
             ListMembers: [
                 Reply::members(one.clone(), [dong.clone()], 1, false),
-                Reply::members(one.clone(), [dong], 1_100, true),
+                Reply::members(one.clone(), [dong.clone()], 1_100, true),
             ],
             MarkRead: [Reply::marked(one.clone(), MessageId::new(42))],
             SendMessage: [
@@ -278,6 +306,21 @@ mod tests {
                 Reply::reacted(one.clone(), MessageId::new(42), false),
                 Reply::reacted(one.clone(), MessageId::new(42), true),
             ],
+            BarUser: [
+                Reply::barred(act(Act::Bar(BarChange::Set(ban)))),
+                Reply::barred(act(Act::Bar(BarChange::Lift))),
+                Reply::barred(act(Act::Kick)),
+            ],
+            SlowMode: [Reply::slowed(SlowMode { room: one.clone(), seconds: 10 })],
+            ListBars: [
+                Reply::bars(one.clone(), &bars, 10, [(seven.clone(), dong.clone())].into(), at),
+                Reply::bars(one.clone(), &Bars::default(), 0, [].into(), at),
+            ],
+            ReportMessage: [Reply::reported(ReportMessage { reason: "spam".into(), ..report })],
+            ListReports: [
+                Reply::reports(one.clone(), vec![reported], true, &[(seven, dong)].into()),
+                Reply::reports(one.clone(), Vec::new(), false, &[].into()),
+            ],
             CreateUpload: [upload()],
             Ping: [Reply::pong()],
             Error: [Reply::internal("4f")],
@@ -293,6 +336,11 @@ mod tests {
                 Reply::EditMessage(_) => json!({"action": "editMessage", "requestId": "r7"}),
                 Reply::DeleteMessage(_) => json!({"action": "deleteMessage", "requestId": "r8"}),
                 Reply::ReactMessage(_) => json!({"action": "reactMessage", "requestId": "r9"}),
+                Reply::BarUser(_) => json!({"action": "barUser", "requestId": "r11"}),
+                Reply::SlowMode(_) => json!({"action": "slowMode", "requestId": "r12"}),
+                Reply::ListBars(_) => json!({"action": "listBars", "requestId": "r13"}),
+                Reply::ReportMessage(_) => json!({"action": "reportMessage", "requestId": "r14"}),
+                Reply::ListReports(_) => json!({"action": "listReports", "requestId": "r15"}),
                 Reply::CreateUpload(_) => json!({"action": "createUpload"}),
                 Reply::Ping {} => json!({"action": "ping", "requestId": 5}),
             };
@@ -332,7 +380,9 @@ mod tests {
                 Rejection::Missing { .. }
                 | Rejection::TooLarge { .. }
                 | Rejection::TooManyBytes { .. }
-                | Rejection::RateLimited { .. } => Some("sendMessage"),
+                | Rejection::RateLimited { .. }
+                | Rejection::Barred { bar: Bar::Mute, .. }
+                | Rejection::Reviewed { .. } => Some("sendMessage"),
                 Rejection::NotUploader => Some("sendMessage"),
                 Rejection::NotJoined => Some("signal"),
                 Rejection::NotFound
@@ -341,6 +391,7 @@ mod tests {
                 | Rejection::TooManyEdits
                 | Rejection::TooLate { what: "edited", .. } => Some("editMessage"),
                 Rejection::TooManyReactions { .. } => Some("reactMessage"),
+                Rejection::NotInCharge | Rejection::OwnerIsNotBarred | Rejection::TooManyBars { .. } => Some("barUser"),
                 Rejection::NotModerator | Rejection::TooLate { .. } => Some("deleteMessage"),
                 _ => Some("joinRoom"),
             };
@@ -389,5 +440,13 @@ mod tests {
         refuses(ReactMessage::read, &cases(react));
         refuses(DeleteMessage::read, &cases(json!({"action": "deleteMessage", "chatroomId": 1, "id": 42})));
         refuses(MarkRead::read, &cases(json!({"action": "markRead", "chatroomId": 1, "id": 42})));
+        let bar_user = |request: &Request, caller: &Caller| BarUser::read(request, caller, Timestamp::from_millis(0));
+        let kick = json!({"action": "barUser", "chatroomId": 1, "targetId": 7, "bar": "kick"});
+        refuses(bar_user, &cases(kick));
+        refuses(SlowMode::read, &cases(json!({"action": "slowMode", "chatroomId": 1, "seconds": 10})));
+        refuses(ListBars::read, &cases(json!({"action": "listBars", "chatroomId": 1})));
+        refuses(ListReports::read, &cases(json!({"action": "listReports", "chatroomId": 1})));
+        let report = json!({"action": "reportMessage", "chatroomId": 1, "id": 42, "reason": "spam"});
+        refuses(ReportMessage::read, &cases(report));
     }
 }

@@ -1,6 +1,7 @@
-use crate::{Rejection, RoomId, Timestamp};
+use crate::{Rejection, RoomId, Timestamp, UserId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What `deliver` is invoked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,9 @@ pub struct Hand {
     pub frame: String,
     /// The same for members that did not ask for rounds: a frame for each of its messages and changes.
     pub singly: Vec<String>,
+    /// Whose connections are passed over.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub banned: BTreeSet<UserId>,
 }
 
 /// What became of it.
@@ -103,8 +107,14 @@ mod tests {
             let wake = Wake { room: room.clone(), seen };
             assert_eq!(Errand::read(&serde_json::to_value(&wake).expect("JSON")), Ok(Errand::Wake(wake)));
         }
-        let hand =
-            Hand { room, after: None, up_to: Some("L0S=".into()), frame: "{}".into(), singly: vec!["{}".into()] };
+        let hand = Hand {
+            room,
+            after: None,
+            up_to: Some("L0S=".into()),
+            frame: "{}".into(),
+            singly: vec!["{}".into()],
+            banned: BTreeSet::new(),
+        };
         assert_eq!(Errand::read(&serde_json::to_value(&hand).expect("JSON")), Ok(Errand::Hand(Box::new(hand))));
     }
 

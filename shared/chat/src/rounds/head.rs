@@ -1,5 +1,5 @@
 use crate::limits::COUNTS_KEPT;
-use crate::{ChangeNumber, MessageId, Timestamp};
+use crate::{Bars, ChangeNumber, MessageId, Timestamp};
 
 /// One run of the courier. Random: Lambda repeats an event under the same request id, and the run that it repeats may
 /// still be alive.
@@ -24,6 +24,10 @@ pub struct Head {
     pub counted_at: [i64; COUNTS_KEPT],
     /// There only while the room is in rounds.
     pub rounds: Option<InRounds>,
+    /// Who may not speak, or be here. No write of the messages' own touches it.
+    pub bars: Bars,
+    /// The seconds between two of a user's messages; 0 where the room is not slow.
+    pub slow: u64,
 }
 
 /// What a room's row says while the room is in rounds.

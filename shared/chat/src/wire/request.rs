@@ -1,6 +1,6 @@
 use super::{Fields, Invalid};
 use crate::limits::{REQUEST_ID_CHARS_MAX, SAFE_INTEGER_MAX};
-use crate::{Rejection, UserId};
+use crate::{Rejection, RoomId, UserId};
 use serde_json::{Map, Value};
 
 /// A client's frame: an action, an optional `requestId` that comes back in the reply, and the action's own fields.
@@ -53,6 +53,11 @@ impl Request {
     /// The action as the client named it, if it named one.
     pub fn action(&self) -> Option<&str> {
         self.fields.get("action").and_then(Value::as_str)
+    }
+
+    /// The room that it is about, if it names one.
+    pub fn room(&self) -> Option<RoomId> {
+        RoomId::from_json(self.fields.get("chatroomId")?).ok()
     }
 
     /// Whether nobody waits for an answer: it is a signal, and named by nothing that an answer could repeat.

@@ -304,12 +304,12 @@ export type BarAck = {
     chatroomId: Id;
     targetId: Id;
     bar: Bar;
-    until?: number;
+    until?: string;
 };
 export type Barred = {
     user: Profile;
     bar: "mute" | "ban";
-    until: number;
+    until: string;
 };
 export type Bars = {
     chatroomId: Id;
@@ -320,7 +320,7 @@ export type Report = {
     id: number;
     user: Profile;
     reason: string;
-    createTime: number;
+    createTime: string;
 };
 export type Reports = {
     chatroomId: Id;

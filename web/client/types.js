@@ -140,10 +140,10 @@
  * @typedef {{ removed: { roomId: Id, reason: string, retryAfterMs?: number } }} RemovedEvents
  */
 /** @typedef {"mute" | "ban" | "kick" | "none"} Bar `none` ends a mute or a ban. */
-/** In ms since 1970. @typedef {{ chatroomId: Id, targetId: Id, bar: Bar, until?: number }} BarAck */
-/** @typedef {{ user: Profile, bar: "mute" | "ban", until: number }} Barred Until when, in ms since 1970. */
+/** @typedef {{ chatroomId: Id, targetId: Id, bar: Bar, until?: string }} BarAck */
+/** @typedef {{ user: Profile, bar: "mute" | "ban", until: string }} Barred */
 /** @typedef {{ chatroomId: Id, bars: Barred[], slowSeconds?: number }} Bars */
-/** Who reported which message, why and when, in ms since 1970. @typedef {{ id: number, user: Profile, reason: string, createTime: number }} Report */
+/** Who reported which message, and why. @typedef {{ id: number, user: Profile, reason: string, createTime: string }} Report */
 /** With `more` there are older ones. @typedef {{ chatroomId: Id, reports: Report[], more?: boolean }} Reports The newest message first. */
 /** @typedef {{ barred: null, slow: null }} ModerationEvents `mutedForMs`, or `slowSeconds` or `slowForMs`, is not what it was. */
 /**

@@ -14,24 +14,25 @@ import { TOKEN, answer, startScriptedServer } from "./scripted-server.js";
 /** @import { Peer, ScriptedServer } from "./scripted-server.js" */
 
 const HOUR_MS = 3_600_000;
+const UNTIL = "2026-11-29T10:00:00.000Z";
 const MEI = { id: 8, username: "mei", nickName: "Mei", headPic: null };
 
 describe("a moderator", { concurrency: true }, () => {
   it("asks in the room, and is told what the server says", async (test) => {
     const { server, room } = await entered(test);
     const asked = answering(server, {
-      barUser: ({ targetId, bar, seconds }) => ({ targetId, bar, ...(seconds && { until: 1_000 * seconds }) }),
+      barUser: ({ targetId, bar, seconds }) => ({ targetId, bar, ...(seconds && { until: UNTIL }) }),
       slowMode: ({ seconds }) => ({ seconds }),
-      listBars: () => ({ bars: [{ user: MEI, bar: "ban", until: 5_000 }], slowSeconds: 10 }),
-      listReports: () => ({ reports: [{ id: 42, user: MEI, reason: "spam", createTime: 4_000 }], more: true }),
+      listBars: () => ({ bars: [{ user: MEI, bar: "ban", until: UNTIL }], slowSeconds: 10 }),
+      listReports: () => ({ reports: [{ id: 42, user: MEI, reason: "spam", createTime: UNTIL }], more: true }),
       reportMessage: ({ id }) => ({ id }),
     });
-    assert.deepEqual(await room.bar(8, "mute", 600), { chatroomId: 1, targetId: 8, bar: "mute", until: 600_000 });
+    assert.deepEqual(await room.bar(8, "mute", 600), { chatroomId: 1, targetId: 8, bar: "mute", until: UNTIL });
     assert.deepEqual(await room.bar("mei", "kick"), { chatroomId: 1, targetId: "mei", bar: "kick" });
     assert.deepEqual(await room.slow(10), { chatroomId: 1, seconds: 10 });
-    assert.deepEqual(await room.bars(), { chatroomId: 1, bars: [{ user: MEI, bar: "ban", until: 5_000 }], slowSeconds: 10 });
+    assert.deepEqual(await room.bars(), { chatroomId: 1, bars: [{ user: MEI, bar: "ban", until: UNTIL }], slowSeconds: 10 });
     assert.deepEqual(await room.report(42, "spam"), { chatroomId: 1, id: 42 });
-    assert.deepEqual(await room.reports(), { chatroomId: 1, reports: [{ id: 42, user: MEI, reason: "spam", createTime: 4_000 }], more: true });
+    assert.deepEqual(await room.reports(), { chatroomId: 1, reports: [{ id: 42, user: MEI, reason: "spam", createTime: UNTIL }], more: true });
     assert.deepEqual(asked, [
       { action: "barUser", targetId: 8, bar: "mute", seconds: 600, chatroomId: 1 },
       { action: "barUser", targetId: "mei", bar: "kick", chatroomId: 1 },

@@ -155,7 +155,7 @@ it("has types in an application that is strict, made as Vite makes one", async (
       const { until } = await room.bar(8, "mute", 600);
       const [first] = (await room.bars()).bars;
       const [reported] = (await room.reports()).reports;
-      return [until?.toFixed(), first?.user.nickName, first?.until, reported?.reason, (await room.report(42, "spam")).id, (await room.slow(0)).seconds];
+      return [until?.length, first?.user.nickName, first?.until.length, reported?.reason, (await room.report(42, "spam")).id, (await room.slow(0)).seconds];
     }
 
     export function Wrong() {

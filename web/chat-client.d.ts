@@ -291,10 +291,85 @@ export type KeptEvents = {
         roomId: Id;
         userId: Id;
     };
+} & RemovedEvents;
+export type RemovedEvents = {
     removed: {
         roomId: Id;
         reason: string;
+        retryAfterMs?: number;
     };
+};
+export type Bar = "mute" | "ban" | "kick" | "none";
+export type BarAck = {
+    chatroomId: Id;
+    targetId: Id;
+    bar: Bar;
+    until?: string;
+};
+export type Barred = {
+    user: Profile;
+    bar: "mute" | "ban";
+    until: string;
+};
+export type Bars = {
+    chatroomId: Id;
+    bars: Barred[];
+    slowSeconds?: number;
+};
+export type Report = {
+    id: number;
+    user: Profile;
+    reason: string;
+    createTime: string;
+};
+export type Reports = {
+    chatroomId: Id;
+    reports: Report[];
+    more?: boolean;
+};
+export type ModerationEvents = {
+    barred: null;
+    slow: null;
+};
+export type ModerationRoom = {
+    /**
+     *   Mutes, bans, takes out, or lets back in. A mute or a ban lasts for 1 to 31,536,000 seconds.
+     */
+    bar: (userId: Id, bar: Bar, seconds?: number) => Promise<BarAck>;
+    /**
+     *   Lets each write once in so many seconds, up to 3,600; 0 ends that.
+     */
+    slow: (seconds: number) => Promise<{
+        chatroomId: Id;
+        seconds: number;
+    }>;
+    /**
+     * Who is muted or banned, and until when.
+     */
+    bars: () => Promise<Bars>;
+    /**
+     *   Tells the moderators of a message, by anybody; the reason has 1 to 500 characters.
+     */
+    report: (id: number, reason: string) => Promise<{
+        chatroomId: Id;
+        id: number;
+    }>;
+    /**
+     * What was reported.
+     */
+    reports: () => Promise<Reports>;
+    /**
+     * How long one may not write; 0 if one may. Known since one entered, or was refused.
+     */
+    mutedForMs: number;
+    /**
+     * How often one may write; 0 if nobody has to wait. Who is in the room is not told of a new pace.
+     */
+    slowSeconds: number;
+    /**
+     * How long one's next message has to wait.
+     */
+    slowForMs: number;
 };
 export type KeptClient = {
     /**
@@ -485,6 +560,13 @@ export declare class Kept {
     /** Nothing of a room itself. @type {never} */ adds: never;
     /** What the client has more. @param {ChatClient<any>} client @returns {KeptClient & Listening<KeptEvents>} */
     static extend(client: ChatClient<any>): KeptClient & Listening<KeptEvents>;
+}
+/** What moderators do and are asked for, and what they do to oneself: until when one may not write, or not yet again. */
+export declare class Moderation {
+    #private;
+    /** @type {ModerationRoom & Listening<ModerationEvents>} */ adds: ModerationRoom & Listening<ModerationEvents>;
+    /** What the client tells more. @param {ChatClient<any>} client @returns {Listening<RemovedEvents>} */
+    static extend(client: ChatClient<any>): Listening<RemovedEvents>;
 }
 /** Who is in the room: told when it is entered, and kept by the joins and leaves since. */
 export declare class Online {

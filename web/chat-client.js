@@ -60,8 +60,8 @@
 /** What the server stores. @typedef {{ id?: number, message?: Record<string, any>, clientMessageId?: string }} Stored */
 /** @typedef {{ frame: Record<string, unknown>, take: (ack: any) => any, tries: number, tried?: Tried, done: Deferred<any> }} Send */
 /**
- * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`, `Rounds`, `Kept`, `Reads`, `Uploads`. One is made for each
- * room; `extend` gives the client more as well.
+ * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`, `Rounds`, `Kept`, `Reads`, `Uploads`, `Moderation`. One is
+ * made for each room; `extend` gives the client more as well.
  * @typedef {{
  *   new (room: ChatRoom, client: ChatClient<any>): {
  *     adds: object,
@@ -139,8 +139,34 @@
 /** @typedef {{ id: string, name: string, type: boolean, createTime: string, owner?: Id, users: Profile[] }} KeptInfo */
 /**
  * Pushed to each of one's devices that is connected then, perhaps twice; who was away asks for the inbox. `userId` is who added one.
- * A room that one was taken out of is left.
- * @typedef {{ roomAdded: { roomId: Id, userId: Id }, removed: { roomId: Id, reason: string } }} KeptEvents
+ * @typedef {{ roomAdded: { roomId: Id, userId: Id } } & RemovedEvents} KeptEvents
+ */
+/**
+ * The room that one was taken out of is left. `reason` is `quit` (out of a kept room), `kick` (one may come again) or `ban` (after
+ * `retryAfterMs`).
+ * @typedef {{ removed: { roomId: Id, reason: string, retryAfterMs?: number } }} RemovedEvents
+ */
+/** @typedef {"mute" | "ban" | "kick" | "none"} Bar `none` ends a mute or a ban. */
+/** @typedef {{ chatroomId: Id, targetId: Id, bar: Bar, until?: string }} BarAck */
+/** @typedef {{ user: Profile, bar: "mute" | "ban", until: string }} Barred */
+/** @typedef {{ chatroomId: Id, bars: Barred[], slowSeconds?: number }} Bars */
+/** Who reported which message, and why. @typedef {{ id: number, user: Profile, reason: string, createTime: string }} Report */
+/** With `more` there are older ones. @typedef {{ chatroomId: Id, reports: Report[], more?: boolean }} Reports The newest message first. */
+/** @typedef {{ barred: null, slow: null }} ModerationEvents `mutedForMs`, or `slowSeconds` or `slowForMs`, is not what it was. */
+/**
+ * None of it is sent later. Who may not is refused (`notAllowed`).
+ * @typedef {object} ModerationRoom
+ * @property {(userId: Id, bar: Bar, seconds?: number) => Promise<BarAck>} bar
+ *   Mutes, bans, takes out, or lets back in. A mute or a ban lasts for 1 to 31,536,000 seconds.
+ * @property {(seconds: number) => Promise<{ chatroomId: Id, seconds: number }>} slow
+ *   Lets each write once in so many seconds, up to 3,600; 0 ends that.
+ * @property {() => Promise<Bars>} bars Who is muted or banned, and until when.
+ * @property {(id: number, reason: string) => Promise<{ chatroomId: Id, id: number }>} report
+ *   Tells the moderators of a message, by anybody; the reason has 1 to 500 characters.
+ * @property {() => Promise<Reports>} reports What was reported.
+ * @property {number} mutedForMs How long one may not write; 0 if one may. Known since one entered, or was refused.
+ * @property {number} slowSeconds How often one may write; 0 if nobody has to wait. Who is in the room is not told of a new pace.
+ * @property {number} slowForMs How long one's next message has to wait.
  */
 /**
  * @typedef {object} KeptClient
@@ -241,6 +267,8 @@ const NEWEST_PAGE = 50;
 const MARK_MS = 3_000;
 /** An upload of which nothing moved for so long is given up: the network is gone, and TCP would take many minutes to say so. */
 const STALLED_MS = 60_000;
+/** The server's limit for how long a mute or a ban lasts: a year. */
+const BARRED_MAX_MS = 31_536_000_000;
 /** Typing is told so often at the most: it costs as much as a message. */
 const TYPING_MS = 10_000;
 /** And it is believed a little longer, so that it does not flicker. */
@@ -707,10 +735,12 @@ class Connection {
         return this.#client.emit("error", badFrame());
       }
       case "error": {
-        const { code, action, message } = frame;
-        const retryAfterMs = frame.retryAfterMs > 0 ? Math.min(frame.retryAfterMs, RETRY_AFTER_MAX_MS) : undefined;
+        const { code, action, message, retryAfterMs: ms } = frame;
+        const retryable = RETRYABLE.includes(code);
+        // Of what is not sent again, such as what is barred, it only says how long that lasts.
+        const retryAfterMs = ms > 0 ? Math.min(ms, retryable ? RETRY_AFTER_MAX_MS : ms) : undefined;
         if (code === "gone") return this.end("the server had closed the connection");
-        const error = new ChatError(String(code), message, { action, retryable: RETRYABLE.includes(code), retryAfterMs });
+        const error = new ChatError(String(code), message, { action, retryable, retryAfterMs });
         // The user has opened others since. Requests wait until this client may come back.
         if (code === "tooManyConnections") return this.end(error.message, error);
         return waiting ? waiting.reject(error) : this.#client.emit("error", error);
@@ -984,9 +1014,8 @@ export class ChatRoom extends Target {
     this.emit(news, { userId, user });
   }
 
-  /** Rejects what is not sent and not entered yet. @internal */
-  abandon() {
-    const why = new ChatError("disconnected", "disconnected by the application");
+  /** Rejects what is not sent and not entered yet. @internal @param {ChatError} why */
+  abandon(why) {
     if (this.#start === null && this.#wanted) this.forget(why);
     this.#unsend(why);
   }
@@ -1149,9 +1178,7 @@ export class ChatRoom extends Target {
 
   /** What is worth nothing later: it is not sent again. @internal @param {Record<string, unknown> & { action: string }} frame */
   request(frame) {
-    const connection = this.#connection;
-    if (!connection) return Promise.reject(connectionLost("not in the room"));
-    return connection.request({ ...frame, chatroomId: this.#id });
+    return this.#connection?.request({ ...frame, chatroomId: this.#id }) ?? Promise.reject(connectionLost("not in the room"));
   }
 
   /** What the server does not answer. Returns whether it was sent. @internal @param {Record<string, unknown>} frame */
@@ -1179,12 +1206,9 @@ export class ChatRoom extends Target {
       } catch (caught) {
         const error = chatError(caught, "badFrame");
         if (error.code === "connectionLost") continue;
-        if (error.retryAfterMs) {
-          await sleep(error.retryAfterMs);
-          continue;
-        }
-        if (error.retryable && ++send.tries < SEND_TRIES) {
-          await sleep(backoff(send.tries, REPEAT_MAX_MS));
+        if (error.retryable && (error.retryAfterMs || ++send.tries < SEND_TRIES)) {
+          this.emit(/** @type {any} */ ("retry"), /** @type {any} */ (error));
+          await sleep(error.retryAfterMs ?? backoff(send.tries, REPEAT_MAX_MS));
           continue;
         }
         send.done.reject(error);
@@ -1253,8 +1277,10 @@ class Client extends Target {
   /** @param {ChatOptions & { features?: F[] }} options */
   constructor(options) {
     super();
-    const { url, historyUrl, getToken, WebSocket = globalThis.WebSocket, features = [] } = options;
-    const { pingIntervalMs = PING_INTERVAL_MS, lifetimeMs = LIFETIME_MS, timeoutMs = TIMEOUT_MS } = options;
+    const {
+      url, historyUrl, getToken, WebSocket = globalThis.WebSocket, features = [],
+      pingIntervalMs = PING_INTERVAL_MS, lifetimeMs = LIFETIME_MS, timeoutMs = TIMEOUT_MS,
+    } = options;
     if (!WebSocket) throw new TypeError("no global WebSocket: hand one in");
     // Throws here; otherwise the client would retry for ever.
     for (const address of [url, historyUrl]) new URL(address);
@@ -1303,8 +1329,9 @@ class Client extends Target {
 
   /** Ends the connection. The next `connect` joins the rooms again. Unsent messages are rejected. */
   disconnect() {
-    this.#stop(new ChatError("disconnected", "disconnected by the application"));
-    for (const room of this.#rooms.values()) room.abandon();
+    const why = new ChatError("disconnected", "disconnected by the application");
+    this.#stop(why);
+    for (const room of this.#rooms.values()) room.abandon(why);
   }
 
   /** The open connections, the newest last. @internal @returns {Connection[]} */
@@ -1479,7 +1506,7 @@ class Client extends Target {
       const answer = /** @type {any} */ (await response.json().catch(() => null));
       this.observe(headers.get("Date"));
       if (response.ok) return { answer, link: headers.get("Link") ?? "" };
-      const { statusCode, code, message = `the server answered ${status}` } = answer ?? {};
+      const { statusCode, code, message = `the server answered ${status}`, retryAfterMs } = answer ?? {};
       // Our functions say more in the body; API Gateway, when the authorizer refuses, does not.
       const byAuthorizer = isRefusal(status) && !statusCode && !code;
       if (byAuthorizer && !renewed) {
@@ -1488,7 +1515,7 @@ class Client extends Target {
       }
       const retryable = status >= 500 || status === 429;
       const said = retryable ? "internal" : byAuthorizer ? "refused" : status === 403 ? "notAllowed" : "badRequest";
-      throw new ChatError(code ?? said, message, { retryable });
+      throw new ChatError(code ?? said, message, { retryable, retryAfterMs });
     }
   }
 
@@ -1536,6 +1563,29 @@ function userOf(token) {
   } catch {
     return undefined;
   }
+}
+
+/** Rooms that one was taken out of are left, and the application is told. Once, though two features need it. @param {ChatClient<any>} client */
+function hearRemoved(client) {
+  client.addEventListener(/** @type {any} */ ("frame"), heard);
+}
+
+/** @param {any} event */
+function heard({ currentTarget: client, detail: { type, chatroomId, reason, retryAfterMs } }) {
+  if (type !== "removed") return;
+  if (!isRoomId(chatroomId)) return client.emit("error", badFrame());
+  takeOut(client, chatroomId, reason, retryAfterMs > 0 ? retryAfterMs : undefined);
+}
+
+/** @param {ChatClient<any>} client @param {Id} roomId @param {string} reason @param {number} [retryAfterMs] */
+function takeOut(client, roomId, reason, retryAfterMs) {
+  forget(client, roomId, retryAfterMs);
+  client.emit(/** @type {any} */ ("removed"), /** @type {any} */ ({ roomId, reason, ...(retryAfterMs && { retryAfterMs }) }));
+}
+
+/** @param {ChatClient<any>} client @param {Id} roomId @param {number} [retryAfterMs] */
+function forget(client, roomId, retryAfterMs) {
+  client.room(roomId).forget(new ChatError("removed", "not in the room any more", { retryAfterMs }));
 }
 
 /** Rooms that the server keeps for their members, groups and pairs: the inbox, and who is in. */
@@ -1590,25 +1640,163 @@ export class Kept {
       quit: (roomId, quitUserId) => told("quit", async () => {
         await ask(of("quit", roomId), {}, { quitUserId });
         // The push that says so may be lost.
-        if (quitUserId === undefined || String(quitUserId) === String(client.userId)) forget(roomId);
+        if (quitUserId === undefined || String(quitUserId) === String(client.userId)) forget(client, roomId);
       }),
       info: (roomId) => told("info", async () => ask(of("info", roomId), {})),
     };
 
-    /** @param {Id} roomId */
-    function forget(roomId) {
-      client.room(roomId).forget(new ChatError("removed", "not in the room any more"));
-    }
-
+    hearRemoved(client);
     client.addEventListener(/** @type {any} */ ("frame"), (/** @type {CustomEvent} */ { detail }) => {
-      const { type, chatroomId: roomId, userId, reason } = detail;
-      if (type !== "roomAdded" && type !== "removed") return;
+      const { type, chatroomId: roomId, userId } = detail;
+      if (type !== "roomAdded") return;
       if (!isRoomId(roomId)) return client.emit("error", badFrame());
-      if (type === "removed") forget(roomId);
-      client.emit(type, /** @type {any} */ (type === "removed" ? { roomId, reason } : { roomId, userId }));
+      client.emit(type, /** @type {any} */ ({ roomId, userId }));
     });
     return /** @type {any} */ (Object.assign(client, adds));
   }
+}
+
+/** What moderators do and are asked for, and what they do to oneself: until when one may not write, or not yet again. */
+export class Moderation {
+  /** @type {ModerationRoom & Listening<ModerationEvents>} */ adds;
+  #room;
+  /** Until when, by `performance.now()`, one is muted, and has to wait for one's next message. */
+  #mutedUntil = -Infinity;
+  #slowUntil = -Infinity;
+  /** Runs while one is muted. @type {Timer} */ #timer;
+  #slowSeconds = 0;
+
+  /** What the client tells more. @param {ChatClient<any>} client @returns {Listening<RemovedEvents>} */
+  static extend(client) {
+    hearRemoved(client);
+    return /** @type {any} */ (client);
+  }
+
+  /** @internal @param {ChatRoom} room @param {ChatClient<any>} client */
+  constructor(room, client) {
+    this.#room = room;
+    const [muted, slow, seconds] = [() => left(this.#mutedUntil), () => left(this.#slowUntil), () => this.#slowSeconds];
+    /** @type {ModerationRoom} */ const adds = {
+      get mutedForMs() {
+        return muted();
+      },
+      get slowSeconds() {
+        return seconds();
+      },
+      get slowForMs() {
+        return slow();
+      },
+      bar: (targetId, bar, seconds) => this.#ask("barUser", { targetId, bar, seconds }, isRoomId(targetId), "userId must be the id of a user"),
+      slow: async (seconds) => {
+        const ack = await this.#ask("slowMode", { seconds });
+        this.#pace(ack.seconds);
+        return ack;
+      },
+      bars: async () => {
+        const ack = await this.#ask("listBars");
+        this.#pace(ack.slowSeconds);
+        return ack;
+      },
+      report: (id, reason) => this.#ask("reportMessage", { id, reason: readable(reason) }, isPositive(id), "id must be the number of a message"),
+      reports: () => this.#ask("listReports"),
+    };
+    this.adds = /** @type {any} */ (adds);
+    room.addEventListener("message", ({ detail }) => {
+      if (!this.#slowSeconds || String(detail.senderId) !== String(client.userId)) return;
+      // Another device may have sent it, and a while ago.
+      const age = Math.max(0, client.serverTime - Date.parse(detail.createTime));
+      this.#wait(1_000 * this.#slowSeconds - age);
+    });
+    // A send is held back.
+    room.addEventListener(/** @type {any} */ ("retry"), (/** @type {CustomEvent} */ { detail }) => {
+      if (detail.code === "rateLimited") this.#wait(detail.retryAfterMs);
+    });
+    room.addEventListener("error", ({ detail: { code, action, retryAfterMs } }) => {
+      if (code !== "barred" || !room.joined) return;
+      // What is read is refused to nobody else; the push that says so may be lost.
+      if (!action) takeOut(client, room.id, "ban", retryAfterMs);
+      else this.#mute(retryAfterMs);
+    });
+  }
+
+  /** @internal @param {{ slowSeconds?: unknown, mutedForMs?: unknown }} ack */
+  entered({ slowSeconds, mutedForMs }) {
+    this.#pace(slowSeconds);
+    this.#mute(mutedForMs);
+  }
+
+  /** @internal */
+  left() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#mutedUntil = this.#slowUntil = -Infinity;
+    this.#slowSeconds = 0;
+  }
+
+  /** Not sent later. @param {string} action @param {object} [what] @param {boolean} [isRight] @param {string} [wrong] @returns {Promise<any>} */
+  #ask(action, what, isRight = true, wrong = "") {
+    return this.#room.reported(this.#answer(action, what, isRight, wrong));
+  }
+
+  /** @param {string} action @param {object | undefined} what @param {boolean} isRight @param {string} wrong */
+  async #answer(action, what, isRight, wrong) {
+    if (!isRight) throw badRequest(wrong);
+    const { type: _, action: __, requestId: ___, ...ack } = await this.#room.request({ action, ...what });
+    for (const list of [ack.bars, ack.reports]) if (list !== undefined && !Array.isArray(list)) throw badFrame();
+    return ack;
+  }
+
+  /** Nothing, or 0, says that one may write. @param {unknown} ms */
+  #mute(ms) {
+    const wasMuted = this.#timer !== undefined;
+    this.#mutedUntil = performance.now() + bounded(ms);
+    this.#watch();
+    if (wasMuted || this.#timer) this.#tell("barred");
+  }
+
+  /** No timer is as long as a mute may be. */
+  #watch() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const ms = left(this.#mutedUntil);
+    if (ms > 0) this.#timer = setTimeout(() => {
+      this.#watch();
+      if (!this.#timer) this.#tell("barred");
+    }, Math.min(ms, TIMER_MAX_MS));
+    // In Node, a program that has nothing else to do ends.
+    /** @type {any} */ (this.#timer)?.unref?.();
+  }
+
+  /** @param {unknown} seconds */
+  #pace(seconds) {
+    const before = this.#slowSeconds;
+    this.#slowSeconds = isCount(seconds) ? seconds : 0;
+    if (this.#slowSeconds === before) return;
+    this.#slowUntil = Math.min(this.#slowUntil, performance.now() + 1_000 * this.#slowSeconds);
+    this.#tell("slow");
+  }
+
+  /** @param {number} ms */
+  #wait(ms) {
+    if (!(ms > 0)) return;
+    this.#slowUntil = performance.now() + ms;
+    this.#tell("slow");
+  }
+
+  /** @param {keyof ModerationEvents} what */
+  #tell(what) {
+    this.#room.emit(/** @type {any} */ (what), /** @type {any} */ (null));
+  }
+}
+
+/** @param {number} until By `performance.now()`. */
+function left(until) {
+  return Math.max(0, until - performance.now());
+}
+
+/** @param {unknown} ms */
+function bounded(ms) {
+  return Math.min(Math.max(0, Number(ms) || 0), BARRED_MAX_MS);
 }
 
 /** Who is in the room: told when it is entered, and kept by the joins and leaves since. */

@@ -34,8 +34,10 @@ class Client extends Target {
   /** @param {ChatOptions & { features?: F[] }} options */
   constructor(options) {
     super();
-    const { url, historyUrl, getToken, WebSocket = globalThis.WebSocket, features = [] } = options;
-    const { pingIntervalMs = PING_INTERVAL_MS, lifetimeMs = LIFETIME_MS, timeoutMs = TIMEOUT_MS } = options;
+    const {
+      url, historyUrl, getToken, WebSocket = globalThis.WebSocket, features = [],
+      pingIntervalMs = PING_INTERVAL_MS, lifetimeMs = LIFETIME_MS, timeoutMs = TIMEOUT_MS,
+    } = options;
     if (!WebSocket) throw new TypeError("no global WebSocket: hand one in");
     // Throws here; otherwise the client would retry for ever.
     for (const address of [url, historyUrl]) new URL(address);
@@ -84,8 +86,9 @@ class Client extends Target {
 
   /** Ends the connection. The next `connect` joins the rooms again. Unsent messages are rejected. */
   disconnect() {
-    this.#stop(new ChatError("disconnected", "disconnected by the application"));
-    for (const room of this.#rooms.values()) room.abandon();
+    const why = new ChatError("disconnected", "disconnected by the application");
+    this.#stop(why);
+    for (const room of this.#rooms.values()) room.abandon(why);
   }
 
   /** The open connections, the newest last. @internal @returns {Connection[]} */
@@ -260,7 +263,7 @@ class Client extends Target {
       const answer = /** @type {any} */ (await response.json().catch(() => null));
       this.observe(headers.get("Date"));
       if (response.ok) return { answer, link: headers.get("Link") ?? "" };
-      const { statusCode, code, message = `the server answered ${status}` } = answer ?? {};
+      const { statusCode, code, message = `the server answered ${status}`, retryAfterMs } = answer ?? {};
       // Our functions say more in the body; API Gateway, when the authorizer refuses, does not.
       const byAuthorizer = isRefusal(status) && !statusCode && !code;
       if (byAuthorizer && !renewed) {
@@ -269,7 +272,7 @@ class Client extends Target {
       }
       const retryable = status >= 500 || status === 429;
       const said = retryable ? "internal" : byAuthorizer ? "refused" : status === 403 ? "notAllowed" : "badRequest";
-      throw new ChatError(code ?? said, message, { retryable });
+      throw new ChatError(code ?? said, message, { retryable, retryAfterMs });
     }
   }
 

@@ -116,10 +116,12 @@ export class Connection {
         return this.#client.emit("error", badFrame());
       }
       case "error": {
-        const { code, action, message } = frame;
-        const retryAfterMs = frame.retryAfterMs > 0 ? Math.min(frame.retryAfterMs, RETRY_AFTER_MAX_MS) : undefined;
+        const { code, action, message, retryAfterMs: ms } = frame;
+        const retryable = RETRYABLE.includes(code);
+        // Of what is not sent again, such as what is barred, it only says how long that lasts.
+        const retryAfterMs = ms > 0 ? Math.min(ms, retryable ? RETRY_AFTER_MAX_MS : ms) : undefined;
         if (code === "gone") return this.end("the server had closed the connection");
-        const error = new ChatError(String(code), message, { action, retryable: RETRYABLE.includes(code), retryAfterMs });
+        const error = new ChatError(String(code), message, { action, retryable, retryAfterMs });
         // The user has opened others since. Requests wait until this client may come back.
         if (code === "tooManyConnections") return this.end(error.message, error);
         return waiting ? waiting.reject(error) : this.#client.emit("error", error);

@@ -10,6 +10,7 @@ export { Changes, applyChange } from "./changes.js";
 export { ChatClient } from "./client.js";
 export { ChatError } from "./errors.js";
 export { Kept } from "./kept.js";
+export { Moderation } from "./moderation.js";
 export { Online } from "./online.js";
 export { Reactions } from "./reactions.js";
 export { Reads } from "./reads.js";

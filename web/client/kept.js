@@ -2,6 +2,7 @@
 import { ChatError, badFrame, badRequest, chatError } from "./errors.js";
 import { SEND_TRIES } from "./limits.js";
 import { isRoomId, readItem } from "./messages.js";
+import { forget, hearRemoved } from "./removed.js";
 import { newId, sleep } from "./tools.js";
 
 /** @import { ChatClient } from "./client.js" */
@@ -59,22 +60,17 @@ export class Kept {
       quit: (roomId, quitUserId) => told("quit", async () => {
         await ask(of("quit", roomId), {}, { quitUserId });
         // The push that says so may be lost.
-        if (quitUserId === undefined || String(quitUserId) === String(client.userId)) forget(roomId);
+        if (quitUserId === undefined || String(quitUserId) === String(client.userId)) forget(client, roomId);
       }),
       info: (roomId) => told("info", async () => ask(of("info", roomId), {})),
     };
 
-    /** @param {Id} roomId */
-    function forget(roomId) {
-      client.room(roomId).forget(new ChatError("removed", "not in the room any more"));
-    }
-
+    hearRemoved(client);
     client.addEventListener(/** @type {any} */ ("frame"), (/** @type {CustomEvent} */ { detail }) => {
-      const { type, chatroomId: roomId, userId, reason } = detail;
-      if (type !== "roomAdded" && type !== "removed") return;
+      const { type, chatroomId: roomId, userId } = detail;
+      if (type !== "roomAdded") return;
       if (!isRoomId(roomId)) return client.emit("error", badFrame());
-      if (type === "removed") forget(roomId);
-      client.emit(type, /** @type {any} */ (type === "removed" ? { roomId, reason } : { roomId, userId }));
+      client.emit(type, /** @type {any} */ ({ roomId, userId }));
     });
     return /** @type {any} */ (Object.assign(client, adds));
   }

@@ -62,6 +62,8 @@ export const NEWEST_PAGE = 50;
 export const MARK_MS = 3_000;
 /** An upload of which nothing moved for so long is given up: the network is gone, and TCP would take many minutes to say so. */
 export const STALLED_MS = 60_000;
+/** The server's limit for how long a mute or a ban lasts: a year. */
+export const BARRED_MAX_MS = 31_536_000_000;
 /** Typing is told so often at the most: it costs as much as a message. */
 export const TYPING_MS = 10_000;
 /** And it is believed a little longer, so that it does not flicker. */

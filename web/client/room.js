@@ -256,9 +256,8 @@ export class ChatRoom extends Target {
     this.emit(news, { userId, user });
   }
 
-  /** Rejects what is not sent and not entered yet. @internal */
-  abandon() {
-    const why = new ChatError("disconnected", "disconnected by the application");
+  /** Rejects what is not sent and not entered yet. @internal @param {ChatError} why */
+  abandon(why) {
     if (this.#start === null && this.#wanted) this.forget(why);
     this.#unsend(why);
   }
@@ -421,9 +420,7 @@ export class ChatRoom extends Target {
 
   /** What is worth nothing later: it is not sent again. @internal @param {Record<string, unknown> & { action: string }} frame */
   request(frame) {
-    const connection = this.#connection;
-    if (!connection) return Promise.reject(connectionLost("not in the room"));
-    return connection.request({ ...frame, chatroomId: this.#id });
+    return this.#connection?.request({ ...frame, chatroomId: this.#id }) ?? Promise.reject(connectionLost("not in the room"));
   }
 
   /** What the server does not answer. Returns whether it was sent. @internal @param {Record<string, unknown>} frame */
@@ -451,12 +448,9 @@ export class ChatRoom extends Target {
       } catch (caught) {
         const error = chatError(caught, "badFrame");
         if (error.code === "connectionLost") continue;
-        if (error.retryAfterMs) {
-          await sleep(error.retryAfterMs);
-          continue;
-        }
-        if (error.retryable && ++send.tries < SEND_TRIES) {
-          await sleep(backoff(send.tries, REPEAT_MAX_MS));
+        if (error.retryable && (error.retryAfterMs || ++send.tries < SEND_TRIES)) {
+          this.emit(/** @type {any} */ ("retry"), /** @type {any} */ (error));
+          await sleep(error.retryAfterMs ?? backoff(send.tries, REPEAT_MAX_MS));
           continue;
         }
         send.done.reject(error);

@@ -53,8 +53,8 @@
 /** What the server stores. @typedef {{ id?: number, message?: Record<string, any>, clientMessageId?: string }} Stored */
 /** @typedef {{ frame: Record<string, unknown>, take: (ack: any) => any, tries: number, tried?: Tried, done: Deferred<any> }} Send */
 /**
- * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`, `Rounds`, `Kept`, `Reads`, `Uploads`. One is made for each
- * room; `extend` gives the client more as well.
+ * What a room can do more: `Changes`, `Reactions`, `Online`, `Signals`, `Rounds`, `Kept`, `Reads`, `Uploads`, `Moderation`. One is
+ * made for each room; `extend` gives the client more as well.
  * @typedef {{
  *   new (room: ChatRoom, client: ChatClient<any>): {
  *     adds: object,
@@ -132,8 +132,34 @@
 /** @typedef {{ id: string, name: string, type: boolean, createTime: string, owner?: Id, users: Profile[] }} KeptInfo */
 /**
  * Pushed to each of one's devices that is connected then, perhaps twice; who was away asks for the inbox. `userId` is who added one.
- * A room that one was taken out of is left.
- * @typedef {{ roomAdded: { roomId: Id, userId: Id }, removed: { roomId: Id, reason: string } }} KeptEvents
+ * @typedef {{ roomAdded: { roomId: Id, userId: Id } } & RemovedEvents} KeptEvents
+ */
+/**
+ * The room that one was taken out of is left. `reason` is `quit` (out of a kept room), `kick` (one may come again) or `ban` (after
+ * `retryAfterMs`).
+ * @typedef {{ removed: { roomId: Id, reason: string, retryAfterMs?: number } }} RemovedEvents
+ */
+/** @typedef {"mute" | "ban" | "kick" | "none"} Bar `none` ends a mute or a ban. */
+/** @typedef {{ chatroomId: Id, targetId: Id, bar: Bar, until?: string }} BarAck */
+/** @typedef {{ user: Profile, bar: "mute" | "ban", until: string }} Barred */
+/** @typedef {{ chatroomId: Id, bars: Barred[], slowSeconds?: number }} Bars */
+/** Who reported which message, and why. @typedef {{ id: number, user: Profile, reason: string, createTime: string }} Report */
+/** With `more` there are older ones. @typedef {{ chatroomId: Id, reports: Report[], more?: boolean }} Reports The newest message first. */
+/** @typedef {{ barred: null, slow: null }} ModerationEvents `mutedForMs`, or `slowSeconds` or `slowForMs`, is not what it was. */
+/**
+ * None of it is sent later. Who may not is refused (`notAllowed`).
+ * @typedef {object} ModerationRoom
+ * @property {(userId: Id, bar: Bar, seconds?: number) => Promise<BarAck>} bar
+ *   Mutes, bans, takes out, or lets back in. A mute or a ban lasts for 1 to 31,536,000 seconds.
+ * @property {(seconds: number) => Promise<{ chatroomId: Id, seconds: number }>} slow
+ *   Lets each write once in so many seconds, up to 3,600; 0 ends that.
+ * @property {() => Promise<Bars>} bars Who is muted or banned, and until when.
+ * @property {(id: number, reason: string) => Promise<{ chatroomId: Id, id: number }>} report
+ *   Tells the moderators of a message, by anybody; the reason has 1 to 500 characters.
+ * @property {() => Promise<Reports>} reports What was reported.
+ * @property {number} mutedForMs How long one may not write; 0 if one may. Known since one entered, or was refused.
+ * @property {number} slowSeconds How often one may write; 0 if nobody has to wait. Who is in the room is not told of a new pace.
+ * @property {number} slowForMs How long one's next message has to wait.
  */
 /**
  * @typedef {object} KeptClient

@@ -1,17 +1,19 @@
 // @ts-check
 /** The page: the form, the list of rooms, and the room that is open. */
-import { ChatClient, Changes, Kept, Online, Reactions, Reads, Rounds, Signals, Uploads } from "../chat-client.js";
+import { ChatClient, Changes, Kept, Moderation, Online, Reactions, Reads, Rounds, Signals, Uploads } from "../chat-client.js";
 import { create, find, webUrl } from "./dom.js";
 import { takeFiles } from "./files.js";
 import { inbox, putFirst, sayLast } from "./inbox.js";
 import { memberLines } from "./members.js";
 import { MessageMenu } from "./menu.js";
 import { sayFirstLine } from "./message.js";
+import { Moderating, isPaced, whyRemoved } from "./moderating.js";
 import { Push, pushUrl } from "./push.js";
 import { RoomView } from "./room-view.js";
 import { together } from "./together.js";
-import { badAddress, deployment, localRun, mayKeepRooms, toId } from "./way.js";
+import { badAddress, deployment, localRun, mayKeepRooms, moderatedBy, toId } from "./way.js";
 import { ask, label, preferredLanguage, say, speak } from "./words.js";
+import { Writing } from "./writing.js";
 
 /** @import { ChatError, Disconnected, Kind, Id, KeptInfo, KeptRoom, Profile } from "../chat-client.js" */
 /** @import { Last } from "./inbox.js" */
@@ -28,7 +30,7 @@ import { ask, label, preferredLanguage, say, speak } from "./words.js";
 const TEXT_MAX = 4_000;
 /** Enough to answer without a word; another reaction is a press on one that is there. */
 const EMOJIS = ["👍", "❤️", "😂", "🎉", "😮", "😢"];
-const FEATURES = [Changes, Reactions, Online, Signals, Rounds, Kept, Reads, Uploads];
+const FEATURES = [Changes, Reactions, Online, Signals, Rounds, Kept, Reads, Uploads, Moderation];
 /** So many kept rooms tell at once what is said in them; a connection is in 100 rooms at most. Others do when they were opened. */
 const LISTENED_MAX = 50;
 /** Of more unread messages nobody wants to know how many exactly. */
@@ -45,6 +47,7 @@ const tokenLabel = find("token-label", HTMLElement);
 const [name, userId, picture, token, firstRoom] = ["name", "user-id", "picture", "token", "first-room"].map((id) =>
   find(id, HTMLInputElement),
 );
+const moderates = find("moderates", HTMLInputElement);
 const chat = find("chat", HTMLElement);
 const roomList = find("rooms", HTMLElement);
 const addRoom = find("add-room", HTMLFormElement);
@@ -77,6 +80,7 @@ const kept = {
   rooms: /** @type {string[]} */ ([]),
   open: "1",
   isIn: false,
+  moderates: false,
   fields: { name: "", "user-id": String(1 + (crypto.getRandomValues(new Uint32Array(1))[0] % 99_999)), picture: "" },
   ...JSON.parse(sessionStorage.getItem("chat") ?? "{}"),
 };
@@ -87,6 +91,9 @@ const kept = {
 const rooms = new Map();
 /** @type {ReturnType<typeof setInterval> | undefined} */ let countdown;
 /** Reads the list of kept rooms. @type {() => Promise<void>} */ let loadInbox = async () => {};
+/** Which rooms one moderates, as the token says. @type {(id: Id) => boolean} */ let isModerator = () => false;
+/** Kept rooms that one is banned from, and until when. They are not asked for before. @type {Map<string, number>} */
+const banned = new Map();
 /** The room that was open before a reload, until the list has come that it may be in. */
 let returning = "";
 
@@ -99,6 +106,7 @@ language.addEventListener("change", () => {
 entryForm.addEventListener("submit", (event) => {
   event.preventDefault();
   for (const input of [name, userId, picture]) kept.fields[/** @type {keyof typeof kept.fields} */ (input.id)] = input.value.trim();
+  kept.moderates = moderates.checked;
   const room = firstRoom.value.trim();
   if (room) {
     kept.open = room;
@@ -191,8 +199,9 @@ composer.addEventListener("submit", (event) => {
   const chosen = /** @type {Kind} */ (kind.value);
   if (chosen !== "text" && !webUrl(content)) return complain("needsUrl");
   if ([...content].length > TEXT_MAX) return complain("tooLong", { max: TEXT_MAX });
-  notice.hidden = true;
   const said = rooms.get(kept.open)?.about;
+  if (writing.waitMs > 0 && said?.what !== "editing") return complain("slowWait", { ms: writing.waitMs });
+  notice.hidden = true;
   text.value = "";
   choose("text");
   fitText();
@@ -240,7 +249,7 @@ kind.addEventListener("change", () => {
 
 takeFiles({ button: find("attach", HTMLButtonElement), input: find("files", HTMLInputElement), text, room: find("room", HTMLElement) }, (files) => {
   const now = rooms.get(kept.open);
-  if (!now || now.about?.what === "editing") return;
+  if (!now || now.about?.what === "editing" || writing.isBarred) return;
   const said = now.about;
   write(null);
   for (const [at, file] of files.entries()) now.view.upload(file, at === 0 ? said?.id : undefined);
@@ -258,6 +267,9 @@ const push = new Push(find("notify", HTMLElement), find("notify-on", HTMLInputEl
   },
   complain: (code, message) => complain("problem", { code }, message),
 });
+// The owner of a group has to wait as the others do.
+const writing = new Writing(composer, text, ({ id }) => isModerator(id));
+const moderating = new Moderating({ mayBar, mayRecall: ({ id }) => isModerator(id), isOwner });
 language.value = preferredLanguage();
 speak(language.value);
 prepareEntry();
@@ -268,6 +280,7 @@ function prepareEntry() {
   name.value = kept.fields.name;
   userId.value = kept.fields["user-id"];
   picture.value = kept.fields.picture;
+  moderates.checked = kept.moderates;
   firstRoom.value = kept.open;
   const bad = badAddress(query);
   const remote = bad ? null : deployment(query);
@@ -285,7 +298,7 @@ async function enter() {
   try {
     const { name: nickName, "user-id": id } = kept.fields;
     const headPic = webUrl(kept.fields.picture)?.href;
-    const way = deployment(query) ?? (await localRun({ userId: id, name: nickName, picture: headPic }));
+    const way = deployment(query) ?? (await localRun({ userId: id, name: nickName, picture: headPic, moderates: kept.moderates }));
     // Get a token first: if it is refused, the form is still there to correct.
     const first = await way.token(token.value.trim());
     if (client) return;
@@ -323,9 +336,7 @@ function start(way, first) {
   client.addEventListener("connected", () => void push.start(pushUrl(query), () => way.token(first)), { once: true });
   client.addEventListener("roomAdded", () => void loadInbox());
   client.addEventListener("removed", ({ detail }) => {
-    const removed = rooms.get(String(detail.roomId));
-    if (removed) complain("removed", { name: nameOf(removed) });
-    forget(String(detail.roomId));
+    gone(String(detail.roomId), detail.reason, detail.retryAfterMs);
   });
   client.addEventListener("disconnected", ({ detail }) => showDisconnected(detail));
   client.addEventListener("error", ({ detail }) => {
@@ -333,6 +344,7 @@ function start(way, first) {
     if (detail.code !== "token" && detail.action !== "rooms") complain("problem", { code: detail.code }, detail.message);
   });
   returning = kept.open;
+  isModerator = moderatedBy(first);
   // Who may enter none is not refused each time.
   loadInbox = mayKeepRooms(first) ? inbox(client, showInbox) : async () => {};
   for (const id of kept.rooms) addToList(id);
@@ -376,6 +388,7 @@ function showInbox(listed) {
   const ids = new Set(listed.map(({ id }) => id));
   for (const [id, { listed }] of rooms) if (listed && !ids.has(id)) forget(id);
   for (const room of listed) {
+    if ((banned.get(room.id) ?? 0) > Date.now()) continue;
     // It may have been joined by its id before.
     if (rooms.has(room.id) && !rooms.get(room.id)?.listed) forget(room.id);
     addToList(room.id, room);
@@ -487,6 +500,8 @@ function addToList(id, listed) {
     if (id === kept.open) write(known.about);
   }, { signal });
   menu.watch(view);
+  writing.watch(view);
+  moderating.watch(view);
   rooms.set(id, { view, item, preview, draft: "", about: null, typing: [], listed, last: listed?.lastMessage });
   roomList.append(item);
   logs.append(view.log);
@@ -511,10 +526,34 @@ function roomOf(client, id) {
 function roomFailed(id, error) {
   // What becomes of a file is said where it is shown.
   if (["left", "disconnected", "removed"].includes(error.code) || error.action === "createUpload") return;
+  // So is what becomes of a message, and what a moderator asks is asked again.
+  if (isPaced(error)) return;
+  if (["barred", "rejected"].includes(error.code) && error.action === "sendMessage") return;
+  if (error.code === "barred" && error.action === "joinRoom") return gone(id, "ban", error.retryAfterMs);
+  if (error.code === "rejected") return complain("notChanged", { reason: error.message });
   const entry = rooms.get(id);
   if (entry?.listed) complain("namedProblem", { name: nameOf(entry), code: error.code }, error.message);
   else complain("roomProblem", { id, code: error.code }, error.message);
   if (error.action === "joinRoom") forget(id);
+}
+
+/** A room that one was taken out of. @param {string} id @param {string} reason @param {number} [retryAfterMs] */
+function gone(id, reason, retryAfterMs) {
+  const entry = rooms.get(id);
+  if (reason === "ban") banned.set(id, Date.now() + (retryAfterMs ?? 0));
+  if (entry) complain(...whyRemoved(reason, { name: entry.view.kept?.name, id }, retryAfterMs));
+  forget(id);
+}
+
+/** @param {RoomView} view @param {Id} id */
+function isOwner(view, id) {
+  const owner = rooms.get(String(view.id))?.info?.owner;
+  return owner !== undefined && String(owner) === String(id);
+}
+
+/** @param {RoomView} view */
+function mayBar(view) {
+  return isModerator(view.id) || isOwner(view, whoAmI().id);
 }
 
 /** @param {string} id */
@@ -543,12 +582,15 @@ function open(id) {
   }
   const now = rooms.get(id);
   chat.dataset.open = String(now !== undefined);
-  composer.hidden = now === undefined;
+  writing.show(now?.view);
+  moderating.show(now?.view);
   // One is in a kept room until one quits, among its members.
   leave.hidden = now === undefined || now.listed !== undefined;
   if (now) sayRoom(roomTitle, id, now.listed?.name);
   else say(roomTitle, "noRoom");
   if (now?.listed) listen(id);
+  // Who its owner is.
+  if (now?.listed?.type && !now.info) void showMembers(id);
   text.value = now?.draft ?? "";
   write(now?.about ?? null);
   fitText();
@@ -573,7 +615,7 @@ function choices(view, id) {
     return { word: "reactWith", values: { emoji }, text: emoji, isOn, run: () => react(id, emoji, !isOn) };
   });
   made.push({ word: "reply", run: () => begin({ what: "replying", id }) });
-  if (!isMe(message.senderId)) return made;
+  if (!isMe(message.senderId)) return [...made, ...moderating.choices(view, message)];
   if (message.type === "text") made.push({ word: "edit", run: () => begin({ what: "editing", id }, message.content) });
   made.push({ word: "recall", run: () => void view.recall(id) });
   return made;
@@ -651,6 +693,7 @@ async function showMembers(id) {
   for (const user of info.users) entry.view.learn(user.id, user);
   showLast(id);
   showHere(id);
+  moderating.update();
 }
 
 /** @param {string} id */

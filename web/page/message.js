@@ -229,9 +229,9 @@ const PARTS = [".avatar", "time", ".content, .picture"];
 /**
  * A message that is on its way. Its line stays in place when the message arrives. A moved or new line would jump, and
  * a screen reader would read it twice.
- * @param {Shown} message @param {string} name @param {{ retry(): void, discard(): void }} choices @param {Around} around
+ * @param {Shown} message @param {string} name @param {{ retry(): void, rewrite(): void, discard(): void }} choices @param {Around} around
  */
-export function outgoingLine(message, name, { retry, discard }, around) {
+export function outgoingLine(message, name, { retry, rewrite, discard }, around) {
   const line = messageLine(message, name, true, around);
   const state = create("p", "");
   line.querySelector(".bubble")?.append(state);
@@ -276,16 +276,19 @@ export function outgoingLine(message, name, { retry, discard }, around) {
         if (shown && told && shown.outerHTML !== told.outerHTML) shown.replaceWith(told);
       }
     },
-    failed(code = "") {
+    /** @param {string} [code] Why, if it is to be said. @param {string} [reason] Somebody's own words for it: what was said must be said differently. */
+    failed(code, reason) {
       line.classList.remove("sending");
       line.classList.add("failed");
       const [notSent, again, away] = [create("span", ""), create("button", ""), create("button", "")];
-      if (code) say(notSent, "notSaved", { code });
+      if (reason) say(notSent, "rejected", { reason });
+      else if (code) say(notSent, "notSaved", { code });
       else say(notSent, "notSent");
-      say(again, "retry");
+      const isText = message.type === "text";
+      say(again, reason && isText ? "edit" : "retry");
       say(away, "discard");
       again.type = away.type = "button";
-      again.addEventListener("click", retry);
+      again.addEventListener("click", reason && isText ? rewrite : retry);
       away.addEventListener("click", discard);
       state.className = "state";
       state.removeAttribute("data-word");

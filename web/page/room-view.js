@@ -6,9 +6,9 @@ import { changeLine, fillQuote, messageLine, outgoingLine, reactLine } from "./m
 import { together } from "./together.js";
 import { inWords, label, say, sayDay } from "./words.js";
 
-/** @import { Change, Changes, Id, Kind, Message, Online, Presence, Profile, Reaction, Reactions, Reads, RoomWith, Rounds, SendOptions, Sent, Signals, Uploads } from "../chat-client.js" */
+/** @import { Change, Changes, Id, Kind, Message, Moderation, Online, Presence, Profile, Reaction, Reactions, Reads, RoomWith, Rounds, SendOptions, Sent, Signals, Uploads } from "../chat-client.js" */
 /** @import { Around, Shown } from "./message.js" */
-/** @typedef {RoomWith<typeof Changes | typeof Reactions | typeof Online | typeof Rounds | typeof Signals | typeof Reads | typeof Uploads>} Room */
+/** @typedef {RoomWith<typeof Changes | typeof Reactions | typeof Online | typeof Rounds | typeof Signals | typeof Reads | typeof Uploads | typeof Moderation>} Room */
 /** A room that the server keeps for its members: their coming and going online is no news, and what they read is marked. @typedef {{ name: string, isPair: boolean }} KeptAs */
 
 /** Messages of one sender within this time stand under one head. */
@@ -31,7 +31,7 @@ const AHEAD = "600px";
 
 /**
  * An `EventTarget`: `change` when there is more or less unread, or below the visible part; `news` with a sentence for those
- * who do not see what changed; `again` with a text that its author recalled and wants back.
+ * who do not see what changed; `again` with a text that its author recalled, or that was rejected, and wants back.
  */
 export class RoomView extends EventTarget {
   log = create("div", "log");
@@ -261,7 +261,11 @@ export class RoomView extends EventTarget {
     const message = { ...what, createTime: new Date().toISOString(), senderId: sender.id, sender };
     const name = this.#names.get(String(sender.id)) ?? this.#name(sender.id, sender);
     const discard = () => this.#drop(outgoing);
-    const line = outgoingLine(message, name, { retry: () => void deliver(), discard }, this.#around);
+    const rewrite = () => {
+      discard();
+      this.dispatchEvent(new CustomEvent("again", { detail: what.content }));
+    };
+    const line = outgoingLine(message, name, { retry: () => void deliver(), rewrite, discard }, this.#around);
     /** @type {Outgoing} */ const outgoing = { ...line, clientMessageId, message, stop: new AbortController() };
     const deliver = async () => {
       try {
@@ -272,9 +276,10 @@ export class RoomView extends EventTarget {
         else outgoing.sent(id);
       } catch (caught) {
         if (!this.#outgoing.includes(outgoing)) return;
-        const { code, action } = /** @type {ChatError} */ (caught);
+        const { code, action, message } = /** @type {ChatError} */ (caught);
         if (code === "cancelled") return discard();
-        outgoing.failed(action === "createUpload" ? code : undefined);
+        const isSaid = action === "createUpload" || code === "barred";
+        outgoing.failed(isSaid ? code : undefined, code === "rejected" ? message : undefined);
         this.#keepAtEnd();
       }
     };
@@ -284,6 +289,32 @@ export class RoomView extends EventTarget {
     this.#arrange();
     this.scrollToEnd();
     void deliver();
+  }
+
+  /** A message, which is read if it is not known here. @param {number} id */
+  async find(id) {
+    const known = this.#said.get(id);
+    if (known) return known;
+    const { messages } = await this.#room.history({ before: id + 1, limit: 1 });
+    const found = messages.find((message) => message.id === id);
+    if (!found) return undefined;
+    this.#said.set(id, found);
+    this.#name(found.senderId, found.sender);
+    return found;
+  }
+
+  /** A line that nobody else sees. @param {string} word @param {Record<string, unknown>} values */
+  note(word, values) {
+    this.#showArrived();
+    // It is in no history, so it would not be read where it belongs.
+    if (this.#behind || this.signal.aborted) return;
+    const line = create("p", "note");
+    say(line, word, values);
+    this.#isInterrupted = true;
+    this.#place(line);
+    this.#arrange();
+    if (this.#isAtEnd) this.#cutTop();
+    this.#keepAtEnd();
   }
 
   /** Marks the message until the edit is stored. @param {number} id @param {string} content */
@@ -597,11 +628,21 @@ export class RoomView extends EventTarget {
     if (!before) return;
     const after = applyChange(before, change);
     this.#show(after);
+    if (after.deletedBy !== undefined) void this.#meet(after.deletedBy, after.id);
     if (after.deleted && this.#around.isMe(after.deletedBy ?? "") && this.#isMine(after) && before.type === "text") this.#offer(after.id, before.content);
     if (this.#isMine(after) && !after.deleted) return;
     const name = this.nameOf(after.deletedBy ?? after.senderId);
     if (after.deleted) this.#tell("recalled", { name });
     else this.#tell("newsEdited", { name, text: after.content });
+  }
+
+  /** A moderator may have recalled it who never said anything: names are asked for. @param {Id} by @param {number} id */
+  async #meet(by, id) {
+    if (this.knownName(by) || this.#room.online.get(by) !== null) return;
+    // The room's `error` event shows why not.
+    await this.#room.members().catch(() => {});
+    const message = this.#said.get(id);
+    if (message && this.#room.online.get(by)) this.#show(message);
   }
 
   /** What one took back may be written anew, as long as the page knows it. @param {number} id @param {string} content */
@@ -721,16 +762,8 @@ export class RoomView extends EventTarget {
 
   /** @param {Presence} presence @param {"joined" | "left"} word */
   #came({ userId, user }, word) {
-    this.#showArrived();
-    // It is in no history, so it would not be read where it belongs.
-    if (this.#behind || this.#kept) return void this.#name(userId, user);
-    const line = create("p", "note");
-    say(line, word, { name: this.#name(userId, user) });
-    this.#isInterrupted = true;
-    this.#place(line);
-    this.#arrange();
-    if (this.#isAtEnd) this.#cutTop();
-    this.#keepAtEnd();
+    const name = this.#name(userId, user);
+    if (!this.#kept) this.note(word, { name });
   }
 
   /** @param {Id} id */

@@ -6,7 +6,7 @@
 import { urlOf } from "./dom.js";
 
 /** @import { Id } from "../chat-client.js" */
-/** @typedef {{ userId: string, name: string, picture?: string }} Identity */
+/** @typedef {{ userId: string, name: string, picture?: string, moderates?: boolean }} Identity */
 /** @typedef {{ url: string, historyUrl: string, hosts: string, lifetimeMs?: number, token(given: string): Promise<string> }} Way */
 
 const HISTORY = "chat-history/list";
@@ -34,9 +34,9 @@ export function deployment(query) {
 }
 
 /** For the local run that serves the page: it signs a token for whoever asks. @param {Identity} identity @returns {Promise<Way>} */
-export async function localRun({ userId, name, picture }) {
+export async function localRun({ userId, name, picture, moderates }) {
   const { webSocketPath, connectionLifetimeMs } = await (await fetch("/local/endpoints")).json();
-  const claims = { userId: toId(userId), username: name, nickName: name, headPic: picture, rooms: ["*", "@mine"] };
+  const claims = { userId: toId(userId), username: name, nickName: name, headPic: picture, rooms: ["*", "@mine"], ...(moderates && { moderates: "*" }) };
   const headers = { "Content-Type": "application/json" };
   return {
     url: new URL(webSocketPath, location.origin.replace(/^http/, "ws")).href,
@@ -57,11 +57,22 @@ export async function localRun({ userId, name, picture }) {
 
 /** Whether a token may open kept rooms. Where it names no rooms, the deployment decides. @param {string} token */
 export function mayKeepRooms(token) {
+  const { rooms = "@mine" } = claimsOf(token) ?? { rooms: [] };
+  return [rooms].flat().includes("@mine");
+}
+
+/** Which rooms the user of a token moderates. The server decides; this is for what the page offers. @param {string} token @returns {(id: Id) => boolean} */
+export function moderatedBy(token) {
+  const rooms = [claimsOf(token)?.moderates ?? []].flat().map(String);
+  return (id) => rooms.includes("*") || rooms.includes(String(id));
+}
+
+/** Null if it makes no sense. @param {string} token @returns {Record<string, any> | null} */
+function claimsOf(token) {
   try {
-    const { rooms = "@mine" } = JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
-    return [rooms].flat().includes("@mine");
+    return JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
   } catch {
-    return false;
+    return null;
   }
 }
 

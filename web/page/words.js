@@ -32,6 +32,8 @@ export const reasons = {
     uploadFailed: "the file could not be saved",
     notifyDenied: "this browser does not allow it",
     notifyFailed: "this browser cannot be notified",
+    barred: "you may not write here for now",
+    rejected: "it was not accepted",
     internal: "the chat has a problem",
   },
   zh: {
@@ -60,6 +62,8 @@ export const reasons = {
     uploadFailed: "文件未能保存",
     notifyDenied: "浏览器不允许通知",
     notifyFailed: "此浏览器无法接收通知",
+    barred: "你暂时不能在这里发言",
+    rejected: "内容未被接受",
     internal: "聊天服务出了问题",
   },
 };
@@ -136,7 +140,7 @@ const languages = {
     invite: "Invite",
     quit: "Quit the group",
     quitSure: "Press again to quit",
-    removed: ({ name }) => `You are not in ${name} any more.`,
+    removed: ({ name, id }) => `You are not in ${name ?? `room ${id}`} any more.`,
     making: "New conversation",
     makeKind: "Kind of conversation",
     group: "Group",
@@ -174,6 +178,49 @@ const languages = {
     roomProblem: ({ id, code }) => `Room ${id}: ${because("en", code)}`,
     badRoom: "There can be no room with this name.",
     refused: ({ code }) => `You are not let in: ${because("en", code)}`,
+    asModerator: "As a moderator",
+    moderate: "Moderate",
+    moderation: "Moderation of this room",
+    slowMode: "Slow mode",
+    pace: ({ seconds }) => (seconds === 0 ? "off" : `a message every ${lasting.en(seconds)}`),
+    lasting: ({ seconds }) => lasting.en(seconds),
+    lookAgain: "Look again",
+    barredNow: "Muted and banned",
+    nobodyBarred: "Nobody",
+    muteUntil: ({ until }) => `muted until ${when(until)}`,
+    banUntil: ({ until }) => `banned until ${when(until)}`,
+    lift: "Lift",
+    liftWho: ({ name }) => `Lift it for ${name}`,
+    reports: "Reports",
+    noReports: "None",
+    moreReports: "There are older ones.",
+    report: "Report…",
+    reportWhat: ({ name }) => `Report a message from ${name}`,
+    reportWhy: "What is wrong with it?",
+    reportNow: "Report",
+    youReported: ({ name }) => `You reported a message from ${name}`,
+    mute: "Mute…",
+    muteWho: ({ name }) => `Mute ${name}`,
+    muteNow: "Mute",
+    ban: "Ban…",
+    banWho: ({ name }) => `Ban ${name}`,
+    banNow: "Ban",
+    kick: "Take out of the room",
+    forHowLong: "For how long",
+    youMuted: ({ name, until }) => `You muted ${name} until ${when(until)}`,
+    youBanned: ({ name, until }) => `You banned ${name} until ${when(until)}`,
+    youKicked: ({ name }) => `You took ${name} out of the room`,
+    youLifted: ({ name }) => `${name} may write and come in again`,
+    mutedUntil: ({ until }) => `You cannot write here until ${when(until)}.`,
+    tryWriting: "Try again",
+    banned: ({ name, id, until }) => `You are banned from ${name ?? `room ${id}`}${until === undefined ? "" : ` until ${when(until)}`}.`,
+    kicked: ({ name, id }) => `You were taken out of ${name ?? `room ${id}`}. You may come in again.`,
+    slowed: "Slow mode.",
+    slowEvery: ({ seconds }) => `Slow mode: one message every ${lasting.en(seconds)}.`,
+    slowNext: ({ ms }) => `You may write again in ${Math.ceil(ms / 1_000)} s.`,
+    slowWait: ({ ms }) => `Slow mode: you may write again in ${Math.ceil(ms / 1_000)} s.`,
+    rejected: ({ reason }) => `Not sent: ${reason}`,
+    notChanged: ({ reason }) => `Not changed: ${reason}`,
   },
   zh: {
     title: "聊天室",
@@ -240,7 +287,7 @@ const languages = {
     invite: "邀请",
     quit: "退出群聊",
     quitSure: "再按一次退出",
-    removed: ({ name }) => `你已不在“${name}”中。`,
+    removed: ({ name, id }) => `你已不在“${name ?? `房间 ${id}`}”中。`,
     making: "新的会话",
     makeKind: "会话类型",
     group: "群聊",
@@ -278,6 +325,49 @@ const languages = {
     roomProblem: ({ id, code }) => `房间 ${id}：${because("zh", code)}`,
     badRoom: "不能使用这个房间名。",
     refused: ({ code }) => `无法进入：${because("zh", code)}`,
+    asModerator: "作为管理员",
+    moderate: "管理",
+    moderation: "管理此房间",
+    slowMode: "慢速模式",
+    pace: ({ seconds }) => (seconds === 0 ? "关闭" : `每 ${lasting.zh(seconds)}一条消息`),
+    lasting: ({ seconds }) => lasting.zh(seconds),
+    lookAgain: "刷新",
+    barredNow: "被禁言和被封禁的人",
+    nobodyBarred: "没有",
+    muteUntil: ({ until }) => `禁言至 ${when(until)}`,
+    banUntil: ({ until }) => `封禁至 ${when(until)}`,
+    lift: "解除",
+    liftWho: ({ name }) => `为 ${name} 解除`,
+    reports: "举报",
+    noReports: "没有",
+    moreReports: "还有更早的举报。",
+    report: "举报…",
+    reportWhat: ({ name }) => `举报 ${name} 的消息`,
+    reportWhy: "有什么问题？",
+    reportNow: "举报",
+    youReported: ({ name }) => `你举报了 ${name} 的一条消息`,
+    mute: "禁言…",
+    muteWho: ({ name }) => `禁言 ${name}`,
+    muteNow: "禁言",
+    ban: "封禁…",
+    banWho: ({ name }) => `封禁 ${name}`,
+    banNow: "封禁",
+    kick: "请出房间",
+    forHowLong: "时长",
+    youMuted: ({ name, until }) => `你已将 ${name} 禁言至 ${when(until)}`,
+    youBanned: ({ name, until }) => `你已将 ${name} 封禁至 ${when(until)}`,
+    youKicked: ({ name }) => `你已将 ${name} 请出房间`,
+    youLifted: ({ name }) => `${name} 可以重新发言和进入`,
+    mutedUntil: ({ until }) => `你在 ${when(until)} 之前不能在这里发言。`,
+    tryWriting: "再试一次",
+    banned: ({ name, id, until }) => `你已被“${name ?? `房间 ${id}`}”封禁${until === undefined ? "" : `，直至 ${when(until)}`}。`,
+    kicked: ({ name, id }) => `你已被请出“${name ?? `房间 ${id}`}”，可以再次进入。`,
+    slowed: "慢速模式。",
+    slowEvery: ({ seconds }) => `慢速模式：每 ${lasting.zh(seconds)}一条消息。`,
+    slowNext: ({ ms }) => `${Math.ceil(ms / 1_000)} 秒后可以再次发言。`,
+    slowWait: ({ ms }) => `慢速模式：${Math.ceil(ms / 1_000)} 秒后可以再次发言。`,
+    rejected: ({ reason }) => `未发送：${reason}`,
+    notChanged: ({ reason }) => `未更改：${reason}`,
   },
 };
 
@@ -313,6 +403,28 @@ export function label(element, word, values = {}) {
 export function ask(input, word) {
   input.setAttribute("data-placeholder", word);
   input.setAttribute("placeholder", inWords(word));
+}
+
+/** Units of time, in seconds, the longest first. @type {Record<"en" | "zh", [seconds: number, one: string, many: string][]>} */
+const units = {
+  en: [[31_536_000, "a year", "years"], [604_800, "a week", "weeks"], [86_400, "a day", "days"], [3_600, "an hour", "hours"], [60, "a minute", "minutes"], [1, "a second", "seconds"]],
+  zh: [[31_536_000, "1 年", "年"], [604_800, "1 周", "周"], [86_400, "1 天", "天"], [3_600, "1 小时", "小时"], [60, "1 分钟", "分钟"], [1, "1 秒", "秒"]],
+};
+
+/** How long something lasts, in its largest unit. */
+const lasting = { en: (/** @type {number} */ seconds) => last("en", seconds), zh: (/** @type {number} */ seconds) => last("zh", seconds) };
+
+/** @param {"en" | "zh"} language @param {number} seconds */
+function last(language, seconds) {
+  const [size, one, many] = units[language].find(([size]) => seconds % size === 0) ?? units[language][5];
+  return seconds === size ? one : `${number(seconds / size)} ${many}`;
+}
+
+/** A time of today, or with its day; what is over soon, to the second. @param {number | string} time */
+function when(time) {
+  const date = new Date(time);
+  if (date.toDateString() !== new Date().toDateString()) return date.toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
+  return date.toLocaleTimeString(locale, { timeStyle: date.getTime() - Date.now() < 120_000 ? "medium" : "short" });
 }
 
 /** @param {number} count */

@@ -54,6 +54,17 @@ describe("an example", () => {
     await says(test, sample, /^\d+ 光 hello$/);
   });
 
+  it("is the guard of a square", async (test) => {
+    const [, sample] = document("docs/client.md").match(/```js\n(import \{ ChatClient, Changes, Moderation \}.*?)```/s) ?? [];
+    const token = await run.token({ userId: 10, moderates: ["square"] });
+    const given = Object.entries({ url: run.url, historyUrl: run.historyUrl, token }).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};`);
+    const square = user(test, 11).room("square");
+    await square.join();
+    square.addEventListener("joined", ({ detail }) => detail.userId === 10 && square.send("buy now, all of you"));
+    await says(test, `${given.join("\n")}\nconst getToken = () => token;\n${sample}`, /^muted user-11$/);
+    await assert.rejects(square.send("buy now"), { code: "barred" });
+  });
+
   it("is the one of the protocol", async (test) => {
     const [, sample] = document("docs/protocol.md").match(/```js\n(const socket = .*?)```/s) ?? [];
     const token = await run.token({ userId: 8 });

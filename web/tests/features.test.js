@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import WebSocket from "ws";
-import { ChatClient, Changes, Kept, Online, Reactions, Reads, Rounds, Signals, Uploads } from "../chat-client.js";
+import { ChatClient, Changes, Kept, Moderation, Online, Reactions, Reads, Rounds, Signals, Uploads } from "../chat-client.js";
 import { collect, until } from "./listening.js";
 import { TOKEN, startScriptedServer } from "./scripted-server.js";
 
@@ -51,6 +51,7 @@ for (const [name, feature, asks] of /** @type {const} */ ([
   ["Kept", Kept, {}],
   ["Reads", Reads, {}],
   ["Uploads", Uploads, {}],
+  ["Moderation", Moderation, {}],
 ])) {
   it(`asks for no more than ${name} needs`, async (test) => {
     const { server } = await enter(test, ChatClient, { features: [feature] });

@@ -1,21 +1,19 @@
 // @ts-check
 /** Rooms that the server keeps, in the page: the list, what is new, members, and files. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { extname } from "node:path";
 import { after, before, describe, it } from "node:test";
 import WebSocket from "ws";
 import { ChatClient, Kept, Reads } from "../chat-client.js";
 import { openWindow, startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
-import { TOKEN, answer, startScriptedServer } from "./scripted-server.js";
+import { servePage } from "./page-server.js";
+import { answer, startScriptedServer } from "./scripted-server.js";
 import { comeIn, eventually, pick, scan, send, texts } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, BrowserContextOptions, Page } from "playwright-core" */
 /** @import { LocalRun } from "./local-run.js" */
 
-const TYPES = /** @type {Record<string, string>} */ ({ ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" });
 /** One pixel. */
 const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
 
@@ -363,18 +361,7 @@ describe("files in the page", () => {
     const context = await browser.newContext({ locale: "en-GB", bypassCSP });
     test.after(() => context.close());
     const window = await openWindow(context);
-    server.answerPage = (path, response) => {
-      if (/^\/(chat(-history|room)\/|createUpload|store)/.test(path)) return false;
-      if (path === "/local/endpoints") return answer(response, 200, { webSocketPath: "/dev", connectionLifetimeMs: 7_200_000 });
-      if (path === "/local/token") return answer(response, 200, { token: TOKEN });
-      const name = path === "/" ? "/index.html" : path;
-      const type = TYPES[extname(name)];
-      if (!type) return answer(response, 404, "");
-      response.setHeader("Content-Type", type);
-      response.end(readFileSync(new URL(`..${name}`, import.meta.url)));
-      return true;
-    };
-    await window.page.goto(new URL("/", server.historyUrl).href);
+    await window.page.goto(servePage(server));
     await comeIn(window.page, { name: "Me", id: 7 });
     await window.page.getByText("This is where the room begins.").waitFor();
     return { server, ...window };

@@ -76,7 +76,7 @@ describe("the living page", () => {
     await eventually(() => dong.locator("#news").textContent(), "Guang edited a message: hello");
     assert.equal(await guang.locator("#news").textContent(), "", "nobody is told of one's own doings");
     // Somebody else's message has no such choices.
-    assert.deepEqual(await choices(dong, 1), ["Reply"]);
+    assert.deepEqual(await choices(dong, 1), ["Reply", "Report…"]);
     assert.deepEqual(await choices(guang, 1), ["Reply", "Edit", "Recall"]);
     assert.deepEqual(complaints(), []);
   });
@@ -152,7 +152,7 @@ describe("the living page", () => {
     assert.equal(await focused(), "1");
     await dong.keyboard.press("Enter");
     await dong.keyboard.press("End");
-    assert.equal(await said(), "Reply");
+    assert.equal(await said(), "Report…");
     await dong.keyboard.press("ArrowDown");
     await dong.keyboard.press("ArrowRight");
     await dong.keyboard.press("Enter");

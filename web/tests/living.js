@@ -1,14 +1,14 @@
 /** A client with every feature, on a scripted server. */
 import WebSocket from "ws";
-import { ChatClient, Changes, Kept, Online, Reactions, Reads, Rounds, Signals, Uploads } from "../chat-client.js";
+import { ChatClient, Changes, Kept, Moderation, Online, Reactions, Reads, Rounds, Signals, Uploads } from "../chat-client.js";
 import { collect } from "./listening.js";
 import { TOKEN, startScriptedServer } from "./scripted-server.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { ChatError, ChatOptions, Since } from "../chat-client.js" */
 
-export const FEATURES = [Changes, Reactions, Online, Signals, Rounds, Kept, Reads, Uploads];
-const KINDS = /** @type {const} */ (["changed", "stale", "reaction", "signal", "typing", "online", "members", "read"]);
+export const FEATURES = [Changes, Reactions, Online, Signals, Rounds, Kept, Reads, Uploads, Moderation];
+const KINDS = /** @type {const} */ (["changed", "stale", "reaction", "signal", "typing", "online", "members", "read", "barred", "slow"]);
 
 /** @param {TestContext} test @param {Partial<ChatOptions>} [options] */
 export async function connected(test, options) {

@@ -47,6 +47,7 @@ const pictures = {
   "socket-io": shootTogether,
   "living": shootLiving,
   "kept": shootKept,
+  "moderation": shootModeration,
 };
 const named = process.argv.slice(2);
 const browser = await startBrowser();
@@ -251,6 +252,47 @@ async function shootKept() {
   figures.push(await shot("… and Dong, who was away, comes back", dong));
   await hang(figures, 640, "docs/kept.png");
   for (const page of [guang, mei, dong]) await page.context().close();
+  await run.stop();
+}
+
+/** A stranger floods; a moderator mutes, recalls and reads a report; the others see it. */
+async function shootModeration() {
+  const run = await startLocalRun();
+  const enter = async (/** @type {string} */ name, /** @type {number} */ id, moderates = false) => {
+    const context = await browser.newContext({ deviceScaleFactor: 1.25, locale: "en-GB", viewport: { width: 480, height: 640 } });
+    const { page } = await openWindow(context);
+    await page.goto(run.page);
+    await comeIn(page, { name, id, room: "harbour", moderates });
+    return page;
+  };
+  const [mei, stranger, dong] = [await enter("Mei", 7, true), await enter("Stranger", 2), await enter("Dong", 3)];
+  const lines = [[dong, "The boat leaves at nine."], [stranger, "Cheap watches!"], [stranger, "CHEAP WATCHES, today only"]];
+  for (const [number, [page, text]] of /** @type {[import("playwright-core").Page, string][]} */ (lines).entries()) {
+    await send(page, text);
+    for (const other of [mei, dong]) await other.locator(`[data-id="${number + 1}"]:not(.sending)`).waitFor();
+  }
+  await pick(dong, 3, "Report…");
+  await dong.getByLabel("What is wrong with it?").fill("Third time today");
+  await dong.getByRole("button", { name: "Report" }).click();
+  await dong.getByText("You reported").waitFor();
+  await pick(mei, 3, "Mute…");
+  await mei.getByLabel("For how long").selectOption("an hour");
+  await mei.getByRole("button", { name: "Mute", exact: true }).click();
+  await mei.getByText("You muted Stranger").waitFor();
+  await pick(mei, 2, "Recall");
+  await dong.locator("[data-id='2'] .erased").waitFor();
+  await mei.getByRole("button", { name: "Moderate" }).click();
+  await mei.locator("#reports .acts").getByRole("button", { name: "Recall" }).waitFor();
+  await send(stranger, "But my watches!");
+  await stranger.locator("#barred").waitFor();
+  await stranger.locator(".failed .state").waitFor();
+  const figures = [
+    await shot("Mei mutes the stranger, recalls, and reads a report", mei),
+    await shot("The stranger sees until when", stranger),
+    await shot("Dong sees what was recalled", dong),
+  ];
+  await hang(figures, 400, "docs/moderation.png");
+  for (const page of [mei, stranger, dong]) await page.context().close();
   await run.stop();
 }
 

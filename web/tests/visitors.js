@@ -4,15 +4,16 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** @import { BrowserContextOptions, Page } from "playwright-core" */
-/** @typedef {{ name?: string, id?: number, room?: string, address?: string, options?: BrowserContextOptions }} Visit */
+/** @typedef {{ name?: string, id?: number, room?: string, moderates?: boolean, address?: string, options?: BrowserContextOptions }} Visit */
 
 const axe = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 
 /** @param {Page} page @param {Visit} visit */
-export async function comeIn(page, { name = "Guang", id = 1, room = "1" }) {
+export async function comeIn(page, { name = "Guang", id = 1, room = "1", moderates = false }) {
   await page.getByLabel("Name").fill(name);
   await page.getByLabel("User id").fill(String(id));
   await page.getByLabel("Room", { exact: true }).fill(room);
+  if (moderates) await page.getByLabel("As a moderator").check();
   await page.getByRole("button", { name: "Enter" }).click();
   await page.getByRole("status").getByText("Connected", { exact: true }).waitFor();
 }

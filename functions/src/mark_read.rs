@@ -32,7 +32,8 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
 
     let id = parts.kept.mark(caller.user(), &room, id, caller.needs_right(&room)).await?;
     if tell {
-        parts.signals.tell_others(sender.as_ref(), &room, &Push::marked(&room, caller.user(), id)).await?;
+        let push = Push::marked(&room, caller.user(), id);
+        parts.signals.tell_others(sender.as_ref(), caller.user(), &room, &push).await?;
     }
     Ok(Reply::marked(room, id))
 }

@@ -2,8 +2,8 @@
 
 use super::Parts;
 use chat::{Change, EditMessage, Push, Reply, RoomId};
+use chat_aws::Failure;
 use chat_aws::entry::ActionEvent;
-use chat_aws::{Committed, Failure};
 
 /// Commits before it tells anybody. An edit that is repeated is told again; its first attempt may have died before that.
 pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> {
@@ -18,9 +18,9 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
         Err(refused) if !parts.changes.is_done(&room, id, &change, caller).await? => return Err(refused),
         Err(_) => change,
     };
-    let Committed { message, duplicate, banned } = parts.changes.change(&room, id, &change, caller).await?;
-    let round = parts.tell(&event, &message, banned, &Push::edited(&message, caller.user())).await?;
-    Ok(Reply::edited(&message, duplicate, round))
+    let committed = parts.changes.change(&room, id, &change, caller).await?;
+    let round = parts.tell(&event, &committed, &Push::edited(&committed.message, caller.user())).await?;
+    Ok(Reply::edited(&committed.message, committed.duplicate, round))
 }
 
 /// Has the deployment's reviewer say whether the new text may be, and how.

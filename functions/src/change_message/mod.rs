@@ -4,13 +4,12 @@ pub mod delete_message;
 pub mod edit_message;
 pub mod react_message;
 
+use chat::Push;
 use chat::limits::{CHANGES_PER_SECOND, REACTIONS_PER_SECOND};
-use chat::{Message, Push, UserId};
 use chat_aws::entry::{self, ActionEvent, Function};
 use chat_aws::{
-    Aws, Changes, Delivery, Failure, Fault, Files, Pace, Reactions, Reviewer, Rights, RoomBars, Rounds, Vars,
+    Aws, Changes, Committed, Delivery, Failure, Fault, Files, Pace, Reactions, Reviewer, Rights, RoomBars, Rounds, Vars,
 };
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub fn function(vars: &Vars) -> Result<Function, Fault> {
@@ -62,12 +61,14 @@ impl Parts {
     async fn tell(
         &self,
         event: &ActionEvent,
-        changed: &Message,
-        banned: BTreeSet<UserId>,
+        Committed { message: changed, banned, silent, .. }: &Committed,
         push: &Push<'_>,
     ) -> Result<Option<Duration>, Failure> {
         let (sender, room) = (event.sender.as_ref(), &changed.room);
-        let members = self.delivery.members(room).await?.but(banned);
+        if *silent {
+            return Ok(None);
+        }
+        let members = self.delivery.members(room).await?.but(banned.clone());
         let round = self.rounds.take_change(room, changed.version(), &members).await?;
         match round {
             Some(_) => self.delivery.admit_sender(sender).await?,

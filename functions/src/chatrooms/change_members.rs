@@ -9,7 +9,7 @@ use chat_aws::entry::{HttpAnswer, HttpEvent};
 pub async fn join(parts: Parts, event: HttpEvent) -> Result<HttpAnswer, Failure> {
     let me = event.caller.user();
     let ChangeMembers { room, user } = ChangeMembers::read_join(&event.params()?, &event.caller)?;
-    parts.admit(&event.caller).await?;
+    parts.admit_in(&event.caller, &room).await?;
 
     parts.kept.add(&room, me, &user).await?;
     parts.personal.tell([&user], &Push::room_added(&room, me)).await;

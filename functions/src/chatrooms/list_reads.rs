@@ -9,7 +9,8 @@ use chat_aws::entry::{HttpAnswer, HttpEvent};
 pub async fn handle(parts: Parts, event: HttpEvent) -> Result<HttpAnswer, Failure> {
     let (caller, ShowRoom { room }) = (&event.caller, ShowRoom::read(&event.params()?, &event.caller)?);
 
-    let (may_act, room) = tokio::join!(parts.users.may_act(caller, None), parts.kept.room(&room, caller.user()));
+    let may_act = parts.users.may_act_in(caller, &room);
+    let (may_act, room) = tokio::join!(may_act, parts.kept.room(&room, caller.user()));
     may_act?;
     Ok(HttpAnswer::ok(&parts.kept.reads(&room?).await?)?)
 }

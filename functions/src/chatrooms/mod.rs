@@ -9,7 +9,7 @@ pub mod list_rooms;
 pub mod show_room;
 
 use chat::limits::ROOM_CHANGES_PER_SECOND;
-use chat::{Caller, Profile, UserId};
+use chat::{Caller, Profile, RoomId, UserId};
 use chat_aws::entry::{self, Function};
 use chat_aws::{Aws, Failure, Fault, Inbox, KeptRooms, Membership, Pace, Personal, Users, Vars};
 use std::collections::BTreeSet;
@@ -66,9 +66,21 @@ impl Parts {
         self.users.may_act(caller, None).await.map(drop)
     }
 
-    /// How these people are shown, in the order of their ids. Refused to a reader whose token was revoked.
-    async fn profiles(&self, users: BTreeSet<UserId>, reader: &Caller) -> Result<Vec<Profile>, Failure> {
-        let mut profiles: Vec<_> = self.users.profiles(users, reader).await?.into_values().collect();
+    /// The same in a room, from which the caller is not banned.
+    async fn admit_in(&self, caller: &Caller, room: &RoomId) -> Result<(), Failure> {
+        self.pace.admit_anywhere(caller.user())?;
+        self.users.may_act_in(caller, room).await
+    }
+
+    /// How these people of a room are shown, in the order of their ids. Refused to a reader whose token was revoked, or who
+    /// is banned from the room.
+    async fn profiles_in(
+        &self,
+        room: &RoomId,
+        users: BTreeSet<UserId>,
+        reader: &Caller,
+    ) -> Result<Vec<Profile>, Failure> {
+        let mut profiles: Vec<_> = self.users.profiles_in(room, users, reader).await?.into_values().collect();
         profiles.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(profiles)
     }

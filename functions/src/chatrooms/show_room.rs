@@ -9,18 +9,18 @@ pub async fn info(parts: Parts, event: HttpEvent) -> Result<HttpAnswer, Failure>
     let (caller, ShowRoom { room }) = (&event.caller, ShowRoom::read(&event.params()?, &event.caller)?);
 
     let room = parts.kept.room(&room, caller.user()).await?;
-    let users = parts.profiles(room.members.clone(), caller).await?;
+    let users = parts.profiles_in(&room.id, room.members.clone(), caller).await?;
     Ok(HttpAnswer::ok(&RoomInfo::new(room, caller.user(), users))?)
 }
 
 /// An id that no kept room can have has nobody in it.
 pub async fn members(parts: Parts, event: HttpEvent) -> Result<HttpAnswer, Failure> {
     let caller = &event.caller;
-    let members = match ShowRoom::read_members(&event.params()?, caller)? {
-        Some(ShowRoom { room }) => parts.kept.room(&room, caller.user()).await?.members,
-        None => return Ok(HttpAnswer::ok(&[(); 0])?),
+    let Some(ShowRoom { room }) = ShowRoom::read_members(&event.params()?, caller)? else {
+        return Ok(HttpAnswer::ok(&[(); 0])?);
     };
-    Ok(HttpAnswer::ok(&parts.profiles(members, caller).await?)?)
+    let members = parts.kept.room(&room, caller.user()).await?.members;
+    Ok(HttpAnswer::ok(&parts.profiles_in(&room, members, caller).await?)?)
 }
 
 /// The id of a pair's room, if there is one.

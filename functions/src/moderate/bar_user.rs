@@ -1,7 +1,7 @@
 //! `barUser`: mute somebody in a room, ban them from it, take them out, or let them be.
 
 use super::Parts;
-use chat::{Act, Bar, BarChange, BarUser, Push, Rejection, Reply};
+use chat::{Act, Bar, BarChange, BarUser, Push, Reply};
 use chat_aws::entry::ActionEvent;
 use chat_aws::{Failure, now};
 
@@ -10,9 +10,8 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
     let now = now();
     let asked = BarUser::read(&event.request, &event.caller, now)?;
     let BarUser { room, target, act } = &asked;
-    let owner = parts.admit(&event.caller, room).await?;
-    if owner.as_ref() == Some(target) {
-        return Err(Rejection::OwnerIsNotBarred.into());
+    if let Some(kept) = parts.admit(&event.caller, room).await? {
+        asked.suits(&kept)?;
     }
 
     match act {

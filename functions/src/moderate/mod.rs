@@ -7,7 +7,7 @@ pub mod report_message;
 pub mod slow_mode;
 
 use chat::limits::{BARS_PER_SECOND, REPORTS_PER_SECOND};
-use chat::{Caller, Rejection, RoomId, UserId};
+use chat::{Caller, KeptRoom, Rejection, RoomId};
 use chat_aws::entry::{self, Function};
 use chat_aws::{Aws, Failure, Fault, KeptRooms, Membership, Pace, Reports, Rights, RoomBars, Users, Vars};
 
@@ -55,13 +55,14 @@ impl Parts {
     }
 
     /// Refuses whoever is not in charge of a room: the token says who moderates it, or its row who made the group. Answers
-    /// who owns it, if anybody does.
-    async fn admit(&self, caller: &Caller, room: &RoomId) -> Result<Option<UserId>, Failure> {
+    /// that row, of a kept room.
+    async fn admit(&self, caller: &Caller, room: &RoomId) -> Result<Option<KeptRoom>, Failure> {
         self.pace.admit(caller.user(), room)?;
         self.rights.admit_now(caller, room).await?;
-        let owner = if room.is_kept() { self.kept.owner(room).await? } else { None };
-        if caller.moderates(room) || owner.as_ref() == Some(caller.user()) {
-            return Ok(owner);
+        let kept = if room.is_kept() { self.kept.find(room).await? } else { None };
+        let owner = kept.as_ref().and_then(|kept| kept.owner.as_ref());
+        if caller.moderates(room) || owner == Some(caller.user()) {
+            return Ok(kept);
         }
         Err(Rejection::NotInCharge.into())
     }

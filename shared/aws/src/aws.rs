@@ -189,7 +189,7 @@ impl<'a> Aws<'a> {
     }
 
     pub fn signals(&self) -> Result<Signals, Fault> {
-        Ok(Signals::new(self.connections()?, self.delivery()?, self.signals_up_to()?))
+        Ok(Signals::new(self.connections()?, self.bars()?, self.delivery()?, self.signals_up_to()?))
     }
 
     /// Up to how many connections in a room signals are pushed.

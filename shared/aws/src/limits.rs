@@ -238,6 +238,13 @@ pub const BARS_REMEMBERED: usize = 10_000;
 /// cold one of a few lines in half a second.
 pub const REVIEW_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// How long a ban stands in its user's row once it is over: longer than an attempt of a request that was given up can come
+/// late, and clocks differ.
+pub const BANS_KEPT: Duration = Duration::from_secs(3_600);
+
+/// How many of them one change of a ban removes at most: the names of the longest fit an expression.
+pub const BANS_FORGOTTEN: usize = 10;
+
 /// How long a report is kept: for moderators who look once a month, and once more.
 pub const REPORTS_KEPT: Duration = Duration::from_secs(60 * 24 * 3_600);
 

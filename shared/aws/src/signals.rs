@@ -1,22 +1,23 @@
 //! Signals: what is pushed, and kept nowhere.
 
 use crate::delivery::Delivery;
-use crate::store::Connections;
-use crate::{Failure, Fault, telemetry};
-use chat::{ConnectionId, Push, Rejection, RoomId, UserId};
+use crate::store::{Connections, RoomBars};
+use crate::{Failure, telemetry};
+use chat::{Bar, ConnectionId, Push, Rejection, RoomId, UserId};
 
 /// Pushes signals in rooms that are small enough for them.
 #[derive(Clone)]
 pub struct Signals {
     connections: Connections,
+    bars: RoomBars,
     delivery: Delivery,
     /// Up to how many connections in a room.
     up_to: usize,
 }
 
 impl Signals {
-    pub(crate) fn new(connections: Connections, delivery: Delivery, up_to: usize) -> Self {
-        Self { connections, delivery, up_to }
+    pub(crate) fn new(connections: Connections, bars: RoomBars, delivery: Delivery, up_to: usize) -> Self {
+        Self { connections, bars, delivery, up_to }
     }
 
     /// Pushes a signal to the members of a room, but not to its user's own connections. Answers whether the room is
@@ -46,19 +47,23 @@ impl Signals {
     }
 
     /// Pushes a signal to all connections in a room but the sender's: other devices of its user hear it as well. The sender
-    /// need not be in the room.
+    /// need not be in the room; of somebody who has no connection there the room's row says whether a ban keeps out.
     pub async fn tell_others(
         &self,
         sender: Option<&ConnectionId>,
+        user: &UserId,
         room: &RoomId,
         push: &Push<'_>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Failure> {
         telemetry::room(room);
         if self.up_to == 0 {
             return Ok(());
         }
         let Some(members) = self.connections.members_up_to(room, self.up_to).await?.whole() else { return Ok(()) };
+        if !members.iter().any(|member| member.user == *user) {
+            self.bars.admit(user, room, Bar::Ban).await?;
+        }
         let others: Vec<_> = members.into_iter().filter(|member| Some(&member.connection) != sender).collect();
-        self.delivery.deliver(room, others.into(), push).await
+        Ok(self.delivery.deliver(room, others.into(), push).await?)
     }
 }

@@ -32,8 +32,11 @@ fn entries<'a>(node: &'a Yaml<'static>) -> impl Iterator<Item = (&'a str, &'a Ya
 /// Panics unless these are the examples of what the server sends, all of them, to the order of their fields.
 pub(crate) fn assert_shown(frames: &[String]) {
     let document = document();
-    // What has no type is a request of a client, or comes from API Gateway.
-    let typed = |message: &Yaml<'_>| message["payload"]["properties"].as_mapping_get("type").is_some();
+    // What has no type is a request of a client, comes from API Gateway, or is an event of the bus.
+    let typed = |message: &Yaml<'_>| {
+        let properties = message["payload"].as_mapping_get("properties");
+        properties.is_some_and(|properties| properties.as_mapping_get("type").is_some())
+    };
     let messages = entries(&document["components"]["messages"]).filter(|(_, message)| typed(message));
     let examples: Vec<_> = messages
         .flat_map(|(name, message)| {

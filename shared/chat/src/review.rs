@@ -29,6 +29,9 @@ struct Attributes<'a> {
     /// The key of the file in the bucket, where there is one; the content is empty then.
     #[serde(skip_serializing_if = "Option::is_none")]
     attachment: Option<&'a str>,
+    /// An application's own JSON, as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,11 +61,12 @@ impl<'a> ReviewRequest<'a> {
         ip: Option<&'a str>,
     ) -> Self {
         let attachment = content.file().map(crate::Attachment::key);
+        let metadata = content.extras().metadata.as_ref().map(crate::Metadata::text);
         Self {
             content: if attachment.is_some() { "" } else { content.text() },
             message_id: id,
             room_arn: room.to_string(),
-            attributes: Attributes { action, kind: content.kind(), attachment },
+            attributes: Attributes { action, kind: content.kind(), attachment, metadata },
             sender: Sender {
                 user_id: sender.id.to_string(),
                 ip,
@@ -71,6 +75,9 @@ impl<'a> ReviewRequest<'a> {
         }
     }
 }
+
+/// What a sender is told where the reviewer gives no reason.
+const REFUSED: &str = "a review refused this message";
 
 /// What a reviewer said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +91,7 @@ pub enum Reviewed {
 
 impl Reviewed {
     /// Reads an answer about some content; none if it is no answer. What the reviewer made of a text must keep the rules of
-    /// texts.
+    /// texts; if it does not, the message is refused.
     pub fn read(answer: &Value, content: Content) -> Option<Self> {
         let changed = match answer.get("Content") {
             None | Some(Value::Null) => None,
@@ -93,13 +100,17 @@ impl Reviewed {
         match answer.get("ReviewResult")?.as_str()? {
             "ALLOW" => Some(Self::Allowed(match changed {
                 Some(text) if content.file().is_none() && text != content.text() => {
-                    Content::parse(content.kind(), text).ok()?.with(content.extras().clone())
+                    match Content::parse(content.kind(), text) {
+                        Ok(changed) => changed.with(content.extras().clone()),
+                        // What is left may not be said, and what there was is not to be.
+                        Err(_) => return Some(Self::Denied { reason: REFUSED.into() }),
+                    }
                 }
                 _ => content,
             })),
             "DENY" => {
                 let reason = answer["Attributes"]["Reason"].as_str().filter(|reason| !reason.trim().is_empty());
-                let reason = reason.unwrap_or("a review refused this message");
+                let reason = reason.unwrap_or(REFUSED);
                 Some(Self::Denied { reason: reason.chars().take(REVIEW_REASON_CHARS_MAX).collect() })
             }
             _ => None,
@@ -114,7 +125,7 @@ mod tests {
     use serde_json::json;
 
     fn text(text: &str) -> Content {
-        let extras = serde_json::from_value(json!({"replyTo": 41})).expect("extras");
+        let extras = serde_json::from_value(json!({"replyTo": 41, "metadata": {"mood": "happy"}})).expect("extras");
         Content::parse(MessageKind::Text, text).expect("content").with(extras)
     }
 
@@ -130,7 +141,7 @@ mod tests {
         let asked = ReviewRequest::of("sendMessage", &room, "7f3a".into(), &content, &dong, Some("203.0.113.9"));
         let expected = json!({
             "Content": "hi", "MessageId": "7f3a", "RoomArn": "1",
-            "Attributes": {"action": "sendMessage", "type": "text"},
+            "Attributes": {"action": "sendMessage", "type": "text", "metadata": r#"{"mood":"happy"}"#},
             "Sender": {"UserId": "7", "Ip": "203.0.113.9", "Attributes": {"username": "dong", "nickName": "东"}},
         });
         assert_eq!(json!(asked), expected);
@@ -153,15 +164,16 @@ mod tests {
         assert_eq!(deny(json!({"Reason": "rude"})), denied("rude"));
         assert_eq!(deny(json!({"Reason": "光".repeat(300)})), denied(&"光".repeat(REVIEW_REASON_CHARS_MAX)));
         for none in [json!({}), json!({"Reason": " "}), json!({"Reason": 1}), Value::Null] {
-            assert_eq!(deny(none), denied("a review refused this message"));
+            assert_eq!(deny(none), denied(REFUSED));
+        }
+        for nothing_left in [" ".to_owned(), "x".repeat(crate::limits::TEXT_CHARS_MAX + 1)] {
+            assert_eq!(allow(json!(nothing_left)), denied(REFUSED), "and not what there was");
         }
         for nonsense in [
             json!({"ReviewResult": "MAYBE", "Content": "x"}),
             json!({"ReviewResult": 1}),
             json!({"Content": "x"}),
             json!({"ReviewResult": "ALLOW", "Content": 7}),
-            json!({"ReviewResult": "ALLOW", "Content": ""}),
-            json!({"ReviewResult": "ALLOW", "Content": "x".repeat(crate::limits::TEXT_CHARS_MAX + 1)}),
             json!("ALLOW"),
             Value::Null,
         ] {

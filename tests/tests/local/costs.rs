@@ -31,9 +31,9 @@ looks for it, and then once in half a minute. Whoever is told of a room has one 
 ";
 
 const MODERATION: &str = "
-To keep a room in order takes the following, in a room of ten where whoever is barred has one connection. A write that is
-refused is a write unit as well, which the embedded DynamoDB does not say. Whom nobody bars pays for none of it, but for
-one read before a reaction, whose answer is believed for ten seconds.
+To keep a room in order takes the following, in a room of ten where whoever is barred has one connection. A write that
+is refused is a write unit as well, which the embedded DynamoDB does not say. Whom nobody bars pays for none of it, but
+for one read before a reaction, whose answer is believed for ten seconds.
 
 | action | invocations | DynamoDB requests | read units | write units | posts |
 | --- | --- | --- | ---: | ---: | ---: |

@@ -266,14 +266,7 @@ async fn what_is_no_packet_ends_its_own_connection_alone() {
 
 #[tokio::test]
 async fn the_oldest_connection_makes_place_whatever_it_speaks() {
-    let server = Server::start_with_template(&[
-        (
-            "    Default: \"off\"\n    AllowedValues: [\"off\", \"on\"]",
-            "    Default: \"on\"\n    AllowedValues: [\"off\", \"on\"]",
-        ),
-        ("    Default: 20\n", "    Default: 1\n"),
-    ])
-    .await;
+    let server = Server::start_with_parameters(&[("SocketIo", "on"), ("ConnectionsPerUser", "1")], &[]).await;
     let mut first = server.connect_socket_io(7).await;
     let mut second = server.connect(7).await;
     let told = rest(&mut first).await;

@@ -3,13 +3,13 @@ use super::users::Users;
 use super::{Item, answer, key, keys, number, wait_before};
 use crate::lately::Lately;
 use crate::limits::{BARS_BELIEVED, BARS_REMEMBERED, CONFLICT_ATTEMPTS};
-use crate::{Failure, Fault, telemetry};
+use crate::{Failure, Fault, now, telemetry};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chat::rounds::Head;
-use chat::{BarChange, Bars, RoomId, Timestamp, UserId};
+use chat::{Bar, BarChange, Bars, RoomId, Timestamp, UserId};
 use std::collections::BTreeMap;
 
 const BARRING: &str = "failed to change who is barred";
@@ -42,11 +42,16 @@ impl RoomBars {
     pub async fn change(&self, room: &RoomId, user: &UserId, change: BarChange, now: Timestamp) -> Result<(), Failure> {
         telemetry::room(room);
         let bars = self.change_head(room, user, change, now).await?;
+        if bars.number == 0 {
+            // Nobody was ever barred here, and nobody is let be.
+            return Ok(());
+        }
         let of_readers = async {
             match change {
-                BarChange::Set(barred) if barred.bar == chat::Bar::Mute => Ok(()),
+                BarChange::Set(barred) if barred.bar == Bar::Mute => Ok(()),
                 BarChange::Set(barred) => self.users.ban(user, room, barred.until, bars.number).await,
-                BarChange::Lift => self.users.ban(user, room, Timestamp::from_millis(0), bars.number).await,
+                // From now on: what is long over is forgotten.
+                BarChange::Lift => self.users.ban(user, room, now, bars.number).await,
             }
         };
         let (of_editors, of_readers) = tokio::join!(self.copy(room, &bars), of_readers);
@@ -127,17 +132,22 @@ impl RoomBars {
         Ok(!banned)
     }
 
-    /// Refuses somebody who is barred, for what writes no row that says so. Who is free is not looked at again for a while.
-    pub async fn admit(&self, user: &UserId, room: &RoomId, now: Timestamp) -> Result<(), Failure> {
+    /// Refuses somebody who is banned, or who is muted where that keeps out as well, for what writes no row that says so. Who
+    /// is free is not looked at again for a while.
+    pub async fn admit(&self, user: &UserId, room: &RoomId, keeps_out: Bar) -> Result<(), Failure> {
+        let now = now();
         let free = (user.clone(), room.clone());
         if self.free.has(&free) {
             return Ok(());
         }
-        if let Some(barred) = self.head(room).await?.and_then(|head| head.bars.of(user, now)) {
-            return Err(barred.refusal(now).into());
+        match self.head(room).await?.and_then(|head| head.bars.of(user, now)) {
+            Some(barred) if barred.bar >= keeps_out => Err(barred.refusal(now).into()),
+            Some(_) => Ok(()),
+            None => {
+                self.free.note(&free);
+                Ok(())
+            }
         }
-        self.free.note(&free);
-        Ok(())
     }
 
     fn update(&self, room: &RoomId, sort: &str) -> UpdateItemFluentBuilder {

@@ -46,6 +46,8 @@ pub struct Committed {
     pub duplicate: bool,
     /// Who is banned from the room, and is not told of it.
     pub banned: BTreeSet<UserId>,
+    /// A repeat by somebody who is barred by now: nobody is told again.
+    pub silent: bool,
 }
 
 /// A room's counter of changes.
@@ -118,14 +120,17 @@ impl Changes {
             }
             let banned = seen.bars.banned(now);
             match change.of(&seen.message, caller, self.windows, now)? {
-                Verdict::Done => return Ok(Committed { message: seen.message, duplicate: true, banned }),
+                Verdict::Done => {
+                    let silent = seen.bars.of(caller.user(), now).is_some();
+                    return Ok(Committed { message: seen.message, duplicate: true, banned, silent });
+                }
                 Verdict::Apply => {
                     // What is stored already is answered as a repeat, whatever came since.
                     if let Some(barred) = seen.bars.of(caller.user(), now).filter(|_| change.speaks()) {
                         return Err(barred.refusal(now).into());
                     }
                     if let Some(message) = self.commit(seen, change, caller, now).await? {
-                        return Ok(Committed { message, duplicate: false, banned });
+                        return Ok(Committed { message, duplicate: false, banned, silent: false });
                     }
                 }
             }

@@ -107,6 +107,11 @@ pub fn ban(room: &RoomId) -> String {
     format!("ban#{room}")
 }
 
+/// Whether an attribute is one of these.
+pub fn is_ban(attribute: &str) -> bool {
+    attribute.starts_with("ban#")
+}
+
 /// Reads back what [`message`] wrote.
 pub fn parse_message(text: &str) -> Option<MessageId> {
     text.strip_prefix(MESSAGE_PREFIX)?.parse().ok().map(MessageId::new)

@@ -43,7 +43,9 @@ impl Reports {
         let found = answer(request.send()).await.map_err(Fault::doing(REPORTING))?;
         let now = now();
         let expires_at = |item: &super::Item| item.get("expiresAt").and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
-        let says = |item: &super::Item| !is_void(Some(item)) && !item.contains_key("deletedAt");
+        let says = |item: &super::Item| {
+            !is_void(Some(item)) && !item.contains_key("deletedAt") && !item.contains_key("eraseTime")
+        };
         let message = found.item.filter(|item| says(item) && expires_at(item).is_none_or(|at| at > now.seconds()));
         let message = message.ok_or(Rejection::NotFound)?;
         let kept_until = now.after(REPORTS_KEPT).seconds();

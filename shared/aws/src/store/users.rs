@@ -1,7 +1,7 @@
 use super::messages::{is_void, message_of};
 use super::time::ServerTime;
 use super::{Item, answer, batch, key, keys, number, read, text};
-use crate::limits::BATCH_GET_MAX;
+use crate::limits::{BANS_FORGOTTEN, BANS_KEPT, BATCH_GET_MAX};
 use crate::{Failure, Fault, now};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -186,6 +186,14 @@ impl Users {
         Ok(banned)
     }
 
+    /// The same of what is done in a room: refused to whoever is banned from it.
+    pub async fn may_act_in(&self, caller: &Caller, room: &RoomId) -> Result<(), Failure> {
+        match self.may_act(caller, Some(room)).await? {
+            Some(banned) => Err(banned.refusal(now()).into()),
+            None => Ok(()),
+        }
+    }
+
     /// Keeps until when a user is banned from a room, even if the user was never seen, unless a later change of the room's
     /// bars said so before.
     pub(super) async fn ban(&self, user: &UserId, room: &RoomId, until: Timestamp, bars: u64) -> Result<(), Fault> {
@@ -197,9 +205,38 @@ impl Users {
             .expression_attribute_names("#ban", keys::ban(room))
             .expression_attribute_values(":ban", AttributeValue::M(ban.into()))
             .expression_attribute_values(":bars", number(bars));
-        match answer(request.send()).await {
-            Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+        match answer(request.return_values(ReturnValue::AllNew).send()).await {
+            Ok(kept) => self.forget_bans(user, &kept.attributes.unwrap_or_default()).await,
+            Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
             Err(error) => Err(Fault::because(doing, error)),
+        }
+    }
+
+    /// Removes the bans that are long over, some at a time, so that a user's row does not grow with every one.
+    async fn forget_bans(&self, user: &UserId, row: &Item) -> Result<(), Fault> {
+        let long_over = now().seconds() - BANS_KEPT.as_secs().cast_signed();
+        let until = |ban: &AttributeValue| ban.as_m().ok()?.get("until")?.as_n().ok()?.parse::<i64>().ok();
+        let is_over = |ban: &AttributeValue| until(ban).is_some_and(|until| until < long_over);
+        let over = row.iter().filter(|(name, ban)| keys::is_ban(name) && is_over(ban)).map(|(name, _)| name);
+        let over: Vec<_> = over.take(BANS_FORGOTTEN).collect();
+        if over.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = (0..over.len()).map(|number| format!("#ban{number}")).collect();
+        let still: Vec<_> = names.iter().map(|name| format!("{name}.#until < :over")).collect();
+        let mut request = self
+            .update(user)
+            .update_expression(format!("REMOVE {}", names.join(", ")))
+            .condition_expression(still.join(" AND "))
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":over", number(long_over));
+        for (name, ban) in names.into_iter().zip(over) {
+            request = request.expression_attribute_names(name, ban);
+        }
+        match answer(request.send()).await {
+            // Another ban of the user forgot them, or set one anew.
+            Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+            Err(error) => Err(Fault::because("failed to forget a ban", error)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::limits::BAR_SECONDS_MAX;
 use crate::wire::{Fields, Invalid};
-use crate::{Bar, BarChange, Barred, Caller, Push, Rejection, Reply, Request, RoomId, Timestamp, UserId};
+use crate::{Bar, BarChange, Barred, Caller, KeptRoom, Push, Rejection, Reply, Request, RoomId, Timestamp, UserId};
 use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -47,6 +47,17 @@ impl BarUser {
             return Err(Invalid::expected("another user").in_field("targetId"));
         }
         Ok(Self { room, target, act })
+    }
+
+    /// Refuses what may not be done in a kept room: to its owner, and to whoever is not in it, but for what lets somebody be.
+    pub fn suits(&self, kept: &KeptRoom) -> Result<(), Rejection> {
+        if kept.owner.as_ref() == Some(&self.target) {
+            return Err(Rejection::OwnerIsNotBarred);
+        }
+        if self.act != Act::Bar(BarChange::Lift) && !kept.members.contains(&self.target) {
+            return Err(Invalid::expected("somebody who is in the room").in_field("targetId"));
+        }
+        Ok(())
     }
 }
 
@@ -134,6 +145,19 @@ mod tests {
 
     fn read(request: &Request, caller: &Caller) -> Result<BarUser, Rejection> {
         BarUser::read(request, caller, Timestamp::from_millis(10_001))
+    }
+
+    #[test]
+    fn in_a_kept_room_its_owner_is_not_barred_and_nobody_who_is_not_in_it() {
+        let user = |id: &str| UserId::parse(id).expect("an id");
+        let (room, at) = (RoomId::parse("1").expect("an id"), Timestamp::from_millis(0));
+        let mut kept = KeptRoom::group(room.clone(), "Team".into(), &user("1"), at);
+        kept.members.insert(user("7"));
+        let asked = |target: &str, act| BarUser { room: room.clone(), target: user(target), act };
+        assert_eq!(asked("7", Act::Kick).suits(&kept), Ok(()));
+        assert_eq!(asked("1", Act::Kick).suits(&kept), Err(Rejection::OwnerIsNotBarred));
+        assert!(matches!(asked("9", Act::Kick).suits(&kept), Err(Rejection::Invalid { field: "targetId", .. })));
+        assert_eq!(asked("9", Act::Bar(BarChange::Lift)).suits(&kept), Ok(()), "who has left is let be");
     }
 
     #[test]

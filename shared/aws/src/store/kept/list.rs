@@ -1,16 +1,18 @@
 use super::{KeptRooms, LISTING, kept, last_id};
-use crate::Fault;
 use crate::limits::BATCH_GET_MAX;
+use crate::store::bars::bars_of;
 use crate::store::messages::message_of;
 use crate::store::query::{Range, Rows};
 use crate::store::{Item, key, keys};
-use chat::{KeptRoom, Mark, Message, MessageId, RoomId, UserId};
+use crate::{Fault, now};
+use chat::{Bars, KeptRoom, Mark, Message, MessageId, RoomId, UserId};
 use std::collections::{BTreeMap, HashMap};
 
 /// What a room's list and counter say.
 struct Known {
     room: KeptRoom,
     last_id: MessageId,
+    bars: Bars,
 }
 
 /// A kept room in somebody's list.
@@ -35,9 +37,12 @@ impl KeptRooms {
         for some in unseen.chunks(BATCH_GET_MAX / 2) {
             known.extend(self.known(some, true).await?);
         }
-        let listed = known.into_iter().map(|(id, Known { room, last_id })| {
+        let now = now();
+        let listed = known.into_iter().map(|(id, Known { room, last_id, bars })| {
             let mark = mine.get(&id).copied().unwrap_or_default();
-            Listed { room, mark, last_id }
+            // Whoever is banned is shown the room, and nothing of what is said there.
+            let banned = bars.banned(now).contains(user);
+            Listed { room, mark, last_id: if banned { MessageId::new(0) } else { last_id } }
         });
         Ok(listed.collect())
     }
@@ -71,13 +76,18 @@ impl KeptRooms {
             let id = item.get(keys::PARTITION).and_then(|partition| keys::parse_room(partition.as_s().ok()?));
             let Some(id) = id else { continue };
             if item.contains_key("members") {
-                known.insert(id.clone(), Known { room: kept(&id, item)?, last_id: MessageId::new(0) });
+                known.insert(
+                    id.clone(),
+                    Known { room: kept(&id, item)?, last_id: MessageId::new(0), bars: Bars::default() },
+                );
             } else if let Some(last_id) = last_id(&item) {
-                last_ids.insert(id, last_id);
+                last_ids.insert(id, (last_id, bars_of(&item)));
             }
         }
         for (id, known) in &mut known {
-            known.last_id = last_ids.get(id).copied().unwrap_or(known.last_id);
+            if let Some((last_id, bars)) = last_ids.remove(id) {
+                (known.last_id, known.bars) = (last_id, bars);
+            }
         }
         Ok(known)
     }

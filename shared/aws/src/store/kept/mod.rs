@@ -207,18 +207,14 @@ impl KeptRooms {
         Ok(found.item.is_some_and(|item| item.contains_key(SINCE)))
     }
 
-    /// Who owns a group, if somebody does.
-    pub async fn owner(&self, id: &RoomId) -> Result<Option<UserId>, Fault> {
-        Ok(self.find(id).await?.and_then(|room| room.owner))
-    }
-
     /// A room as one of its members may see it.
     pub async fn room(&self, id: &RoomId, me: &UserId) -> Result<KeptRoom, Failure> {
         let room = self.find(id).await?;
         Ok(room.filter(|room| room.members.contains(me)).ok_or(Rejection::RoomNotGranted)?)
     }
 
-    async fn find(&self, id: &RoomId) -> Result<Option<KeptRoom>, Fault> {
+    /// A room, whoever asks.
+    pub async fn find(&self, id: &RoomId) -> Result<Option<KeptRoom>, Fault> {
         telemetry::room(id);
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         let request = request.set_key(Some(key(&keys::room(id), keys::INFO)));

@@ -47,13 +47,17 @@ def main(template, url):
         pipe = yaml_parse(file.read())["Resources"]["EventPipe"]["Properties"]
     patterns = [json.loads(found["Pattern"]) for found in pipe["SourceParameters"]["FilterCriteria"]["Filters"]]
     events = boto3.client("events", endpoint_url=url)
-    envelope = {"id": "1", "account": "1", "source": "x", "time": "2025-03-12T02:22:46Z", "region": "x", "resources": [], "detail-type": "x"}
+    envelope = {"id": "1", "account": "1", "source": "x", "detail-type": "x", "region": "x", "resources": [], "time": "2025-03-12T02:22:46Z"}
+
+    def matches(pattern, detail):
+        event = json.dumps({**envelope, "detail": detail})
+        return events.test_event_pattern(EventPattern=json.dumps({"detail": pattern}), Event=event)["Result"]
 
     def lets_through(detail):
-        asked = [{"EventPattern": json.dumps({"detail": found}), "Event": json.dumps({**envelope, "detail": detail})} for found in patterns]
-        return any(events.test_event_pattern(**one)["Result"] for one in asked)
+        return any(matches(pattern, detail) for pattern in patterns)
 
-    wrong = [name for expected, records in ((True, GOES_OUT), (False, STAYS)) for name, detail in records.items() if lets_through(detail) != expected]
+    wrong = [name for name, detail in GOES_OUT.items() if not lets_through(detail)]
+    wrong += [name for name, detail in STAYS.items() if lets_through(detail)]
     if wrong:
         sys.exit(f"EventBridge takes the pipe's filters otherwise: {wrong}")
     print(f"{len(patterns)} filters of the pipe mean what they should: {len(GOES_OUT)} rows go out, {len(STAYS)} stay")

@@ -4,8 +4,8 @@ use chat::rounds::{Head, InRounds};
 use chat::{Message, MessageId, Push, Rejection, Reply, SendMessage};
 use chat_aws::entry::{self, ActionEvent, Function};
 use chat_aws::{
-    Aws, Counted, Delivery, Failure, Fault, Files, Messages, Pace, Reviewer, Rights, Rounds, SEALED_ATTEMPTS, Stored,
-    Vars, now,
+    Aws, Counted, Delivery, Failure, Fault, Files, Messages, Pace, Reviewer, Rights, RoomBars, Rounds, SEALED_ATTEMPTS,
+    Stored, Vars, now,
 };
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ pub fn function(vars: &Vars) -> Result<Function, Fault> {
 pub struct Parts {
     pace: Pace,
     rights: Rights,
+    bars: RoomBars,
     reviewer: Reviewer,
     messages: Messages,
     files: Files,
@@ -27,9 +28,16 @@ pub struct Parts {
 
 impl Parts {
     pub(crate) fn new(aws: &Aws<'_>) -> Result<Self, Fault> {
-        let (pace, rights, reviewer) = (aws.pace()?, aws.rights()?, aws.reviewer()?);
-        let (messages, files) = (aws.messages()?, aws.files()?);
-        Ok(Self { pace, rights, reviewer, messages, files, delivery: aws.delivery()?, rounds: aws.rounds()? })
+        Ok(Self {
+            pace: aws.pace()?,
+            rights: aws.rights()?,
+            bars: aws.bars()?,
+            reviewer: aws.reviewer()?,
+            messages: aws.messages()?,
+            files: aws.files()?,
+            delivery: aws.delivery()?,
+            rounds: aws.rounds()?,
+        })
     }
 }
 
@@ -39,13 +47,31 @@ pub async fn handle(parts: Parts, event: ActionEvent) -> Result<Reply, Failure> 
     parts.pace.admit(event.caller.user(), &said.room)?;
     parts.rights.admit(&event.caller, &said.room).await?;
 
-    match say(&parts, &event, &said).await {
-        Err(Failure::Rejected(refusal @ (Rejection::Barred { .. } | Rejection::Reviewed { .. }))) => {
-            let earlier = parts.messages.sent_before(&said, event.caller.user()).await?;
-            earlier.map(|message| Reply::sent(&message, None)).ok_or(refusal.into())
-        }
-        answered => answered,
+    let refusal = match wait_for_turn(&parts, &event, &said).await {
+        Err(Failure::Rejected(too_early)) => too_early,
+        Err(fault) => return Err(fault),
+        Ok(()) => match say(&parts, &event, &said).await {
+            Err(Failure::Rejected(refusal @ (Rejection::Barred { .. } | Rejection::Reviewed { .. }))) => refusal,
+            answered => return answered,
+        },
+    };
+    let earlier = parts.messages.sent_before(&said, event.caller.user()).await?;
+    earlier.map(|message| Reply::sent(&message, None)).ok_or(refusal.into())
+}
+
+/// In a room that is slow whoever spoke a moment ago waits, and moderators do not. Only then it is asked how slow the room
+/// is by now.
+async fn wait_for_turn(
+    Parts { pace, bars, .. }: &Parts,
+    event: &ActionEvent,
+    said: &SendMessage,
+) -> Result<(), Failure> {
+    let (user, room) = (event.caller.user(), &said.room);
+    if event.caller.moderates(room) || !pace.may_have_to_wait(user, room) {
+        return Ok(());
     }
+    let slow = bars.head(room).await?.map_or(0, |head| head.slow);
+    Ok(pace.admit_after(user, room, Duration::from_secs(slow))?)
 }
 
 /// Has it reviewed, and counts: that write decides whether it may be said, and who pushes it, in one order with all that
@@ -74,10 +100,10 @@ async fn say(parts: &Parts, event: &ActionEvent, said: &SendMessage) -> Result<R
     Err(Fault::because("failed to store a message", "its id was sealed each time").into())
 }
 
-/// Holds whoever has just said something back for a while, where the room is slow. Moderators are not held.
-fn hold(parts: &Parts, event: &ActionEvent, said: &SendMessage, head: &Head) {
-    if head.slow > 0 && !event.caller.moderates(&said.room) {
-        parts.pace.hold(event.caller.user(), &said.room, Duration::from_secs(head.slow));
+/// Notes who speaks in a room that is slow, before anything is awaited: of two frames at once one waits.
+fn note_turn(parts: &Parts, event: &ActionEvent, said: &SendMessage, head: &Head) {
+    if head.slow > 0 {
+        parts.pace.speaks(event.caller.user(), &said.room, Duration::from_secs(head.slow));
     }
 }
 
@@ -86,7 +112,7 @@ fn hold(parts: &Parts, event: &ActionEvent, said: &SendMessage, head: &Head) {
 async fn push(parts: &Parts, event: &ActionEvent, said: &SendMessage, head: Head) -> Result<Reply, Failure> {
     let Parts { rights, messages, files, delivery, rounds, .. } = parts;
     let message = message(said, event, head.last_id);
-    hold(parts, event, said, &head);
+    note_turn(parts, event, said, &head);
     let (stored, members) = tokio::join!(messages.store(message), delivery.members(&said.room));
     let (Stored { message, unused }, members) = (stored?, members?.but(head.bars.banned(now())));
 
@@ -110,7 +136,7 @@ async fn leave_to_courier(
 ) -> Result<Option<Reply>, Failure> {
     let Parts { rights, messages, delivery, rounds, .. } = parts;
     let message = message(said, event, head.last_id);
-    hold(parts, event, said, head);
+    note_turn(parts, event, said, head);
     let (stored, woken, admitted) = tokio::join!(
         messages.store_in_rounds(message),
         rounds.wake(&said.room, in_rounds),

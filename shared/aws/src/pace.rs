@@ -20,9 +20,19 @@ impl Pace {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).admit(user, room, monotonic())
     }
 
-    /// Lets nothing of a user through in a room for so long.
-    pub fn hold(&self, user: &UserId, room: &RoomId, slow: Duration) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).hold(user, room, slow, monotonic());
+    /// Notes that a user speaks in a room that is slow: so long between two messages.
+    pub fn speaks(&self, user: &UserId, room: &RoomId, slow: Duration) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).speaks(user, room, slow, monotonic());
+    }
+
+    /// Whether it is worth asking how slow the room is by now.
+    pub fn may_have_to_wait(&self, user: &UserId, room: &RoomId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).may_have_to_wait(user, room, monotonic())
+    }
+
+    /// Lets somebody speak in a room that is so slow by now, or says when to try again.
+    pub fn admit_after(&self, user: &UserId, room: &RoomId, slow: Duration) -> Result<(), Rejection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).admit_after(user, room, slow, monotonic())
     }
 
     /// The same of what a user does in no room.

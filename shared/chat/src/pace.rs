@@ -16,8 +16,8 @@ pub struct Pace {
     /// How much time's worth of sends may be made at once.
     burst: Duration,
     full_at: HashMap<(UserId, Option<RoomId>), Instant>,
-    /// Who waits in a room that is slow, and until when.
-    held_until: HashMap<(UserId, RoomId), Instant>,
+    /// Who spoke in a room that is slow: when, and when it was to be let speak again.
+    spoke: HashMap<(UserId, RoomId), (Instant, Instant)>,
 }
 
 impl Pace {
@@ -28,25 +28,34 @@ impl Pace {
             interval,
             burst: Duration::from_secs(SENDS_BURST_SECONDS),
             full_at: HashMap::new(),
-            held_until: HashMap::new(),
+            spoke: HashMap::new(),
         }
     }
 
     /// Lets a send, or a join, through, or says when to try again.
     pub fn admit(&mut self, user: &UserId, room: &RoomId, now: Instant) -> Result<(), Rejection> {
-        if let Some(until) = self.held_until.get(&(user.clone(), room.clone())).filter(|until| **until > now) {
-            let left = (*until - now).as_nanos().div_ceil(1_000_000);
-            return Err(Rejection::RateLimited { retry_after_ms: u64::try_from(left).unwrap_or(u64::MAX) });
-        }
         self.admit_in(user, Some(room), now)
     }
 
-    /// Lets nothing of a user through in a room for so long: the room is slow.
-    pub fn hold(&mut self, user: &UserId, room: &RoomId, slow: Duration, now: Instant) {
-        if self.held_until.len() >= SENDERS_KEPT {
-            self.held_until.retain(|_, until| *until > now);
+    /// Notes that a user speaks in a room that is slow: so long between two messages.
+    pub fn speaks(&mut self, user: &UserId, room: &RoomId, slow: Duration, now: Instant) {
+        if self.spoke.len() >= SENDERS_KEPT {
+            self.spoke.retain(|_, (_, until)| *until > now);
         }
-        self.held_until.insert((user.clone(), room.clone()), now + slow);
+        self.spoke.insert((user.clone(), room.clone()), (now, now + slow));
+    }
+
+    /// Whether somebody would have to wait, were the room as slow as it was.
+    pub fn may_have_to_wait(&self, user: &UserId, room: &RoomId, now: Instant) -> bool {
+        self.spoke.get(&(user.clone(), room.clone())).is_some_and(|(_, until)| *until > now)
+    }
+
+    /// Lets somebody speak in a room that is so slow by now, or says when to try again.
+    pub fn admit_after(&self, user: &UserId, room: &RoomId, slow: Duration, now: Instant) -> Result<(), Rejection> {
+        match self.spoke.get(&(user.clone(), room.clone())).map(|(spoke, _)| *spoke + slow) {
+            Some(until) if until > now => Err(too_early(until - now)),
+            _ => Ok(()),
+        }
     }
 
     /// The same of what a user does in no room.
@@ -65,12 +74,17 @@ impl Pace {
         *full_at = (*full_at).clamp(now, limit);
         let after = *full_at + self.interval;
         if after > limit {
-            let retry_after_ms = (after - limit).as_nanos().div_ceil(1_000_000);
-            return Err(Rejection::RateLimited { retry_after_ms: u64::try_from(retry_after_ms).unwrap_or(u64::MAX) });
+            return Err(too_early(after - limit));
         }
         *full_at = after;
         Ok(())
     }
+}
+
+/// Rounded up: who comes back then is let through.
+fn too_early(left: Duration) -> Rejection {
+    let retry_after_ms = left.as_nanos().div_ceil(1_000_000);
+    Rejection::RateLimited { retry_after_ms: u64::try_from(retry_after_ms).unwrap_or(u64::MAX) }
 }
 
 #[cfg(test)]
@@ -115,14 +129,23 @@ mod tests {
     fn in_a_slow_room_the_next_waits() {
         let (mut pace, at) = (Pace::new(5), clock());
         let (user, room) = ids("7", "1");
-        pace.hold(&user, &room, Duration::from_secs(10), at(0));
-        assert_eq!(pace.admit(&user, &room, at(9_000)), Err(Rejection::RateLimited { retry_after_ms: 1_000 }));
-        assert_eq!(pace.admit(&user, &room, at(10_000)), Ok(()), "when it was told to");
-        assert_eq!(pace.admit(&user, &ids("7", "2").1, at(0)), Ok(()), "elsewhere");
+        let slow = Duration::from_secs;
+        pace.speaks(&user, &room, slow(10), at(0));
+        assert!(pace.may_have_to_wait(&user, &room, at(9_000)));
+        let early = Err(Rejection::RateLimited { retry_after_ms: 1_000 });
+        assert_eq!(pace.admit_after(&user, &room, slow(10), at(9_000)), early);
+        assert_eq!(pace.admit_after(&user, &room, slow(10), at(10_000)), Ok(()), "when it was told to");
+        assert!(!pace.may_have_to_wait(&user, &room, at(10_000)));
+        assert_eq!(pace.admit_after(&user, &room, slow(0), at(1)), Ok(()), "it is slow no more");
+        assert_eq!(pace.admit_after(&user, &room, slow(3), at(2_000)), early, "it is less slow");
+        let elsewhere = ids("7", "2").1;
+        assert!(!pace.may_have_to_wait(&user, &elsewhere, at(0)));
+        assert_eq!(pace.admit_after(&user, &elsewhere, slow(10), at(0)), Ok(()));
         for number in 0..3 * SENDERS_KEPT {
-            pace.hold(&ids(&number.to_string(), "1").0, &room, Duration::from_millis(1), at(20_000 + number as u64));
+            let speaker = ids(&number.to_string(), "1").0;
+            pace.speaks(&speaker, &room, Duration::from_millis(1), at(20_000 + number as u64));
         }
-        assert!(pace.held_until.len() <= SENDERS_KEPT + 1, "{} senders", pace.held_until.len());
+        assert!(pace.spoke.len() <= SENDERS_KEPT + 1, "{} senders", pace.spoke.len());
     }
 
     #[test]

@@ -197,9 +197,13 @@ async fn in_a_slow_room_everybody_waits_but_its_moderators() {
     guest.join(room).await;
     let slow = |seconds: u64| json!({"action": "slowMode", "chatroomId": room, "seconds": seconds});
     assert_eq!(moderator.ask(slow(60)).await["seconds"], 60);
-    guest.say(room, "one").await;
+    let mut first = text_message(room, "one");
+    first["clientMessageId"] = json!("one");
+    let sent = guest.ask(first.clone()).await;
+    assert!(sent["id"].is_u64(), "{sent}");
     let refused = guest.ask(text_message(room, "two")).await;
     assert_eq!(code(&refused), "rateLimited");
+    assert_eq!(guest.ask(first).await["id"], sent["id"], "what is stored is acknowledged");
     assert!((50_000..=60_000).contains(&refused["retryAfterMs"].as_u64().expect("a time")), "{refused}");
     moderator.say(room, "calm down").await;
     moderator.say(room, "please").await;
@@ -207,6 +211,7 @@ async fn in_a_slow_room_everybody_waits_but_its_moderators() {
     let listed = moderator.ask(json!({"action": "listBars", "chatroomId": room})).await;
     assert_eq!((&listed["slowSeconds"], &listed["bars"]), (&json!(60), &json!([])));
     assert_eq!(moderator.ask(slow(0)).await["seconds"], 0);
+    guest.say(room, "two").await;
     assert_eq!(guest.ask(json!({"action": "joinRoom", "chatroomId": room})).await["slowSeconds"], Value::Null);
     deployment.stop().await;
 }

@@ -16,12 +16,13 @@ pub struct ActionEvent {
     /// The address that it came from, as API Gateway saw it.
     pub ip: Option<String>,
     pub request: Request,
-    /// Over HTTP, whether the caller is banned from the room. A connection that is banned is not in it.
+    /// Over HTTP, whether the caller is banned from the room. Of a connection it says nothing: whoever looks for a
+    /// member finds none, and the rest asks the room's row.
     pub banned: Option<Barred>,
 }
 
 impl ActionEvent {
-    /// Refuses whoever is banned, where nothing that is read or written later does.
+    /// Over HTTP, refuses whoever is banned, where nothing that is read or written later does.
     pub fn must_not_be_banned(&self) -> Result<(), Failure> {
         self.banned.map_or(Ok(()), |banned| Err(banned.refusal(now()).into()))
     }

@@ -275,6 +275,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         ("mark-read", sample("mark-read-post")),
         ("list-history", kept_page),
         ("signal", websocket_event(&json!({"action": "listMembers", "chatroomId": 1}))),
+        ("signal", websocket_event(&json!({"action": "listMembers", "chatroomId": 2}))), // where it is not
         ("signal", sample("signal-post")),
         ("send-message", sample("send-message-post")),
         ("send-message", websocket_event(&text_message(1, "hi"))),

@@ -21,6 +21,7 @@ impl Reviewer {
         let router = axum::Router::new().route("/review", post(answer)).with_state(self.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = format!("http://{}/review", listener.local_addr().expect("an address"));
+        #[allow(clippy::disallowed_methods, reason = "its test ends it")]
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.expect("served") });
         (address, serving)
     }

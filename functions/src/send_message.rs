@@ -100,7 +100,7 @@ async fn say(parts: &Parts, event: &ActionEvent, said: &SendMessage) -> Result<R
     Err(Fault::because("failed to store a message", "its id was sealed each time").into())
 }
 
-/// Notes who speaks in a room that is slow, before anything is awaited: of two frames at once one waits.
+/// Notes who speaks in a room that is slow, as soon as that is known: the next frame may come before this is stored.
 fn note_turn(parts: &Parts, event: &ActionEvent, said: &SendMessage, head: &Head) {
     if head.slow > 0 {
         parts.pace.speaks(event.caller.user(), &said.room, Duration::from_secs(head.slow));

@@ -227,8 +227,8 @@ pub const RIGHTS_KEPT: Duration = Duration::from_secs(30);
 /// Rights that an instance remembers, some 300 bytes each.
 pub const RIGHTS_REMEMBERED: usize = 10_000;
 
-/// For how long an instance of a function believes that somebody is free to speak in a room, where no row that is written
-/// says so: for reactions. So long may who was barred still react.
+/// For how long an instance of a function believes that somebody is free in a room, where no row that is written says so:
+/// for reactions, reports, and marks and lists of members of whoever is not there. So long may who was barred still do it.
 pub const BARS_BELIEVED: Duration = Duration::from_secs(10);
 
 /// How many of them an instance remembers, some 300 bytes each.

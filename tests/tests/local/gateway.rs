@@ -1,6 +1,6 @@
 //! The local gateway keeps to AWS's rules, tried where only a local run can be made to break them.
 
-use chat_local::{Interference, Limits, Plan, Throttle};
+use chat_local::{Interference, Limits, Plan};
 use chat_tests::{Client, Closed, Server, in_time, text_message, until};
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -13,20 +13,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio_tungstenite::client_async;
-use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use tokio_tungstenite::tungstenite::{self, Message};
 
 /// The id of the only connection there is.
-async fn only_connection(server: &Server) -> String {
+pub(super) async fn only_connection(server: &Server) -> String {
     let keys = server.keys("ConnectionsTable").await;
     let key = keys.iter().find(|key| key.ends_with(" CONN")).expect("a connection");
     key.strip_prefix("CONN#").and_then(|key| key.strip_suffix(" CONN")).expect("its id").to_owned()
 }
 
 /// A post's status and kind of error.
-async fn post(server: &Server, id: String, body: String) -> (u16, Option<String>) {
+pub(super) async fn post(server: &Server, id: String, body: String) -> (u16, Option<String>) {
     let answer = server.management(Method::POST, &id, body).await;
     let kind = answer.headers().get("x-amzn-errortype").map(|kind| kind.to_str().expect("ASCII").to_owned());
     (answer.status().as_u16(), kind)
@@ -185,91 +184,6 @@ async fn a_request_that_is_half_sent_is_given_up() {
     server.stop().await;
 }
 
-fn is_too_many(frame: &Value) -> bool {
-    frame["message"] == "Too Many Requests" && frame["connectionId"].is_string() && frame["requestId"].is_string()
-}
-
-/// Sends many pings at once. Returns the number of pongs and of the gateway's refusals.
-async fn ping_at_once(client: &mut Client, count: usize) -> (usize, usize) {
-    for _ in 0..count {
-        client.send(json!({"action": "ping"})).await;
-    }
-    let (mut pongs, mut refusals) = (0, 0);
-    for _ in 0..count {
-        let frame = client.next().await;
-        pongs += usize::from(frame["type"] == "pong");
-        refusals += usize::from(is_too_many(&frame));
-    }
-    assert_eq!(pongs + refusals, count);
-    (pongs, refusals)
-}
-
-/// Reads the history until it is refused. Returns the refusal.
-async fn read_until_refused(server: &Server) -> (u16, Value) {
-    let refused = async {
-        loop {
-            let read = || server.history("chatroomId=1");
-            let pages: [_; 3] = tokio::join!(read(), read(), read()).into();
-            if let Some(refused) = pages.into_iter().find(|page| page.status != 200) {
-                break (refused.status, refused.body);
-            }
-        }
-    };
-    in_time("it is refused", refused).await
-}
-
-#[tokio::test]
-async fn each_route_lets_through_what_its_stage_is_set_to() {
-    let server = Server::start_with_parameter("RequestsPerSecond", "1").await;
-    let mut client = server.connect(1).await;
-    let refused = async {
-        loop {
-            let url = server.socket_url(&server.token_of(2));
-            let shake = || async { Client::shake(ClientRequestBuilder::new(url.parse().expect("a URL"))).await };
-            let (one, two, three) = tokio::join!(shake(), shake(), shake());
-            if let Some(Err(refused)) = [one, two, three].into_iter().find(Result::is_err) {
-                break refused;
-            }
-        }
-    };
-    let refused = in_time("one of them is refused", Box::pin(refused)).await;
-    let tungstenite::Error::Http(refused) = refused else { panic!("{refused}") };
-    assert_eq!(refused.status().as_u16(), 429);
-
-    let (pongs, refusals) = ping_at_once(&mut client, 50).await;
-    assert!(pongs > 0 && refusals > 0, "{pongs} pongs, {refusals} refusals");
-    // Other routes have their own buckets, and this one fills again.
-    client.join(1).await;
-    until("it fills", async || ping_at_once(&mut client, 1).await.0 > 0).await;
-    assert_eq!(read_until_refused(&server).await, (429, json!({"message": "Too Many Requests"})));
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn an_account_lets_through_so_much_of_all_apis_and_posts_together() {
-    let limits = Limits { account: Throttle { per_second: 1.0, burst: 10.0 }, ..Limits::default() };
-    let server = Server::start_with_limits(limits).await;
-    let mut client = server.connect(1).await;
-    let id = only_connection(&server).await;
-    let full = async {
-        loop {
-            let answer = post(&server, id.clone(), json!({"type": "pong"}).to_string()).await;
-            if answer.0 != 200 {
-                break answer;
-            }
-            client.next().await;
-        }
-    };
-    let full = in_time("it is refused", full).await;
-    assert_eq!(full, (429, Some("LimitExceededException".into())));
-    assert!(ping_at_once(&mut client, 50).await.1 > 0);
-    assert_eq!(read_until_refused(&server).await.0, 429);
-    // `$disconnect` runs whatever the throttle.
-    client.close().await;
-    server.forgets_connections().await;
-    server.stop().await;
-}
-
 /// For a path without a route, a page of an allowed origin can read the 404, as with a deployment.
 #[tokio::test]
 async fn a_preflight_is_answered_whatever_its_path() {
@@ -410,16 +324,6 @@ async fn a_request_that_never_ends_does_not_keep_the_gateway_from_ending() {
 }
 
 #[tokio::test]
-async fn two_runs_do_not_share_a_folder() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start_in(folder.path()).await;
-    let error = Server::try_start_in(folder.path()).await.expect_err("the folder is taken");
-    assert!(error.contains("is in use by another run"), "{error}");
-    server.stop().await;
-    Server::start_in(folder.path()).await.stop().await;
-}
-
-#[tokio::test]
 async fn a_failing_function_is_answered_in_api_gateways_words() {
     // The authorizer cannot read a message event, so Lambda sees its invocation fail.
     let wrong = [(
@@ -475,36 +379,4 @@ impl Interference for OfConnect {
     fn plan(&self, function: &str, _: &Value) -> Plan {
         if function == "connect" { (self.0)() } else { Plan::default() }
     }
-}
-
-#[tokio::test]
-async fn what_cannot_start_says_so_in_one_line() {
-    let server = Server::start().await;
-    let taken: u16 = server.url("").rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-    let template = std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
-    let folder = tempfile::tempdir().expect("a folder");
-    let broken = folder.path().join("broken.yaml");
-    std::fs::write(&broken, "Resources: [").expect("written");
-    let options = |port, template| chat_local::Options {
-        s3_port: 0,
-        port,
-        dynamodb_port: 0,
-        data: None,
-        events: None,
-        template,
-        parameters: Default::default(),
-        limits: Limits::default(),
-        review: None,
-        interference: None,
-    };
-    for (options, said) in [
-        (options(taken, template), format!("failed to listen on 127.0.0.1:{taken}; --port chooses another port")),
-        (options(0, broken), "broken.yaml cannot be run".into()),
-        (options(0, folder.path().join("none.yaml")), "none.yaml".into()),
-    ] {
-        let Err(error) = chat_local::Local::start(options).await else { panic!("it started") };
-        let line = format!("{error:#}");
-        assert!(line.contains(&said) && !line.contains('\n'), "{line}");
-    }
-    server.stop().await;
 }

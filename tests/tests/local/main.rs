@@ -38,4 +38,6 @@ mod secrets;
 mod signals;
 mod socket_io;
 mod sockets;
+mod starting;
 mod store;
+mod throttles;

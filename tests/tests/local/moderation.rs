@@ -45,26 +45,26 @@ async fn what_was_stored_before_a_bar_is_acknowledged_when_it_is_said_again() {
     server.stop().await;
 }
 
-/// A join that died after its row was written, and before it found the ban.
-#[tokio::test]
-async fn whoever_posts_passes_over_a_banned_listener() {
-    let server = Server::start().await;
-    let app = server.app();
-    let (mut moderator, mut client) = (moderator(&server).await, server.connect(7).await);
-    moderator.join(1).await;
+/// A connection of user 7 in room 1, who was banned before: of a join that died after its row was written, and before it
+/// found the ban.
+async fn banned_listener(server: &Server, moderator: &mut Client, rounds: bool) -> Client {
+    let mut client = server.connect(7).await;
     client.join(2).await;
     let keys = server.keys("ConnectionsTable").await;
     let connection = keys.iter().find_map(|key| key.strip_prefix("ROOM#2 CONN#")).expect("a member");
     assert_eq!(moderator.ask(bar(7, "ban", 60)).await["type"], "ack");
-    let listener = Member {
-        connection: ConnectionId::new(connection),
-        user: user("7"),
-        joined_at: now(),
-        batches: false,
-        rounds: false,
-        encoding: Encoding::Json,
-    };
-    enter(&app, &listener, &room("1")).await;
+    let (connection, user, joined_at) = (ConnectionId::new(connection), user("7"), now());
+    let listener = Member { connection, user, joined_at, batches: false, rounds, encoding: Encoding::Json };
+    enter(&server.app(), &listener, &room("1")).await;
+    client
+}
+
+#[tokio::test]
+async fn whoever_posts_passes_over_a_banned_listener() {
+    let server = Server::start().await;
+    let mut moderator = moderator(&server).await;
+    moderator.join(1).await;
+    let mut client = banned_listener(&server, &mut moderator, false).await;
     let said = moderator.say(1, "they are gone").await;
     let edit = json!({"action": "editMessage", "chatroomId": 1, "id": said["id"], "clientMessageId": "e-1",
         "message": {"type": "text", "content": "they are gone now"}});
@@ -88,32 +88,22 @@ async fn a_courier_passes_over_a_banned_listener_and_counts_nothing_of_whom_is_m
             )],
         )
         .await;
-        let app = server.app();
-        let (mut moderator, mut client) = (moderator(&server).await, server.connect(7).await);
+        let mut moderator = moderator(&server).await;
         moderator.join(1).await;
-        client.join(2).await;
-        let keys = server.keys("ConnectionsTable").await;
-        let connection = keys.iter().find_map(|key| key.strip_prefix("ROOM#2 CONN#")).expect("a member");
-        assert_eq!(moderator.ask(bar(7, "ban", 60)).await["type"], "ack");
-        let listener = Member {
-            connection: ConnectionId::new(connection),
-            user: user("7"),
-            joined_at: now(),
-            batches: false,
-            rounds: true,
-            encoding: Encoding::Json,
-        };
-        enter(&app, &listener, &room("1")).await;
+        let mut client = banned_listener(&server, &mut moderator, true).await;
         let in_rounds = async || {
             moderator.say(1, "hi").await;
             server.row("ChatTable", "pushed").await
         };
         until("the room goes over into rounds", in_rounds).await;
         moderator.pushed().await;
-        let ack = moderator.say(1, "by a courier").await;
-        assert!(ack["rounds"].is_number(), "{ack}");
-        let heard = async || moderator.pushed().await.iter().any(|push| push["message"]["content"] == "by a courier");
-        until("the moderator is told", heard).await;
+        // When the second is heard, the round of the first is over.
+        for text in ["by a courier", "and again"] {
+            let ack = moderator.say(1, text).await;
+            assert!(ack["rounds"].is_number(), "{ack}");
+            let heard = async || moderator.pushed().await.iter().any(|push| push["message"]["content"] == text);
+            until("the moderator is told", heard).await;
+        }
         assert!(client.pushed().await.is_empty(), "hands of {hand_members}");
         assert_eq!(client.ask(text_message(1, "me too")).await["code"], "barred");
         server.stop().await;

@@ -1,6 +1,7 @@
 //! Every function, every AWS call that it makes, every fault: enumerated from what the functions do, so that a new call
 //! is covered without a list to edit.
 
+use super::cases::{HAND, Trouble, each, user_of};
 use chat_aws::now;
 use chat_tests::checker::{Delivery, History, Room};
 use chat_tests::simulation::{Stage, Thresholds};
@@ -9,9 +10,7 @@ use functions::FUNCTIONS;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -35,9 +34,6 @@ const NO_ACT: [(&str, &str); 7] = [
 
 /// How many messages a round carries.
 const A_ROUND: usize = 4;
-
-/// Who stands for the hands of room 1's courier, where a user is asked for.
-const HAND: u64 = 101;
 
 /// Longer than the lease of a courier that died.
 const LEASE_OVER: Duration = Duration::from_secs(11);
@@ -187,17 +183,6 @@ impl Act {
     }
 }
 
-/// What befalls that invocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    None,
-    /// One of its calls, from 0.
-    Call(usize, Fault),
-    Twice,
-    /// Only a `$disconnect` is ever lost.
-    Lost,
-}
-
 /// An invocation of a function by a user.
 type Whose = (String, u64);
 /// Who is in for what, the next time; and what that invocation waits for before it starts.
@@ -211,22 +196,6 @@ struct Outcome {
     calls: Vec<String>,
     /// One of them met the fault.
     struck: bool,
-}
-
-/// The user that an event is of, as the authorizer found it; the room of a courier's.
-pub(super) fn user_of(event: &Value) -> Option<u64> {
-    if event["userId"].is_u64() {
-        return event["userId"].as_u64(); // of a backend
-    }
-    if event["frame"].is_string() {
-        return Some(HAND);
-    }
-    if event["room"].is_u64() {
-        return event["room"].as_u64(); // a courier's
-    }
-    let authorizer = &event["requestContext"]["authorizer"];
-    let user = authorizer["userId"].as_str().or_else(|| authorizer["lambda"]["userId"].as_str())?;
-    user.parse().ok()
 }
 
 /// One case, in a world of its own.
@@ -249,12 +218,7 @@ impl Act {
             };
             was.send_modify(|met| met.extend([(whose, number)]));
             let start = gate.map(|gate| async move { gate.notified().await }.boxed());
-            match trouble {
-                Trouble::None => Direction { start, ..Direction::default() },
-                Trouble::Call(call, fault) => Direction { start, fault: Some((call, fault)), ..Direction::default() },
-                Trouble::Twice => Direction { start, twice: true, ..Direction::default() },
-                Trouble::Lost => Direction { start, lost: true, ..Direction::default() },
-            }
+            Direction { start, ..trouble.direction() }
         };
         let play = async |stage| Case { stage, armed, met }.play(self, trouble).await;
         Stage::play_in_rounds(self.rounds(), ONE_CONNECTION, Box::new(director), play)
@@ -510,21 +474,6 @@ async fn rejoined(mut device: Device, room: Room) -> Device {
     device.connect().await;
     device.join(room).await;
     device
-}
-
-/// Does something with each of these, on all cores.
-pub(super) fn each<T: Copy + Sync>(all: &[T], what: impl Fn(T) + Sync) {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-            what(*one);
-        }
-    };
-    thread::scope(|threads| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            threads.spawn(work);
-        }
-    });
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! Kept rooms: everything that is done with them, and every fault at every AWS call of it.
 
-use super::exhaustive::{each, user_of};
+use super::cases::{self, Armed, Trouble};
 use chat::{KeptRoom, MessageId, RoomId, UserId};
 use chat_aws::now;
 use chat_tests::simulation::Stage;
-use chat_tests::{App, Direction, Fault, user};
+use chat_tests::{App, user};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -92,29 +91,11 @@ impl Act {
     }
 
     /// Does it, with this trouble; the calls of the invocation that met it.
-    fn with(self, trouble: Option<(usize, Fault)>, twice: bool) -> Vec<String> {
-        let armed = Arc::new(Mutex::new(None));
-        let (in_for, met) = (Arc::clone(&armed), Arc::new(Mutex::new(None)));
-        let was = Arc::clone(&met);
-        let director = move |function: &str, event: &Value, number: u64| {
-            let mut armed = in_for.lock().expect("a flag");
-            if *armed != Some((function.to_owned(), user_of(event).unwrap_or_default())) {
-                return Direction::default();
-            }
-            *armed = None;
-            *was.lock().expect("a number") = Some(number);
-            Direction { fault: trouble, twice, ..Direction::default() }
-        };
-        Stage::play(20, Box::new(director), async |stage| {
-            self.play(&stage, &armed).await;
-            let number = met.lock().expect("a number").expect("it began");
-            let (calls, struck) = stage.outcome_of(number);
-            assert!(struck || trouble.is_none(), "{self:?}, {trouble:?}: it strikes nothing; the calls were {calls:?}");
-            calls
-        })
+    fn with(self, trouble: Trouble) -> Vec<String> {
+        cases::with(trouble, &self, async |stage, armed| self.play(stage, armed).await)
     }
 
-    async fn play(self, stage: &Stage, armed: &Mutex<Option<(String, u64)>>) {
+    async fn play(self, stage: &Stage, armed: &Armed) {
         let (app, room) = (stage.app(), RoomId::parse(&group()).expect("an id"));
         let people = [OWNER, ME, OTHER].map(|id| user(&id.to_string()));
         stage.behind(prepared(&app, &room, &people)).await;
@@ -132,7 +113,7 @@ impl Act {
         if matches!(self, Self::Enter | Self::Mark) {
             device.connect().await;
         }
-        *armed.lock().expect("a flag") = Some((self.function().to_owned(), self.by()));
+        *armed.lock().expect("who is armed") = Some((self.function(), self.by()));
         match self {
             Self::Enter => drop(device.insist(&enter).await),
             Self::Mean => {
@@ -231,13 +212,6 @@ async fn prepared(app: &App, room: &RoomId, people: &[UserId]) {
 #[test]
 #[allow(clippy::print_stdout, reason = "how many there were is what it is read for")]
 fn every_fault_at_every_call_that_kept_rooms_make() {
-    let mut cases = Vec::new();
-    for act in Act::ALL {
-        let calls = act.with(None, false);
-        assert!(!calls.is_empty(), "{act:?} calls nobody");
-        cases.extend((0..calls.len()).flat_map(|call| Fault::ALL.map(|fault| (act, Some((call, fault)), false))));
-        cases.push((act, None, true));
-    }
-    each(&cases, |(act, trouble, twice)| drop(act.with(trouble, twice)));
-    println!("{} cases of kept rooms", cases.len());
+    let cases = cases::every_fault(&Act::ALL, Act::with);
+    println!("{cases} cases of kept rooms");
 }

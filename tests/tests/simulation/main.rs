@@ -2,6 +2,7 @@
 //! `cargo run --profile simulation -p chat-bench -- simulate --replay SEED`; CI runs ten thousand.
 
 mod browser;
+mod cases;
 mod exhaustive;
 mod invocations;
 mod kept;

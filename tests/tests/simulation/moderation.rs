@@ -1,12 +1,11 @@
 //! What moderators do, and every fault at every AWS call of it. Whoever gets no answer asks again.
 
-use super::exhaustive::{each, user_of};
+use super::cases::{self, Armed, Trouble};
 use chat::{Bar, BarChange, Barred, RoomId};
 use chat_aws::now;
 use chat_tests::simulation::Stage;
-use chat_tests::{App, Device, Direction, Fault, user};
+use chat_tests::{App, Device, user};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -57,29 +56,11 @@ impl Act {
     }
 
     /// Does it, with this trouble; the calls of the invocation that met it.
-    fn with(self, trouble: Option<(usize, Fault)>, twice: bool) -> Vec<String> {
-        let armed = Arc::new(Mutex::new(false));
-        let (in_for, met) = (Arc::clone(&armed), Arc::new(Mutex::new(None)));
-        let was = Arc::clone(&met);
-        let director = move |function: &str, event: &Value, number: u64| {
-            let mut armed = in_for.lock().expect("a flag");
-            if !*armed || function != "moderate" || user_of(event) != Some(self.by()) {
-                return Direction::default();
-            }
-            *armed = false;
-            *was.lock().expect("a number") = Some(number);
-            Direction { fault: trouble, twice, ..Direction::default() }
-        };
-        Stage::play(20, Box::new(director), async |stage| {
-            self.play(&stage, &armed).await;
-            let number = met.lock().expect("a number").expect("it began");
-            let (calls, struck) = stage.outcome_of(number);
-            assert!(struck || trouble.is_none(), "{self:?}, {trouble:?}: it strikes nothing; the calls were {calls:?}");
-            calls
-        })
+    fn with(self, trouble: Trouble) -> Vec<String> {
+        cases::with(trouble, &self, async |stage, armed| self.play(stage, armed).await)
     }
 
-    async fn play(self, stage: &Stage, armed: &Mutex<bool>) {
+    async fn play(self, stage: &Stage, armed: &Armed) {
         let (app, room) = (stage.app(), RoomId::parse("1").expect("an id"));
         let mut witness = stage.device("w", 3);
         let mut target = stage.device("t", TARGET);
@@ -92,7 +73,7 @@ impl Act {
             let ban = BarChange::Set(Barred { bar: Bar::Ban, until: now().after(Duration::from_secs(1_000)) });
             stage.behind(app.bars.change(&room, &user("2"), ban, now())).await.expect("banned");
         }
-        *armed.lock().expect("a flag") = true;
+        *armed.lock().expect("who is armed") = Some(("moderate", self.by()));
         self.ask(stage).await;
         self.check(stage, &app, &room, &mut witness).await;
     }
@@ -144,13 +125,6 @@ fn claims(user: u64) -> Value {
 #[test]
 #[allow(clippy::print_stdout, reason = "how many there were is what it is read for")]
 fn every_fault_at_every_call_that_moderators_make() {
-    let mut cases = Vec::new();
-    for act in Act::ALL {
-        let calls = act.with(None, false);
-        assert!(!calls.is_empty(), "{act:?} calls nobody");
-        cases.extend((0..calls.len()).flat_map(|call| Fault::ALL.map(|fault| (act, Some((call, fault)), false))));
-        cases.push((act, None, true));
-    }
-    each(&cases, |(act, trouble, twice)| drop(act.with(trouble, twice)));
-    println!("{} cases of moderators", cases.len());
+    let cases = cases::every_fault(&Act::ALL, Act::with);
+    println!("{cases} cases of moderators");
 }

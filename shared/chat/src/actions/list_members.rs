@@ -13,11 +13,7 @@ pub struct ListMembers {
 impl ListMembers {
     /// Reads the request of a caller, who needs a grant for the room, and need not be in it.
     pub fn read(request: &Request, caller: &Caller) -> Result<Self, Rejection> {
-        let fields = request.fields()?;
-        let (room, claimed) = (fields.room()?, fields.claimed()?);
-        caller.must_be(&claimed)?;
-        caller.may_enter(&room)?;
-        Ok(Self { room })
+        Ok(Self { room: request.fields()?.room_for(caller)? })
     }
 }
 

@@ -14,11 +14,7 @@ impl ListReports {
     /// Reads the request of a caller, who needs a grant for the room. Whether the caller is in charge of it is asked after
     /// that.
     pub fn read(request: &Request, caller: &Caller) -> Result<Self, Rejection> {
-        let fields = request.fields()?;
-        let (room, claimed) = (fields.room()?, fields.claimed()?);
-        caller.must_be(&claimed)?;
-        caller.may_enter(&room)?;
-        Ok(Self { room })
+        Ok(Self { room: request.fields()?.room_for(caller)? })
     }
 }
 

@@ -1,6 +1,6 @@
 use super::Invalid;
 use super::request::Claimed;
-use crate::{MessageId, Rejection, RoomId, UserId};
+use crate::{Caller, MessageId, Rejection, RoomId, UserId};
 use serde_json::{Map, Value};
 
 /// The fields of an object that a client sent. Each reader names the field that it refuses.
@@ -44,6 +44,14 @@ impl<'a> Fields<'a> {
     pub fn room(self) -> Result<RoomId, Rejection> {
         let value = self.required("chatroomId", "chatroomId")?;
         RoomId::from_json(value).map_err(|invalid| invalid.in_field("chatroomId"))
+    }
+
+    /// The room of a request that says nothing else. The caller needs a grant for it.
+    pub fn room_for(self, caller: &Caller) -> Result<RoomId, Rejection> {
+        let (room, claimed) = (self.room()?, self.claimed()?);
+        caller.must_be(&claimed)?;
+        caller.may_enter(&room)?;
+        Ok(room)
     }
 
     /// Which message of the room is meant.

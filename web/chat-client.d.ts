@@ -355,9 +355,10 @@ export type ModerationRoom = {
         id: number;
     }>;
     /**
-     * What was reported.
+     * What was reported; or what stands behind a report, which is the
+     * last one of the answer before.
      */
-    reports: () => Promise<Reports>;
+    reports: (before?: Report) => Promise<Reports>;
     /**
      * How long one may not write; 0 if one may. Known since one entered, or was refused.
      */

@@ -163,7 +163,8 @@
  * @property {() => Promise<Bars>} bars Who is muted or banned, and until when.
  * @property {(id: number, reason: string) => Promise<{ chatroomId: Id, id: number }>} report
  *   Tells the moderators of a message, by anybody; the reason has 1 to 500 characters.
- * @property {() => Promise<Reports>} reports What was reported.
+ * @property {(before?: Report) => Promise<Reports>} reports What was reported; or what stands behind a report, which is the
+ *   last one of the answer before.
  * @property {number} mutedForMs How long one may not write; 0 if one may. Known since one entered, or was refused.
  * @property {number} slowSeconds How often one may write; 0 if nobody has to wait. Who is in the room is not told of a new pace.
  * @property {number} slowForMs How long one's next message has to wait.
@@ -1698,7 +1699,7 @@ export class Moderation {
         return ack;
       },
       report: (id, reason) => this.#ask("reportMessage", { id, reason: readable(reason) }, isPositive(id), "id must be the number of a message"),
-      reports: () => this.#ask("listReports"),
+      reports: (before) => this.#ask("listReports", before && { before: { id: before.id, userId: before.user.id } }),
     };
     this.adds = /** @type {any} */ (adds);
     room.addEventListener("message", ({ detail }) => {

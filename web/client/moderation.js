@@ -50,7 +50,7 @@ export class Moderation {
         return ack;
       },
       report: (id, reason) => this.#ask("reportMessage", { id, reason: readable(reason) }, isPositive(id), "id must be the number of a message"),
-      reports: () => this.#ask("listReports"),
+      reports: (before) => this.#ask("listReports", before && { before: { id: before.id, userId: before.user.id } }),
     };
     this.adds = /** @type {any} */ (adds);
     room.addEventListener("message", ({ detail }) => {

@@ -156,7 +156,8 @@
  * @property {() => Promise<Bars>} bars Who is muted or banned, and until when.
  * @property {(id: number, reason: string) => Promise<{ chatroomId: Id, id: number }>} report
  *   Tells the moderators of a message, by anybody; the reason has 1 to 500 characters.
- * @property {() => Promise<Reports>} reports What was reported.
+ * @property {(before?: Report) => Promise<Reports>} reports What was reported; or what stands behind a report, which is the
+ *   last one of the answer before.
  * @property {number} mutedForMs How long one may not write; 0 if one may. Known since one entered, or was refused.
  * @property {number} slowSeconds How often one may write; 0 if nobody has to wait. Who is in the room is not told of a new pace.
  * @property {number} slowForMs How long one's next message has to wait.

@@ -6,7 +6,7 @@ import { create, find } from "./dom.js";
 import { fillQuote } from "./message.js";
 import { label, say, sayTime } from "./words.js";
 
-/** @import { Bar, Barred, Id, Message, Report, Reports } from "../chat-client.js" */
+/** @import { Bar, Barred, Id, Message, Report } from "../chat-client.js" */
 /** @import { Choice } from "./menu.js" */
 /** @import { RoomView } from "./room-view.js" */
 
@@ -143,16 +143,21 @@ export class Moderating {
   #load() {
     return this.#tried(async (view) => {
       await this.#loadBars(view);
-      const reports = await paced(() => view.room.reports());
-      if (this.#view !== view || this.#panel.hidden) return;
-      this.#replace(() => this.#showReports(view, reports));
-      for (const id of this.#rows.keys()) {
-        if (view.message(id)) continue;
-        await view.find(id);
-        if (this.#view !== view) return;
-        this.#fill(id);
-      }
+      await this.#loadReports(view, []);
     });
+  }
+
+  /** What was reported, behind what is shown. @param {RoomView} view @param {Report[]} shown */
+  async #loadReports(view, shown) {
+    const { reports, more } = await paced(() => view.room.reports(shown.at(-1)));
+    if (this.#view !== view || this.#panel.hidden) return;
+    this.#replace(() => this.#showReports(view, [...shown, ...reports], more));
+    for (const id of this.#rows.keys()) {
+      if (view.message(id)) continue;
+      await view.find(id);
+      if (this.#view !== view) return;
+      this.#fill(id);
+    }
   }
 
   /** @param {RoomView} view */
@@ -190,8 +195,8 @@ export class Moderating {
     this.#bars.replaceChildren(...(lines.length > 0 ? lines : [nothing("nobodyBarred")]));
   }
 
-  /** A row for each message, with all who reported it. @param {RoomView} view @param {Reports} reports */
-  #showReports(view, { reports, more }) {
+  /** A row for each message, with all who reported it. @param {RoomView} view @param {Report[]} reports @param {boolean} [more] */
+  #showReports(view, reports, more) {
     this.#rows.clear();
     /** @type {Map<number, Report[]>} */ const byId = new Map();
     for (const report of reports) byId.set(report.id, [...(byId.get(report.id) ?? []), report]);
@@ -210,7 +215,10 @@ export class Moderating {
       this.#fill(id);
     }
     const rows = [...this.#rows.values()];
-    if (more) rows.push(nothing("moreReports"));
+    if (more) {
+      const older = this.#act("moreReports", () => void this.#tried((view) => this.#loadReports(view, reports)));
+      rows.push(create("li", "", older));
+    }
     this.#reports.replaceChildren(...(rows.length > 0 ? rows : [nothing("noReports")]));
   }
 

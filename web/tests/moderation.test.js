@@ -71,7 +71,9 @@ describe("a moderator", { concurrency: true }, () => {
     assert.deepEqual(await room.slow(10), { chatroomId: 1, seconds: 10 });
     assert.deepEqual(await room.bars(), { chatroomId: 1, bars: [{ user: MEI, bar: "ban", until: UNTIL }], slowSeconds: 10 });
     assert.deepEqual(await room.report(42, "spam"), { chatroomId: 1, id: 42 });
-    assert.deepEqual(await room.reports(), { chatroomId: 1, reports: [{ id: 42, user: MEI, reason: "spam", createTime: UNTIL }], more: true });
+    const listed = await room.reports();
+    assert.deepEqual(listed, { chatroomId: 1, reports: [{ id: 42, user: MEI, reason: "spam", createTime: UNTIL }], more: true });
+    await room.reports(listed.reports[0]);
     assert.deepEqual(asked, [
       { action: "barUser", targetId: 8, bar: "mute", seconds: 600, chatroomId: 1 },
       { action: "barUser", targetId: "mei", bar: "kick", chatroomId: 1 },
@@ -79,6 +81,7 @@ describe("a moderator", { concurrency: true }, () => {
       { action: "listBars", chatroomId: 1 },
       { action: "reportMessage", id: 42, reason: "spam", chatroomId: 1 },
       { action: "listReports", chatroomId: 1 },
+      { action: "listReports", chatroomId: 1, before: { id: 42, userId: MEI.id } },
     ]);
   });
 

@@ -1,9 +1,10 @@
 //! Bars where two things happen at once, and what their rows say.
 
-use chat::{Bar, BarChange, Barred, ConnectionId, Encoding, Member};
+use chat::{Bar, BarChange, Barred, ConnectionId, Encoding, Member, MessageId, ReportMessage};
 use chat_aws::now;
 use chat_tests::{Client, Server, enter, room, text_message, until, user};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 async fn moderator(server: &Server) -> Client {
@@ -175,5 +176,41 @@ async fn a_bar_ends_by_itself() {
     assert_eq!(refused["code"], "barred");
     tokio::time::sleep(Duration::from_millis(refused["retryAfterMs"].as_u64().expect("a time"))).await;
     client.say(1, "when I was told to").await;
+    server.stop().await;
+}
+
+/// In pages that end within the reports of one message.
+#[tokio::test]
+async fn every_report_is_listed_once_the_newest_message_first() {
+    const REPORTERS: u64 = 40;
+    let server = Server::start().await;
+    let mut moderator = moderator(&server).await;
+    moderator.join(1).await;
+    let mut ids = Vec::new();
+    for text in ["one", "two", "three"] {
+        let id = MessageId::new(moderator.say(1, text).await["id"].as_u64().expect("an id"));
+        ids.push(id);
+        let report = ReportMessage { room: room("1"), id, reason: "spam".into() };
+        for reporter in 1..=REPORTERS {
+            server.app().reports.keep(&report, &user(&reporter.to_string())).await.expect("it is kept");
+        }
+    }
+    let (mut listed, mut sizes, mut list) = (Vec::new(), Vec::new(), json!({"action": "listReports", "chatroomId": 1}));
+    loop {
+        let page = moderator.ask(list.clone()).await;
+        let reports = page["reports"].as_array().expect("reports");
+        let key = |report: &Value| json!({"id": report["id"], "userId": report["user"]["id"]});
+        listed.extend(reports.iter().map(key));
+        sizes.push(reports.len());
+        list["before"] = listed.last().expect("a report").clone();
+        if page["more"] != true {
+            break;
+        }
+    }
+    assert_eq!(sizes, [50, 50, 20]);
+    assert_eq!(listed.iter().map(Value::to_string).collect::<BTreeSet<_>>().len(), listed.len());
+    let messages: Vec<_> = listed.iter().map(|key| key["id"].as_u64()).collect();
+    let newest_first = ids.iter().rev().flat_map(|id| std::iter::repeat_n(Some(id.get()), REPORTERS as usize));
+    assert_eq!(messages, newest_first.collect::<Vec<_>>());
     server.stop().await;
 }

@@ -112,7 +112,7 @@ impl Act {
         witness.send(1).await;
         let head = stage.behind(app.bars.head(room)).await.expect("an answer").expect("a row");
         assert_eq!(head.slow, if self == Self::Slow { 10 } else { 0 }, "{self:?}");
-        let (reports, _) = stage.behind(app.reports.list(room)).await.expect("reports");
+        let (reports, _) = stage.behind(app.reports.list(room, None)).await.expect("reports");
         assert_eq!(reports.len(), usize::from(self == Self::Report), "{self:?}");
     }
 }

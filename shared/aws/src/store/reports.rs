@@ -5,7 +5,7 @@ use crate::limits::REPORTS_KEPT;
 use crate::{Failure, Fault, now, telemetry};
 use aws_sdk_dynamodb::Client;
 use chat::limits::REPORTS_LISTED_MAX;
-use chat::{MessageId, Rejection, Report, ReportMessage, RoomId, Timestamp, UserId};
+use chat::{MessageId, Rejection, Report, ReportKey, ReportMessage, RoomId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 const REPORTING: &str = "failed to keep a report";
@@ -66,20 +66,24 @@ impl Reports {
         Ok(())
     }
 
-    /// The reports of a room's newest messages, and whether there are more.
-    pub async fn list(&self, room: &RoomId) -> Result<(Vec<Report>, bool), Fault> {
+    /// The reports of a room's newest messages, or those behind one of them, and whether there are more.
+    pub async fn list(&self, room: &RoomId, before: Option<&ReportKey>) -> Result<(Vec<Report>, bool), Fault> {
         telemetry::room(room);
-        let (partition, (first, last)) = (keys::room(room), keys::reports());
+        let (partition, (first, end)) = (keys::room(room), keys::reports());
+        let before = before.map(|ReportKey { id, reporter }| keys::report(*id, reporter));
+        // A range includes its end.
+        let (last, beyond) = before.as_ref().map_or((&end, 0), |before| (before, 1));
         let range = Range {
             table: &self.table,
             partition: &partition,
             first: &first,
-            last: &last,
+            last,
             forward: false,
-            wanted: REPORTS_LISTED_MAX + 1,
+            wanted: REPORTS_LISTED_MAX + 1 + beyond,
             rows: Rows::Good,
         };
         let mut rows = range.read(&self.client, "failed to list reports").await?;
+        rows.retain(|row| before.is_none() || row.get("SK").and_then(|sort| sort.as_s().ok()) != before.as_ref());
         let more = rows.len() > REPORTS_LISTED_MAX;
         rows.truncate(REPORTS_LISTED_MAX);
         let report = |row: ReportRow| Report {

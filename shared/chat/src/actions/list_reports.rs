@@ -1,5 +1,6 @@
 //! `listReports`: which messages of a room were reported, by whom, and why.
 
+use crate::wire::Fields;
 use crate::{Caller, MessageId, Profile, Rejection, Reply, Request, RoomId, Timestamp, UserId};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -8,13 +9,37 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListReports {
     pub room: RoomId,
+    /// Only what stands behind this one in the list.
+    pub before: Option<ReportKey>,
+}
+
+/// Which report: one of each user for each message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportKey {
+    pub id: MessageId,
+    pub reporter: UserId,
 }
 
 impl ListReports {
     /// Reads the request of a caller, who needs a grant for the room. Whether the caller is in charge of it is asked after
     /// that.
     pub fn read(request: &Request, caller: &Caller) -> Result<Self, Rejection> {
-        Ok(Self { room: request.fields()?.room_for(caller)? })
+        let fields = request.fields()?;
+        let before = match fields.get("before") {
+            None => None,
+            Some(_) => Some(ReportKey::read(fields.object("before", "before", "an object")?)?),
+        };
+        Ok(Self { room: fields.room_for(caller)?, before })
+    }
+}
+
+impl ReportKey {
+    fn read(fields: Fields<'_>) -> Result<Self, Rejection> {
+        let (id, user) = (fields.required("id", "before.id")?, fields.required("userId", "before.userId")?);
+        Ok(Self {
+            id: MessageId::from_json(id).map_err(|invalid| invalid.in_field("before.id"))?,
+            reporter: UserId::from_json(user).map_err(|invalid| invalid.in_field("before.userId"))?,
+        })
     }
 }
 
@@ -58,5 +83,31 @@ impl Reply {
         });
         let (reports, more) = (reports.collect(), more.then_some(true));
         Self::ListReports(ListReportsReply { chatroom_id: room, reports, more })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::refuses;
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_list_goes_on_behind_a_report() {
+        let behind = |before: serde_json::Value| json!({"chatroomId": 1, "before": before});
+        refuses(
+            ListReports::read,
+            &[
+                (json!({"chatroomId": 1}), ""),
+                (behind(json!(null)), ""),
+                (behind(json!({"id": 42, "userId": 7})), ""),
+                (behind(json!(42)), "badRequest: before must be an object"),
+                (behind(json!({"userId": 7})), "badRequest: before.id is missing"),
+                (behind(json!({"id": 42})), "badRequest: before.userId is missing"),
+                (behind(json!({"id": 0, "userId": 7})), "badRequest: before.id must be a positive integer"),
+                (behind(json!({"id": 42, "userId": [7]})), "badRequest: before.userId must be"),
+                (json!({}), "badRequest: chatroomId is missing"),
+            ],
+        );
     }
 }

@@ -39,7 +39,7 @@ pub use list_bars::{ListBars, ListBarsReply};
 pub use list_changes::{ChangesPage, ListChanges};
 pub use list_history::{Cursor, HistoryItem, HistoryPage, ListHistory};
 pub use list_members::{ListMembers, ListMembersReply};
-pub use list_reports::{ListReports, ListReportsReply, Report};
+pub use list_reports::{ListReports, ListReportsReply, Report, ReportKey};
 pub use mark_read::{MarkRead, MarkReadPush, MarkReadReply};
 pub use react_message::{ReactMessage, ReactMessagePush, ReactMessageReply, Reaction};
 pub use report_message::{ReportMessage, ReportMessageReply};

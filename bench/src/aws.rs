@@ -47,8 +47,8 @@ impl Aws {
         vars
     }
 
-    /// Starts a function with so much memory, in MB, as Lambda would say it.
-    pub async fn start_function(&self, binary: &Path, memory: u64, secure: bool) -> Lambda {
+    /// Starts a function, by its binary and its handler, with so much memory, in MB, as Lambda would say it.
+    pub async fn start_function(&self, (binary, handler): (&Path, &str), memory: u64, secure: bool) -> Lambda {
         let mut vars = self.vars(secure);
         vars.insert("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.to_string());
         if secure {
@@ -56,7 +56,7 @@ impl Aws {
             vars.insert("TLS_ROOTS", "system".into());
             vars.insert("SSL_CERT_FILE", self.tls.roots().display().to_string());
         }
-        Lambda::start(&binary.display().to_string(), vars).await
+        Lambda::start(&binary.display().to_string(), handler, vars).await
     }
 
     /// Writes the rows that a sample event needs: its connection is open and in a room, with one other member.

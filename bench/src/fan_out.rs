@@ -68,7 +68,7 @@ async fn fan_out(send_message: &Path, members: usize, megabytes: u64, secure: bo
     // The sender is not in the room, so its connection must be open.
     open(&aws.server.app(), &sample("send-message")).await;
     let in_flight = posts_in_flight(megabytes);
-    let mut lambda = aws.start_function(send_message, megabytes, secure).await;
+    let mut lambda = aws.start_function((send_message, "send-message"), megabytes, secure).await;
     lambda.ready().await;
     // A management API of its own, because its open sockets are counted.
     let bare_posts = Posts::start(POST_LATENCY, secure.then_some(&aws.tls)).await;

@@ -15,6 +15,9 @@ use std::process::{Command, Stdio};
 /// The function that does nothing.
 pub const FLOOR: &str = "floor";
 
+/// The program that all functions are.
+const DEPLOYED: &str = "functions";
+
 /// Every function's name, as its folder has it.
 pub fn names() -> impl Iterator<Item = &'static str> {
     FUNCTIONS.iter().map(|(name, _)| *name)
@@ -26,26 +29,30 @@ pub fn template() -> Result<Template> {
     Template::parse(&text, &BTreeMap::from([("TokenSecret".into(), SAMPLE_SECRET.into())]))
 }
 
-/// The binaries of all functions and of the floor: from a folder, or built with the features that are deployed.
+/// The binary of each function and of the floor: from a folder, or built with the features that are deployed.
 pub fn binaries(folder: Option<&Path>) -> Result<BTreeMap<String, PathBuf>> {
     if let Some(folder) = folder {
-        return Ok(names().chain([FLOOR]).map(|name| (name.to_owned(), folder.join(name))).collect());
+        return Ok(names().chain([FLOOR]).map(|name| (name.to_owned(), within(folder, name))).collect());
     }
-    let deployed = ["--package", "functions"];
-    let mut built = cargo(&deployed)?;
-    built.extend(cargo(&["--package", "chat-bench", "--bin", FLOOR])?);
-    for name in names().chain([FLOOR]) {
-        ensure!(built.contains_key(name), "{name} was not built");
-    }
-    Ok(built)
+    let deployed = deployed(None)?;
+    let mut binaries = cargo(&["--package", "chat-bench", "--bin", FLOOR])?;
+    ensure!(binaries.contains_key(FLOOR), "{FLOOR} was not built");
+    binaries.extend(names().map(|name| (name.to_owned(), deployed.clone())));
+    Ok(binaries)
 }
 
-/// The binary of one function, likewise.
-pub fn binary(folder: Option<&Path>, name: &str) -> Result<PathBuf> {
+/// The binary of all functions, likewise.
+pub fn deployed(folder: Option<&Path>) -> Result<PathBuf> {
     match folder {
-        Some(folder) => Ok(folder.join(name)),
-        None => cargo(&["--package", "functions", "--bin", name])?.remove(name).context("it was not built"),
+        Some(folder) => Ok(folder.join(DEPLOYED)),
+        None => cargo(&["--package", "functions", "--bin", DEPLOYED])?.remove(DEPLOYED).context("it was not built"),
     }
+}
+
+/// A function's binary in a folder: that of all functions, or its own.
+pub fn within(folder: &Path, name: &str) -> PathBuf {
+    let deployed = folder.join(DEPLOYED);
+    if name != FLOOR && deployed.exists() { deployed } else { folder.join(name) }
 }
 
 fn cargo(what: &[&str]) -> Result<BTreeMap<String, PathBuf>> {

@@ -122,7 +122,7 @@ async fn run(command: Command, folder: Option<&Path>) -> Result<()> {
             fan_out.run(&mut report, &functions::binaries(folder)?["send-message"]).await?;
         }
         Command::Rounds(rounds) => {
-            return rounds.run(&mut report, &functions::binary(folder, "deliver")?).await;
+            return rounds.run(&mut report, &functions::deployed(folder)?).await;
         }
         Command::Warm(warm) => warm.run(&mut report).await?,
         Command::Growth(growth) => growth.run(&mut report).await?,

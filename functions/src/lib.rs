@@ -2,6 +2,9 @@
 //!
 //! A function that is new stands here, has a file of its own here and in `bin/`, and a resource in `template.yaml`. One
 //! of several routes has a file for each.
+//!
+//! All are deployed as one program, `main.rs`, which is built once. The programs in `bin/` are one function each, for
+//! `cargo lambda`, which runs a function by the name of its program.
 
 pub mod authorize;
 pub mod change_message;
@@ -30,7 +33,7 @@ use chat_aws::{Fault, Vars};
 /// Builds a function from its environment.
 pub type Build = fn(&Vars) -> Result<Function, Fault>;
 
-/// Every function there is, by the name of its binary.
+/// Every function there is, by its handler.
 pub const FUNCTIONS: [(&str, Build); 18] = [
     ("authorize", authorize::function),
     ("change-message", change_message::function),
@@ -51,3 +54,11 @@ pub const FUNCTIONS: [(&str, Build); 18] = [
     ("signal", signal::function),
     ("socket-io", socket_io::function),
 ];
+
+/// The function that `_HANDLER` names, as Lambda sets it.
+pub fn function(vars: &Vars) -> Result<Function, Fault> {
+    let name = vars.required("_HANDLER")?;
+    let unknown = || Fault::because("failed to start", format!("no function is called {name:?}"));
+    let (_, build) = FUNCTIONS.iter().find(|(handler, _)| *handler == name).ok_or_else(unknown)?;
+    build(vars)
+}

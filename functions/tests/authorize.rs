@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_authorize");
+const BINARY: &str = env!("CARGO_BIN_EXE_functions");
 const ISSUER: &str = "https://id.example.com/";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,13 +31,13 @@ async fn a_providers_keys_come_from_whom_the_system_trusts_and_from_nobody_else(
     let mut event = sample("authorize-query");
     event["queryStringParameters"]["token"] = json!(encode(&header, &claims, &key).expect("a token"));
 
-    let mut stranger = Lambda::start(BINARY, vars.clone()).await;
+    let mut stranger = Lambda::start(BINARY, "authorize", vars.clone()).await;
     let (kind, answer) = stranger.invoke(event.clone()).await;
     assert_eq!(kind, "error", "{answer}");
     assert_eq!(documents.asked(), 0);
 
     vars.insert("SSL_CERT_FILE", tls.roots().display().to_string());
-    let mut lambda = Lambda::start(BINARY, vars).await;
+    let mut lambda = Lambda::start(BINARY, "authorize", vars).await;
     for _ in 0..2 {
         let (kind, answer) = lambda.invoke(event.clone()).await;
         assert_eq!((kind.as_str(), effect(&answer)), ("response", &json!("Allow")), "{answer}");
@@ -55,7 +55,7 @@ async fn it_logs_no_token_and_no_secret_at_whatever_level() {
         encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.as_bytes())).expect("a token")
     };
     let vars = BTreeMap::from([("TOKEN_SECRET", SECRET.to_owned()), ("AWS_LAMBDA_LOG_LEVEL", "TRACE".to_owned())]);
-    let mut lambda = Lambda::start(BINARY, vars).await;
+    let mut lambda = Lambda::start(BINARY, "authorize", vars).await;
     let mut said = vec![SECRET.to_owned()];
     for (token, answered) in [(token(SECRET), "Allow"), (token(&SECRET.to_uppercase()), "Deny")] {
         let mut event = sample("authorize-query");

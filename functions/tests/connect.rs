@@ -4,7 +4,7 @@ use chat::ConnectionId;
 use chat_tests::{Lambda, Management, Server, sample, until};
 use serde_json::{Value, json};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_connect");
+const BINARY: &str = env!("CARGO_BIN_EXE_functions");
 
 /// The sample handshake, of a client of Socket.IO or of JSON.
 fn handshake(encoding: Option<&str>) -> (ConnectionId, Value) {
@@ -19,7 +19,7 @@ fn handshake(encoding: Option<&str>) -> (ConnectionId, Value) {
 async fn start(server: &Server, management: &Management) -> Lambda {
     let mut vars = server.vars();
     vars.insert("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", management.url().to_owned());
-    let mut lambda = Lambda::start(BINARY, vars).await;
+    let mut lambda = Lambda::start(BINARY, "connect", vars).await;
     lambda.ready().await;
     lambda
 }

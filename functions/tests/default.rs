@@ -5,7 +5,7 @@ use chat_tests::{Lambda, frame, sample};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_default");
+const BINARY: &str = env!("CARGO_BIN_EXE_functions");
 
 /// The largest message of a WebSocket API, in bytes, over several frames
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>).
@@ -37,7 +37,7 @@ async fn the_largest_messages_are_answered_within_its_memory() {
         ("AWS_SECRET_ACCESS_KEY", "nobody".to_owned()),
         ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://127.0.0.1:9/dev".to_owned()),
     ]);
-    let mut lambda = Lambda::start(BINARY, vars).await;
+    let mut lambda = Lambda::start(BINARY, "default", vars).await;
     for body in [
         "[".repeat(MESSAGE_BYTES_MAX),
         "\u{0}".repeat(MESSAGE_BYTES_MAX),

@@ -3,7 +3,7 @@
 use chat_tests::{INVOCATION_LINE_BYTES, Lambda, Server, enter, ghost, open, room, sample};
 use serde_json::{Value, json};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_send-message");
+const BINARY: &str = env!("CARGO_BIN_EXE_functions");
 
 /// The lines about invocations in what a function wrote.
 fn lines(log: &str) -> Vec<Value> {
@@ -21,7 +21,7 @@ async fn log_with(setting: &str) -> String {
     let mut vars = server.vars();
     vars.insert("INVOCATION_LOG", setting.to_owned());
     vars.insert("METRICS_NAMESPACE", "Chat/mine".to_owned());
-    let mut lambda = Lambda::start(BINARY, vars).await;
+    let mut lambda = Lambda::start(BINARY, "send-message", vars).await;
     for name in ["send-message", "send-message-blank"] {
         lambda.invoke(sample(name)).await;
     }

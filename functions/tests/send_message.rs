@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_send-message");
+const BINARY: &str = env!("CARGO_BIN_EXE_functions");
 
 #[tokio::test]
 async fn it_serves_one_event_after_another() {
     let server = Server::start().await;
     open(&server.app(), &sample("send-message")).await;
-    let mut lambda = Lambda::start(BINARY, server.vars()).await;
+    let mut lambda = Lambda::start(BINARY, "send-message", server.vars()).await;
     for (id, duplicate) in [(1, json!(null)), (1, json!(true))] {
         let (kind, answer) = lambda.invoke(sample("send-message")).await;
         assert_eq!((kind.as_str(), &answer["statusCode"]), ("response", &json!(200)), "{answer}");
@@ -28,7 +28,7 @@ async fn it_does_not_start_without_its_environment_and_says_what_is_missing() {
     let server = Server::start().await;
     let mut vars = server.vars();
     vars.remove("CHAT_TABLE");
-    let (status, log) = Lambda::start(BINARY, vars).await.end().await;
+    let (status, log) = Lambda::start(BINARY, "send-message", vars).await.end().await;
     assert!(!status.success());
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.len(), 1, "{log}");
@@ -37,6 +37,14 @@ async fn it_does_not_start_without_its_environment_and_says_what_is_missing() {
         (&json!("ERROR"), &json!("failed to start: CHAT_TABLE is not set"))
     );
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_is_no_function_does_not_start() {
+    let (status, log) = Lambda::start(BINARY, "bootstrap", BTreeMap::new()).await.end().await;
+    assert!(!status.success());
+    let line: Value = serde_json::from_str(&log).expect("a line");
+    assert_eq!(line["cause"], r#"failed to start: no function is called "bootstrap""#);
 }
 
 /// Each line of level ERROR rings the alarm on faults, and the SDK tries again by itself.
@@ -49,7 +57,7 @@ async fn what_a_retry_gets_over_is_no_line_of_level_error() {
     for refusal in [Refusal::Failed, Refusal::Unavailable, Refusal::Throttled] {
         let fault = Fault::RefusedOnce(refusal);
         let vars = server.vars().into_iter().chain(chaos.endpoints_with(0, fault)).collect();
-        let mut lambda = Lambda::start(BINARY, vars).await;
+        let mut lambda = Lambda::start(BINARY, "send-message", vars).await;
         let (_, answer) = lambda.invoke(sample("send-message")).await;
         assert_eq!(frame(&answer)["type"], "ack", "{answer}");
         assert_eq!(chaos.struck()[&fault], 1);
@@ -72,7 +80,7 @@ async fn it_speaks_tls_over_as_many_sockets_as_there_are_posts_in_flight() {
     vars.insert("TLS_ROOTS", "system".into());
     vars.insert("SSL_CERT_FILE", tls.roots().display().to_string());
     vars.insert("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".into());
-    let mut lambda = Lambda::start(BINARY, vars).await;
+    let mut lambda = Lambda::start(BINARY, "send-message", vars).await;
     let (_, answer) = lambda.invoke(sample("send-message")).await;
     assert_eq!(frame(&answer)["type"], "ack", "{answer}");
     let posted = posts.take();
@@ -86,7 +94,7 @@ async fn it_speaks_tls_over_as_many_sockets_as_there_are_posts_in_flight() {
 async fn it_speaks_to_nobody_whom_amazon_did_not_certify() {
     let (server, tls) = (Server::start().await, Tls::new());
     let posts = Posts::start(Duration::ZERO, Some(&tls)).await;
-    let mut lambda = Lambda::start(BINARY, over_tls(&server, &posts, &tls).await).await;
+    let mut lambda = Lambda::start(BINARY, "send-message", over_tls(&server, &posts, &tls).await).await;
     let (_, answer) = lambda.invoke(sample("send-message")).await;
     assert_eq!(frame(&answer)["code"], "internal", "{answer}");
     assert!(server.history("chatroomId=1").await.ids().is_empty());

@@ -40,8 +40,9 @@ struct Runtime {
 }
 
 impl Lambda {
-    /// Starts the binary with these variables and no others of ours. By default the function has 256 MB.
-    pub async fn start(binary: &str, variables: BTreeMap<&'static str, String>) -> Self {
+    /// Starts the binary as the function with this handler, with these variables and no others of ours. By default the
+    /// function has 256 MB.
+    pub async fn start(binary: &str, handler: &str, variables: BTreeMap<&'static str, String>) -> Self {
         let (events, incoming) = mpsc::channel(1);
         let (outgoing, answers) = mpsc::channel(1);
         let (asks, asked) = watch::channel(None);
@@ -56,6 +57,7 @@ impl Lambda {
         let mut process = Command::new(binary)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", address)
+            .env("_HANDLER", handler)
             .env("AWS_LAMBDA_FUNCTION_NAME", "function")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")

@@ -152,7 +152,7 @@ impl Environments {
                 let mut vars = self.vars.clone();
                 vars.insert("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", VCPU.to_string());
                 vars.extend(self.url.get().map(|url| ("AWS_ENDPOINT_URL_LAMBDA", url.clone())));
-                Lambda::start(&self.binary, vars).await
+                Lambda::start(&self.binary, "deliver", vars).await
             }
         };
         let (kind, answer) = lambda.invoke(event).await;

@@ -266,7 +266,7 @@ async fn post_cpu(deliver: &Path) -> Result<PostCpu> {
     eprintln!("posts of a small and a full frame over TLS");
     let aws = Aws::start(POST_LATENCY).await;
     enter_all(&aws.server.app(), &room("1"), POSTED_TO).await?;
-    let mut lambda = aws.start_function(deliver, VCPU, true).await;
+    let mut lambda = aws.start_function((deliver, "deliver"), VCPU, true).await;
     lambda.ready().await;
     let mut pairs = Vec::new();
     for _ in 0..=POSTED {

@@ -52,9 +52,9 @@ mod tests {
 
     /// A function of the project's template, with this line among its properties.
     fn of(config: &str) -> Result<EventInvokeConfig> {
-        let binary = "BuildProperties: { Binary: disconnect-user } }\n    Properties:\n";
-        assert!(TEMPLATE.contains(binary));
-        let template = parse(&TEMPLATE.replace(binary, &format!("{binary}      {config}\n")))?;
+        let handler = "      Handler: disconnect-user\n";
+        assert!(TEMPLATE.contains(handler));
+        let template = parse(&TEMPLATE.replace(handler, &format!("{handler}      {config}\n")))?;
         let mut functions = template.functions.values();
         Ok(functions.find(|spec| spec.name == "disconnect-user").expect("a function").event_invoke)
     }

@@ -39,7 +39,7 @@ pub struct Template {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct FunctionSpec {
-    /// The binary that it is built from.
+    /// Its handler.
     pub name: String,
     pub timeout: Duration,
     pub event_invoke: EventInvokeConfig,
@@ -149,8 +149,7 @@ impl<'a> Reader<'a> {
         let mut functions = BTreeMap::new();
         for (id, resource) in self.of_type("AWS::Serverless::Function") {
             let properties = &resource["Properties"];
-            let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
-            let name = binary.with_context(|| format!("{id}: Metadata.BuildProperties.Binary"))?.to_owned();
+            let name = properties["Handler"].as_str().with_context(|| format!("{id}: Handler"))?.to_owned();
             let number = |name: &str| properties[name].as_u64().or_else(|| self.globals[name].as_u64());
             let mut variables = BTreeMap::new();
             for source in [self.globals, properties] {

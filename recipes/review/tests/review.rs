@@ -25,7 +25,7 @@ fn cases() -> [(&'static str, Value); 3] {
 
 #[tokio::test]
 async fn the_one_in_rust_answers() {
-    let mut lambda = Lambda::start(BINARY, BTreeMap::from([("WORDS", "damn, 该死".into())])).await;
+    let mut lambda = Lambda::start(BINARY, "bootstrap", BTreeMap::from([("WORDS", "damn, 该死".into())])).await;
     for (content, expected) in cases() {
         assert_eq!(lambda.invoke(asked(content)).await, ("response".into(), expected), "{content}");
     }

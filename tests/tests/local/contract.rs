@@ -49,8 +49,9 @@ fn binary_module_and_resource_have_one_name() {
     assert_eq!(declared.keys().cloned().collect::<BTreeSet<_>>(), expected);
     for name in &binaries {
         let function = &declared[&format!("{}Function", pascal(name))];
-        assert_eq!(function["Properties"]["CodeUri"], "functions", "{name}");
-        let build = json!({"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": name}});
+        let (code, handler) = (&function["Properties"]["CodeUri"], &function["Properties"]["Handler"]);
+        assert_eq!((code, handler), (&json!("functions"), &json!(name)));
+        let build = json!({"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": "functions"}});
         assert_eq!(function["Metadata"], build, "{name}");
         let main = std::fs::read_to_string(format!("{ROOT}/functions/src/bin/{name}.rs")).expect("a binary");
         assert!(main.contains(&format!("functions::{}::function", name.replace('-', "_"))), "{name}: {main}");

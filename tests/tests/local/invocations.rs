@@ -83,9 +83,9 @@ impl Runs {
 
     /// Where the function has this `EventInvokeConfig`, and minutes are minutes.
     async fn server_with(&self, config: &str) -> Server {
-        let binary = "BuildProperties: { Binary: disconnect-user } }\n    Properties:\n";
-        let configured = format!("{binary}      EventInvokeConfig: {config}\n");
-        Server::start_with_template_and(&[(binary, &configured)], Arc::new(self.clone())).await
+        let handler = "      Handler: disconnect-user\n";
+        let configured = format!("{handler}      EventInvokeConfig: {config}\n");
+        Server::start_with_template_and(&[(handler, &configured)], Arc::new(self.clone())).await
     }
 
     async fn ended(&self, times: usize) {

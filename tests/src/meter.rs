@@ -4,6 +4,7 @@ mod moderation;
 mod packets;
 
 use crate::chaos::lock;
+use crate::recorder::Call;
 use crate::{
     Client, Posts, Recorder, Server, caller, device_of, enter, ghost, in_time, next_id, plain_frame, room,
     text_message, user,
@@ -15,7 +16,7 @@ use chat_local::{Interference, Plan};
 use functions::FUNCTIONS;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -333,7 +334,10 @@ impl Meter {
             posted_bytes: posted.bytes,
             ..Usage::default()
         };
-        for call in self.recorder.take().into_iter().filter(|call| !call.renews) {
+        // On a slow machine an answer may come too late, and be asked for again.
+        let mut operations = BTreeSet::new();
+        let mut is_new = |call: &Call| call.operation_id.as_ref().is_none_or(|id| operations.insert(id.clone()));
+        for call in self.recorder.take().into_iter().filter(|call| !call.renews && is_new(call)) {
             *usage.requests.entry(call.operation).or_default() += 1;
             usage.read_units += call.read_units;
             usage.write_units += call.write_units;

@@ -25,6 +25,8 @@ pub struct Call {
     pub write_units: f64,
     /// Whether a courier keeps its room by it. How often it does so goes by how long its posts take.
     pub renews: bool,
+    /// What the SDK calls the operation that it is an attempt of.
+    pub operation_id: Option<String>,
     /// When it began and ended.
     pub began: Instant,
     pub ended: Instant,
@@ -53,8 +55,9 @@ impl Call {
     /// One of another service than DynamoDB, that just ended.
     fn of_other(operation: String, right: String, began: Instant) -> Self {
         let (partitions, rights) = (BTreeSet::new(), BTreeSet::from([right]));
-        let (read_units, write_units, renews) = (0.0, 0.0, false);
-        Self { operation, partitions, rights, read_units, write_units, renews, began, ended: Instant::now() }
+        let (read_units, write_units, renews, operation_id) = (0.0, 0.0, false, None);
+        let ended = Instant::now();
+        Self { operation, partitions, rights, read_units, write_units, renews, operation_id, began, ended }
     }
 }
 
@@ -164,6 +167,7 @@ async fn pass_on(State(books): State<Arc<Books>>, method: Method, uri: Uri, head
         return answer;
     }
     let operation = operation(&headers).to_owned();
+    let operation_id = headers.get("amz-sdk-invocation-id").and_then(|id| Some(id.to_str().ok()?.to_owned()));
     let mut request: Value = serde_json::from_slice(&body).expect("JSON");
     let partitions = partitions(&request);
     let rights = rights(&operation, &request, &partitions);
@@ -190,7 +194,7 @@ async fn pass_on(State(books): State<Arc<Books>>, method: Method, uri: Uri, head
     let reads = matches!(operation.as_str(), "BatchGetItem" | "GetItem" | "Query" | "Scan");
     let (read_units, write_units) = if reads { (units, 0.0) } else { (0.0, units) };
     let renews = request["UpdateExpression"] == "SET leaseUntil = :until";
-    let call = Call { operation, partitions, rights, read_units, write_units, renews, began, ended };
+    let call = Call { operation, partitions, rights, read_units, write_units, renews, operation_id, began, ended };
     books.note(call);
     (status, headers, body)
 }
@@ -268,6 +272,7 @@ mod tests {
             read_units: 0.0,
             write_units: 0.0,
             renews: false,
+            operation_id: None,
             began: at(began),
             ended: at(ended),
         };

@@ -104,7 +104,7 @@ mod tests {
                 (behind(json!(42)), "badRequest: before must be an object"),
                 (behind(json!({"userId": 7})), "badRequest: before.id is missing"),
                 (behind(json!({"id": 42})), "badRequest: before.userId is missing"),
-                (behind(json!({"id": 0, "userId": 7})), "badRequest: before.id must be a positive integer"),
+                (behind(json!({"id": 0, "userId": 7})), "badRequest: before.id must be a message id"),
                 (behind(json!({"id": 42, "userId": [7]})), "badRequest: before.userId must be"),
                 (json!({}), "badRequest: chatroomId is missing"),
             ],

@@ -1,6 +1,6 @@
 // @ts-check
 /** Composables for Vue: a room is entered while a component that uses it is mounted, once for all of them. */
-import { computed, shallowRef, toRaw, toValue, triggerRef, watchPostEffect } from "vue";
+import { computed, shallowRef, toValue, triggerRef, watchPostEffect } from "vue";
 import { sharedRoom } from "./shared-room.js";
 
 /** @import { ChatRoom, Id, Listening, OnlineEvents, OnlineRoom, SignalEvents, SignallingRoom } from "serverless-chat-client" */
@@ -16,7 +16,7 @@ import { sharedRoom } from "./shared-room.js";
 export function useRoom(client, roomId) {
   const { shared, shown } = usePart(client, roomId, ({ state }) => state);
   return {
-    room: computed(() => toRaw(client).room(toValue(roomId))),
+    room: computed(() => client.room(toValue(roomId))),
     entered: computed(() => shown.value.entered),
     error: computed(() => shown.value.error),
     join: () => shared.value.join(),
@@ -55,8 +55,7 @@ export function useTyping(client, roomId) {
 
 /** @template T @param {ClientOf} client @param {MaybeRefOrGetter<Id>} roomId @param {(shared: SharedRoom) => Part<T>} part */
 function usePart(client, roomId, part) {
-  // A reactive client would be a proxy, which has no private fields.
-  const shared = computed(() => sharedRoom(toRaw(client), toValue(roomId)));
+  const shared = computed(() => sharedRoom(client, toValue(roomId)));
   const told = shallowRef(0);
   const shown = computed(() => {
     void told.value;

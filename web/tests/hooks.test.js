@@ -5,7 +5,8 @@ import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import WebSocket from "ws";
-import { ChatClient } from "../chat-client.js";
+import { ChatClient, Rounds } from "../chat-client.js";
+import { sharedRoom } from "../hooks/shared-room.js";
 import { openWindow, startBrowser } from "./browser.js";
 import { until } from "./listening.js";
 import { TOKEN, answer, startScriptedServer } from "./scripted-server.js";
@@ -261,6 +262,25 @@ for (const [framework, file] of Object.entries(FRAMEWORKS)) {
     }
   });
 }
+
+describe("what frameworks share", () => {
+  it("tells once for all that a task brings", async (test) => {
+    const server = await startScriptedServer(test);
+    const client = new ChatClient({ ...server, getToken: () => TOKEN, features: [Rounds], WebSocket: /** @type {any} */ (WebSocket) });
+    test.after(() => client.disconnect());
+    const { messages } = sharedRoom(client, 1);
+    let told = 0;
+    test.after(messages.subscribe(() => told++));
+    await client.connect();
+    await until(() => server.asked.length === 1 && !messages.get().isLoading);
+    const [before, shown] = [told, messages.get()];
+    server.enterRounds(1);
+    for (let count = 0; count < 100; count++) server.say(1);
+    server.round(1);
+    await until(() => messages.get().messages.length === 100);
+    assert.deepEqual([told - before, shown.messages], [1, []], "and what was given out before does not change");
+  });
+});
 
 describe("a server that renders", () => {
   it("enters no room", async (test) => {

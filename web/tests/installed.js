@@ -44,6 +44,6 @@ export async function withPackage(test, among) {
 /** @param {string} cwd @param {...string} what */
 export async function npm(cwd, ...what) {
   return run("npm", [...what, ...quiet], { cwd }).catch((failed) => {
-    throw new Error(`npm ${what[0]}: ${failed.stderr}`);
+    throw new Error(`npm ${what[0]}: ${failed.stdout}${failed.stderr}`);
   });
 }

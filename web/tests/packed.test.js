@@ -112,7 +112,10 @@ const VUE = `
   }`;
 /** What a bot does. */
 const BOT = `
-  import { ChatClient } from "serverless-chat-client";
+  import * as all from "serverless-chat-client";
+  import * as oneFile from "serverless-chat-client/chat-client.js";
+  if (Object.keys(all).join() !== Object.keys(oneFile).join()) throw new Error("the one file has other names");
+  const { ChatClient } = all;
   const [url, historyUrl, token] = process.argv.slice(2);
   const client = new ChatClient({ url, historyUrl, getToken: () => token });
   const room = client.room(1);

@@ -139,6 +139,7 @@ export class SharedRoom {
     listen(this.#client, "removed", ({ roomId, reason, retryAfterMs }) => {
       if (String(roomId) === String(room.id)) this.#fail(new ChatError("removed", `taken out of the room: ${reason}`, { retryAfterMs }), true);
     });
+    this.online.changed();
     void this.#enter();
   }
 

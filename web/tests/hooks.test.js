@@ -7,7 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import WebSocket from "ws";
-import { ChatClient, Rounds } from "../chat-client.js";
+import { ChatClient, Online, Rounds } from "../chat-client.js";
 import { sharedRoom } from "../hooks/shared-room.js";
 import { openWindow, startBrowser } from "./browser.js";
 import { installed } from "./installed.js";
@@ -294,6 +294,22 @@ describe("what frameworks share", () => {
     server.round(1);
     await until(() => messages.get().messages.length === 100);
     assert.deepEqual([told - before, shown.messages], [1, []], "and what was given out before does not change");
+  });
+});
+
+describe("what frameworks share of a room that the application entered", () => {
+  it("says who was there already", async (test) => {
+    const server = await startScriptedServer(test);
+    server.joined = { online: [8, 7], onlineCount: 2 };
+    const client = new ChatClient({ ...server, getToken: () => TOKEN, features: [Online], WebSocket: /** @type {any} */ (WebSocket) });
+    test.after(() => client.disconnect());
+    // As a component's first rendering does.
+    const { online } = sharedRoom(client, 1);
+    void client.connect();
+    await client.room(1).join();
+    test.after(online.subscribe(() => {}));
+    await until(() => online.get().onlineCount === 2);
+    assert.deepEqual([...online.get().online.keys()], [8, 7]);
   });
 });
 

@@ -10,7 +10,7 @@ use rust_embed::Embed;
 #[include = "index.html"]
 #[include = "chat-client.js"]
 #[include = "page/*"]
-#[include = "examples/*.html"]
+#[include = "examples/plain.html"]
 struct Files;
 
 /// Forbids other pages to frame this one, which its own HTML cannot do. The rest of its policy is in its HTML head.

@@ -58,11 +58,13 @@ it("ships one file, made of those in client/", async () => {
   assert.deepEqual(Object.keys(shipped).sort(), [...ALL].sort());
 });
 
-const TYPES = ["chat-client.d.ts", "examples/use-room.d.ts"];
+const TYPES = ["chat-client.d.ts", "hooks/react.d.ts", "hooks/shared-room.d.ts", "hooks/vue.d.ts", "examples/use-room.d.ts"];
+/** What writes them, and where. */
+const WRITERS = { "tsconfig.types.json": "", "tsconfig.room.json": "hooks", "tsconfig.hooks.json": "hooks", "examples/tsconfig.types.json": "examples" };
 
 it("ships types that are those of the code", async (test) => {
   const folder = await temporary(test);
-  for (const at of ["", "examples"]) tsc("--project", join(web, at, "tsconfig.types.json"), "--outDir", join(folder, at));
+  for (const [writer, at] of Object.entries(WRITERS)) tsc("--project", join(web, writer), "--outDir", join(folder, at));
   for (const name of TYPES) {
     const [made, shipped] = await Promise.all([folder, web].map((at) => readFile(join(at, name), "utf8")));
     assert.equal(shipped, made, `${name}: npm run types writes it`);
@@ -71,7 +73,7 @@ it("ships types that are those of the code", async (test) => {
 
 it("has types in an application that is strict, made as Vite makes one", async (test) => {
   const folder = await temporary(test);
-  for (const name of ["chat-client.js", "examples/use-room.js", ...TYPES]) await cp(join(web, name), join(folder, "src/chat", name));
+  for (const name of ["chat-client.js", "examples/use-room.js", "chat-client.d.ts", "examples/use-room.d.ts"]) await cp(join(web, name), join(folder, "src/chat", name));
   await symlink(join(web, "node_modules"), join(folder, "node_modules"));
   const compilerOptions = {
     target: "es2022",

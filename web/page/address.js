@@ -4,7 +4,7 @@
  * history. `#/room/42` leads to a message.
  */
 
-/** @typedef {{ room: string, id?: number }} Place An empty room is the list. */
+/** @typedef {{ room: string, id?: number, isToCome?: boolean }} Place An empty room is the list. */
 /** What the page does about it. @typedef {{ isNarrow(): boolean, go(place: Place): void }} Page */
 
 /** @param {Place} place */

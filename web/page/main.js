@@ -48,6 +48,8 @@ const LISTENED_MAX = 50;
 const UNREAD_MAX = 99;
 /** A notification shows how a text begins, in characters. */
 const NOTIFIED_MAX = 160;
+/** So long it may take to tell whoever pushes that one signs out. In milliseconds. */
+const SIGN_OUT_MS = 3_000;
 /** So long it is said that something was done. In milliseconds. */
 const DONE_MS = 4_000;
 
@@ -207,8 +209,8 @@ back.addEventListener("click", () => {
 signOut.addEventListener("click", async () => {
   const count = [...rooms.values()].reduce((sum, { view }) => sum + view.unsent, 0);
   if (count > 0 && signOut.dataset.word !== "signOutSure") return say(signOut, "signOutSure", { count });
-  // Whoever pushes is told, if that can be.
-  await push.end().catch(() => {});
+  // Whoever pushes is told, if that can be; nobody has to wait for a network that is gone.
+  await Promise.race([push.end().catch(() => {}), new Promise((resolve) => setTimeout(resolve, SIGN_OUT_MS))]);
   const ended = device;
   notice.hidden = true;
   showEntry();
@@ -307,7 +309,7 @@ const push = new Push(find("notify", HTMLElement), find("notify-on", HTMLInputEl
   user: () => (client ? String(whoAmI().id) : undefined),
   shows: (room) => client !== null && kept.open === room,
   lead: (room, id) => {
-    wanted = { room, id };
+    wanted = { room, id, isToCome: true };
     lead();
   },
   complain: (code, message) => complain("problem", { code }, message),
@@ -512,6 +514,7 @@ function showInbox(listed) {
   // The newest are listened to; that is what the order is of.
   for (const { id } of listed.slice(0, LISTENED_MAX)) listen(id);
   lead();
+  missing();
 }
 
 /** What was last said in a kept room, and its place in the list. @param {string} id */
@@ -594,9 +597,12 @@ function addToList(id, listed) {
     text.focus();
   });
   /** @type {Message | undefined} */ let newest;
-  const tellHidden = together(() => newest && tellOf(view, newest));
+  const tellHidden = together(() => {
+    if (newest) tellOf(view, newest);
+    newest = undefined;
+  });
   room.addEventListener("message", ({ detail }) => {
-    newest = detail;
+    if (!view.around.isMe(detail.senderId)) newest = detail;
     tellHidden();
     const known = rooms.get(id);
     if (!known?.listed) return;
@@ -632,7 +638,6 @@ function addToList(id, listed) {
 
 /** Tells whoever does not see it. @param {RoomView} view @param {Message} message */
 function tellOf(view, { id, senderId, type, content }) {
-  if (view.around.isMe(senderId)) return;
   const name = view.kept ? (view.kept.isPair ? undefined : view.kept.name) : inWords("roomTitle", { id: view.id });
   const text = type === "text" ? [...content].slice(0, NOTIFIED_MAX).join("") : undefined;
   void push.tell({ room: String(view.id), id, name, sender: view.nameOf(senderId), type, text });
@@ -718,6 +723,15 @@ function go(place) {
   if (!rooms.has(place.room) && !isKept(place.room)) addToList(place.room);
   wanted = place;
   lead();
+  // By then the list has come.
+  if (!making.hidden) missing();
+}
+
+/** An address leads to a room that one is not in. Of a new one, one may be notified before the list has it. */
+function missing() {
+  if (!wanted || wanted.isToCome) return;
+  wanted = null;
+  complain("problem", { code: "notJoined" });
 }
 
 /** Leads to where an address or a notification wants to, if that is there. The list of kept rooms may still have to come. */
@@ -795,8 +809,10 @@ async function copyLink(place) {
   try {
     await navigator.clipboard.writeText(link);
     say(done, "linkCopied");
-    done.hidden = false;
-    setTimeout(() => (done.hidden = true), DONE_MS);
+    setTimeout(() => {
+      done.removeAttribute("data-word");
+      done.textContent = "";
+    }, DONE_MS);
   } catch {
     // Where the browser allows no page to copy, people can.
     const field = create("input", "");

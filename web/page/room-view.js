@@ -365,8 +365,8 @@ export class RoomView extends EventTarget {
       try {
         const { id } = await hand(outgoing);
         if (!this.#outgoing.includes(outgoing)) return; // its event came first
-        // It was stored, and shown from the history, before this retry.
-        if (this.#items.querySelector(`[data-id="${id}"]`)) discard();
+        // It was stored before this retry, so it stands where it belongs, further up perhaps than the log begins.
+        if (this.lineOf(id) || (this.#last?.id ?? 0) > id) discard();
         else {
           outgoing.sent(id);
           this.#settled(clientMessageId);
@@ -705,6 +705,8 @@ export class RoomView extends EventTarget {
     const fromEnd = this.log.scrollHeight - this.log.scrollTop;
     this.#hasBegun = true;
     this.unannounced(() => {
+      // What was sent again after a reload is in the history already.
+      for (const outgoing of this.#outgoing.filter((own) => messages.some((message) => this.#isSame(own, message)))) this.#drop(outgoing);
       this.#older.hidden = !hasOlder;
       this.#beginning.hidden = hasOlder;
       const newest = messages.at(-1);

@@ -70,6 +70,15 @@ describe("what stays", () => {
     assert.deepEqual(complaints, []);
   });
 
+  it("says so when a link leads to a group that one is not in", async (test) => {
+    const friend = client(test, 31, "Dong");
+    const group = await friend.createGroup("Harbour");
+    const { page } = await openPage(test, `${run.page}#/${group}/1`);
+    await comeIn(page, { id: 32, room: fresh() });
+    await page.getByRole("alert").getByText("you are not in this room").waitFor();
+    assert.equal(await page.getByRole("list", { name: "Rooms" }).getByRole("button").count(), 1);
+  });
+
   it("opens a link to a group as soon as the list of rooms is there", async (test) => {
     const friend = client(test, 31, "Dong");
     const group = await friend.createGroup("Harbour");
@@ -176,6 +185,41 @@ describe("what stays", () => {
     await page.reload();
     await eventually(() => texts(page), all);
     assert.deepEqual(heard, all);
+  });
+
+  it("shows once what was sent again after a reload, whether its answer or the history comes first", async (test) => {
+    const network = await startNetwork(test, run.page);
+    const room = fresh();
+    const { page } = await enter(test, { room, id: 53, address: network.through(run.page) });
+    const friend = client(test, 54, "Dong").room(room);
+    /** @type {string[]} */ const heard = [];
+    friend.addEventListener("message", ({ detail }) => heard.push(detail.content));
+    await friend.join();
+    for (let round = 1; round <= 2; round++) {
+      await page.getByRole("status").getByText("Connected", { exact: true }).waitFor();
+      network.deafen();
+      await send(page, `round ${round}`);
+      await eventually(async () => heard.length, round);
+      network.cut();
+      network.up();
+      let go = () => {};
+      const gone = /** @type {Promise<void>} */ (new Promise((resolve) => (go = resolve)));
+      // In the first round the history waits for the answer to what is sent again.
+      if (round === 1) {
+        await page.route("**/chat-history/list?*chatroomId*", async (route) => {
+          await gone;
+          await route.continue();
+        });
+      }
+      await page.reload();
+      if (round === 1) await page.locator(".mine[data-id='1']").waitFor();
+      go();
+      await page.getByText("This is where the room begins.").waitFor();
+      await kept(page, "unsent", 0);
+      await eventually(() => texts(page), heard);
+      await page.unrouteAll();
+    }
+    assert.deepEqual(heard, ["round 1", "round 2"]);
   });
 
   it("shows after a reload what the server had refused, and leaves it to its author", async (test) => {

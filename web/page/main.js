@@ -4,17 +4,17 @@ import { ChatClient, Changes, Kept, Moderation, Online, Reactions, Reads, Rounds
 import { Address, addressOf } from "./address.js";
 import { beginAppHere } from "./app.js";
 import { colour } from "./colour.js";
-import { Device } from "./device.js";
 import { question } from "./dialog.js";
 import { create, find, webUrl } from "./dom.js";
 import { offerEmojis } from "./emoji.js";
 import { takeFiles } from "./files.js";
 import { Finding } from "./finding.js";
 import { inbox, putFirst, sayLast } from "./inbox.js";
-import { memberLines } from "./members.js";
+import { Keeping } from "./keeping.js";
 import { MessageMenu } from "./menu.js";
 import { sayFirstLine } from "./message.js";
 import { Moderating, isPaced, whyRemoved } from "./moderating.js";
+import { People } from "./people.js";
 import { Push, pushUrl } from "./push.js";
 import { RoomView } from "./room-view.js";
 import { Status } from "./status.js";
@@ -26,7 +26,6 @@ import { Writing } from "./writing.js";
 
 /** @import { ChatError, Disconnected, Kind, Id, KeptInfo, KeptRoom, Message, Profile } from "../chat-client.js" */
 /** @import { Place } from "./address.js" */
-/** @import { Unsent } from "./device.js" */
 /** @import { Last } from "./inbox.js" */
 /** @import { Choice } from "./menu.js" */
 /** @import { Room } from "./room-view.js" */
@@ -76,15 +75,10 @@ const making = find("making", HTMLDetailsElement);
 const make = find("make", HTMLFormElement);
 const makeKind = find("make-kind", HTMLSelectElement);
 const makeName = find("make-name", HTMLInputElement);
-const invite = find("invite", HTMLFormElement);
-const inviteUser = find("invite-user", HTMLInputElement);
-const quit = find("quit", HTMLButtonElement);
 const roomTitle = find("room-title", HTMLElement);
-const [back, leave, newer, here, aboutCancel, sendButton] = ["back", "leave", "newer", "here", "about-cancel", "send"].map((id) =>
+const [back, leave, newer, aboutCancel, sendButton] = ["back", "leave", "newer", "about-cancel", "send"].map((id) =>
   find(id, HTMLButtonElement),
 );
-const people = find("people", HTMLElement);
-const peopleList = find("people-list", HTMLElement);
 const typing = find("typing", HTMLElement);
 const news = find("news", HTMLElement);
 const about = find("about", HTMLElement);
@@ -102,9 +96,6 @@ const kept = { ...unknown(), ...JSON.parse(sessionStorage.getItem("chat") ?? "{}
 /** The user, as the form says. @type {Profile} */ let me;
 /** By room id. @type {Map<string, Entry>} */
 const rooms = new Map();
-/** What this device keeps for the user, as soon as the token has said who that is. @type {Promise<Device> | null} */ let device = null;
-/** What it had kept, and no room has taken yet. @type {{ drafts: Map<string, string>, unsent: Unsent[] }} */
-let left = { drafts: new Map(), unsent: [] };
 /** Reads the list of kept rooms. @type {() => Promise<void>} */ let loadInbox = async () => {};
 /** Which rooms one moderates, as the token says. @type {(id: Id) => boolean} */ let isModerator = () => false;
 /** Kept rooms that one is banned from, and until when. They are not asked for before. @type {Map<string, number>} */
@@ -166,33 +157,6 @@ make.addEventListener("submit", async (event) => {
   }
 });
 
-invite.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const [id, user] = [kept.open, inviteUser.value.trim()];
-  if (!client || !user) return;
-  try {
-    await client.invite(id, toId(user));
-    inviteUser.value = "";
-    await showMembers(id);
-  } catch {
-    // The client's `error` event shows why.
-  }
-});
-
-quit.addEventListener("click", async () => {
-  const id = kept.open;
-  // Nobody comes back by themselves, so it is asked once more.
-  if (quit.dataset.word !== "quitSure") return say(quit, "quitSure");
-  try {
-    await client?.quit(id);
-    drop(id);
-    focusOnList();
-  } catch {
-    // The client's `error` event shows why.
-  }
-});
-quit.addEventListener("blur", () => say(quit, "quit"));
-
 leave.addEventListener("click", () => {
   // If the leave cannot be sent, the room is left when the connection ends.
   void client?.room(toId(kept.open)).leave();
@@ -211,8 +175,8 @@ signOut.addEventListener("click", async () => {
   if (count > 0 && signOut.dataset.word !== "signOutSure") return say(signOut, "signOutSure", { count });
   // Whoever pushes is told, if that can be; nobody has to wait for a network that is gone.
   await Promise.race([push.end().catch(() => {}), new Promise((resolve) => setTimeout(resolve, SIGN_OUT_MS))]);
-  const ended = device;
   notice.hidden = true;
+  const forgetAll = keeping.end();
   showEntry();
   token.value = "";
   Object.assign(kept, unknown());
@@ -220,7 +184,7 @@ signOut.addEventListener("click", async () => {
   address.clear();
   prepareEntry();
   (name.offsetParent ? name : token).focus();
-  await (await ended)?.clear();
+  await forgetAll();
 });
 signOut.addEventListener("blur", () => say(signOut, "signOut"));
 
@@ -257,20 +221,6 @@ aboutCancel.addEventListener("click", () => {
   text.focus();
 });
 
-here.addEventListener("click", () => {
-  people.hidden = !people.hidden;
-  here.ariaExpanded = String(!people.hidden);
-  const room = rooms.get(kept.open)?.view.room;
-  if (people.hidden || !room) return;
-  if (rooms.get(kept.open)?.listed) return void showMembers(kept.open);
-  showPeople();
-  // Names that nobody has told yet. The room's `error` event shows why there are none.
-  if (room.quiet || [...room.online.values()].includes(null)) void room.members().catch(() => {});
-});
-
-people.addEventListener("keydown", closePeople);
-here.addEventListener("keydown", closePeople);
-
 text.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && rooms.get(kept.open)?.about) return stopWriting();
   // Ignore the Enter that ends a word of Chinese input. Safari marks it by the key code 229 alone (WebKit bug 165004).
@@ -304,6 +254,34 @@ const finding = new Finding();
 const narrow = matchMedia("(max-width: 44rem)");
 const address = new Address({ isNarrow: () => narrow.matches, go });
 wanted = address.asked;
+const keeping = new Keeping({
+  rooms: () => rooms.keys(),
+  draft(id, draft) {
+    const entry = rooms.get(id);
+    if (entry && id !== kept.open) entry.draft ||= draft;
+    if (id !== kept.open || text.value) return;
+    text.value = draft;
+    fitText();
+  },
+  resume(id, unsent) {
+    listen(id);
+    rooms.get(id)?.view.resume(unsent);
+  },
+  add: addToList,
+});
+const people = new People({
+  client: () => client,
+  open: () => kept.open,
+  entry: (id) => rooms.get(id),
+  told(id) {
+    showLast(id);
+    moderating.update();
+  },
+  quit(id) {
+    drop(id);
+    focusOnList();
+  },
+});
 const menu = new MessageMenu(find("menu", HTMLElement), choices);
 const push = new Push(find("notify", HTMLElement), find("notify-on", HTMLInputElement), {
   user: () => (client ? String(whoAmI().id) : undefined),
@@ -384,7 +362,7 @@ function start(way, first) {
   // By then the token has said who it is.
   const known = new Promise((resolve) => client?.addEventListener("connected", resolve, { once: true }));
   void known.then(() => push.start(pushUrl(query), () => way.token(first)));
-  device = known.then(() => readDevice(way.historyUrl));
+  keeping.begin(way.historyUrl, known.then(() => client?.userId));
   void known.then(showSelf);
   client.addEventListener("roomAdded", () => void loadInbox());
   client.addEventListener("removed", ({ detail }) => {
@@ -425,40 +403,10 @@ function showSelf() {
   colour(selfAvatar, id);
 }
 
-/** Reads what was kept, and gives it to the rooms. @param {string} server */
-async function readDevice(server) {
-  const [mine, made] = [client, new Device(server, client?.userId)];
-  const found = await made.read();
-  if (client !== mine) return made;
-  left = found;
-  for (const id of rooms.keys()) restore(id);
-  // One that was not on the list of this window; kept rooms come with the server's list.
-  for (const { room } of [...left.unsent]) if (!rooms.has(room) && !isKept(room)) addToList(room);
-  return made;
-}
-
-/** Gives a room what this device has kept of it. @param {string} id */
-function restore(id) {
-  const entry = rooms.get(id);
-  const draft = left.drafts.get(id);
-  const unsent = left.unsent.filter(({ room }) => room === id);
-  left.drafts.delete(id);
-  left.unsent = left.unsent.filter(({ room }) => room !== id);
-  if (!entry) return;
-  if (draft && id !== kept.open) entry.draft ||= draft;
-  else if (draft && !text.value) {
-    text.value = draft;
-    fitText();
-  }
-  if (unsent.length === 0) return;
-  listen(id);
-  entry.view.resume(unsent);
-}
-
 /** What is being written survives a reload, but for what is written anew. */
 function keepDraft() {
-  const [id, draft, now] = [kept.open, text.value, rooms.get(kept.open)];
-  if (now && now.about?.what !== "editing") void device?.then((device) => device.keepDraft(id, draft));
+  const now = rooms.get(kept.open);
+  if (now && now.about?.what !== "editing") keeping.draft(kept.open, text.value);
 }
 
 /** What was typed stays, and so do the rooms. Their messages will be fetched again. */
@@ -472,7 +420,7 @@ function showEntry() {
   }
   rooms.clear();
   making.hidden = true;
-  left = { drafts: new Map(), unsent: [] };
+  keeping.end();
   kept.isIn = false;
   keep();
   entry.hidden = false;
@@ -504,7 +452,7 @@ function showInbox(listed) {
     if ((room.lastMessage?.id ?? 0) >= (entry.last?.id ?? 0)) entry.last = room.lastMessage;
     entry.view.count();
     showLast(room.id);
-    showHere(room.id);
+    people.show(room.id);
   }
   if (rooms.has(returning) && rooms.get(returning)?.listed && kept.open !== returning) {
     open(returning);
@@ -576,12 +524,10 @@ function addToList(id, listed) {
     showTitle();
   };
   view.addEventListener("change", showUnread);
-  view.addEventListener("unsent", (event) => void device?.then((device) => device.keepUnsent(/** @type {CustomEvent} */ (event).detail)));
-  view.addEventListener("settled", (event) => void device?.then((device) => device.forgetUnsent(/** @type {CustomEvent} */ (event).detail)));
   view.addEventListener("missing", () => complain("problem", { code: "notFound" }));
   const { signal } = view;
   room.addEventListener("error", ({ detail }) => roomFailed(id, detail), { signal });
-  const showIt = together(() => showHere(id));
+  const showIt = together(() => people.show(id));
   for (const kind of /** @type {const} */ (["joined", "left", "message"])) room.addEventListener(kind, showIt, { signal });
   room.addEventListener("online", showIt, { signal });
   room.addEventListener("members", showIt, { signal });
@@ -624,16 +570,17 @@ function addToList(id, listed) {
   writing.watch(view);
   moderating.watch(view);
   finding.watch(view);
+  keeping.watch(view);
   rooms.set(id, { view, item, preview, draft: "", about: null, typing: [], listed, last: listed?.lastMessage });
   roomList.append(item);
   logs.append(view.log);
   if (view.unread > 0) showUnread();
   // The server knows which of its rooms are one's own.
-  if (listed) return restore(id);
+  if (listed) return keeping.restore(id);
   if (!kept.rooms.includes(id)) kept.rooms.push(id);
   keep();
   listen(id);
-  restore(id);
+  keeping.restore(id);
 }
 
 /** Tells whoever does not see it. @param {RoomView} view @param {Message} message */
@@ -703,7 +650,7 @@ function forget(id) {
 /** A room that one does not want any more. @param {string} id */
 function drop(id) {
   rooms.get(id)?.view.discard();
-  void device?.then((device) => device.keepDraft(id, ""));
+  keeping.draft(id, "");
   forget(id);
 }
 
@@ -771,14 +718,13 @@ function open(id) {
   else say(roomTitle, "noRoom");
   if (now?.listed) listen(id);
   // Who its owner is.
-  if (now?.listed?.type && !now.info) void showMembers(id);
+  if (now?.listed?.type && !now.info) void people.load(id);
   text.value = now?.draft ?? "";
   write(now?.about ?? null);
   fitText();
-  people.hidden = true;
-  here.ariaExpanded = "false";
+  people.close();
   news.textContent = "";
-  showHere(id);
+  people.show(id);
   showTyping(id, now?.typing ?? []);
   showNewer();
   showTitle();
@@ -861,84 +807,6 @@ async function edit(view, id, content) {
     const isFree = String(view.id) === kept.open && !text.value && !rooms.get(kept.open)?.about;
     if (isFree && view.message(id)?.deleted === undefined) begin({ what: "editing", id }, content);
   }
-}
-
-/** How many are there. In a room so large that nobody is told who comes and goes, its rounds say it. @param {Room} room */
-function countOf(room) {
-  return room.quiet ? (room.memberCount ?? 0) : room.onlineCount;
-}
-
-/** Who is there, where anybody says it. @param {string} id */
-function showHere(id) {
-  if (id !== kept.open) return;
-  const room = rooms.get(id)?.view.room;
-  const listed = rooms.get(id)?.listed;
-  here.hidden = !room || (countOf(room) === 0 && !listed);
-  if (here.hidden || !room) {
-    people.hidden = true;
-    here.ariaExpanded = "false";
-    return;
-  }
-  if (listed) say(here, "membersHere", { members: rooms.get(id)?.info?.users.length ?? listed.userCount, count: countOf(room) });
-  else say(here, "here", { count: countOf(room), more: !room.quiet && room.onlineMore });
-  if (!people.hidden && listed) listMembers(id);
-  else if (!people.hidden) showPeople();
-}
-
-/** Asks who is in a kept room, whether here or not. @param {string} id */
-async function showMembers(id) {
-  const entry = rooms.get(id);
-  listMembers(id);
-  // The client's `error` event shows why there are none.
-  const info = await client?.info(id).catch(() => undefined);
-  if (!entry || !info || rooms.get(id) !== entry) return;
-  entry.info = info;
-  for (const user of info.users) entry.view.learn(user.id, user);
-  showLast(id);
-  showHere(id);
-  moderating.update();
-}
-
-/** @param {string} id */
-function listMembers(id) {
-  const entry = rooms.get(id);
-  if (id !== kept.open || !entry) return;
-  invite.hidden = !entry.listed?.type;
-  const takeOut = async (/** @type {Id} */ user) => {
-    // The client's `error` event shows why not.
-    await client?.quit(id, user).catch(() => {});
-    await showMembers(id);
-    peopleList.focus();
-  };
-  const { view, info } = entry;
-  peopleList.replaceChildren(...(info ? memberLines(info, view.room, view.around.isMe, takeOut) : []));
-}
-
-function showPeople() {
-  const now = rooms.get(kept.open);
-  if (!now) return;
-  invite.hidden = true;
-  const { room } = now.view;
-  const lines = [...room.online].map(([id, profile]) => {
-    const line = create("li", "name", profile?.nickName || profile?.username || now.view.nameOf(id));
-    line.dir = "auto";
-    return line;
-  });
-  const others = countOf(room) - room.online.size;
-  if (others > 0) {
-    const line = create("li", "");
-    say(line, "others", { count: others });
-    lines.push(line);
-  }
-  peopleList.replaceChildren(...lines);
-}
-
-/** @param {KeyboardEvent} event */
-function closePeople({ key }) {
-  if (key !== "Escape" || people.hidden) return;
-  people.hidden = true;
-  here.ariaExpanded = "false";
-  here.focus();
 }
 
 /** @param {string} id @param {string[]} names */

@@ -85,11 +85,15 @@ describe("what stays", () => {
     await friend.invite(group, 30);
     await friend.room(group).join();
     for (const text of ["one", "two"]) await friend.room(group).send(text);
-    const { page, complaints } = await openPage(test, `${run.page}#/${group}/1`);
-    await comeIn(page, { id: 30, room: fresh() });
-    await page.getByRole("heading", { name: "Harbour" }).waitFor();
-    await eventually(() => focused(page), "1");
-    assert.deepEqual(complaints, []);
+    // The second is what a notification has that finds no window.
+    for (const [hash, after] of [[`#/${group}/1`, `#/${group}`], [`#room=${group}&message=1`, ""]]) {
+      const { page, complaints } = await openPage(test, run.page + hash);
+      await comeIn(page, { id: 30, room: after ? fresh() : "" });
+      await page.getByRole("heading", { name: "Harbour" }).waitFor();
+      await eventually(() => focused(page), "1");
+      if (!after) assert.equal(new URL(page.url()).hash, after);
+      assert.deepEqual(complaints, []);
+    }
   });
 
   it("goes back and forward with the browser: from room to room, and on a telephone to the list", async (test) => {

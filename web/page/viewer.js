@@ -31,10 +31,7 @@ function view(link, alt) {
   dialog.setAttribute("aria-label", alt);
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
-  dialog.addEventListener("close", () => {
-    dialog.remove();
-    link.focus({ preventScroll: true });
-  });
+  dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
   close.focus();

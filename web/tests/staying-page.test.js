@@ -128,6 +128,13 @@ describe("what stays", () => {
     await page.goBack();
     await item.waitFor();
     assert.deepEqual([...wide.complaints, ...complaints], []);
+
+    // Whoever came by a link finds the list behind it, too.
+    const linked = await openPage(test, `${run.page}#/${room}/1`, NARROW);
+    await comeIn(linked.page, { id: 2, room });
+    await linked.page.getByRole("heading", { name: `Room ${room}` }).waitFor();
+    await linked.page.goBack();
+    await linked.page.getByRole("button", { name: `Room ${room}` }).waitFor();
   });
 
   it("keeps what was begun to be written, for each room and each user, over a reload", async (test) => {
@@ -191,39 +198,31 @@ describe("what stays", () => {
     assert.deepEqual(heard, all);
   });
 
-  it("shows once what was sent again after a reload, whether its answer or the history comes first", async (test) => {
-    const network = await startNetwork(test, run.page);
-    const room = fresh();
-    const { page } = await enter(test, { room, id: 53, address: network.through(run.page) });
-    const friend = client(test, 54, "Dong").room(room);
-    /** @type {string[]} */ const heard = [];
-    friend.addEventListener("message", ({ detail }) => heard.push(detail.content));
-    await friend.join();
-    for (let round = 1; round <= 2; round++) {
-      await page.getByRole("status").getByText("Connected", { exact: true }).waitFor();
-      network.deafen();
-      await send(page, `round ${round}`);
-      await eventually(async () => heard.length, round);
-      network.cut();
-      network.up();
-      let go = () => {};
-      const gone = /** @type {Promise<void>} */ (new Promise((resolve) => (go = resolve)));
-      // In the first round the history waits for the answer to what is sent again.
-      if (round === 1) {
-        await page.route("**/chat-history/list?*chatroomId*", async (route) => {
-          await gone;
-          await route.continue();
-        });
-      }
-      await page.reload();
-      if (round === 1) await page.locator(".mine[data-id='1']").waitFor();
-      go();
-      await page.getByText("This is where the room begins.").waitFor();
-      await kept(page, "unsent", 0);
-      await eventually(() => texts(page), heard);
-      await page.unrouteAll();
-    }
-    assert.deepEqual(heard, ["round 1", "round 2"]);
+  it("shows once what was stored already, though the answer comes before the history", async (test) => {
+    const { page, network } = await storedUnheard(test, 53, 0);
+    let go = () => {};
+    const gone = /** @type {Promise<void>} */ (new Promise((resolve) => (go = resolve)));
+    await page.route("**/chat-history/list?*chatroomId*", async (route) => {
+      await gone;
+      await route.continue();
+    });
+    network.up();
+    await page.reload();
+    await page.locator(".mine[data-id='1']").waitFor();
+    go();
+    await page.getByText("This is where the room begins.").waitFor();
+    await kept(page, "unsent", 0);
+    await eventually(() => texts(page), ["stored already"]);
+  });
+
+  it("does not show at the end what was stored already and stands far above", async (test) => {
+    const { page, network, heard } = await storedUnheard(test, 55, 60);
+    network.up();
+    await page.reload();
+    await kept(page, "unsent", 0);
+    await eventually(async () => (await texts(page)).slice(-3), heard.slice(-3));
+    await eventually(() => page.locator(".sending, .failed").count(), 0);
+    assert.equal(heard.filter((text) => text === "stored already").length, 1);
   });
 
   it("shows after a reload what the server had refused, and leaves it to its author", async (test) => {
@@ -327,25 +326,40 @@ describe("what stays", () => {
     await page.getByText("before").waitFor();
     await page.getByLabel("Notify me when this window is hidden").check();
     await eventually(() => page.getByLabel("Notify me when this window is hidden").isEnabled(), true);
-    await friend.send("seen");
-    await page.getByText("seen").waitFor();
-    await hide(page, true);
-    await friend.send("hidden");
     const shown = () => page.evaluate(async () => {
       const registration = await navigator.serviceWorker.getRegistration("/page/");
       return ((await registration?.getNotifications()) ?? []).map(({ title, body, tag }) => [title, body, tag]);
     });
+    /** As if a push had come. @param {{ room: string, id: number, sender: string }} told */
+    const tellWorker = (told) => page.evaluate(async (told) => {
+      const registration = await navigator.serviceWorker.getRegistration("/page/");
+      registration?.active?.postMessage({ ...told, user: "51", type: "text", text: "late" });
+    }, told);
+    await friend.send("seen");
+    await page.getByText("seen").waitFor();
+    // The window is seen, though another room is.
+    await join(page, fresh());
+    await friend.send("behind");
+    await page.getByRole("button", { name: `Room ${room} 1 unread message` }).waitFor();
+    // One after the other: what comes after it is shown, so it would be.
+    await tellWorker({ room: "probe", id: 1, sender: "probe" });
+    await eventually(async () => (await shown()).map(([title]) => title), ["probe"]);
+    await openRoom(page, room);
+    await page.getByText("behind").waitFor();
+    await page.evaluate(async () => {
+      const registration = await navigator.serviceWorker.getRegistration("/page/");
+      for (const probe of (await registration?.getNotifications()) ?? []) probe.close();
+    });
+    await hide(page, true);
+    await friend.send("hidden");
     await eventually(shown, [[`Room ${room}`, "Dong: hidden", room]]);
     assert.equal(await page.title(), "(1) Chat");
     // The newer one is in its place, and what a push brings late says nothing new.
     await friend.send("and more");
     await eventually(shown, [[`Room ${room}`, "Dong: and more", room]]);
-    await page.evaluate(async (room) => {
-      const registration = await navigator.serviceWorker.getRegistration("/page/");
-      registration?.active?.postMessage({ room, id: 3, user: "51", sender: "Dong", type: "text", text: "late" });
-    }, room);
+    await tellWorker({ room, id: 4, sender: "Dong" });
     await send(page, "my own");
-    await line(page, 5).waitFor();
+    await line(page, 6).waitFor();
     assert.deepEqual(await shown(), [[`Room ${room}`, "Dong: and more", room]]);
     await hide(page, false);
     await eventually(shown, []);
@@ -354,9 +368,30 @@ describe("what stays", () => {
     await page.getByLabel("Notify me when this window is hidden").uncheck();
     await hide(page, true);
     await friend.send("quiet");
-    await line(page, 6).waitFor();
+    await line(page, 7).waitFor();
     assert.deepEqual([await shown(), complaints], [[], []]);
   });
+
+  /**
+   * Somebody whose message is stored, and who did not hear of it before the network went; then others spoke.
+   * @param {TestContext} test @param {number} id @param {number} more
+   */
+  async function storedUnheard(test, id, more) {
+    const network = await startNetwork(test, run.page);
+    const room = fresh();
+    const { page } = await enter(test, { room, id, address: network.through(run.page) });
+    const friend = client(test, id + 1, "Dong").room(room);
+    /** @type {string[]} */ const heard = [];
+    friend.addEventListener("message", ({ detail }) => heard.push(detail.content));
+    await friend.join();
+    network.deafen();
+    await send(page, "stored already");
+    await eventually(async () => heard.length, 1);
+    network.cut();
+    for (let n = 0; n < more; n++) await friend.send(`line ${n}`);
+    await eventually(async () => heard.length, 1 + more);
+    return { page, network, heard };
+  }
 
   /** The line that has the focus. @param {Page} page */
   function focused(page) {

@@ -43,7 +43,9 @@ export class Address {
   constructor(page) {
     this.#page = page;
     window.addEventListener("popstate", ({ state }) => {
-      const place = placeOf(location.hash) ?? { room: state?.room ?? "" };
+      const place = placeOf(location.hash) ?? (state && { room: String(state.room ?? "") });
+      // Somebody typed what is no place.
+      if (!place) return;
       this.#room = place.room;
       this.#page.go(place);
     });

@@ -69,6 +69,8 @@ export class RoomView extends EventTarget {
   #loadingNewer = false;
   #isOpen = false;
   #wasAtEnd = true;
+  /** How high the log was when its height changed last. In pixels. */
+  #height = 0;
   /** A hidden log loses its scroll position, so it is kept here. */
   #scrollTop = 0;
   /** Whether another line came after the newest message: then the next message needs a head. */
@@ -125,7 +127,10 @@ export class RoomView extends EventTarget {
       rootMargin: `${AHEAD} 0px 0px`,
     });
     // A picture that has loaded, or a keyboard that slid in, must not hide the end.
-    this.#resizing = new ResizeObserver(() => this.#keepAtEnd());
+    this.#resizing = new ResizeObserver(() => {
+      this.#height = this.log.clientHeight;
+      this.#keepAtEnd();
+    });
     this.#resizing.observe(this.log);
 
     const { signal } = this;
@@ -947,6 +952,8 @@ export class RoomView extends EventTarget {
 
   #scrolled() {
     if (!this.#isOpen || this.#isToBeLed) return;
+    // A panel was opened since, which is not the reader's doing.
+    if (this.#isAtEnd && this.log.clientHeight !== this.#height) return this.#keepAtEnd();
     this.#isAtEnd = !this.#behind && this.#fromEnd < END_PX;
     if (this.#isAtEnd) this.#seen();
     else if (this.#behind && this.#fromEnd < NEWER_PX) void this.#loadNewer();

@@ -240,6 +240,26 @@ describe("what one reads", () => {
     await eventually(() => line(page, 42).evaluate((line) => line.getBoundingClientRect().bottom <= innerHeight), true);
   });
 
+  it("stays at the end when a panel takes some of its place while it scrolls", async (test) => {
+    const { page, friend, room } = await two(test);
+    for (let n = 0; n < 40; n++) await friend.send(`line ${n}`);
+    await page.getByText("line 39").waitFor();
+    const log = page.getByRole("log", { name: `Messages of room ${room}` });
+    const fromEnd = () => log.evaluate((log) => log.scrollHeight - log.scrollTop - log.clientHeight);
+    await eventually(async () => Math.round(await fromEnd()), 0);
+    // The event of the scrolling comes after the panel, and before the log is told of its new height.
+    await page.evaluate(async () => {
+      const log = /** @type {HTMLElement} */ (document.querySelector(".log:not([hidden])"));
+      const panel = document.createElement("div");
+      panel.style.height = "200px";
+      log.scrollTop -= 5;
+      log.parentElement?.before(panel);
+      for (let frame = 0; frame < 3; frame++) await new Promise((resolve) => requestAnimationFrame(resolve));
+    });
+    await eventually(async () => Math.round(await fromEnd()), 0);
+    assert.equal(await page.locator("#newer").isVisible(), false);
+  });
+
   it("has emoji for the text box, by mouse and by keyboard", async (test) => {
     const { page } = await two(test);
     const text = page.getByRole("textbox", { name: "Message" });

@@ -1,21 +1,31 @@
 // @ts-check
 /** The page: the form, the list of rooms, and the room that is open. */
 import { ChatClient, Changes, Kept, Moderation, Online, Reactions, Reads, Rounds, Signals, Uploads } from "../chat-client.js";
+import { Address, addressOf } from "./address.js";
+import { beginAppHere } from "./app.js";
+import { colour } from "./colour.js";
+import { question } from "./dialog.js";
 import { create, find, webUrl } from "./dom.js";
+import { offerEmojis } from "./emoji.js";
 import { takeFiles } from "./files.js";
+import { Finding } from "./finding.js";
 import { inbox, putFirst, sayLast } from "./inbox.js";
-import { memberLines } from "./members.js";
+import { Keeping } from "./keeping.js";
 import { MessageMenu } from "./menu.js";
 import { sayFirstLine } from "./message.js";
 import { Moderating, isPaced, whyRemoved } from "./moderating.js";
+import { People } from "./people.js";
 import { Push, pushUrl } from "./push.js";
 import { RoomView } from "./room-view.js";
+import { Status } from "./status.js";
 import { together } from "./together.js";
-import { badAddress, deployment, localRun, mayKeepRooms, moderatedBy, toId } from "./way.js";
-import { ask, label, preferredLanguage, say, speak } from "./words.js";
+import { watchPictures } from "./viewer.js";
+import { badAddress, deployment, isKept, localRun, mayKeepRooms, moderatedBy, shownBy, toId } from "./way.js";
+import { ask, inWords, label, preferredLanguage, say, speak } from "./words.js";
 import { Writing } from "./writing.js";
 
-/** @import { ChatError, Disconnected, Kind, Id, KeptInfo, KeptRoom, Profile } from "../chat-client.js" */
+/** @import { ChatError, Disconnected, Kind, Id, KeptInfo, KeptRoom, Message, Profile } from "../chat-client.js" */
+/** @import { Place } from "./address.js" */
 /** @import { Last } from "./inbox.js" */
 /** @import { Choice } from "./menu.js" */
 /** @import { Room } from "./room-view.js" */
@@ -35,9 +45,16 @@ const FEATURES = [Changes, Reactions, Online, Signals, Rounds, Kept, Reads, Uplo
 const LISTENED_MAX = 50;
 /** Of more unread messages nobody wants to know how many exactly. */
 const UNREAD_MAX = 99;
+/** A notification shows how a text begins, in characters. */
+const NOTIFIED_MAX = 160;
+/** So long it may take to tell whoever pushes that one signs out. In milliseconds. */
+const SIGN_OUT_MS = 3_000;
+/** So long it is said that something was done. In milliseconds. */
+const DONE_MS = 4_000;
 
 const language = find("language", HTMLSelectElement);
-const status = find("status", HTMLElement);
+const status = new Status(find("status", HTMLElement));
+const done = find("done", HTMLElement);
 const notice = find("notice", HTMLElement);
 const entry = find("entry", HTMLElement);
 const entryForm = find("entry-form", HTMLFormElement);
@@ -49,6 +66,8 @@ const [name, userId, picture, token, firstRoom] = ["name", "user-id", "picture",
 );
 const moderates = find("moderates", HTMLInputElement);
 const chat = find("chat", HTMLElement);
+const [selfAvatar, selfName] = ["self-avatar", "self-name"].map((id) => find(id, HTMLElement));
+const signOut = find("sign-out", HTMLButtonElement);
 const roomList = find("rooms", HTMLElement);
 const addRoom = find("add-room", HTMLFormElement);
 const newRoom = find("new-room", HTMLInputElement);
@@ -56,15 +75,10 @@ const making = find("making", HTMLDetailsElement);
 const make = find("make", HTMLFormElement);
 const makeKind = find("make-kind", HTMLSelectElement);
 const makeName = find("make-name", HTMLInputElement);
-const invite = find("invite", HTMLFormElement);
-const inviteUser = find("invite-user", HTMLInputElement);
-const quit = find("quit", HTMLButtonElement);
 const roomTitle = find("room-title", HTMLElement);
-const [back, leave, newer, here, aboutCancel, sendButton] = ["back", "leave", "newer", "here", "about-cancel", "send"].map((id) =>
+const [back, leave, newer, aboutCancel, sendButton] = ["back", "leave", "newer", "about-cancel", "send"].map((id) =>
   find(id, HTMLButtonElement),
 );
-const people = find("people", HTMLElement);
-const peopleList = find("people-list", HTMLElement);
 const typing = find("typing", HTMLElement);
 const news = find("news", HTMLElement);
 const about = find("about", HTMLElement);
@@ -76,29 +90,24 @@ const text = find("text", HTMLTextAreaElement);
 
 const query = new URLSearchParams(location.search);
 /** What a reload restores. Kept per window, so that two windows can be two users. */
-const kept = {
-  rooms: /** @type {string[]} */ ([]),
-  open: "1",
-  isIn: false,
-  moderates: false,
-  fields: { name: "", "user-id": String(1 + (crypto.getRandomValues(new Uint32Array(1))[0] % 99_999)), picture: "" },
-  ...JSON.parse(sessionStorage.getItem("chat") ?? "{}"),
-};
+const kept = { ...unknown(), ...JSON.parse(sessionStorage.getItem("chat") ?? "{}") };
 
 /** @type {ChatClient<typeof FEATURES[number]> | null} */ let client = null;
 /** The user, as the form says. @type {Profile} */ let me;
 /** By room id. @type {Map<string, Entry>} */
 const rooms = new Map();
-/** @type {ReturnType<typeof setInterval> | undefined} */ let countdown;
 /** Reads the list of kept rooms. @type {() => Promise<void>} */ let loadInbox = async () => {};
 /** Which rooms one moderates, as the token says. @type {(id: Id) => boolean} */ let isModerator = () => false;
 /** Kept rooms that one is banned from, and until when. They are not asked for before. @type {Map<string, number>} */
 const banned = new Map();
+/** Where an address leads, as long as that is not there. @type {Place | null} */ let wanted = null;
 /** The room that was open before a reload, until the list has come that it may be in. */
 let returning = "";
 
 language.addEventListener("change", () => {
   localStorage.setItem("language", language.value);
+  // What stands there already is not read aloud again.
+  for (const { view } of rooms.values()) view.unannounced(() => {});
   speak(language.value);
   showTitle();
 });
@@ -111,6 +120,7 @@ entryForm.addEventListener("submit", (event) => {
   if (room) {
     kept.open = room;
     if (!kept.rooms.includes(room)) kept.rooms.push(room);
+    if (wanted && wanted.room !== room && !isKept(wanted.room)) wanted = null;
   }
   void enter();
 });
@@ -121,7 +131,7 @@ addRoom.addEventListener("submit", (event) => {
   newRoom.value = "";
   if (!id) return;
   addToList(id);
-  if (rooms.has(id)) open(id);
+  if (rooms.has(id)) visit(id);
 });
 
 makeKind.addEventListener("change", () => {
@@ -140,51 +150,43 @@ make.addEventListener("submit", async (event) => {
     await loadInbox();
     makeName.value = "";
     making.open = false;
-    if (rooms.has(id)) open(id);
+    if (rooms.has(id)) visit(id);
     text.focus();
   } catch {
     // The client's `error` event shows why.
   }
 });
 
-invite.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const [id, user] = [kept.open, inviteUser.value.trim()];
-  if (!client || !user) return;
-  try {
-    await client.invite(id, toId(user));
-    inviteUser.value = "";
-    await showMembers(id);
-  } catch {
-    // The client's `error` event shows why.
-  }
-});
-
-quit.addEventListener("click", async () => {
-  const id = kept.open;
-  // Nobody comes back by themselves, so it is asked once more.
-  if (quit.dataset.word !== "quitSure") return say(quit, "quitSure");
-  try {
-    await client?.quit(id);
-    forget(id);
-    focusOnList();
-  } catch {
-    // The client's `error` event shows why.
-  }
-});
-quit.addEventListener("blur", () => say(quit, "quit"));
-
 leave.addEventListener("click", () => {
   // If the leave cannot be sent, the room is left when the connection ends.
   void client?.room(toId(kept.open)).leave();
-  forget(kept.open);
+  drop(kept.open);
   focusOnList();
 });
 
 back.addEventListener("click", () => {
-  open("");
-  focusOnList();
+  if (address.back()) return;
+  go({ room: "" });
+  address.replace("");
 });
+
+signOut.addEventListener("click", async () => {
+  const count = [...rooms.values()].reduce((sum, { view }) => sum + view.unsent, 0);
+  if (count > 0 && signOut.dataset.word !== "signOutSure") return say(signOut, "signOutSure", { count });
+  // Whoever pushes is told, if that can be; nobody has to wait for a network that is gone.
+  await Promise.race([push.end().catch(() => {}), new Promise((resolve) => setTimeout(resolve, SIGN_OUT_MS))]);
+  notice.hidden = true;
+  const forgetAll = keeping.end();
+  showEntry();
+  token.value = "";
+  Object.assign(kept, unknown());
+  sessionStorage.removeItem("chat");
+  address.clear();
+  prepareEntry();
+  (name.offsetParent ? name : token).focus();
+  await forgetAll();
+});
+signOut.addEventListener("blur", () => say(signOut, "signOut"));
 
 newer.addEventListener("click", () => {
   rooms.get(kept.open)?.view.scrollToEnd();
@@ -206,29 +208,18 @@ composer.addEventListener("submit", (event) => {
   choose("text");
   fitText();
   write(null);
+  keepDraft();
   if (said?.what === "editing") void edit(view, said.id, content);
   else view.send(chosen, content, said?.id);
   text.focus();
+  // Where the whole page scrolls, the line that came may have moved it out of sight.
+  text.scrollIntoView({ block: "nearest" });
 });
 
 aboutCancel.addEventListener("click", () => {
   stopWriting();
   text.focus();
 });
-
-here.addEventListener("click", () => {
-  people.hidden = !people.hidden;
-  here.ariaExpanded = String(!people.hidden);
-  const room = rooms.get(kept.open)?.view.room;
-  if (people.hidden || !room) return;
-  if (rooms.get(kept.open)?.listed) return void showMembers(kept.open);
-  showPeople();
-  // Names that nobody has told yet. The room's `error` event shows why there are none.
-  if (room.quiet || [...room.online.values()].includes(null)) void room.members().catch(() => {});
-});
-
-people.addEventListener("keydown", closePeople);
-here.addEventListener("keydown", closePeople);
 
 text.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && rooms.get(kept.open)?.about) return stopWriting();
@@ -239,6 +230,7 @@ text.addEventListener("keydown", (event) => {
 });
 text.addEventListener("input", () => {
   fitText();
+  keepDraft();
   const now = rooms.get(kept.open);
   if (text.value.trim() && now && now.about?.what !== "editing") now.view.room.typing();
 });
@@ -256,20 +248,54 @@ takeFiles({ button: find("attach", HTMLButtonElement), input: find("files", HTML
   text.focus();
 });
 
+const closeEmojis = offerEmojis(find("emoji", HTMLButtonElement), find("emojis", HTMLElement), text);
+watchPictures(logs);
+const finding = new Finding();
+const narrow = matchMedia("(max-width: 44rem)");
+const address = new Address({ isNarrow: () => narrow.matches, go });
+wanted = address.asked;
+const keeping = new Keeping({
+  rooms: () => rooms.keys(),
+  draft(id, draft) {
+    const entry = rooms.get(id);
+    if (entry && id !== kept.open) entry.draft ||= draft;
+    if (id !== kept.open || text.value) return;
+    text.value = draft;
+    fitText();
+  },
+  resume(id, unsent) {
+    listen(id);
+    rooms.get(id)?.view.resume(unsent);
+  },
+  add: addToList,
+});
+const people = new People({
+  client: () => client,
+  open: () => kept.open,
+  entry: (id) => rooms.get(id),
+  told(id) {
+    showLast(id);
+    moderating.update();
+  },
+  quit(id) {
+    drop(id);
+    focusOnList();
+  },
+});
 const menu = new MessageMenu(find("menu", HTMLElement), choices);
 const push = new Push(find("notify", HTMLElement), find("notify-on", HTMLInputElement), {
   user: () => (client ? String(whoAmI().id) : undefined),
   shows: (room) => client !== null && kept.open === room,
   lead: (room, id) => {
-    if (rooms.has(room)) open(room);
-    void rooms.get(room)?.view.leadTo(id);
-    return rooms.has(room);
+    wanted = { room, id, isToCome: true };
+    lead();
   },
   complain: (code, message) => complain("problem", { code }, message),
 });
 // The owner of a group has to wait as the others do.
 const writing = new Writing(composer, text, ({ id }) => isModerator(id));
 const moderating = new Moderating({ mayBar, mayRecall: ({ id }) => isModerator(id), isOwner });
+beginAppHere(find("manifest", HTMLLinkElement), location);
 language.value = preferredLanguage();
 speak(language.value);
 prepareEntry();
@@ -281,7 +307,7 @@ function prepareEntry() {
   userId.value = kept.fields["user-id"];
   picture.value = kept.fields.picture;
   moderates.checked = kept.moderates;
-  firstRoom.value = kept.open;
+  firstRoom.value = wanted?.room && !isKept(wanted.room) ? wanted.room : kept.open;
   const bad = badAddress(query);
   const remote = bad ? null : deployment(query);
   identity.hidden = identity.disabled = remote !== null;
@@ -303,6 +329,7 @@ async function enter() {
     const first = await way.token(token.value.trim());
     if (client) return;
     me = { id: toId(id), username: nickName, nickName, headPic: headPic ?? null };
+    if (deployment(query)) me = { ...me, ...shownBy(first) };
     start(way, first);
   } catch (caught) {
     showEntry();
@@ -325,15 +352,18 @@ function start(way, first) {
       return next;
     },
   });
-  client.addEventListener("connecting", () => showStatus("connecting"));
+  client.addEventListener("connecting", () => status.show("connecting"));
   client.addEventListener("connected", () => {
-    showStatus("connected");
+    status.show("connected");
     notice.hidden = true;
     // Who was away was told of nothing.
     void loadInbox();
   });
   // By then the token has said who it is.
-  client.addEventListener("connected", () => void push.start(pushUrl(query), () => way.token(first)), { once: true });
+  const known = new Promise((resolve) => client?.addEventListener("connected", resolve, { once: true }));
+  void known.then(() => push.start(pushUrl(query), () => way.token(first)));
+  keeping.begin(way.historyUrl, known.then(() => client?.userId));
+  void known.then(showSelf);
   client.addEventListener("roomAdded", () => void loadInbox());
   client.addEventListener("removed", ({ detail }) => {
     gone(String(detail.roomId), detail.reason, detail.retryAfterMs);
@@ -343,6 +373,9 @@ function start(way, first) {
     // A missing token is shown as the reason of the state, and who has no kept rooms misses none.
     if (detail.code !== "token" && detail.action !== "rooms") complain("problem", { code: detail.code }, detail.message);
   });
+  // An address that names a room says more than what was open before.
+  if (wanted && !isKept(wanted.room)) kept.open = wanted.room;
+  if (wanted?.room && !isKept(wanted.room) && !kept.rooms.includes(wanted.room)) kept.rooms.push(wanted.room);
   returning = kept.open;
   isModerator = moderatedBy(first);
   // Who may enter none is not refused each time.
@@ -352,8 +385,28 @@ function start(way, first) {
   entry.hidden = true;
   chat.hidden = false;
   client.connect().catch(() => {}); // the event shows it
-  open(rooms.has(kept.open) ? kept.open : (kept.rooms[0] ?? ""));
+  open(rooms.has(kept.open) || wanted?.room === "" ? kept.open : (kept.rooms[0] ?? ""));
+  address.begin(kept.open);
   text.focus();
+  showSelf();
+  lead();
+}
+
+/** Who is in, and how others see it. */
+function showSelf() {
+  const { id, nickName, username } = whoAmI();
+  const shown = nickName || username;
+  selfName.removeAttribute("data-word");
+  if (shown) selfName.textContent = shown;
+  else say(selfName, "user", { id });
+  selfAvatar.textContent = [...(selfName.textContent ?? "")][0]?.toUpperCase() ?? "";
+  colour(selfAvatar, id);
+}
+
+/** What is being written survives a reload, but for what is written anew. */
+function keepDraft() {
+  const now = rooms.get(kept.open);
+  if (now && now.about?.what !== "editing") keeping.draft(kept.open, text.value);
 }
 
 /** What was typed stays, and so do the rooms. Their messages will be fetched again. */
@@ -367,11 +420,12 @@ function showEntry() {
   }
   rooms.clear();
   making.hidden = true;
+  keeping.end();
   kept.isIn = false;
   keep();
   entry.hidden = false;
   chat.hidden = true;
-  status.textContent = "";
+  status.clear();
   showTitle();
   const empty = [name, token].find((input) => input.offsetParent !== null && !input.value);
   (empty ?? firstRoom).focus();
@@ -398,13 +452,17 @@ function showInbox(listed) {
     if ((room.lastMessage?.id ?? 0) >= (entry.last?.id ?? 0)) entry.last = room.lastMessage;
     entry.view.count();
     showLast(room.id);
-    showHere(room.id);
+    people.show(room.id);
   }
-  if (rooms.has(returning) && rooms.get(returning)?.listed && kept.open !== returning) open(returning);
+  if (rooms.has(returning) && rooms.get(returning)?.listed && kept.open !== returning) {
+    open(returning);
+    address.begin(returning);
+  }
   returning = "";
   // The newest are listened to; that is what the order is of.
   for (const { id } of listed.slice(0, LISTENED_MAX)) listen(id);
-  push.lead();
+  lead();
+  missing();
 }
 
 /** What was last said in a kept room, and its place in the list. @param {string} id */
@@ -453,7 +511,7 @@ function addToList(id, listed) {
   const button = create("button", "", title, badge, preview);
   button.type = "button";
   button.addEventListener("click", () => {
-    open(id);
+    visit(id);
     text.focus();
   });
   const item = create("li", "", button);
@@ -466,9 +524,10 @@ function addToList(id, listed) {
     showTitle();
   };
   view.addEventListener("change", showUnread);
+  view.addEventListener("missing", () => complain("problem", { code: "notFound" }));
   const { signal } = view;
   room.addEventListener("error", ({ detail }) => roomFailed(id, detail), { signal });
-  const showIt = together(() => showHere(id));
+  const showIt = together(() => people.show(id));
   for (const kind of /** @type {const} */ (["joined", "left", "message"])) room.addEventListener(kind, showIt, { signal });
   room.addEventListener("online", showIt, { signal });
   room.addEventListener("members", showIt, { signal });
@@ -480,9 +539,17 @@ function addToList(id, listed) {
   view.addEventListener("again", (event) => {
     text.value = [text.value, /** @type {CustomEvent} */ (event).detail].filter(Boolean).join("\n");
     fitText();
+    keepDraft();
     text.focus();
   });
+  /** @type {Message | undefined} */ let newest;
+  const tellHidden = together(() => {
+    if (newest) tellOf(view, newest);
+    newest = undefined;
+  });
   room.addEventListener("message", ({ detail }) => {
+    if (!view.around.isMe(detail.senderId)) newest = detail;
+    tellHidden();
     const known = rooms.get(id);
     if (!known?.listed) return;
     known.last = detail;
@@ -502,15 +569,25 @@ function addToList(id, listed) {
   menu.watch(view);
   writing.watch(view);
   moderating.watch(view);
+  finding.watch(view);
+  keeping.watch(view);
   rooms.set(id, { view, item, preview, draft: "", about: null, typing: [], listed, last: listed?.lastMessage });
   roomList.append(item);
   logs.append(view.log);
   if (view.unread > 0) showUnread();
   // The server knows which of its rooms are one's own.
-  if (listed) return;
+  if (listed) return keeping.restore(id);
   if (!kept.rooms.includes(id)) kept.rooms.push(id);
   keep();
   listen(id);
+  keeping.restore(id);
+}
+
+/** Tells whoever does not see it. @param {RoomView} view @param {Message} message */
+function tellOf(view, { id, senderId, type, content }) {
+  const name = view.kept ? (view.kept.isPair ? undefined : view.kept.name) : inWords("roomTitle", { id: view.id });
+  const text = type === "text" ? [...content].slice(0, NOTIFIED_MAX).join("") : undefined;
+  void push.tell({ room: String(view.id), id, name, sender: view.nameOf(senderId), type, text });
 }
 
 /** Null if no room can have this id. @param {ChatClient<typeof FEATURES[number]>} client @param {string} id @returns {Room | null} */
@@ -562,9 +639,58 @@ function forget(id) {
   rooms.get(id)?.item.remove();
   rooms.delete(id);
   kept.rooms = kept.rooms.filter((/** @type {string} */ room) => room !== id);
-  if (kept.open === id) open("");
+  if (kept.open === id) {
+    open("");
+    address.replace("");
+  }
   keep();
   showTitle();
+}
+
+/** A room that one does not want any more. @param {string} id */
+function drop(id) {
+  rooms.get(id)?.view.discard();
+  keeping.draft(id, "");
+  forget(id);
+}
+
+/** Opens a room that was chosen. @param {string} id */
+function visit(id) {
+  open(id);
+  address.push(id);
+}
+
+/** Where the browser went back to, or on to, or where an address leads. @param {Place} place */
+function go(place) {
+  if (!client) return void (wanted = place);
+  if (place.room === "") {
+    open("");
+    return focusOnList();
+  }
+  if (!rooms.has(place.room) && !isKept(place.room)) addToList(place.room);
+  wanted = place;
+  lead();
+  // By then the list has come.
+  if (!making.hidden) missing();
+}
+
+/** An address leads to a room that one is not in. Of a new one, one may be notified before the list has it. */
+function missing() {
+  if (!wanted || wanted.isToCome) return;
+  wanted = null;
+  complain("problem", { code: "notJoined" });
+}
+
+/** Leads to where an address or a notification wants to, if that is there. The list of kept rooms may still have to come. */
+function lead() {
+  const now = wanted && rooms.get(wanted.room);
+  if (!wanted || !now) return;
+  const { room, id } = wanted;
+  wanted = null;
+  if (kept.open !== room) open(room);
+  address.begin(room);
+  text.focus();
+  if (id !== undefined) void now.view.leadTo(id);
 }
 
 /** Shows a room. Without a room, a narrow window shows the list. @param {string} id */
@@ -584,20 +710,21 @@ function open(id) {
   chat.dataset.open = String(now !== undefined);
   writing.show(now?.view);
   moderating.show(now?.view);
+  finding.show(now?.view);
+  closeEmojis();
   // One is in a kept room until one quits, among its members.
   leave.hidden = now === undefined || now.listed !== undefined;
   if (now) sayRoom(roomTitle, id, now.listed?.name);
   else say(roomTitle, "noRoom");
   if (now?.listed) listen(id);
   // Who its owner is.
-  if (now?.listed?.type && !now.info) void showMembers(id);
+  if (now?.listed?.type && !now.info) void people.load(id);
   text.value = now?.draft ?? "";
   write(now?.about ?? null);
   fitText();
-  people.hidden = true;
-  here.ariaExpanded = "false";
+  people.close();
   news.textContent = "";
-  showHere(id);
+  people.show(id);
   showTyping(id, now?.typing ?? []);
   showNewer();
   showTitle();
@@ -615,10 +742,31 @@ function choices(view, id) {
     return { word: "reactWith", values: { emoji }, text: emoji, isOn, run: () => react(id, emoji, !isOn) };
   });
   made.push({ word: "reply", run: () => begin({ what: "replying", id }) });
+  made.push({ word: "copyLink", run: () => void copyLink({ room: String(view.id), id }) });
   if (!isMe(message.senderId)) return [...made, ...moderating.choices(view, message)];
   if (message.type === "text") made.push({ word: "edit", run: () => begin({ what: "editing", id }, message.content) });
   made.push({ word: "recall", run: () => void view.recall(id) });
   return made;
+}
+
+/** @param {Place} place */
+async function copyLink(place) {
+  const link = location.origin + location.pathname + location.search + addressOf(place);
+  try {
+    await navigator.clipboard.writeText(link);
+    say(done, "linkCopied");
+    setTimeout(() => {
+      done.removeAttribute("data-word");
+      done.textContent = "";
+    }, DONE_MS);
+  } catch {
+    // Where the browser allows no page to copy, people can.
+    const field = create("input", "");
+    [field.value, field.readOnly] = [link, true];
+    const asked = question({ title: "copyLink", word: "linkIs", field, action: "close" });
+    field.select();
+    await asked;
+  }
 }
 
 /** @param {About} what @param {string} [content] */
@@ -634,6 +782,7 @@ function stopWriting() {
   if (rooms.get(kept.open)?.about?.what === "editing") text.value = "";
   write(null);
   fitText();
+  keepDraft();
 }
 
 /** Says what is being written. @param {About | null} what */
@@ -660,84 +809,6 @@ async function edit(view, id, content) {
   }
 }
 
-/** How many are there. In a room so large that nobody is told who comes and goes, its rounds say it. @param {Room} room */
-function countOf(room) {
-  return room.quiet ? (room.memberCount ?? 0) : room.onlineCount;
-}
-
-/** Who is there, where anybody says it. @param {string} id */
-function showHere(id) {
-  if (id !== kept.open) return;
-  const room = rooms.get(id)?.view.room;
-  const listed = rooms.get(id)?.listed;
-  here.hidden = !room || (countOf(room) === 0 && !listed);
-  if (here.hidden || !room) {
-    people.hidden = true;
-    here.ariaExpanded = "false";
-    return;
-  }
-  if (listed) say(here, "membersHere", { members: rooms.get(id)?.info?.users.length ?? listed.userCount, count: countOf(room) });
-  else say(here, "here", { count: countOf(room), more: !room.quiet && room.onlineMore });
-  if (!people.hidden && listed) listMembers(id);
-  else if (!people.hidden) showPeople();
-}
-
-/** Asks who is in a kept room, whether here or not. @param {string} id */
-async function showMembers(id) {
-  const entry = rooms.get(id);
-  listMembers(id);
-  // The client's `error` event shows why there are none.
-  const info = await client?.info(id).catch(() => undefined);
-  if (!entry || !info || rooms.get(id) !== entry) return;
-  entry.info = info;
-  for (const user of info.users) entry.view.learn(user.id, user);
-  showLast(id);
-  showHere(id);
-  moderating.update();
-}
-
-/** @param {string} id */
-function listMembers(id) {
-  const entry = rooms.get(id);
-  if (id !== kept.open || !entry) return;
-  invite.hidden = !entry.listed?.type;
-  const takeOut = async (/** @type {Id} */ user) => {
-    // The client's `error` event shows why not.
-    await client?.quit(id, user).catch(() => {});
-    await showMembers(id);
-    peopleList.focus();
-  };
-  const { view, info } = entry;
-  peopleList.replaceChildren(...(info ? memberLines(info, view.room, view.around.isMe, takeOut) : []));
-}
-
-function showPeople() {
-  const now = rooms.get(kept.open);
-  if (!now) return;
-  invite.hidden = true;
-  const { room } = now.view;
-  const lines = [...room.online].map(([id, profile]) => {
-    const line = create("li", "name", profile?.nickName || profile?.username || now.view.nameOf(id));
-    line.dir = "auto";
-    return line;
-  });
-  const others = countOf(room) - room.online.size;
-  if (others > 0) {
-    const line = create("li", "");
-    say(line, "others", { count: others });
-    lines.push(line);
-  }
-  peopleList.replaceChildren(...lines);
-}
-
-/** @param {KeyboardEvent} event */
-function closePeople({ key }) {
-  if (key !== "Escape" || people.hidden) return;
-  people.hidden = true;
-  here.ariaExpanded = "false";
-  here.focus();
-}
-
 /** @param {string} id @param {string[]} names */
 function showTyping(id, names) {
   const now = rooms.get(id);
@@ -755,43 +826,23 @@ function focusOnList() {
   (first ?? newRoom).focus();
 }
 
+/** What is kept of nobody. */
+function unknown() {
+  const anyId = String(1 + (crypto.getRandomValues(new Uint32Array(1))[0] % 99_999));
+  const fields = { name: "", "user-id": anyId, picture: "" };
+  return { rooms: /** @type {string[]} */ ([]), open: "1", isIn: false, moderates: false, fields };
+}
+
 function keep() {
   sessionStorage.setItem("chat", JSON.stringify(kept));
 }
 
-/** @param {"connecting" | "connected"} state */
-function showStatus(state) {
-  clearInterval(countdown);
-  // Keep showing why the connection was lost while the next attempt runs.
-  if (state === "connecting" && status.dataset.state === "disconnected" && status.textContent) {
-    status.lastElementChild?.replaceChildren(" …");
-    return;
-  }
-  status.dataset.state = state;
-  status.title = "";
-  say(status, state);
-}
-
 /** @param {Disconnected} why */
-function showDisconnected({ code, reason, willRetry, retryInMs = 0 }) {
-  clearInterval(countdown);
+function showDisconnected(why) {
   if (!client) return;
-  if (!willRetry) {
-    showEntry();
-    return complain("refused", { code }, reason);
-  }
-  const [said, wait] = [create("span", ""), create("span", "")];
-  // Offline is the reason, whatever failed.
-  say(said, "disconnected", { code: navigator.onLine ? code : "offline" });
-  status.title = reason;
-  wait.ariaHidden = "true"; // not read aloud every second
-  status.dataset.state = "disconnected";
-  status.removeAttribute("data-word");
-  status.replaceChildren(said, wait);
-  const until = performance.now() + retryInMs;
-  const tick = () => say(wait, "retryIn", { seconds: Math.max(0, Math.ceil((until - performance.now()) / 1000)) });
-  tick();
-  countdown = setInterval(tick, 1000);
+  if (why.willRetry) return status.lost(why);
+  showEntry();
+  complain("refused", { code: why.code }, why.reason);
 }
 
 /** @param {string} word @param {Record<string, unknown>} [values] @param {string} [detail] For people who want to know more. */
@@ -801,10 +852,13 @@ function complain(word, values, detail = "") {
   say(notice, word, values);
 }
 
+/** The way down, as long as there is something below. */
 function showNewer() {
-  const unread = rooms.get(kept.open)?.view.unread ?? 0;
-  newer.hidden = unread === 0;
-  say(newer, "newer", { count: unread });
+  const view = rooms.get(kept.open)?.view;
+  const unread = view?.unread ?? 0;
+  newer.hidden = !view || (unread === 0 && view.isAtEnd);
+  if (unread > 0) say(newer, "newer", { count: unread });
+  else say(newer, "toEnd");
 }
 
 function showTitle() {

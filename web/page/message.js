@@ -1,6 +1,8 @@
 // @ts-check
 /** The line of one message. */
+import { colour } from "./colour.js";
 import { create, webUrl } from "./dom.js";
+import { linked } from "./links.js";
 import { inWords, label, say, sayTime } from "./words.js";
 
 /** @import { Id, Message, Profile } from "../chat-client.js" */
@@ -15,6 +17,7 @@ import { inWords, label, say, sayTime } from "./words.js";
  * @property {(id: number) => void} jump
  * @property {(id: number, emoji: string, on: boolean) => void} react
  * @property {(id: number) => Promise<string | undefined>} renew Gives a file's address anew.
+ * @property {(change: () => void) => void} still Makes a change, and what the reader looks at stays in place.
  */
 
 /** @param {Shown} message @param {string} name @param {boolean} isMine @param {Around} around */
@@ -22,6 +25,7 @@ export function messageLine(message, name, isMine, around) {
   const { id, createTime, sender } = message;
   const line = create("article", isMine ? "message mine" : "message");
   if (id !== undefined) line.dataset.id = String(id);
+  colour(line, message.senderId);
   line.tabIndex = -1;
   const time = document.createElement("time");
   sayTime(time, new Date(createTime));
@@ -119,7 +123,10 @@ function quote(id, around) {
 /** @param {HTMLElement} button @param {Message | undefined} original @param {Around} around */
 export function fillQuote(button, original, around) {
   const [who, said] = [create("b", "name"), create("span", "said")];
-  if (original) who.textContent = around.name(original.senderId);
+  if (original) {
+    who.textContent = around.name(original.senderId);
+    colour(button, original.senderId);
+  }
   who.dir = said.dir = "auto";
   sayFirstLine(said, original, around);
   button.replaceChildren(who, " ", said);
@@ -141,11 +148,12 @@ function body({ id, type, content, attachment, file }, name, around) {
   if (file) {
     const shown = create("p", type === "image" ? "picture" : "content file", type === "image" ? image(file.url, name) : file.name);
     shown.dir = "auto";
+    if (type === "image") whenBroken(shown, around);
     return shown;
   }
   const url = type === "text" ? null : webUrl(content);
   if (!url) {
-    const text = create("p", "content", content);
+    const text = create("p", "content", ...(type === "text" ? linked(content) : [content]));
     text.dir = "auto";
     return text;
   }
@@ -157,7 +165,8 @@ function body({ id, type, content, attachment, file }, name, around) {
   if (type === "image") link.append(image(url.href, name));
   // Where the server keeps its files is nobody's concern.
   else link.append(fileName(url), ...(attachment ? [] : [create("span", "host", url.host)]));
-  if (attachment && id !== undefined) keepFresh(link, () => around.renew(id));
+  const renewed = attachment && id !== undefined ? keepFresh(link, () => around.renew(id)) : undefined;
+  if (type === "image") whenBroken(link, around, renewed);
   return link;
 }
 
@@ -170,7 +179,28 @@ function image(url, name) {
   return image;
 }
 
-/** An address of a file ends. A picture that cannot be loaded gets a new one, once, and a link when it is followed. @param {HTMLAnchorElement} link @param {() => Promise<string | undefined>} renew */
+/**
+ * A picture that cannot be loaded is small and says so.
+ * @param {HTMLElement} place @param {Around} around @param {() => Promise<boolean>} [renew] Whether it is worth another try.
+ */
+function whenBroken(place, around, renew = async () => false) {
+  const shown = place.querySelector("img");
+  let isRenewed = false;
+  shown?.addEventListener("error", async () => {
+    if (!isRenewed) {
+      isRenewed = true;
+      if (await renew()) return;
+    }
+    const words = create("span", "");
+    say(words, "brokenPicture");
+    around.still(() => {
+      place.classList.add("broken");
+      shown.replaceWith(words);
+    });
+  });
+}
+
+/** An address of a file ends. A link gets a new one when it is followed. Returns a way to get one before. @param {HTMLAnchorElement} link @param {() => Promise<string | undefined>} renew */
 function keepFresh(link, renew) {
   const shown = link.querySelector("img");
   async function again() {
@@ -180,7 +210,6 @@ function keepFresh(link, renew) {
     if (shown) shown.src = url.href;
     return true;
   }
-  shown?.addEventListener("error", () => void again(), { once: true });
   let isNew = false;
   link.addEventListener("click", async (event) => {
     if (isNew || !isOver(new URL(link.href))) return void (isNew = false);
@@ -189,6 +218,7 @@ function keepFresh(link, renew) {
     isNew = await again();
     if (isNew) link.click();
   });
+  return again;
 }
 
 /** Whether a signed address has ended, by what it says itself. @param {URL} url */
@@ -282,7 +312,8 @@ export function outgoingLine(message, name, { retry, rewrite, discard }, around)
       line.classList.add("failed");
       const [notSent, again, away] = [create("span", ""), create("button", ""), create("button", "")];
       if (reason) say(notSent, "rejected", { reason });
-      else if (code) say(notSent, "notSaved", { code });
+      else if (code === "unknown") say(notSent, "maybeSent");
+      else if (code && code !== "failed") say(notSent, "notSaved", { code });
       else say(notSent, "notSent");
       const isText = message.type === "text";
       say(again, reason && isText ? "edit" : "retry");

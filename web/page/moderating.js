@@ -151,7 +151,11 @@ export class Moderating {
   async #loadReports(view, shown) {
     const { reports, more } = await paced(() => view.room.reports(shown.at(-1)));
     if (this.#view !== view || this.#panel.hidden) return;
+    const known = this.#rows.size;
     this.#replace(() => this.#showReports(view, [...shown, ...reports], more));
+    // Whoever asked for older ones goes on reading there.
+    const rows = [...this.#rows.values()];
+    if (shown.length > 0) (rows[known] ?? rows.at(-1))?.querySelector("button")?.focus();
     for (const id of this.#rows.keys()) {
       if (view.message(id)) continue;
       await view.find(id);

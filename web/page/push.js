@@ -1,17 +1,20 @@
 // @ts-check
 /**
- * Notifications for who is away: a switch, where the page was told by `?push=…` who sends them. `service-worker.js` shows them,
+ * Notifications: a switch, and what becomes of it. What is said while the window is hidden, the page itself tells. What is said
+ * while no window is open is told by whoever `?push=…` names. `service-worker.js` shows both, so that nothing is shown twice,
  * and asks here whether somebody looks at the room already.
  */
 import { urlOf } from "./dom.js";
-import { inWords } from "./words.js";
+import { inWords, say } from "./words.js";
+
+/** What was said, as the service worker wants it. @typedef {{ room: string, id: number, name?: string, sender: string, type: string, text?: string }} Told */
 
 /**
  * What the page does for it.
  * @typedef {object} Page
  * @property {() => string | undefined} user Who is in.
  * @property {(room: string) => boolean} shows Whether a room is the one that is open.
- * @property {(room: string, id: number) => boolean} lead Opens a room at a message; false if the room is not there.
+ * @property {(room: string, id: number) => void} lead Opens a room at a message, as soon as it is there.
  * @property {(code: string, message?: string) => void} complain
  */
 
@@ -19,13 +22,16 @@ import { inWords } from "./words.js";
 const NOTIFIED = "notified";
 /** In the folder of this file, as the service worker is. */
 const SETTINGS = new URL("settings", import.meta.url);
+const CACHE = "push";
 const WORKER = new URL("service-worker.js", import.meta.url);
 
-/** Where notifications are turned on, if this browser can show any. @param {URLSearchParams} query */
+/** Only on secure pages. */
+const canShow = "serviceWorker" in navigator && "Notification" in window;
+
+/** Where notifications are turned on, if this browser can be pushed any. @param {URLSearchParams} query */
 export function pushUrl(query) {
   const url = urlOf(query.get("push") ?? "", ["https:", "http:"]);
-  const canShow = "serviceWorker" in navigator && "PushManager" in window && "Notification" in window;
-  return url && canShow ? url : null;
+  return url && canShow && "PushManager" in window ? url : null;
 }
 
 export class Push {
@@ -34,7 +40,6 @@ export class Push {
   #page;
   /** @type {URL | null} */ #url = null;
   /** @type {() => Promise<string>} */ #token = async () => "";
-  /** Where a notification leads, as long as that is not there. @type {{ room: string, id: number } | null} */ #wanted = null;
 
   /** @param {HTMLElement} line @param {HTMLInputElement} box @param {Page} page */
   constructor(line, box, page) {
@@ -46,19 +51,20 @@ export class Push {
     document.getElementById("language")?.addEventListener("change", () => this.#isOn && void this.#tellWorker());
     navigator.serviceWorker?.addEventListener("message", ({ data, ports }) => ports[0]?.postMessage(this.#answer(data)));
     document.addEventListener("visibilitychange", () => void this.clear());
-    this.#follow();
-    window.addEventListener("hashchange", () => {
-      this.#follow();
-      this.lead();
-    });
   }
 
   /** Somebody came in. @param {URL | null} url @param {() => Promise<string>} token */
   async start(url, token) {
     [this.#url, this.#token] = [url, token];
-    this.#line.hidden = url === null;
+    this.#line.hidden = !canShow;
+    const words = this.#line.querySelector("span");
+    if (words) say(words, url ? "notify" : "notifyHidden");
     this.#box.checked = false;
-    if (!url || !this.#isOn || Notification.permission !== "granted") return;
+    if (!canShow || !this.#isOn || Notification.permission !== "granted") return;
+    if (!url) {
+      this.#box.checked = (await navigator.serviceWorker.getRegistration(WORKER.href)) !== undefined;
+      return;
+    }
     const registration = await navigator.serviceWorker.getRegistration(WORKER.href);
     const subscription = await registration?.pushManager.getSubscription();
     if (!registration || !subscription) return;
@@ -73,16 +79,27 @@ export class Push {
     }
   }
 
-  /** The list of rooms has come, or has changed. */
-  lead() {
-    const wanted = this.#wanted;
-    this.#wanted = null;
-    if (wanted && !this.#page.lead(wanted.room, wanted.id)) this.#wanted = wanted;
+  /** Somebody said something, and the window is there but nobody sees it. @param {Told} told */
+  async tell(told) {
+    const user = this.#page.user();
+    if (!document.hidden || !this.#box.checked || user === undefined) return;
+    const registration = await navigator.serviceWorker.getRegistration(WORKER.href);
+    registration?.active?.postMessage({ ...told, user });
+  }
+
+  /** Nobody who comes after this user is to see anything of it. */
+  async end() {
+    if (!canShow) return;
+    if (this.#isOn) await this.#turnOff();
+    this.#box.checked = false;
+    const registration = await navigator.serviceWorker.getRegistration(WORKER.href);
+    for (const shown of (await registration?.getNotifications()) ?? []) if (shown.data?.user === this.#page.user()) shown.close();
+    await caches.delete(CACHE);
   }
 
   /** What is looked at needs no notification. */
   async clear() {
-    if (!this.#url || document.visibilityState !== "visible") return;
+    if (this.#line.hidden || document.visibilityState !== "visible") return;
     const registration = await navigator.serviceWorker.getRegistration(WORKER.href);
     for (const shown of (await registration?.getNotifications()) ?? []) {
       if (shown.data?.user === this.#page.user() && this.#page.shows(shown.data.room)) shown.close();
@@ -94,24 +111,13 @@ export class Push {
     return user !== undefined && localStorage.getItem(NOTIFIED) === user;
   }
 
-  /** The address says where a notification led that found no window. */
-  #follow() {
-    const said = new URLSearchParams(location.hash.slice(1));
-    const [room, id] = [said.get("room"), Number(said.get("message"))];
-    if (!room || !Number.isSafeInteger(id)) return;
-    this.#wanted = { room, id };
-    // A reload is to show what was open then.
-    history.replaceState(null, "", location.pathname + location.search);
-  }
-
   /** @param {{ asks: "shows" | "open", room: string, id: number, user: string }} question */
   #answer({ asks, room, id, user }) {
     const me = this.#page.user();
     if (asks === "shows") return me === user && document.visibilityState === "visible" && this.#page.shows(room);
     // Another window may be somebody else's. Where nobody is in, it is opened when somebody is.
     if (me !== undefined && me !== user) return false;
-    this.#wanted = { room, id };
-    this.lead();
+    this.#page.lead(room, id);
     return true;
   }
 
@@ -132,8 +138,10 @@ export class Push {
 
   async #turnOn() {
     if ((await Notification.requestPermission()) !== "granted") throw Object.assign(new Error("not allowed"), { code: "notifyDenied" });
-    const { publicKey } = await this.#ask("GET");
-    await this.#subscribe(await readyWorker(), publicKey);
+    if (this.#url) {
+      const { publicKey } = await this.#ask("GET");
+      await this.#subscribe(await readyWorker(), publicKey);
+    } else await readyWorker();
     localStorage.setItem(NOTIFIED, String(this.#page.user()));
     await this.#tellWorker();
   }
@@ -150,7 +158,7 @@ export class Push {
     localStorage.removeItem(NOTIFIED);
     const registration = await navigator.serviceWorker.getRegistration(WORKER.href);
     const subscription = await registration?.pushManager.getSubscription();
-    if (!subscription) return;
+    if (!subscription || !this.#url) return;
     // If the server is not told, it is told by the push service.
     await this.#ask("DELETE", { endpoint: subscription.endpoint }).catch(() => {});
     await subscription.unsubscribe();
@@ -173,7 +181,7 @@ export class Push {
   async #tellWorker() {
     const words = { text: inWords("someMessage"), image: inWords("image"), file: inWords("file") };
     const page = location.origin + location.pathname + location.search;
-    await (await caches.open("push")).put(SETTINGS, new Response(JSON.stringify({ page, words })));
+    await (await caches.open(CACHE)).put(SETTINGS, new Response(JSON.stringify({ page, words })));
   }
 }
 

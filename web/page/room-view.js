@@ -7,6 +7,7 @@ import { together } from "./together.js";
 import { inWords, label, say, sayDay } from "./words.js";
 
 /** @import { Change, Changes, Id, Kind, Message, Moderation, Online, Presence, Profile, Reaction, Reactions, Reads, RoomWith, Rounds, SendOptions, Sent, Signals, Uploads } from "../chat-client.js" */
+/** @import { Unsent } from "./device.js" */
 /** @import { Around, Shown } from "./message.js" */
 /** @typedef {RoomWith<typeof Changes | typeof Reactions | typeof Online | typeof Rounds | typeof Signals | typeof Reads | typeof Uploads | typeof Moderation>} Room */
 /** A room that the server keeps for its members: their coming and going online is no news, and what they read is marked. @typedef {{ name: string, isPair: boolean }} KeptAs */
@@ -21,8 +22,16 @@ const [LINES_MAX, LINES_KEPT] = [600, 400];
 const NEWER_PX = 600;
 /** The server's largest page. */
 const PAGE_MAX = 100;
-/** So many pages are read to find the message that another answers. */
-const PAGES_BACK = 20;
+/** So many pages are read on the way to a message. If it is farther away, the log begins anew around it. */
+const PAGES_BACK = 4;
+/** So many messages after one that is far away are shown with it. */
+const AROUND = 25;
+/** So many messages are known of a room at most, to be found again. */
+const KNOWN_MAX = 5_000;
+/** A search reads so many pages further back at a time. */
+const SEARCH_PAGES = 5;
+/** The server knows a `clientMessageId` for 24 hours; an hour of them is for clocks that are wrong. In milliseconds. */
+const RESUME_MS = 23 * 60 * 60_000;
 /** Older messages are fetched when the first one is this near. In pixels. */
 const AHEAD = "600px";
 
@@ -31,7 +40,9 @@ const AHEAD = "600px";
 
 /**
  * An `EventTarget`: `change` when there is more or less unread, or below the visible part; `news` with a sentence for those
- * who do not see what changed; `again` with a text that its author recalled, or that was rejected, and wants back.
+ * who do not see what changed; `again` with a text that its author recalled, or that was rejected, and wants back; `known`
+ * when there is more to find; `missing` when one was led to a message that is not there; `unsent` with a message that has
+ * to survive a reload, and `settled` with the `clientMessageId` of one that has not any more.
  */
 export class RoomView extends EventTarget {
   log = create("div", "log");
@@ -42,7 +53,7 @@ export class RoomView extends EventTarget {
   /** @type {() => Profile} */ #me;
   /** @type {Map<string, string>} */ #names = new Map();
   /** Messages that have not arrived yet, or were not sent: at the end of the log, in this order. @type {Outgoing[]} */ #outgoing = [];
-  /** What the lines show, by id. Messages that are only quoted are in it, too. @type {Map<number, Message>} */ #said = new Map();
+  /** What the lines show, or showed, by id. Messages that are only quoted are in it, too. @type {Map<number, Message>} */ #said = new Map();
   /** What others answered, and is read, one after the other. @type {Set<number>} */ #sought = new Set();
   #seeking = Promise.resolve();
   /** What a line needs to know. @type {Around} */ #around;
@@ -53,10 +64,13 @@ export class RoomView extends EventTarget {
   #behind = null;
   /** Another one after lines were taken out: a page that was on its way does not fit any more. */
   #cut = {};
+  /** From which message on all are known; 0 if the room's first one is. @type {number | null} */ #knownFrom = null;
   #loading = false;
   #loadingNewer = false;
   #isOpen = false;
-  #isAtEnd = true;
+  #wasAtEnd = true;
+  /** How high the log was when its height changed last. In pixels. */
+  #height = 0;
   /** A hidden log loses its scroll position, so it is kept here. */
   #scrollTop = 0;
   /** Whether another line came after the newest message: then the next message needs a head. */
@@ -90,6 +104,7 @@ export class RoomView extends EventTarget {
       // The room's `error` event shows it.
       react: (id, emoji, on) => void this.#room.react(id, emoji, on).catch(() => {}),
       renew: (id) => this.#renew(id),
+      still: (change) => this.#still(change),
     };
     this.log.setAttribute("role", "log");
     this.log.setAttribute("aria-live", "polite");
@@ -112,7 +127,10 @@ export class RoomView extends EventTarget {
       rootMargin: `${AHEAD} 0px 0px`,
     });
     // A picture that has loaded, or a keyboard that slid in, must not hide the end.
-    this.#resizing = new ResizeObserver(() => this.#keepAtEnd());
+    this.#resizing = new ResizeObserver(() => {
+      this.#height = this.log.clientHeight;
+      this.#keepAtEnd();
+    });
     this.#resizing.observe(this.log);
 
     const { signal } = this;
@@ -162,6 +180,59 @@ export class RoomView extends EventTarget {
   /** A name that was heard elsewhere. @param {Id} id @param {Profile} profile */
   learn(id, profile) {
     this.#name(id, profile);
+  }
+
+  /** Whether there is nothing below what is seen. */
+  get isAtEnd() {
+    return this.#isAtEnd && !this.#behind;
+  }
+
+  get #isAtEnd() {
+    return this.#wasAtEnd;
+  }
+
+  set #isAtEnd(isAtEnd) {
+    if (isAtEnd === this.#wasAtEnd) return;
+    this.#wasAtEnd = isAtEnd;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** How many messages are not sent yet. */
+  get unsent() {
+    return this.#outgoing.length;
+  }
+
+  /** All messages that were read here and that still say something, the newest first. */
+  known() {
+    const all = [...this.#said.values()].filter(({ deleted, eraseTime }) => !deleted && !eraseTime);
+    return all.sort((one, other) => other.id - one.id);
+  }
+
+  /** Whether there is more to find than is known. */
+  get hasUnknown() {
+    return this.#knownFrom !== 0 && this.#said.size < KNOWN_MAX;
+  }
+
+  /** Reads further back, to find something. Nothing of it is shown. */
+  async readBack() {
+    for (let page = 0; page < SEARCH_PAGES && this.hasUnknown && !this.signal.aborted; page++) {
+      const before = this.#knownFrom ?? (this.#last ? this.#last.id + 1 : undefined);
+      const { messages, hasOlder } = await this.#room.history({ before, limit: PAGE_MAX });
+      for (const message of messages) {
+        if (!this.#said.has(message.id)) this.#said.set(message.id, message);
+        this.#name(message.senderId, message.sender);
+      }
+      this.#know(messages, hasOlder, before);
+      this.dispatchEvent(new Event("known"));
+    }
+  }
+
+  /** @param {Message[]} messages A page without a gap. @param {boolean} hasOlder @param {number} [before] */
+  #know(messages, hasOlder, before = Infinity) {
+    // What is far above leaves a gap between.
+    if (before < (this.#knownFrom ?? 0)) return;
+    const from = hasOlder && messages.length > 0 ? messages[0].id : 0;
+    this.#knownFrom = Math.min(this.#knownFrom ?? Infinity, from);
   }
 
   /** What is shown of a message. @param {number} id */
@@ -233,11 +304,36 @@ export class RoomView extends EventTarget {
    * @param {Kind} kind @param {string} content @param {number} [replyTo]
    */
   send(kind, content, replyTo) {
-    const clientMessageId = newId();
-    this.#go({ type: kind, content, replyTo }, clientMessageId, (outgoing) => {
+    const unsent = { clientMessageId: newId(), room: String(this.id), type: kind, content, replyTo, createTime: new Date().toISOString() };
+    this.#showNew(null);
+    this.#post(unsent);
+    this.scrollToEnd();
+  }
+
+  /** Sends what a window that is gone did not, as the same message. @param {Unsent[]} left */
+  resume(left) {
+    const known = new Set(this.#outgoing.map(({ clientMessageId }) => clientMessageId));
+    for (const unsent of left) if (!known.has(unsent.clientMessageId)) this.#post(unsent);
+    this.#keepAtEnd();
+  }
+
+  /** @param {Unsent} unsent */
+  #post(unsent) {
+    const { clientMessageId, type, content, replyTo, createTime } = unsent;
+    // The server does not know it any more, so it could be stored twice.
+    const isOld = Date.now() - Date.parse(createTime) > RESUME_MS;
+    const hold = unsent.failed || isOld ? (isOld ? "unknown" : "failed") : undefined;
+    const tell = (/** @type {boolean} */ failed) => this.dispatchEvent(new CustomEvent("unsent", { detail: { ...unsent, failed } }));
+    this.#go({ type, content, replyTo }, clientMessageId, (outgoing) => {
       outgoing.sending();
-      return this.#hand(kind, content, { clientMessageId, replyTo });
-    });
+      tell(false);
+      return this.#hand(type, content, { clientMessageId, replyTo });
+    }, { createTime, hold, failed: () => tell(true) });
+  }
+
+  /** Drops what was not sent: one has left. */
+  discard() {
+    for (const outgoing of [...this.#outgoing]) this.#drop(outgoing);
   }
 
   /** Shows a file at once, then how much of it is there, and then that it was sent. @param {File} file @param {number} [replyTo] */
@@ -245,20 +341,23 @@ export class RoomView extends EventTarget {
     const clientMessageId = newId();
     const type = /^image\/(png|jpeg|gif|webp|avif)$/.test(file.type) ? "image" : "file";
     const shown = { name: file.name, url: URL.createObjectURL(file) };
+    this.#showNew(null);
     this.#go({ type, content: file.name, replyTo, file: shown }, clientMessageId, (outgoing) => {
       const { stop } = outgoing;
       const onProgress = outgoing.uploading(() => stop.abort());
       return this.#room.upload(file, { clientMessageId, replyTo, signal: stop.signal, onProgress });
     });
+    this.scrollToEnd();
   }
 
   /**
    * @param {Pick<Shown, "type" | "content" | "replyTo" | "file">} what @param {string} clientMessageId
    * @param {(outgoing: Outgoing) => Promise<Sent>} hand
+   * @param {{ createTime?: string, hold?: string, failed?(): void }} [before] With `hold`, it waits for its author.
    */
-  #go(what, clientMessageId, hand) {
+  #go(what, clientMessageId, hand, { createTime = new Date().toISOString(), hold, failed } = {}) {
     const sender = this.#me();
-    const message = { ...what, createTime: new Date().toISOString(), senderId: sender.id, sender };
+    const message = { ...what, createTime, senderId: sender.id, sender };
     const name = this.#names.get(String(sender.id)) ?? this.#name(sender.id, sender);
     const discard = () => this.#drop(outgoing);
     const rewrite = () => {
@@ -271,24 +370,33 @@ export class RoomView extends EventTarget {
       try {
         const { id } = await hand(outgoing);
         if (!this.#outgoing.includes(outgoing)) return; // its event came first
-        // It was stored, and shown from the history, before this retry.
-        if (this.#items.querySelector(`[data-id="${id}"]`)) discard();
-        else outgoing.sent(id);
+        // It was stored before this retry, so it stands where it belongs, further up perhaps than the log begins.
+        if (this.lineOf(id) || (this.#last?.id ?? 0) > id) discard();
+        else {
+          outgoing.sent(id);
+          this.#settled(clientMessageId);
+        }
       } catch (caught) {
         if (!this.#outgoing.includes(outgoing)) return;
         const { code, action, message } = /** @type {ChatError} */ (caught);
         if (code === "cancelled") return discard();
-        const isSaid = action === "createUpload" || code === "barred";
+        // Whoever is let in again sends it again.
+        if (code !== "disconnected") failed?.();
+        const isSaid = action === "createUpload" || code === "barred" || code === "unknown";
         outgoing.failed(isSaid ? code : undefined, code === "rejected" ? message : undefined);
         this.#keepAtEnd();
       }
     };
-    this.#showNew(null);
     this.#outgoing.push(outgoing);
     this.#items.append(outgoing.line);
     this.#arrange();
-    this.scrollToEnd();
-    void deliver();
+    if (hold) outgoing.failed(hold);
+    else void deliver();
+  }
+
+  /** @param {string} clientMessageId */
+  #settled(clientMessageId) {
+    this.dispatchEvent(new CustomEvent("settled", { detail: clientMessageId }));
   }
 
   /** A message, which is read if it is not known here. @param {number} id */
@@ -377,6 +485,7 @@ export class RoomView extends EventTarget {
         });
       }
       this.#outgoing = this.#outgoing.filter((other) => other !== outgoing);
+      this.#settled(outgoing.clientMessageId);
       forget(outgoing.message);
     } else {
       this.#place(line);
@@ -425,14 +534,24 @@ export class RoomView extends EventTarget {
     const isFocused = lines.some((line) => line.contains(document.activeElement));
     this.unannounced(() => lines.forEach((line) => line.remove()));
     if (isFocused) this.log.focus({ preventScroll: true });
-    // What is still quoted may still change.
-    const quotes = /** @type {NodeListOf<HTMLElement>} */ (this.#items.querySelectorAll("[data-quotes]"));
-    const quoted = new Set([...quotes].map(({ dataset }) => Number(dataset.quotes)));
-    for (const { dataset } of lines) {
-      const id = Number(dataset.id);
-      if (quoted.has(id)) continue;
+    if (this.#said.size > KNOWN_MAX) this.#forgetOldest();
+  }
+
+  /** What is shown or quoted, by id. */
+  #shownIds() {
+    const shown = /** @type {NodeListOf<HTMLElement>} */ (this.#items.querySelectorAll("[data-id], [data-quotes]"));
+    return new Set([...shown].flatMap(({ dataset: { id, quotes } }) => [Number(id), Number(quotes)]));
+  }
+
+  /** What is shown or quoted stays, since it may change. */
+  #forgetOldest() {
+    const needed = this.#shownIds();
+    const ids = [...this.#said.keys()].sort((one, other) => one - other);
+    for (const id of ids.slice(0, ids.length - KNOWN_MAX / 2)) {
+      if (needed.has(id)) continue;
       this.#said.delete(id);
       this.#sought.delete(id);
+      if (this.#knownFrom !== null && id >= this.#knownFrom) this.#knownFrom = id + 1;
     }
   }
 
@@ -481,13 +600,7 @@ export class RoomView extends EventTarget {
     try {
       const { messages, hasOlder } = await this.#room.history({ before: newest + 1 });
       if (!this.#behind || this.signal.aborted) return;
-      this.#take(this.#arrivedLines());
-      this.#first = this.#last = null;
-      this.#isInterrupted = false;
-      this.#behind.end = 0;
-      this.#readOn(messages, newest);
-      this.#older.hidden = !hasOlder;
-      this.#beginning.hidden = hasOlder;
+      this.#begins(messages, hasOlder, newest, this.#behind.newest);
       this.log.scrollTop = this.log.scrollHeight;
     } catch (caught) {
       if (!(caught instanceof ChatError)) throw caught;
@@ -539,6 +652,7 @@ export class RoomView extends EventTarget {
     dayOver(outgoing.line)?.remove();
     outgoing.line.remove();
     this.#outgoing = this.#outgoing.filter((other) => other !== outgoing);
+    this.#settled(outgoing.clientMessageId);
     forget(outgoing.message);
     this.#arrange();
   }
@@ -550,6 +664,18 @@ export class RoomView extends EventTarget {
     setTimeout(() => this.log.setAttribute("aria-live", "polite"));
   }
 
+  /** Makes a change that nobody asked for: what the reader looks at stays in place. @param {() => void} change */
+  #still(change) {
+    const edge = this.log.getBoundingClientRect().top;
+    // A day stays at the edge, whatever moves.
+    const lines = this.#isOpen && !this.#isAtEnd ? [...this.#items.querySelectorAll(".message")] : [];
+    const line = lines.find((line) => line.getBoundingClientRect().bottom > edge);
+    const before = line?.getBoundingClientRect().top ?? 0;
+    this.unannounced(change);
+    if (line?.isConnected) this.log.scrollTop += line.getBoundingClientRect().top - before;
+    this.#keepAtEnd();
+  }
+
   async #loadOlder() {
     if (this.#loading || !this.#room.joined) return;
     this.#loading = true;
@@ -559,7 +685,9 @@ export class RoomView extends EventTarget {
     say(this.#older, "loading");
     this.#older.ariaDisabled = "true";
     try {
-      const { messages, hasOlder } = await this.#room.history({ before: this.#first?.id ?? (this.#last ? this.#last.id + 1 : undefined) });
+      const before = this.#first?.id ?? (this.#last ? this.#last.id + 1 : undefined);
+      const { messages, hasOlder } = await this.#room.history({ before });
+      this.#know(messages, hasOlder, before);
       if (cut === this.#cut) this.#prepend(messages, hasOlder);
     } catch (caught) {
       // The room's `error` event shows it; the button stays, to try again.
@@ -582,6 +710,8 @@ export class RoomView extends EventTarget {
     const fromEnd = this.log.scrollHeight - this.log.scrollTop;
     this.#hasBegun = true;
     this.unannounced(() => {
+      // What was sent again after a reload is in the history already.
+      for (const outgoing of this.#outgoing.filter((own) => messages.some((message) => this.#isSame(own, message)))) this.#drop(outgoing);
       this.#older.hidden = !hasOlder;
       this.#beginning.hidden = hasOlder;
       const newest = messages.at(-1);
@@ -665,8 +795,7 @@ export class RoomView extends EventTarget {
     const after = { ...before, reactions, reactionVersion };
     this.#said.set(id, after);
     const line = this.lineOf(id);
-    if (line) this.unannounced(() => reactLine(line, after, this.#around));
-    this.#keepAtEnd();
+    if (line) this.#still(() => reactLine(line, after, this.#around));
     const isOwn = userId === undefined || this.#around.isMe(userId);
     if (on && !isOwn) this.#tell("newsReacted", { name: this.nameOf(userId), emoji, text: after.content });
   }
@@ -675,11 +804,10 @@ export class RoomView extends EventTarget {
   #show(message) {
     this.#said.set(message.id, message);
     const line = this.lineOf(message.id);
-    this.unannounced(() => {
+    this.#still(() => {
       if (line) changeLine(line, message, this.nameOf(message.senderId), this.#around);
       this.#requote(message.id);
     });
-    this.#keepAtEnd();
   }
 
   /** @param {number} id */
@@ -689,10 +817,13 @@ export class RoomView extends EventTarget {
     }
   }
 
-  /** Too much has changed: what is shown is read again. */
+  /** Too much has changed: what is shown is read again, and what is not is forgotten. */
   async #reload() {
-    const last = this.#last?.id;
+    const [first, last] = [this.#first?.id ?? 0, this.#last?.id];
     if (last === undefined) return;
+    const shown = this.#shownIds();
+    for (const id of this.#said.keys()) if (!shown.has(id)) this.#said.delete(id);
+    this.#knownFrom = first;
     try {
       for (let before = last + 1; this.#first && before > this.#first.id; ) {
         const { messages, hasOlder } = await this.#room.history({ before, limit: 100 });
@@ -746,18 +877,54 @@ export class RoomView extends EventTarget {
 
   /** Leads to a message, and reads the pages on the way to it. @param {number} id */
   async #jump(id) {
-    for (let page = 0; page < PAGES_BACK && !this.lineOf(id) && this.#first && id < this.#first.id; page++) {
-      const before = this.#first.id;
+    for (let page = 0; page < PAGES_BACK && !this.lineOf(id) && this.#isAbove(id); page++) {
+      const before = this.#first?.id;
       await this.#loadOlder();
-      if (this.#first.id === before) return;
+      if (this.#first?.id === before) break;
     }
+    // It may be below what is in the log, too.
+    if (!this.lineOf(id)) await this.#startAround(id);
     const line = this.lineOf(id);
-    if (!line) return;
-    this.#isAtEnd = false;
+    if (!line) return void this.dispatchEvent(new Event("missing"));
+    this.#isAtEnd = this.#isToBeLed = false;
     line.focus({ preventScroll: true });
     line.scrollIntoView({ block: "center" });
+    this.#scrolled();
     line.classList.remove("found");
     requestAnimationFrame(() => line.classList.add("found"));
+  }
+
+  /** Whether a few pages lead to it. @param {number} id */
+  #isAbove(id) {
+    return this.#first !== null && id < this.#first.id && this.#first.id - id <= PAGES_BACK * PAGE_MAX;
+  }
+
+  /** The log begins anew around a message, and is read on from there. @param {number} id */
+  async #startAround(id) {
+    const newest = this.#behind?.newest ?? this.#last?.id;
+    if (newest === undefined || id > newest || !this.#room.joined) return;
+    const end = Math.min(id + AROUND, newest);
+    try {
+      const { messages, hasOlder } = await this.#room.history({ before: end + 1, limit: 2 * AROUND });
+      if (this.signal.aborted || !messages.some((message) => message.id === id)) return;
+      this.#isAtEnd = false;
+      this.#begins(messages, hasOlder, end, Math.max(newest, this.#behind?.newest ?? this.#last?.id ?? 0));
+      this.#watchTop();
+    } catch (caught) {
+      // The room's `error` event shows it.
+      if (!(caught instanceof ChatError)) throw caught;
+    }
+  }
+
+  /** Shows these messages, and none before them. @param {Message[]} messages @param {boolean} hasOlder @param {number} end @param {number} newest */
+  #begins(messages, hasOlder, end, newest) {
+    this.#take(this.#arrivedLines());
+    this.#first = this.#last = null;
+    this.#isInterrupted = false;
+    this.#behind = { end: 0, newest };
+    this.#readOn(messages, end);
+    this.#older.hidden = !hasOlder;
+    this.#beginning.hidden = hasOlder;
   }
 
   /** @param {Presence} presence @param {"joined" | "left"} word */
@@ -785,6 +952,8 @@ export class RoomView extends EventTarget {
 
   #scrolled() {
     if (!this.#isOpen || this.#isToBeLed) return;
+    // A panel was opened since, which is not the reader's doing.
+    if (this.#isAtEnd && this.log.clientHeight !== this.#height) return this.#keepAtEnd();
     this.#isAtEnd = !this.#behind && this.#fromEnd < END_PX;
     if (this.#isAtEnd) this.#seen();
     else if (this.#behind && this.#fromEnd < NEWER_PX) void this.#loadNewer();

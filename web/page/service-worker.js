@@ -1,11 +1,12 @@
 // @ts-check
 /// <reference lib="webworker" />
 /**
- * Shows what was said while nobody looked, and leads there. It serves no files: its scope is this folder, in which no page is.
- * What it says of a notification, and where the page is, the page has put into the cache (`push.js`).
+ * Shows what was said while nobody looked, as a push or a hidden page tells it, and leads there. It serves no files: its scope
+ * is this folder, in which no page is. What it says of a notification, and where the page is, the page has put into the cache
+ * (`push.js`).
  */
 
-/** What a push brings. @typedef {{ room: string, id: number, user: string, name?: string, sender: string, type: string, text?: string }} Told */
+/** What a push brings, or a page. @typedef {{ room: string, id: number, user: string, name?: string, sender: string, type: string, text?: string }} Told */
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 /** A window that is frozen does not answer. A browser lets a click open a window for some seconds. In milliseconds. */
@@ -13,15 +14,17 @@ const PATIENCE_MS = 2_000;
 let turns = Promise.resolve();
 
 worker.addEventListener("install", () => void worker.skipWaiting());
-worker.addEventListener("push", (event) => {
-  // One after the other: of two that come at once, each must see what the other shows.
-  turns = turns.catch(() => {}).then(() => tell(event.data?.json()));
-  event.waitUntil(turns);
-});
+worker.addEventListener("push", (event) => event.waitUntil(inTurn(event.data?.json())));
+worker.addEventListener("message", (event) => event.waitUntil(inTurn(event.data)));
 worker.addEventListener("notificationclick", (event) => {
   event.notification.close();
   event.waitUntil(lead(event.notification.data));
 });
+
+/** One after the other: of two that come at once, each must see what the other shows. @param {Told} told */
+function inTurn(told) {
+  return (turns = turns.catch(() => {}).then(() => tell(told)));
+}
 
 /** One notification for each room: the newest message replaces what was shown. @param {Told} told */
 async function tell({ room, id, user, name, sender, type, text }) {

@@ -5,7 +5,7 @@
  */
 import { urlOf } from "./dom.js";
 
-/** @import { Id } from "../chat-client.js" */
+/** @import { Id, Profile } from "../chat-client.js" */
 /** @typedef {{ userId: string, name: string, picture?: string, moderates?: boolean }} Identity */
 /** @typedef {{ url: string, historyUrl: string, hosts: string, lifetimeMs?: number, token(given: string): Promise<string> }} Way */
 
@@ -53,6 +53,17 @@ export async function localRun({ userId, name, picture, moderates }) {
       return answer.token;
     },
   };
+}
+
+/** How the user of a token is shown, as far as the token says it. @param {string} token @returns {Partial<Profile>} */
+export function shownBy(token) {
+  const { nickName, username, headPic } = claimsOf(token) ?? {};
+  return { nickName, username, headPic };
+}
+
+/** Whether a room is one that the server keeps for its members: nobody else can make one of this name. @param {string} id */
+export function isKept(id) {
+  return /^[gp]-[\w-]{22}$/.test(id);
 }
 
 /** Whether a token may open kept rooms. Where it names no rooms, the deployment decides. @param {string} token */

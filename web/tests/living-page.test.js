@@ -76,8 +76,8 @@ describe("the living page", () => {
     await eventually(() => dong.locator("#news").textContent(), "Guang edited a message: hello");
     assert.equal(await guang.locator("#news").textContent(), "", "nobody is told of one's own doings");
     // Somebody else's message has no such choices.
-    assert.deepEqual(await choices(dong, 1), ["Reply", "Report…"]);
-    assert.deepEqual(await choices(guang, 1), ["Reply", "Edit", "Recall"]);
+    assert.deepEqual(await choices(dong, 1), ["Reply", "Copy link", "Report…"]);
+    assert.deepEqual(await choices(guang, 1), ["Reply", "Copy link", "Edit", "Recall"]);
     assert.deepEqual(complaints(), []);
   });
 

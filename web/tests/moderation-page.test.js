@@ -161,6 +161,39 @@ describe("moderation in the page", () => {
     assert.deepEqual(complaints(), []);
   });
 
+  it("shows older reports when they are asked for, each once, and the keyboard goes on there", async (test) => {
+    const room = fresh();
+    const { page: stranger } = await enter(test, { name: "Stranger", id: 2, room });
+    for (const word of ["buy", "buy now", "buy this"]) await send(stranger, word);
+    await line(stranger, 3).waitFor();
+    // A page of reports has fifty: all of the newest message, and most of the second.
+    const reported = [...Array(30).fill(3), ...Array(24).fill(2), 1];
+    await Promise.all(reported.map(async (id, at) => {
+      const headers = { Authorization: `Bearer ${await run.token({ userId: 1_000 + at, nickName: `Reporter ${at}` })}` };
+      const body = JSON.stringify({ chatroomId: room, id, reason: `reason ${at}.` });
+      const { status } = await fetch(new URL("/reportMessage", run.page), { method: "POST", headers, body });
+      assert.equal(status, 200);
+    }));
+    const { page: mei, complaints } = await enter(test, { name: "Mei", id: 7, room, moderates: true });
+    await openPanel(mei);
+    const reasons = mei.locator("#reports .reason");
+    await eventually(() => reasons.count(), 50);
+    assert.equal(await mei.locator("#reports .quote").count(), 2);
+    const older = mei.getByRole("button", { name: "Older reports" });
+    await older.press("Enter");
+    await eventually(() => reasons.count(), 55);
+    await eventually(() => older.count(), 0);
+    const said = (await reasons.locator(".said").allTextContents()).sort();
+    assert.deepEqual(said, reported.map((_, at) => `reason ${at}.`).sort());
+    assert.deepEqual(await mei.locator("#reports .quote .said").allTextContents(), ["buy this", "buy now", "buy"]);
+    await eventually(() => mei.evaluate(() => document.activeElement?.querySelector(".said")?.textContent), "buy");
+    await mei.getByLabel("Language").selectOption("中文");
+    await mei.getByRole("button", { name: "刷新" }).click();
+    await mei.getByRole("button", { name: "更早的举报" }).waitFor();
+    await eventually(() => reasons.count(), 50);
+    assert.deepEqual(complaints, []);
+  });
+
   it("shows a moderator who comes later what was reported, though the message is far up", async (test) => {
     const { stranger, dong, room } = await three(test);
     await send(stranger, "buy");
@@ -207,13 +240,13 @@ describe("moderation in the page", () => {
     const { mei, dong, stranger } = await three(test);
     await send(stranger, "hello");
     await eventually(() => texts(dong), ["hello"]);
-    assert.deepEqual(await choices(dong, 1), ["Reply", "Report…"]);
-    assert.deepEqual(await choices(mei, 1), ["Reply", "Report…", "Recall", "Mute…", "Ban…", "Take out of the room"]);
+    assert.deepEqual(await choices(dong, 1), ["Reply", "Copy link", "Report…"]);
+    assert.deepEqual(await choices(mei, 1), ["Reply", "Copy link", "Report…", "Recall", "Mute…", "Ban…", "Take out of the room"]);
     assert.deepEqual([await dong.locator("#moderate").isVisible(), await mei.locator("#moderate").isVisible()], [false, true]);
     await send(mei, "mine");
     await eventually(() => texts(mei), ["hello", "mine"]);
-    assert.deepEqual(await choices(mei, 2), ["Reply", "Edit", "Recall"]);
-    assert.deepEqual(await choices(dong, 2), ["Reply", "Report…"]);
+    assert.deepEqual(await choices(mei, 2), ["Reply", "Copy link", "Edit", "Recall"]);
+    assert.deepEqual(await choices(dong, 2), ["Reply", "Copy link", "Report…"]);
   });
 
   it("is for the owner of a group, whom nobody bars", async (test) => {
@@ -234,7 +267,7 @@ describe("moderation in the page", () => {
     await guang.locator("[data-id='2']").waitFor();
     await guang.locator("#moderate").waitFor();
     assert.deepEqual((await choices(guang, 2)).slice(-2), ["Mute…", "Ban…"]);
-    assert.deepEqual(await choices(hai, 1), ["Reply", "Report…"]);
+    assert.deepEqual(await choices(hai, 1), ["Reply", "Copy link", "Report…"]);
     await bar(guang, 2, "Mute", "10 minutes");
     await send(dong, "more");
     await dong.getByText("You cannot write here until").waitFor();

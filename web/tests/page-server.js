@@ -5,7 +5,7 @@ import { TOKEN, answer } from "./scripted-server.js";
 
 /** @import { ScriptedServer } from "./scripted-server.js" */
 
-const TYPES = /** @type {Record<string, string>} */ ({ ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" });
+const TYPES = /** @type {Record<string, string>} */ ({ ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png", ".webmanifest": "application/manifest+json" });
 
 /** The page, whose user is 7. Returns its address. @param {ScriptedServer} server */
 export function servePage(server, token = TOKEN) {

@@ -39,6 +39,7 @@ SAYS = {
     "cargo run -p ops -- --local check": r"ok +message.*\"content\":.*nothing was done.*connections ended: 0",
     "cargo run -- invoke": r'"statusCode": 200.*{\\"type\\":\\"ack\\",\\"action\\":\\"sendMessage\\".*"statusCode": 200',
     "cp .env.example": r'{"body":"{\\"type\\":\\"ack\\",\\"action\\":\\"sendMessage\\".*"statusCode":200}',
+    "WORDS=damn node": r'"Content":"\*\*\*\* it"',
     "tests/documents.py --list": r"README\.md: cargo run\n",
 }
 # The run that every block may speak to.
@@ -69,6 +70,7 @@ CHAPTERS = {
     ("docs/socket-io.md", "What is still open on AWS"): AWS,
     ("ops/README.md", None): AWS,
     ("recipes/push/README.md", "Deploy it"): AWS,
+    ("recipes/review/README.md", "Deploy it"): AWS,
     ("docs/testing.md", "On your deployment"): AWS,
     ("docs/testing.md", "Long runs"): LONG,
     ("docs/testing.md", "What it costs and how fast it is"): LONG,
@@ -85,6 +87,7 @@ BLOCKS = {
     "CHAT_NODE=node CHAT_SEEDS=": "`cargo test --workspace` runs its first seeds, which is a step of .ci/run",
     "node --experimental-websocket web/examples/echo-bot.js": "it does not end; web/tests/examples.test.js starts it by this line",
     "cargo run -- --events": "recipes/push/tests/page.test.js starts both, and nobody ends them here",
+    "cargo lambda watch --package review": "recipes/review/tests/review.rs starts it, and nobody ends them here",
     "npm --prefix recipes/push ci": "recipes/push/tests/page.test.js starts both, and nobody ends them here",
     "cargo run -p ops -- token": "it needs a deployment's secret",
     "sam build DefaultFunction": "it needs Docker",
@@ -93,7 +96,11 @@ BLOCKS = {
     "npm --prefix web run screenshots": "it makes the pictures anew",
 }
 # Commands within a line that no block has.
-WITHIN_A_LINE = {"cargo clean": "it empties target/", "cargo tree": "a test runs it, and the line says so"}
+WITHIN_A_LINE = {
+    "cargo clean": "it empties target/",
+    "cargo run -- --review URL": "the tests of the local run ask reviewers",
+    "cargo tree": "a test runs it, and the line says so",
+}
 COMMAND = re.compile(r"`((?:cargo|npm|npx|sam|aws|curl|node|git|openssl) [^`]+|(?:\.ci|tests)/\w[^`]*)`")
 # Programs that say what is wrong with their options before they do anything.
 PARSERS = ("cargo run ", "cargo lambda ", "sam ")

@@ -17,7 +17,7 @@ const WARM: usize = 20;
 /// Goals: two multiples of the floor's CPU, and the size of the deployed file in MB.
 const INIT_MAX: f64 = 1.5;
 const FIRST_MAX: f64 = 3.0;
-const ZIP_MAX: f64 = 3.5;
+const ZIP_MAX: f64 = 3.9;
 
 #[derive(Args, Clone)]
 pub struct ColdStart {

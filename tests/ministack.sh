@@ -2,8 +2,10 @@
 # Deploys the built template with its binaries to MiniStack, an AWS emulator, and runs the end-to-end tests there.
 #
 #   tests/ministack.sh              builds for this machine, deploys, tests, stops
+#   tests/ministack.sh FOLDER       deploys the release in a folder as well, without building
 #
-# Needs Rust, and Python 3.11 or later for the tools that .ci/tools installs. Everything is on loopback.
+# Needs Rust, and Python 3.11 or later for the tools that .ci/tools installs; for a release Node as well. Everything is on
+# loopback.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,6 +25,7 @@ ministack="$(.ci/tools ministack)/ministack"
 PATH="$(.ci/tools sam):$PATH"
 export SAM_CLI_TELEMETRY=0 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1
 built="$CARGO_TARGET_DIR/sam"
+release="${1:-}"
 work="$(mktemp -d)"
 case "$(uname -m)" in aarch64 | arm64) architecture=arm64 ;; *) architecture=x86_64 ;; esac
 
@@ -57,7 +60,7 @@ python3 tests/ministack/patterns.py template.yaml "$AWS_ENDPOINT_URL"
 python3 tests/ministack/adapt.py "$built/template.yaml" "$built/ministack.json" "$AWS_ENDPOINT_URL"
 
 deploy() {
-    sam deploy --template-file "$built/ministack.json" --stack-name "$1" --resolve-s3 --capabilities CAPABILITY_IAM \
+    sam deploy --template-file "${template:-$built/ministack.json}" --stack-name "$1" --resolve-s3 --capabilities CAPABILITY_IAM \
         --no-confirm-changeset --no-progressbar --parameter-overrides "Architecture=$architecture" "${@:2}" \
         >"$work/deploy.log" 2>&1
 }
@@ -81,18 +84,22 @@ output() {
     python3 -c 'import json, sys; print(next(o["OutputValue"] for o in json.load(sys.stdin) if o["OutputKey"] == sys.argv[1]))' \
         "$1" <"$work/outputs.json"
 }
-sam list stack-outputs --stack-name chat --output json >"$work/outputs.json" 2>"$work/list.log"
+# Where a stack is, for its tests.
+find_stack() {
+    sam list stack-outputs --stack-name "$1" --output json >"$work/outputs.json" 2>"$work/list.log"
+    # wss://<api>.execute-api.<region>.amazonaws.com/<stage>: MiniStack serves the same under a path of its own.
+    websocket="$(output WebSocketUrl)" http="$(output HttpUrl)"
+    here="127.0.0.1:$port/_aws/execute-api"
+    websocket_id="${websocket#wss://}" http_id="${http#https://}"
+    export CHAT_TOKEN_SECRET="$secret"
+    export CHAT_WEBSOCKET_URL="ws://$here/${websocket_id%%.*}/${websocket##*/}"
+    export CHAT_HTTP_URL="http://$here/${http_id%%.*}"
+    echo "-- deployed: $CHAT_WEBSOCKET_URL $CHAT_HTTP_URL"
+}
+find_stack chat
 # The way from a request id to its cause, as docs/operate.md has it.
 sam logs --cw-log-group "$(output FunctionLogsName)" --filter '"a-request-id"' --start-time '1 hour ago' >"$work/logs.log" 2>&1 ||
     { cat "$work/logs.log" >&2; exit 1; }
-# wss://<api>.execute-api.<region>.amazonaws.com/<stage>: MiniStack serves the same under a path of its own.
-websocket="$(output WebSocketUrl)" http="$(output HttpUrl)"
-here="127.0.0.1:$port/_aws/execute-api"
-websocket_id="${websocket#wss://}" http_id="${http#https://}"
-export CHAT_TOKEN_SECRET="$secret"
-export CHAT_WEBSOCKET_URL="ws://$here/${websocket_id%%.*}/${websocket##*/}"
-export CHAT_HTTP_URL="http://$here/${http_id%%.*}"
-echo "-- deployed: $CHAT_WEBSOCKET_URL $CHAT_HTTP_URL"
 
 # What an operator is told: all is well but for the alarms' actions, which MiniStack does not tell of.
 cargo build --workspace --locked --bin ops
@@ -105,7 +112,22 @@ if grep --extended-regexp --invert-match '^(ok |not ok   alarms      sent to nob
 fi
 
 # The endpoint of AWS is for the functions, which run inside MiniStack.
-unset AWS_ENDPOINT_URL
-CHAT_TARGET=ministack cargo test --workspace --locked --test end_to_end -- "${skips[@]/#/--skip=}"
+try_it() {
+    env --unset=AWS_ENDPOINT_URL cargo test --workspace --locked --test end_to_end -- "$@" "${skips[@]/#/--skip=}"
+}
+CHAT_TARGET=ministack try_it
 # The way to a real account, walked.
-CHAT_TARGET=aws cargo test --workspace --locked --test end_to_end -- rooms:: "${skips[@]/#/--skip=}"
+CHAT_TARGET=aws try_it rooms::
+
+if [ -n "$release" ]; then
+    (cd "$release" && sha256sum --check --quiet SHA256SUMS)
+    tar --extract --gzip --file "$release/chat-$architecture.tar.gz" --directory "$work"
+    unpacked="$work/chat-$architecture"
+    template="$unpacked/ministack.json"
+    python3 tests/ministack/adapt.py "$unpacked/template.yaml" "$template" "$AWS_ENDPOINT_URL"
+    deploy released "TokenSecret=$secret" DefaultRooms=1 SendsPerSecond=1000 || { cat "$work/deploy.log" >&2; exit 1; }
+    find_stack released
+    token="$(node "$unpacked/token.mjs" 7 <<<"$secret")"
+    curl --silent --fail --header "Authorization: Bearer $token" "$CHAT_HTTP_URL/chat-history/list?chatroomId=1"
+    CHAT_TARGET=ministack try_it rooms:: gateway::
+fi

@@ -1,6 +1,7 @@
 use crate::{in_time, packets, schema};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::{ClientRequestBuilder, IntoClientRequest};
 use tokio_tungstenite::tungstenite::http::{Response, Uri};
@@ -169,6 +170,17 @@ impl Client {
         let reply = self.expect(json!({"requestId": id})).await;
         schema::answered(&request, &reply);
         reply
+    }
+
+    /// Asks again when it is told to.
+    pub async fn ask_patiently(&mut self, request: Value) -> Value {
+        loop {
+            let reply = self.ask(request.clone()).await;
+            let Some(wait) = reply["retryAfterMs"].as_u64().filter(|_| reply["code"] == "rateLimited") else {
+                return reply;
+            };
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+        }
     }
 
     /// Joins a room, and drops the frames up to the ack.

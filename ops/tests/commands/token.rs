@@ -3,6 +3,8 @@
 use crate::ops;
 use chat_tests::{Client, Server};
 use serde_json::json;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 #[tokio::test]
 async fn a_token_of_the_command_opens_the_rooms_that_it_names() {
@@ -24,6 +26,42 @@ async fn a_token_of_the_command_opens_the_rooms_that_it_names() {
     }
     let over = ops(&["token", "7", "--minutes", "0"]).with("TOKEN_SECRET", server.secret()).succeeds().await;
     assert!(over.len() > 50, "good for the minute that clocks may differ by");
+    server.stop().await;
+}
+
+/// By the Node that `CHAT_NODE` names, or the one that is there. Only where it is named does it fail to be there.
+#[tokio::test]
+#[allow(clippy::print_stdout, clippy::disallowed_methods, reason = "whoever has no Node reads why nothing was tried")]
+async fn the_one_for_node_signs_the_same() {
+    let server = Server::start().await;
+    let named = std::env::var("CHAT_NODE").ok();
+    let sign = |arguments: &[&str], secret: &str| {
+        let mut command = Command::new(named.as_deref().unwrap_or("node"));
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/token.mjs")).args(arguments);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        process.stdin.take().expect("standard input").write_all(secret.as_bytes())?;
+        process.wait_with_output()
+    };
+    let signed = match sign(&["7", "1, lobby"], &format!("{}\n", server.secret())) {
+        Ok(signed) => signed,
+        Err(error) if named.is_none() => return println!("not tried, without Node: {error}"),
+        Err(error) => panic!("CHAT_NODE: {error}"),
+    };
+    let token = String::from_utf8(signed.stdout).expect("a text");
+    assert!(!token.contains(server.secret()));
+    let mut client = Client::connect(&server.socket_url(token.trim_end())).await;
+    client.join("lobby").await;
+    let refused = client.ask(json!({"action": "joinRoom", "chatroomId": 2})).await;
+    assert_eq!(refused["code"], "notAllowed", "{refused}");
+    for (arguments, secret, said) in [
+        (&["7"][..], "short", "the secret on standard input is shorter than 32 bytes"),
+        (&[], server.secret(), "usage:"),
+    ] {
+        let refused = sign(arguments, secret).expect("it runs");
+        let said_so = String::from_utf8_lossy(&refused.stderr).contains(said);
+        assert!(!refused.status.success() && refused.stdout.is_empty() && said_so, "{refused:?}");
+    }
+    client.close().await;
     server.stop().await;
 }
 

@@ -21,17 +21,6 @@ fn code(reply: &Value) -> &str {
     code
 }
 
-/// Asks again when it is told to.
-async fn patiently(client: &mut Client, frame: Value) -> Value {
-    loop {
-        let reply = client.ask(frame.clone()).await;
-        let Some(wait) = reply["retryAfterMs"].as_u64().filter(|_| reply["code"] == "rateLimited") else {
-            return reply;
-        };
-        tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
-    }
-}
-
 #[tokio::test]
 async fn whoever_is_muted_says_nothing_and_hears_all() {
     let deployment = Deployment::start().await;
@@ -227,7 +216,7 @@ async fn what_is_reported_is_shown_to_moderators() {
     let report =
         |id: &Value, reason: &str| json!({"action": "reportMessage", "chatroomId": room, "id": id, "reason": reason});
     for (id, reason) in [(&ids[0], "spam"), (&ids[1], "rude"), (&ids[0], "spam, and again")] {
-        let ack = patiently(&mut guest, report(id, reason)).await;
+        let ack = guest.ask_patiently(report(id, reason)).await;
         assert_eq!((&ack["type"], &ack["id"]), (&json!("ack"), id), "{ack}");
     }
     let list = json!({"action": "listReports", "chatroomId": room});
@@ -247,7 +236,7 @@ async fn what_is_reported_is_shown_to_moderators() {
     // What is not there is not reported, nor what was recalled.
     assert_eq!(guest.ask(json!({"action": "deleteMessage", "chatroomId": room, "id": ids[1]})).await["type"], "ack");
     for id in [&ids[1], &json!(99)] {
-        assert_eq!(code(&patiently(&mut guest, report(id, "spam")).await), "notFound");
+        assert_eq!(code(&guest.ask_patiently(report(id, "spam")).await), "notFound");
     }
     deployment.stop().await;
 }

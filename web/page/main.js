@@ -340,6 +340,7 @@ async function enter(how) {
       keep();
       return await signingIn.leave(how);
     }
+    if (signingIn) status.show("connecting");
     const { name: nickName, "user-id": id } = kept.fields;
     const headPic = webUrl(kept.fields.picture)?.href;
     const remote = deployment(query);
@@ -449,7 +450,7 @@ function showEntry() {
   status.clear();
   showTitle();
   const empty = [name, token].find((input) => input.offsetParent !== null && !input.value);
-  (empty ?? firstRoom).focus();
+  (signingIn ? enterButton : (empty ?? firstRoom)).focus();
 }
 
 /** The user of the form, until the token says who it is. */

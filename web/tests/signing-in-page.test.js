@@ -8,7 +8,7 @@ import { openWindow, startBrowser } from "./browser.js";
 import { servePage } from "./page-server.js";
 import { CLIENT_ID, startProvider } from "./provider.js";
 import { startScriptedServer } from "./scripted-server.js";
-import { comeIn, eventually, line, scan, texts, write } from "./visitors.js";
+import { comeIn, eventually, join, line, scan, texts, write } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, BrowserContextOptions, Page } from "playwright-core" */
@@ -212,6 +212,26 @@ describe("signing in", () => {
     assert.deepEqual(complaints, []);
   });
 
+  it("stays in while the provider cannot be reached for a moment", async (test) => {
+    const deployment = await deploy(test, { tokenSeconds: 10 });
+    const { server, provider } = deployment;
+    const { page } = await openPage(test, deployment);
+    let refused = 0;
+    await page.route(`${provider.issuer}/token`, (route) => {
+      if (!route.request().postData()?.includes("refresh_token") || refused >= 2) return route.fallback();
+      refused++;
+      return refused === 1 ? route.abort() : route.fulfill({ status: 503, headers: { "Access-Control-Allow-Origin": "*" }, body: "" });
+    });
+    await signIn(page);
+    await signedIn(page, "dong");
+    await eventually(async () => provider.grants.length >= 2, true);
+    assert.equal(refused, 2);
+    await eventually(async () => server.peer.token !== server.peers[0].token, true);
+    assert.equal(await page.getByRole("alert").isVisible(), false);
+    await write(page, "still here");
+    await line(page, 1).waitFor();
+  });
+
   for (const refreshes of [false, true]) {
     it(`leads to the provider again when a token ends that ${refreshes ? "is not renewed any more" : "nobody renews"}, and back to what was written`, async (test) => {
       const deployment = await deploy(test, { tokenSeconds: 5, refreshes });
@@ -240,7 +260,7 @@ describe("signing in", () => {
     });
   }
 
-  it("comes back into the same room after a reload, without a press, and not by the browser's way back", async (test) => {
+  it("comes back into the same room after a reload, without a press", async (test) => {
     const deployment = await deploy(test);
     const { page, complaints } = await openPage(test, deployment, "#/harbour");
     await signIn(page);
@@ -257,6 +277,25 @@ describe("signing in", () => {
     await page.getByRole("button", { name: "Give up" }).click();
     await page.getByRole("alert").getByText("the sign-in was given up").waitFor();
     assert.equal(new URL(page.url()).hash, "#/harbour");
+    assert.equal(await page.evaluate(() => document.activeElement?.id), "enter");
+  });
+
+  it("sends nobody on to the provider again who comes back from it by the browser's way back", async (test) => {
+    const deployment = await deploy(test);
+    const { page } = await openPage(test, deployment, "#/harbour");
+    await signIn(page);
+    await signedIn(page, "dong");
+    await join(page, "mole");
+    await page.getByRole("heading", { name: "Room mole" }).waitFor();
+    await page.context().clearCookies();
+    await page.evaluate(() => location.reload());
+    await page.getByRole("button", { name: "Give up" }).waitFor();
+    await page.goBack();
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    assert.equal(page.url(), `${deployment.address}#/harbour`);
+    await signIn(page);
+    await signedIn(page, "dong");
+    await page.getByRole("heading", { name: "Room harbour" }).waitFor();
   });
 
   it("ends the provider's session with its own, and is at its own address again", async (test) => {

@@ -36,6 +36,8 @@ export class SigningIn {
   /** @type {Promise<Metadata> | null} */ #metadata = null;
   /** @type {string | null} */ #endSession = null;
   /** One at a time: a refresh token may be used once. @type {Promise<void> | null} */ #asking = null;
+  /** Changes when all is forgotten: what is still under way then is for nobody. */
+  #era = {};
   #token = "";
   #idToken = "";
   #refreshToken = "";
@@ -97,6 +99,7 @@ export class SigningIn {
   /** The next one signs in anew. */
   forget() {
     clearTimeout(this.#timer);
+    this.#era = {};
     this.#token = this.#idToken = this.#refreshToken = "";
     this.#goodUntil = 0;
     this.#returned = undefined;
@@ -130,8 +133,10 @@ export class SigningIn {
   }
 
   async #renew() {
+    const era = this.#era;
     try {
-      this.#take(await this.#ask({ grant_type: "refresh_token", refresh_token: this.#refreshToken }));
+      const tokens = await this.#ask({ grant_type: "refresh_token", refresh_token: this.#refreshToken });
+      if (era === this.#era) this.#take(tokens);
     } catch (caught) {
       // Whoever cannot be reached now may be later, and the token that is there may still be good.
       if (!(caught instanceof ChatError) || !caught.retryable) this.#refreshToken = "";

@@ -321,17 +321,38 @@ describe("signing in", () => {
   it("stays on the page after signing out where the provider ends no sessions", async (test) => {
     const deployment = await deploy(test);
     const { page } = await openPage(test, deployment);
-    await page.route("**/.well-known/openid-configuration", async (route) => {
-      const response = await route.fetch();
-      const { end_session_endpoint: _, ...json } = await response.json();
-      await route.fulfill({ response, json });
-    });
+    await endNoSessions(page);
     await signIn(page);
     await signedIn(page, "dong");
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByRole("button", { name: "Sign in" }).waitFor();
     assert.equal(page.url(), deployment.address);
     assert.equal(await page.evaluate(() => document.activeElement?.id), "enter");
+  });
+
+  it("has no token any more after signing out, though one was on its way", async (test) => {
+    const deployment = await deploy(test, { tokenSeconds: 6 });
+    const { page } = await openPage(test, deployment);
+    await endNoSessions(page);
+    /** @type {() => void} */ let release = () => {};
+    const released = new Promise((resolve) => (release = () => resolve(null)));
+    await page.route(`${deployment.provider.issuer}/token`, async (route) => {
+      if (route.request().postData()?.includes("refresh_token")) await released;
+      await route.fallback();
+    });
+    const isRenewal = (/** @type {import("playwright-core").Request} */ request) => request.postData()?.includes("refresh_token") ?? false;
+    const renewing = page.waitForRequest(isRenewal);
+    await signIn(page);
+    await signedIn(page, "dong");
+    await renewing;
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    const renewed = page.waitForResponse((response) => isRenewal(response.request()));
+    release();
+    await (await renewed).finished();
+    const asking = page.waitForRequest((request) => request.url().startsWith(`${deployment.provider.issuer}/auth?`));
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await asking;
   });
 
   it("lets two windows of one browser sign in at the same time", async (test) => {
@@ -468,6 +489,15 @@ describe("signing in", () => {
     return window;
   }
 });
+
+/** The provider has no place where its sessions end. @param {Page} page */
+async function endNoSessions(page) {
+  await page.route("**/.well-known/openid-configuration", async (route) => {
+    const response = await route.fetch();
+    const { end_session_endpoint: _, ...json } = await response.json();
+    await route.fulfill({ response, json });
+  });
+}
 
 /** Goes to the provider, and says there who it is. @param {Page} page @param {string | null} [user] */
 async function signIn(page, user = "dong") {

@@ -863,7 +863,6 @@ function keep() {
 function showDisconnected(why) {
   if (!client) return;
   if (why.willRetry) return status.lost(why);
-  if (signingIn && why.code === "token") return signInEnded();
   signingIn?.forget();
   showEntry();
   complain("refused", { code: why.code }, why.reason);

@@ -45,7 +45,7 @@ export class SigningIn {
   #goodUntil = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
 
-  /** @param {URLSearchParams} query @param {Returned} returned @param {() => void} ended Is called when the token is over. */
+  /** @param {URLSearchParams} query @param {Returned} returned @param {() => void} ended Is called when the token is over, and no other can be had. */
   constructor(query, returned, ended) {
     this.#issuer = String(query.get("issuer"));
     this.#clientId = String(query.get("client"));
@@ -93,6 +93,8 @@ export class SigningIn {
     }
     if (this.#goodUntil > Date.now()) return this.#token;
     this.forget();
+    // The client does not tell of it as long as a connection is open, and nothing is pushed there any more.
+    this.#ended();
     throw new ChatError("token", "the sign-in has ended");
   }
 
@@ -162,14 +164,8 @@ export class SigningIn {
     this.#lifetimeMs = (exp - iat) * 1_000;
     this.#goodUntil = Date.now() + this.#lifetimeMs;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#look(), Math.min(this.#lifetimeMs + AFTER_MS, TIMER_MAX_MS));
-  }
-
-  /** Tells when the token is over, and no other can be had. */
-  async #look() {
-    await this.token().catch((caught) => {
-      if (!caught.retryable) this.#ended();
-    });
+    // Nobody else asks for a token that is not renewed.
+    this.#timer = setTimeout(() => this.token().catch(() => {}), Math.min(this.#lifetimeMs + AFTER_MS, TIMER_MAX_MS));
   }
 
   #discover() {

@@ -11,10 +11,13 @@ import { startScriptedServer } from "./scripted-server.js";
 import { comeIn, eventually, join, line, scan, texts, write } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
-/** @import { Browser, BrowserContextOptions, Page } from "playwright-core" */
+/** @import { Browser, BrowserContextOptions, Page, Request } from "playwright-core" */
 /** @import { ScriptedServer } from "./scripted-server.js" */
 /** @import { TestProvider } from "./provider.js" */
 /** @typedef {{ server: ScriptedServer, provider: TestProvider, origin: string, address: string }} Deployment */
+
+/** The page of another origin may read it. */
+const FOR_ALL = { "Access-Control-Allow-Origin": "*" };
 
 describe("signing in", () => {
   /** @type {Browser} */ let browser;
@@ -212,24 +215,47 @@ describe("signing in", () => {
     assert.deepEqual(complaints, []);
   });
 
-  it("stays in while the provider cannot be reached for a moment", async (test) => {
+  it("stays in while the provider cannot be reached for a moment, with the token that is still good", async (test) => {
     const deployment = await deploy(test, { tokenSeconds: 10 });
     const { server, provider } = deployment;
     const { page } = await openPage(test, deployment);
+    let isAway = true;
     let refused = 0;
     await page.route(`${provider.issuer}/token`, (route) => {
-      if (!route.request().postData()?.includes("refresh_token") || refused >= 2) return route.fallback();
-      refused++;
-      return refused === 1 ? route.abort() : route.fulfill({ status: 503, headers: { "Access-Control-Allow-Origin": "*" }, body: "" });
+      if (!isAway || !isRenewal(route.request())) return route.fallback();
+      return refused++ % 2 === 0 ? route.abort() : route.fulfill({ status: 503, headers: FOR_ALL, body: "" });
     });
     await signIn(page);
     await signedIn(page, "dong");
-    await eventually(async () => provider.grants.length >= 2, true);
-    assert.equal(refused, 2);
+    // The first one is replaced by one with a token that is fresh enough; then there should be a new one.
+    await eventually(async () => server.peers.length >= 3 && refused > 0, true);
+    assert.equal(new Set(server.peers.map(({ token }) => token)).size, 1);
+    isAway = false;
     await eventually(async () => server.peer.token !== server.peers[0].token, true);
     assert.equal(await page.getByRole("alert").isVisible(), false);
     await write(page, "still here");
     await line(page, 1).waitFor();
+  });
+
+  it("says that the sign-in has ended, also when the provider could not say so in time", async (test) => {
+    const deployment = await deploy(test, { tokenSeconds: 4 });
+    const { server, provider } = deployment;
+    const { page } = await openPage(test, deployment);
+    let isAway = true;
+    await page.route(`${provider.issuer}/token`, (route) => {
+      if (!isRenewal(route.request())) return route.fallback();
+      return isAway ? route.abort() : route.fulfill({ status: 400, headers: FOR_ALL, json: { error: "invalid_grant" } });
+    });
+    await signIn(page);
+    await signedIn(page, "dong");
+    const over = 1_000 * claims(server.peer.token).exp + 1_500;
+    // The client tries again after 30 seconds at the most.
+    const patient = { timeout: 60_000 };
+    await page.waitForRequest((request) => isRenewal(request) && Date.now() > over, patient);
+    assert.equal(await page.getByRole("alert").isVisible(), false);
+    isAway = false;
+    await page.getByRole("alert").getByText("Your sign-in has ended. Sign in again: what you wrote is kept.").waitFor(patient);
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
   });
 
   for (const refreshes of [false, true]) {
@@ -238,7 +264,11 @@ describe("signing in", () => {
       const { server, provider } = deployment;
       const { page } = await openPage(test, deployment, "#/harbour");
       // The provider has ended the session by then.
-      if (refreshes) await page.route(`${provider.issuer}/token`, (route) => (route.request().postData()?.includes("refresh_token") ? route.fulfill({ status: 400, headers: { "Access-Control-Allow-Origin": "*" }, json: { error: "invalid_grant" } }) : route.fallback()));
+      if (refreshes) {
+        await page.route(`${provider.issuer}/token`, (route) => {
+          return isRenewal(route.request()) ? route.fulfill({ status: 400, headers: FOR_ALL, json: { error: "invalid_grant" } }) : route.fallback();
+        });
+      }
       server.answer = ({ action }) => action === "sendMessage";
       await signIn(page);
       await signedIn(page, "dong");
@@ -337,10 +367,9 @@ describe("signing in", () => {
     /** @type {() => void} */ let release = () => {};
     const released = new Promise((resolve) => (release = () => resolve(null)));
     await page.route(`${deployment.provider.issuer}/token`, async (route) => {
-      if (route.request().postData()?.includes("refresh_token")) await released;
+      if (isRenewal(route.request())) await released;
       await route.fallback();
     });
-    const isRenewal = (/** @type {import("playwright-core").Request} */ request) => request.postData()?.includes("refresh_token") ?? false;
     const renewing = page.waitForRequest(isRenewal);
     await signIn(page);
     await signedIn(page, "dong");
@@ -489,6 +518,11 @@ describe("signing in", () => {
     return window;
   }
 });
+
+/** Asks for a token by an older one. @param {Request} request */
+function isRenewal(request) {
+  return request.postData()?.includes("grant_type=refresh_token") ?? false;
+}
 
 /** The provider has no place where its sessions end. @param {Page} page */
 async function endNoSessions(page) {

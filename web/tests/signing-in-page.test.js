@@ -441,6 +441,17 @@ describe("signing in", () => {
     assert.match(hostingPolicy({ SignInIssuer: "https://a.auth0.com/" }), / https:\/\/a\.auth0\.com\/\.well-known\/openid-configuration /);
   });
 
+  it("is told by web/hosting.yaml where one signs in, and each parameter for it is explained", () => {
+    const [template, deploy] = ["../hosting.yaml", "../../docs/deploy.md"].map((path) => readFileSync(new URL(path, import.meta.url), "utf8"));
+    const parameters = [...template.matchAll(/^ {2}(SignIn\w+):\n {4}Type/gm)].map(([, name]) => name);
+    const explained = [...deploy.matchAll(/^\| `(SignIn\w+)` \|/gm)].map(([, name]) => name);
+    assert.equal(parameters.length, 5);
+    assert.deepEqual(explained, parameters);
+    const [, page] = template.split("PageUrl:");
+    assert.match(page, /"&issuer=\$\{SignInIssuer\}&client=\$\{SignInClientId\}&scope=\$\{Scope\}"/);
+    assert.match(page, /"&audience=\$\{SignInAudience\}"/);
+  });
+
   it("asks for what it asked for before, where its address names no provider", async (test) => {
     const server = await startScriptedServer(test);
     const origin = servePage(server);

@@ -5,6 +5,11 @@
  */
 
 /** @typedef {{ room: string, id?: number, isToCome?: boolean }} Place An empty room is the list. */
+/**
+ * What an identity provider sent back, and what was kept for it in this tab. An answer to another tab is foreign; it is lost
+ * where the address does not say which chat it is.
+ * @typedef {{ answer?: { code: string | null, error: string | null, description: string | null, iss: string | null, nonce: string, verifier: string }, isLost?: boolean, isForeign?: boolean }} Returned
+ */
 /** What the page does about it. @typedef {{ isNarrow(): boolean, go(place: Place): void }} Page */
 
 /** @param {Place} place */
@@ -32,6 +37,32 @@ export function placeOf(hash) {
 /** @param {number} id */
 function isId(id) {
   return Number.isSafeInteger(id) && id > 0;
+}
+
+/** What is kept in this tab while the user is at the identity provider. */
+export const TRIP = "signing-in";
+/** All that a provider may put into the address. */
+const ANSWER = ["state", "code", "error", "error_description", "error_uri", "iss", "session_state"];
+
+/**
+ * Whoever comes back from the identity provider finds the address that was left. The code and the state leave it at once, and
+ * so they are in no link that is copied and in no list of visited pages.
+ * @returns {Returned}
+ */
+export function comeBack() {
+  const query = new URLSearchParams(location.search);
+  const [state, code, error, description, iss] = ["state", "code", "error", "error_description", "iss"].map((name) => query.get(name));
+  const isAnswer = state !== null && (code !== null || error !== null);
+  const trip = JSON.parse(sessionStorage.getItem(TRIP) ?? "null");
+  if (!isAnswer && !(trip?.isOut && !location.search)) return {};
+  sessionStorage.removeItem(TRIP);
+  for (const name of ANSWER) query.delete(name);
+  const rest = query.size > 0 ? `?${query}` : "";
+  history.replaceState(null, "", location.pathname + (trip?.search ?? rest) + (trip?.hash ?? location.hash));
+  if (!isAnswer) return {};
+  const { nonce, verifier } = trip ?? {};
+  if (trip?.state === state) return { answer: { code, error, description, iss, nonce, verifier } };
+  return { isForeign: true, isLost: !trip && !rest };
 }
 
 export class Address {

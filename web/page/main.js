@@ -1,7 +1,7 @@
 // @ts-check
 /** The page: the form, the list of rooms, and the room that is open. */
 import { ChatClient, Changes, Kept, Moderation, Online, Reactions, Reads, Rounds, Signals, Uploads } from "../chat-client.js";
-import { Address, addressOf } from "./address.js";
+import { Address, addressOf, comeBack } from "./address.js";
 import { beginAppHere } from "./app.js";
 import { colour } from "./colour.js";
 import { question } from "./dialog.js";
@@ -59,6 +59,7 @@ const notice = find("notice", HTMLElement);
 const entry = find("entry", HTMLElement);
 const entryForm = find("entry-form", HTMLFormElement);
 const entryHint = find("entry-hint", HTMLElement);
+const enterButton = find("enter", HTMLButtonElement);
 const identity = find("identity", HTMLFieldSetElement);
 const tokenLabel = find("token-label", HTMLElement);
 const [name, userId, picture, token, firstRoom] = ["name", "user-id", "picture", "token", "first-room"].map((id) =>
@@ -88,7 +89,10 @@ const composer = find("composer", HTMLFormElement);
 const kind = find("kind", HTMLSelectElement);
 const text = find("text", HTMLTextAreaElement);
 
+const returned = comeBack();
 const query = new URLSearchParams(location.search);
+/** Where one signs in, if the address names an identity provider. Nobody else loads it. */
+const signingIn = !query.has("issuer") || badAddress(query) ? null : new (await import("./signing-in.js")).SigningIn(query, returned, signInEnded);
 /** What a reload restores. Kept per window, so that two windows can be two users. */
 const kept = { ...unknown(), ...JSON.parse(sessionStorage.getItem("chat") ?? "{}") };
 
@@ -122,7 +126,7 @@ entryForm.addEventListener("submit", (event) => {
     if (!kept.rooms.includes(room)) kept.rooms.push(room);
     if (wanted && wanted.room !== room && !isKept(wanted.room)) wanted = null;
   }
-  void enter();
+  void enter("assign");
 });
 
 addRoom.addEventListener("submit", (event) => {
@@ -176,6 +180,7 @@ signOut.addEventListener("click", async () => {
   // Whoever pushes is told, if that can be; nobody has to wait for a network that is gone.
   await Promise.race([push.end().catch(() => {}), new Promise((resolve) => setTimeout(resolve, SIGN_OUT_MS))]);
   notice.hidden = true;
+  const elsewhere = signingIn?.signOut();
   const forgetAll = keeping.end();
   showEntry();
   token.value = "";
@@ -183,8 +188,10 @@ signOut.addEventListener("click", async () => {
   sessionStorage.removeItem("chat");
   address.clear();
   prepareEntry();
-  (name.offsetParent ? name : token).focus();
+  [name, token, enterButton].find((field) => field.offsetParent)?.focus();
   await forgetAll();
+  // Otherwise whoever presses the button next is the same user again.
+  if (elsewhere) location.assign(elsewhere);
 });
 signOut.addEventListener("blur", () => say(signOut, "signOut"));
 
@@ -299,8 +306,9 @@ beginAppHere(find("manifest", HTMLLinkElement), location);
 language.value = preferredLanguage();
 speak(language.value);
 prepareEntry();
-if (kept.isIn && !deployment(query)) void enter();
+if (signingIn ? kept.isIn || signingIn.isIn : kept.isIn && !deployment(query)) void enter("replace");
 else showEntry();
+if (returned.isForeign && !returned.isLost) complain("refused", { code: "signInForeign" });
 
 function prepareEntry() {
   name.value = kept.fields.name;
@@ -310,26 +318,40 @@ function prepareEntry() {
   firstRoom.value = wanted?.room && !isKept(wanted.room) ? wanted.room : kept.open;
   const bad = badAddress(query);
   const remote = bad ? null : deployment(query);
-  identity.hidden = identity.disabled = remote !== null;
-  tokenLabel.hidden = remote === null;
-  token.required = remote !== null;
-  if (bad) say(entryHint, "badAddress", bad);
+  identity.hidden = identity.disabled = remote !== null || returned.isLost === true;
+  tokenLabel.hidden = remote === null || signingIn !== null;
+  token.required = !tokenLabel.hidden;
+  say(enterButton, signingIn ? "signIn" : "enter");
+  if (bad) say(entryHint, bad.protocols ? "badAddress" : "missingInAddress", bad);
+  else if (returned.isLost) say(entryHint, "signInLost");
+  else if (remote && signingIn) say(entryHint, "signInHint", { provider: signingIn.host, hosts: remote.hosts });
   else if (remote) say(entryHint, "remoteHint", { hosts: remote.hosts });
   else say(entryHint, "localHint");
-  for (const field of entryForm.querySelectorAll("button, input")) field.toggleAttribute("disabled", bad !== null);
+  for (const field of entryForm.querySelectorAll("button, input")) field.toggleAttribute("disabled", bad !== null || returned.isLost === true);
 }
 
-async function enter() {
+/** @param {"assign" | "replace"} how Leaves for the provider, where somebody has to sign in: in a new entry of the browser's history, or not. */
+async function enter(how) {
   notice.hidden = true;
   try {
+    if (signingIn && !signingIn.isIn) {
+      // Whoever comes back by the browser's way back is not sent on again.
+      kept.isIn = false;
+      keep();
+      return await signingIn.leave(how);
+    }
+    if (signingIn) status.show("connecting");
     const { name: nickName, "user-id": id } = kept.fields;
     const headPic = webUrl(kept.fields.picture)?.href;
-    const way = deployment(query) ?? (await localRun({ userId: id, name: nickName, picture: headPic, moderates: kept.moderates }));
+    const remote = deployment(query);
+    const way = remote ?? (await localRun({ userId: id, name: nickName, picture: headPic, moderates: kept.moderates }));
+    if (signingIn) way.token = () => signingIn.token();
     // Get a token first: if it is refused, the form is still there to correct.
     const first = await way.token(token.value.trim());
     if (client) return;
+    if (signingIn) way.lifetimeMs = signingIn.connectionMs;
     me = { id: toId(id), username: nickName, nickName, headPic: headPic ?? null };
-    if (deployment(query)) me = { ...me, ...shownBy(first) };
+    if (remote) me = { ...me, ...shownBy(first) };
     start(way, first);
   } catch (caught) {
     showEntry();
@@ -428,7 +450,7 @@ function showEntry() {
   status.clear();
   showTitle();
   const empty = [name, token].find((input) => input.offsetParent !== null && !input.value);
-  (empty ?? firstRoom).focus();
+  (signingIn ? enterButton : (empty ?? firstRoom)).focus();
 }
 
 /** The user of the form, until the token says who it is. */
@@ -841,8 +863,16 @@ function keep() {
 function showDisconnected(why) {
   if (!client) return;
   if (why.willRetry) return status.lost(why);
+  signingIn?.forget();
   showEntry();
   complain("refused", { code: why.code }, why.reason);
+}
+
+/** The room and what was written in it are there again after the next sign-in. */
+function signInEnded() {
+  if (!client) return;
+  showEntry();
+  complain("signInEnded");
 }
 
 /** @param {string} word @param {Record<string, unknown>} [values] @param {string} [detail] For people who want to know more. */

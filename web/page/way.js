@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * What the page connects to: the local run that serves it, or a deployment, by `?ws=wss://…&http=https://…`. And where its
- * tokens come from. With `&push=https://…` they go there as well.
+ * tokens come from. With `&push=https://…` they go there as well. With `&issuer=https://…&client=…` an identity provider gives them.
  */
 import { urlOf } from "./dom.js";
 
@@ -21,7 +21,10 @@ export function badAddress(query) {
   }
   const push = query.get("push");
   if (push !== null && !urlOf(push, wanted.http)) return { name: "push", protocols: wanted.http.join(" ") };
-  return null;
+  const issuer = query.get("issuer");
+  if (issuer === null) return null;
+  if (!urlOf(issuer, wanted.http)) return { name: "issuer", protocols: wanted.http.join(" ") };
+  return ["ws", "client"].filter((name) => !query.get(name)).map((name) => ({ name, protocols: "" }))[0] ?? null;
 }
 
 /** @param {URLSearchParams} query @returns {Way | null} */
@@ -57,8 +60,10 @@ export async function localRun({ userId, name, picture, moderates }) {
 
 /** How the user of a token is shown, as far as the token says it. @param {string} token @returns {Partial<Profile>} */
 export function shownBy(token) {
-  const { nickName, username, headPic } = claimsOf(token) ?? {};
-  return { nickName, username, headPic };
+  const claims = claimsOf(token) ?? {};
+  // The names of OpenID Connect, and Cognito's own, in the order of the server.
+  const username = claims.username ?? claims.preferred_username ?? claims["cognito:username"];
+  return { nickName: claims.nickName ?? claims.name ?? claims.nickname, username, headPic: claims.headPic ?? claims.picture };
 }
 
 /** Whether a room is one that the server keeps for its members: nobody else can make one of this name. @param {string} id */
@@ -79,9 +84,10 @@ export function moderatedBy(token) {
 }
 
 /** Null if it makes no sense. @param {string} token @returns {Record<string, any> | null} */
-function claimsOf(token) {
+export function claimsOf(token) {
   try {
-    return JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
+    const payload = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
+    return JSON.parse(new TextDecoder().decode(Uint8Array.from(payload, (char) => char.charCodeAt(0))));
   } catch {
     return null;
   }

@@ -13,7 +13,7 @@ from botocore.session import get_session
 # Commands of the CLI's own, which no service describes.
 OF_THE_CLI = {"cloudformation deploy", "cloudformation package", "configure sso", "s3 rb", "s3 sync"}
 # Options that the CLI adds to every operation.
-OF_EVERY_OPERATION = {"cli-binary-format", "max-items", "query"}
+OF_EVERY_OPERATION = {"cli-binary-format", "max-items", "output", "query"}
 
 
 def complaint(command: str) -> str | None:

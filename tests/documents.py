@@ -196,7 +196,7 @@ def parse(block: Block, reason: str, folder: Path, env: dict[str, str], aws_pyth
         command = re.sub(r"^TOKEN_SECRET=\S+ \S+ ", "", command)
         if command.startswith(PARSERS):
             # Without what it is written into; a debug build parses the same.
-            command = re.sub(r"^cargo run --release", "cargo run", re.split(r" [<>#] ?", command)[0])
+            command = re.sub(r"^cargo run (--release|--profile simulation)", "cargo run", re.split(r" [<>#] ?", command)[0])
             asked = ["bash", "-c", f"{command} --help"]
             answer = subprocess.run(asked, cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             if answer.returncode != 0:

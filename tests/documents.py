@@ -82,7 +82,7 @@ BLOCKS = {
     "npm --prefix web ci\n": STEP,
     "npm --prefix recipes/search ci\n": STEP,
     "cargo test --workspace --test simulation": "`cargo test --workspace` runs it, which is a step of .ci/run",
-    "cargo run --profile simulation": "`.ci/run` runs ten thousand schedules, and the mistakes",
+    "cargo run --profile simulation": "`.ci/run` runs three thousand schedules, and most mistakes",
     "CHAT_STATES=": "a step of .ci/run explores the same rooms less far",
     "CHAT_NODE=node CHAT_SEEDS=": "`cargo test --workspace` runs its first seeds, which is a step of .ci/run",
     "node --experimental-websocket web/examples/echo-bot.js": "it does not end; web/tests/examples.test.js starts it by this line",

@@ -33,6 +33,9 @@ pub struct Simulate {
     /// With `--mistakes`, those alone whose name has this in it
     #[arg(long, requires = "mistakes")]
     only: Option<String>,
+    /// With `--mistakes`, not these
+    #[arg(long, requires = "mistakes", value_delimiter = ',')]
+    except: Vec<String>,
 }
 
 impl Simulate {
@@ -71,7 +74,10 @@ impl Simulate {
         let first = self.seed.unwrap_or_default();
         println!("| mistake | found in schedule | how |\n| --- | ---: | --- |");
         let mut unfound = Vec::new();
-        let named = |mistake: &Mutant| self.only.as_deref().is_none_or(|only| format!("{mistake:?}").contains(only));
+        let named = |mistake: &Mutant| {
+            let name = format!("{mistake:?}");
+            !self.except.contains(&name) && self.only.as_deref().is_none_or(|only| name.contains(only))
+        };
         for mistake in Mutant::all().filter(named) {
             let hunt = Hunt { mutant: Some(mistake), ..Hunt::of(first..first.saturating_add(SCHEDULES_PER_MISTAKE)) };
             match hunt.run().failed.first() {

@@ -1,5 +1,5 @@
 //! The whole system in simulated time, from fixed seeds. What happens in one that fails is printed by
-//! `cargo run --profile simulation -p chat-bench -- simulate --replay SEED`; CI runs ten thousand.
+//! `cargo run --profile simulation -p chat-bench -- simulate --replay SEED`; CI runs three thousand.
 
 mod browser;
 mod cases;
@@ -30,7 +30,7 @@ fn a_seed_is_the_same_each_time() {
     }
 }
 
-/// These take dozens or hundreds of schedules. CI, which runs them in seconds, tries them with the others by `simulate --mistakes`.
+/// These take hundreds or thousands of schedules. CI tries those that take hundreds by `simulate --mistakes`.
 const RARE: [Mutant; 8] = [
     Mutant::MembersReadBeforeCounting,
     Mutant::JoinNotVerified,

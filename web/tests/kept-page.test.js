@@ -8,7 +8,7 @@ import { openWindow, startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
 import { servePage } from "./page-server.js";
 import { answer, startScriptedServer } from "./scripted-server.js";
-import { comeIn, eventually, pick, scan, send, texts } from "./visitors.js";
+import { comeIn, enterPage, eventually, pick, scan, send, texts } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, BrowserContextOptions, Page } from "playwright-core" */
@@ -248,12 +248,7 @@ describe("kept rooms in the page", () => {
 
   /** @param {TestContext} test @param {string} name @param {{ id?: number, options?: BrowserContextOptions }} [how] */
   async function enter(test, name, { id = ++users, options } = {}) {
-    const context = await browser.newContext({ locale: "en-GB", ...options });
-    test.after(() => context.close());
-    const window = await openWindow(context);
-    await window.page.goto(run.page);
-    await comeIn(window.page, { name, id, room: "" });
-    return { ...window, id };
+    return { ...(await enterPage(test, browser, { address: run.page, options, name, id, room: "" })), id };
   }
 
   /** @param {TestContext} test @param {string} nickName */

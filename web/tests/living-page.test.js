@@ -2,9 +2,9 @@
 /** Messages that change and people who are seen, on the page: by mouse, by keyboard, by touch, and read aloud. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { openWindow, startBrowser } from "./browser.js";
+import { startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
-import { button, comeIn, eventually, line, openMenu, pick, scan, send, texts, write } from "./visitors.js";
+import { button, enterPage, eventually, line, openMenu, pick, scan, send, texts, write } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, BrowserContextOptions, Page } from "playwright-core" */
@@ -257,13 +257,8 @@ describe("the living page", () => {
   }
 
   /** @param {TestContext} test @param {Visit} visit */
-  async function enter(test, { address = run.page, options, ...visit }) {
-    const context = await browser.newContext({ locale: "en-GB", ...options });
-    test.after(() => context.close());
-    const window = await openWindow(context);
-    await window.page.goto(address);
-    await comeIn(window.page, visit);
-    return window;
+  function enter(test, visit) {
+    return enterPage(test, browser, { address: run.page, ...visit });
   }
 });
 

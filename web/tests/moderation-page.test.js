@@ -9,7 +9,7 @@ import { until } from "./listening.js";
 import { startLocalRun } from "./local-run.js";
 import { servePage } from "./page-server.js";
 import { startScriptedServer } from "./scripted-server.js";
-import { comeIn, eventually, join, line, openMenu, pick, scan, send, texts, write } from "./visitors.js";
+import { comeIn, enterPage, eventually, join, line, openMenu, pick, scan, send, texts, write } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, BrowserContextOptions, Page } from "playwright-core" */
@@ -380,13 +380,8 @@ describe("moderation in the page", () => {
   }
 
   /** @param {TestContext} test @param {Visit} visit */
-  async function enter(test, { options, ...visit }) {
-    const context = await browser.newContext({ locale: "en-GB", ...options });
-    test.after(() => context.close());
-    const window = await openWindow(context);
-    await window.page.goto(run.page);
-    await comeIn(window.page, visit);
-    return window;
+  function enter(test, visit) {
+    return enterPage(test, browser, { address: run.page, ...visit });
   }
 
   /** Somebody without a page. @param {TestContext} test @param {{ name: string, id: number, moderates?: string, rooms?: string }} who */

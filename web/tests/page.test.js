@@ -7,10 +7,10 @@ import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import WebSocket from "ws";
 import { ChatClient } from "../chat-client.js";
-import { openWindow, startBrowser } from "./browser.js";
+import { startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
 import { startNetwork } from "./network.js";
-import { choose, comeIn, eventually, join, openRoom, scan, send, texts } from "./visitors.js";
+import { choose, comeIn, enterPage, eventually, join, openPage, openRoom, scan, send, texts } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, BrowserContextOptions } from "playwright-core" */
@@ -195,7 +195,7 @@ describe("the page", () => {
 
   it("says at once that one is offline, in words, and comes back", async (test) => {
     const room = fresh();
-    const { page } = await openPage(test, run.page, { locale: "zh-CN" });
+    const { page } = await openPage(test, browser, run.page, { locale: "zh-CN" });
     await page.getByLabel("名字").fill("光");
     await page.getByRole("textbox", { name: "房间" }).fill(room);
     await page.getByRole("button", { name: "进入" }).click();
@@ -218,7 +218,7 @@ describe("the page", () => {
     const faults = ["unknownAction", "gone", "badFrame", "badResponse"];
     const codes = [...new Set([...ofServer, ...ofClient])].filter((code) => !faults.includes(code));
     assert.ok(codes.length > 12, `${codes}`);
-    const { page } = await openPage(test, run.page);
+    const { page } = await openPage(test, browser, run.page);
     const words = await page.evaluate(() => import(String("/page/words.js")).then(({ reasons }) => reasons));
     for (const code of codes) {
       assert.match(words.en[code] ?? "", /^[a-z ,;]+$/, code);
@@ -423,7 +423,7 @@ describe("the page", () => {
 
   it("talks to a deployment that its address names, with a token that is given", async (test) => {
     const room = fresh();
-    const { page, complaints } = await openPage(test, deployment(run.url));
+    const { page, complaints } = await openPage(test, browser, deployment(run.url));
     await page.getByText(`Your token goes to ${new URL(run.page).host}, and nowhere else.`).waitFor();
     assert.equal(await page.getByLabel("Name").isVisible(), false, "the token says who it is");
     await page.getByLabel("Token").fill("not.a.token");
@@ -445,7 +445,7 @@ describe("the page", () => {
   });
 
   it("says when a room is not for somebody, and takes it from the list", async (test) => {
-    const { page } = await openPage(test, deployment(run.url));
+    const { page } = await openPage(test, browser, deployment(run.url));
     await page.getByLabel("Token").fill(await run.token({ userId: 91, rooms: ["open"] }));
     await page.getByLabel("Room", { exact: true }).fill("closed");
     await page.getByRole("button", { name: "Enter" }).click();
@@ -458,7 +458,7 @@ describe("the page", () => {
 
   it("speaks Chinese where the browser does, and changes without a reload", async (test) => {
     const room = fresh();
-    const { page, complaints } = await openPage(test, run.page, { locale: "zh-CN" });
+    const { page, complaints } = await openPage(test, browser, run.page, { locale: "zh-CN" });
     await page.getByLabel("名字").fill("光");
     await page.getByRole("textbox", { name: "房间" }).fill(room);
     await page.getByRole("button", { name: "进入" }).click();
@@ -499,7 +499,7 @@ describe("the page", () => {
     it(`has nothing that an accessibility scan finds, ${name}`, async (test) => {
       const room = fresh();
       // The page's own policy would refuse axe, which is injected into the page.
-      const { page } = await openPage(test, run.page, { ...options, bypassCSP: true });
+      const { page } = await openPage(test, browser, run.page, { ...options, bypassCSP: true });
       await scan(page, "coming in");
       await comeIn(page, { room });
       const friend = client(test, 101, { nickName: "Dong" });
@@ -522,20 +522,9 @@ describe("the page", () => {
     });
   }
 
-  /** @param {TestContext} test @param {string} address @param {BrowserContextOptions} [options] */
-  async function openPage(test, address, options) {
-    const context = await browser.newContext({ locale: "en-GB", ...options });
-    test.after(() => context.close());
-    const { page, complaints } = await openWindow(context);
-    await page.goto(address);
-    return { page, complaints };
-  }
-
   /** @param {TestContext} test @param {Visit} visit */
-  async function enter(test, { address = run.page, options, ...visit }) {
-    const window = await openPage(test, address, options);
-    await comeIn(window.page, visit);
-    return window;
+  function enter(test, visit) {
+    return enterPage(test, browser, { address: run.page, ...visit });
   }
 
   /** @param {string} ws */

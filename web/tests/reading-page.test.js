@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import WebSocket from "ws";
 import { ChatClient, Changes } from "../chat-client.js";
-import { openWindow, startBrowser } from "./browser.js";
+import { startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
-import { comeIn, eventually, line, openRoom, scan, send, texts } from "./visitors.js";
+import { enterPage, eventually, line, openRoom, scan, send, texts } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, BrowserContextOptions } from "playwright-core" */
@@ -381,13 +381,8 @@ describe("what one reads", () => {
   }
 
   /** @param {TestContext} test @param {Visit} visit */
-  async function enter(test, { address = run.page, options, ...visit }) {
-    const context = await browser.newContext({ locale: "en-GB", ...options });
-    test.after(() => context.close());
-    const { page, complaints } = await openWindow(context);
-    await page.goto(address);
-    await comeIn(page, visit);
-    return { page, complaints };
+  function enter(test, visit) {
+    return enterPage(test, browser, { address: run.page, ...visit });
   }
 });
 

@@ -8,7 +8,7 @@ import { openWindow, startBrowser } from "./browser.js";
 import { servePage } from "./page-server.js";
 import { CLIENT_ID, startProvider } from "./provider.js";
 import { startScriptedServer } from "./scripted-server.js";
-import { comeIn, eventually, join, line, scan, texts, write } from "./visitors.js";
+import { comeIn, eventually, join, line, openPage, scan, texts, write } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, BrowserContextOptions, Page, Request } from "playwright-core" */
@@ -28,7 +28,7 @@ describe("signing in", () => {
     const deployment = await deploy(test);
     const { server, provider } = deployment;
     for (let n = 0; n < 3; n++) server.say("a b/c");
-    const { page, complaints } = await openPage(test, deployment, "#/a%20b%2Fc/2");
+    const { page, complaints } = await openPage(test, browser, deployment.address + "#/a%20b%2Fc/2");
     await page.getByText(`You sign in at ${new URL(provider.issuer).host}. Your token goes to`).waitFor();
     assert.equal(await page.getByLabel("Token").isVisible(), false);
     assert.equal(await page.getByLabel("Name").isVisible(), false);
@@ -79,7 +79,7 @@ describe("signing in", () => {
 
   it("trusts nobody who says to be another issuer, even by a slash", async (test) => {
     const deployment = await deploy(test);
-    const { page } = await openPage(test, deployment);
+    const { page } = await openPage(test, browser, deployment.address);
     await page.route("**/.well-known/openid-configuration", async (route) => {
       const response = await route.fetch();
       await route.fulfill({ response, json: { ...(await response.json()), issuer: `${deployment.provider.issuer}/` } });
@@ -91,7 +91,7 @@ describe("signing in", () => {
 
   it("follows no address of a provider that is no web address", async (test) => {
     const deployment = await deploy(test);
-    const { page } = await openPage(test, deployment);
+    const { page } = await openPage(test, browser, deployment.address);
     await page.route("**/.well-known/openid-configuration", async (route) => {
       const response = await route.fetch();
       await route.fulfill({ response, json: { ...(await response.json()), authorization_endpoint: "javascript:hacked=1" } });
@@ -102,7 +102,7 @@ describe("signing in", () => {
 
   it("takes no answer that it did not ask for, and forgets it at once", async (test) => {
     const deployment = await deploy(test);
-    const { page } = await openPage(test, deployment);
+    const { page } = await openPage(test, browser, deployment.address);
     /** @type {string[]} */ const asked = [];
     page.on("request", (request) => void (new URL(request.url()).origin === deployment.provider.issuer && asked.push(request.url())));
     // In the middle of a sign-in of one's own.
@@ -116,7 +116,7 @@ describe("signing in", () => {
     await signedIn(page, "dong");
 
     // In a window that began none.
-    const other = await openPage(test, deployment);
+    const other = await openPage(test, browser, deployment.address);
     await other.page.goto(`${deployment.origin}?code=another&state=another&session_state=1#/1`);
     await other.page.getByText("This sign-in was begun in another window.").waitFor();
     assert.equal(other.page.url(), `${deployment.origin}#/1`);
@@ -128,7 +128,7 @@ describe("signing in", () => {
 
   it("takes no answer that another provider gave", async (test) => {
     const deployment = await deploy(test);
-    const { page } = await openPage(test, deployment);
+    const { page } = await openPage(test, browser, deployment.address);
     const { server } = deployment;
     const serve = server.answerPage;
     server.answerPage = (path, response, request) => {
@@ -145,7 +145,7 @@ describe("signing in", () => {
 
   it("takes no token of another sign-in: the nonce is compared", async (test) => {
     const deployment = await deploy(test);
-    const { page } = await openPage(test, deployment);
+    const { page } = await openPage(test, browser, deployment.address);
     await page.route(`${deployment.provider.issuer}/auth?*`, async (route) => {
       const url = new URL(route.request().url());
       if (url.searchParams.get("nonce") === "another") return route.fallback();
@@ -165,7 +165,7 @@ describe("signing in", () => {
   ])) {
     it(`takes no token of ${what}`, async (test) => {
       const deployment = await deploy(test);
-      const { page } = await openPage(test, deployment);
+      const { page } = await openPage(test, browser, deployment.address);
       await changeTokens(page, change);
       await signIn(page);
       await page.getByRole("alert").getByText("the sign-in did not work").waitFor();
@@ -175,7 +175,7 @@ describe("signing in", () => {
 
   it("says in words that somebody gave up, in both languages, and lets them try again", async (test) => {
     const deployment = await deploy(test);
-    const { page, complaints } = await openPage(test, deployment);
+    const { page, complaints } = await openPage(test, browser, deployment.address);
     await signIn(page, null);
     await page.getByRole("button", { name: "Give up" }).click();
     await page.getByRole("alert").getByText("You are not let in: the sign-in was given up or not allowed").waitFor();
@@ -190,7 +190,7 @@ describe("signing in", () => {
 
   it("says so when the provider cannot be reached", async (test) => {
     const deployment = await deploy(test);
-    const { page } = await openPage(test, deployment);
+    const { page } = await openPage(test, browser, deployment.address);
     await page.route(`${deployment.provider.issuer}/**`, (route) => route.abort());
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.getByRole("alert").getByText("the sign-in service cannot be reached").waitFor();
@@ -199,7 +199,7 @@ describe("signing in", () => {
   it("renews the token again and again before it ends, each time with the newest refresh token", async (test) => {
     const deployment = await deploy(test, { tokenSeconds: 4 });
     const { server, provider } = deployment;
-    const { page, complaints } = await openPage(test, deployment);
+    const { page, complaints } = await openPage(test, browser, deployment.address);
     await signIn(page);
     await signedIn(page, "dong");
     await eventually(async () => provider.grants.length >= 4, true);
@@ -218,7 +218,7 @@ describe("signing in", () => {
   it("stays in while the provider cannot be reached for a moment, with the token that is still good", async (test) => {
     const deployment = await deploy(test, { tokenSeconds: 10 });
     const { server, provider } = deployment;
-    const { page } = await openPage(test, deployment);
+    const { page } = await openPage(test, browser, deployment.address);
     let isAway = true;
     let refused = 0;
     await page.route(`${provider.issuer}/token`, (route) => {
@@ -240,7 +240,7 @@ describe("signing in", () => {
   it("says that the sign-in has ended, also when the provider could not say so in time", async (test) => {
     const deployment = await deploy(test, { tokenSeconds: 4 });
     const { server, provider } = deployment;
-    const { page } = await openPage(test, deployment);
+    const { page } = await openPage(test, browser, deployment.address);
     let isAway = true;
     await page.route(`${provider.issuer}/token`, (route) => {
       if (!isRenewal(route.request())) return route.fallback();
@@ -262,7 +262,7 @@ describe("signing in", () => {
     it(`leads to the provider again when a token ends that ${refreshes ? "is not renewed any more" : "nobody renews"}, and back to what was written`, async (test) => {
       const deployment = await deploy(test, { tokenSeconds: 5, refreshes });
       const { server, provider } = deployment;
-      const { page } = await openPage(test, deployment, "#/harbour");
+      const { page } = await openPage(test, browser, deployment.address + "#/harbour");
       // The provider has ended the session by then.
       if (refreshes) {
         await page.route(`${provider.issuer}/token`, (route) => {
@@ -292,7 +292,7 @@ describe("signing in", () => {
 
   it("comes back into the same room after a reload, without a press", async (test) => {
     const deployment = await deploy(test);
-    const { page, complaints } = await openPage(test, deployment, "#/harbour");
+    const { page, complaints } = await openPage(test, browser, deployment.address + "#/harbour");
     await signIn(page);
     await signedIn(page, "dong");
     await page.getByRole("heading", { name: "Room harbour" }).waitFor();
@@ -312,7 +312,7 @@ describe("signing in", () => {
 
   it("sends nobody on to the provider again who comes back from it by the browser's way back", async (test) => {
     const deployment = await deploy(test);
-    const { page } = await openPage(test, deployment, "#/harbour");
+    const { page } = await openPage(test, browser, deployment.address + "#/harbour");
     await signIn(page);
     await signedIn(page, "dong");
     await join(page, "mole");
@@ -330,7 +330,7 @@ describe("signing in", () => {
 
   it("ends the provider's session with its own, and is at its own address again", async (test) => {
     const deployment = await deploy(test);
-    const { page, complaints } = await openPage(test, deployment);
+    const { page, complaints } = await openPage(test, browser, deployment.address);
     await signIn(page);
     await signedIn(page, "dong");
     const leaving = page.waitForRequest((request) => request.url().startsWith(`${deployment.provider.issuer}/session/end?`));
@@ -350,7 +350,7 @@ describe("signing in", () => {
 
   it("stays on the page after signing out where the provider ends no sessions", async (test) => {
     const deployment = await deploy(test);
-    const { page } = await openPage(test, deployment);
+    const { page } = await openPage(test, browser, deployment.address);
     await endNoSessions(page);
     await signIn(page);
     await signedIn(page, "dong");
@@ -362,7 +362,7 @@ describe("signing in", () => {
 
   it("has no token any more after signing out, though one was on its way", async (test) => {
     const deployment = await deploy(test, { tokenSeconds: 6 });
-    const { page } = await openPage(test, deployment);
+    const { page } = await openPage(test, browser, deployment.address);
     await endNoSessions(page);
     /** @type {() => void} */ let release = () => {};
     const released = new Promise((resolve) => (release = () => resolve(null)));
@@ -404,7 +404,7 @@ describe("signing in", () => {
 
   it("sends an API's access token where the address names one", async (test) => {
     const deployment = await deploy(test, {}, { audience: "https://chat.example.com", scope: "openid profile offline_access" });
-    const { page } = await openPage(test, deployment);
+    const { page } = await openPage(test, browser, deployment.address);
     const accessToken = `e30.${Buffer.from(JSON.stringify({ sub: "dong", name: "光 dong", iat: 1, exp: 3_601 })).toString("base64url")}.x`;
     await page.route(`${deployment.provider.issuer}/token`, async (route) => {
       const response = await route.fetch();
@@ -430,7 +430,7 @@ describe("signing in", () => {
       response.setHeader("Content-Security-Policy", policy);
       return serve(path, response, request);
     };
-    const { page, complaints } = await openPage(test, deployment);
+    const { page, complaints } = await openPage(test, browser, deployment.address);
     await signIn(page);
     await signedIn(page, "dong");
     assert.deepEqual(complaints, []);
@@ -486,7 +486,7 @@ describe("signing in", () => {
       const address = new URL(deployment.address);
       address.searchParams.delete(name);
       if (name === "ws") address.searchParams.delete("http");
-      const { page } = await openPage(test, { ...deployment, address: address.href });
+      const { page } = await openPage(test, browser, address.href);
       await page.getByText(`“${name}” is missing in this page's address.`).waitFor();
       assert.equal(await page.getByRole("button", { name: "Enter" }).isDisabled(), true);
     }
@@ -499,7 +499,7 @@ describe("signing in", () => {
   ])) {
     it(`has nothing that an accessibility scan finds, ${what}`, async (test) => {
       const deployment = await deploy(test);
-      const { page } = await openPage(test, deployment, "", { ...options, bypassCSP: true });
+      const { page } = await openPage(test, browser, deployment.address, { ...options, bypassCSP: true });
       await scan(page, "before");
       await signIn(page, null);
       await page.getByRole("button", { name: "Give up" }).click();
@@ -520,14 +520,6 @@ describe("signing in", () => {
     return { server, provider, origin, address: `${origin}?${new URLSearchParams(parameters)}` };
   }
 
-  /** @param {TestContext} test @param {Deployment} deployment @param {string} [hash] @param {BrowserContextOptions} [options] */
-  async function openPage(test, { address }, hash = "", options) {
-    const context = await browser.newContext({ locale: "en-GB", ...options });
-    test.after(() => context.close());
-    const window = await openWindow(context);
-    await window.page.goto(address + hash);
-    return window;
-  }
 });
 
 /** Asks for a token by an older one. @param {Request} request */

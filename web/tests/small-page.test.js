@@ -5,12 +5,12 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import WebSocket from "ws";
 import { ChatClient } from "../chat-client.js";
-import { openWindow, startBrowser } from "./browser.js";
+import { startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
-import { comeIn, eventually, line, openMenu, scan, send } from "./visitors.js";
+import { comeIn, eventually, line, openMenu, openPage, scan, send } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
-/** @import { Browser, BrowserContextOptions, Page } from "playwright-core" */
+/** @import { Browser, Page } from "playwright-core" */
 /** @import { LocalRun } from "./local-run.js" */
 
 /** 1,280 by 1,024 pixels, enlarged four times. */
@@ -28,7 +28,7 @@ describe("where there is little place", () => {
 
   it("is enlarged four times without scrolling sideways, and nothing is covered", async (test) => {
     const room = `a-room-with-quite-a-long-name-${fresh()}`;
-    const { page } = await openPage(test, ENLARGED);
+    const { page } = await openPage(test, browser, run.page, ENLARGED);
     await fits(page, "coming in");
     await comeIn(page, { name: "Somebody with a name that is long", room, moderates: true });
     await fits(page, "an empty room");
@@ -70,7 +70,7 @@ describe("where there is little place", () => {
 
   it("lets one write and read by keyboard, enlarged four times", async (test) => {
     const room = fresh();
-    const { page } = await openPage(test, ENLARGED);
+    const { page } = await openPage(test, browser, run.page, ENLARGED);
     await comeIn(page, { room });
     for (let n = 0; n < 12; n++) {
       await page.keyboard.type(`line ${n}`);
@@ -91,7 +91,7 @@ describe("where there is little place", () => {
   });
 
   it("can be installed as an app, which begins at the chat that the address names", async (test) => {
-    const { page, complaints } = await openPage(test, {});
+    const { page, complaints } = await openPage(test, browser, run.page);
     const plain = await installable(page);
     assert.equal(plain.url, new URL("/page/app.webmanifest", run.page).href);
     const deployment = new URL(`/?${new URLSearchParams({ ws: run.url, http: run.page })}`, run.page).href;
@@ -144,15 +144,6 @@ describe("where there is little place", () => {
       return [...wide, ...covered.map(({ id, outerHTML }) => id || outerHTML.slice(0, 120))];
     });
     assert.deepEqual(found, [], where);
-  }
-
-  /** @param {TestContext} test @param {BrowserContextOptions} options */
-  async function openPage(test, options) {
-    const context = await browser.newContext({ locale: "en-GB", ...options });
-    test.after(() => context.close());
-    const window = await openWindow(context);
-    await window.page.goto(run.page);
-    return window;
   }
 
   /** @param {TestContext} test @param {string} room @param {string} nickName */

@@ -7,10 +7,10 @@ import { ChatClient, Kept } from "../chat-client.js";
 import { openWindow, startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
 import { startNetwork } from "./network.js";
-import { comeIn, eventually, join, line, openRoom, pick, send, texts } from "./visitors.js";
+import { comeIn, enterPage, eventually, join, line, openPage, openRoom, pick, send, texts } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
-/** @import { Browser, BrowserContextOptions, Page } from "playwright-core" */
+/** @import { Browser, Page } from "playwright-core" */
 /** @import { LocalRun } from "./local-run.js" */
 /** @import { Visit } from "./visitors.js" */
 
@@ -36,7 +36,7 @@ describe("what stays", () => {
     const link = await guang.page.evaluate(() => navigator.clipboard.readText());
     assert.equal(link, `${run.page}#/${encodeURIComponent(room)}/2`);
 
-    const dong = await openPage(test, link);
+    const dong = await openPage(test, browser, link);
     assert.equal(await dong.page.getByLabel("Room", { exact: true }).inputValue(), room);
     await comeIn(dong.page, { name: "Dong", id: 2, room });
     await dong.page.getByRole("heading", { name: `Room ${room}` }).waitFor();
@@ -58,7 +58,7 @@ describe("what stays", () => {
     await friend.join();
     // What is said again is the same message, and the number of the repetition is nobody's.
     for (const text of ["one", "one", "three"]) await friend.send(text, { clientMessageId: text });
-    const { page, complaints } = await openPage(test, `${run.page}#/${room}/2`);
+    const { page, complaints } = await openPage(test, browser, `${run.page}#/${room}/2`);
     await comeIn(page, { id: 30, room });
     await page.getByRole("alert").getByText("the message is not there any more").waitFor();
     await eventually(() => texts(page), ["one", "three"]);
@@ -76,7 +76,7 @@ describe("what stays", () => {
   it("says so when a link leads to a group that one is not in", async (test) => {
     const friend = client(test, 31, "Dong");
     const group = await friend.createGroup("Harbour");
-    const { page } = await openPage(test, `${run.page}#/${group}/1`);
+    const { page } = await openPage(test, browser, `${run.page}#/${group}/1`);
     await comeIn(page, { id: 32, room: fresh() });
     await page.getByRole("alert").getByText("you are not in this room").waitFor();
     assert.equal(await page.getByRole("list", { name: "Rooms" }).getByRole("button").count(), 1);
@@ -90,7 +90,7 @@ describe("what stays", () => {
     for (const text of ["one", "two"]) await friend.room(group).send(text);
     // The second is what a notification has that finds no window.
     for (const [hash, after] of [[`#/${group}/1`, `#/${group}`], [`#room=${group}&message=1`, ""]]) {
-      const { page, complaints } = await openPage(test, run.page + hash);
+      const { page, complaints } = await openPage(test, browser, run.page + hash);
       await comeIn(page, { id: 30, room: after ? fresh() : "" });
       await page.getByRole("heading", { name: "Harbour" }).waitFor();
       await eventually(() => focused(page), "1");
@@ -133,7 +133,7 @@ describe("what stays", () => {
     assert.deepEqual([...wide.complaints, ...complaints], []);
 
     // Whoever came by a link finds the list behind it, too.
-    const linked = await openPage(test, `${run.page}#/${room}/1`, NARROW);
+    const linked = await openPage(test, browser, `${run.page}#/${room}/1`, NARROW);
     await comeIn(linked.page, { id: 2, room });
     await linked.page.getByRole("heading", { name: `Room ${room}` }).waitFor();
     await linked.page.goBack();
@@ -427,20 +427,9 @@ describe("what stays", () => {
     }), store), count);
   }
 
-  /** @param {TestContext} test @param {string} address @param {BrowserContextOptions} [options] */
-  async function openPage(test, address, options) {
-    const context = await browser.newContext({ locale: "en-GB", ...options });
-    test.after(() => context.close());
-    const { page, complaints } = await openWindow(context);
-    await page.goto(address);
-    return { page, complaints };
-  }
-
   /** @param {TestContext} test @param {Visit} visit */
-  async function enter(test, { address = run.page, options, ...visit }) {
-    const window = await openPage(test, address, options);
-    await comeIn(window.page, visit);
-    return window;
+  function enter(test, visit) {
+    return enterPage(test, browser, { address: run.page, ...visit });
   }
 
   /** @param {TestContext} test @param {number} id @param {string} nickName */

@@ -2,11 +2,29 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { openWindow } from "./browser.js";
 
-/** @import { BrowserContextOptions, Page } from "playwright-core" */
+/** @import { TestContext } from "node:test" */
+/** @import { Browser, BrowserContextOptions, Page } from "playwright-core" */
 /** @typedef {{ name?: string, id?: number, room?: string, moderates?: boolean, address?: string, options?: BrowserContextOptions }} Visit */
 
 const axe = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
+
+/** A window of its own, until the test's end. @param {TestContext} test @param {Browser} browser @param {string} address @param {BrowserContextOptions} [options] */
+export async function openPage(test, browser, address, options) {
+  const context = await browser.newContext({ locale: "en-GB", ...options });
+  test.after(() => context.close());
+  const window = await openWindow(context);
+  await window.page.goto(address);
+  return window;
+}
+
+/** Opens the page and comes in. @param {TestContext} test @param {Browser} browser @param {Visit & { address: string }} visit */
+export async function enterPage(test, browser, { address, options, ...visit }) {
+  const window = await openPage(test, browser, address, options);
+  await comeIn(window.page, visit);
+  return window;
+}
 
 /** @param {Page} page @param {Visit} visit */
 export async function comeIn(page, { name = "Guang", id = 1, room = "1", moderates = false }) {

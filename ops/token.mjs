@@ -16,7 +16,7 @@ if (!userId) fail("usage: node token.mjs USER [ROOMS] < secret.txt");
 if (Buffer.byteLength(secret) < SECRET_BYTES_MIN) fail(`the secret on standard input is shorter than ${SECRET_BYTES_MIN} bytes`);
 
 const now = Math.floor(Date.now() / 1_000);
-const granted = rooms && (rooms === "*" ? rooms : rooms.split(",").map((id) => id.trim()));
+const granted = rooms && (rooms === "*" ? rooms : rooms.split(",").map((id) => id.trim()).filter(Boolean));
 const claims = { userId, iat: now, exp: now + SECONDS, ...(granted && { rooms: granted }) };
 const signed = [{ alg: "HS256", typ: "JWT" }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
 console.log(`${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`);

@@ -192,11 +192,11 @@ fn rows<'a>(cold: &'a BTreeMap<String, Cold>, beside: &'a BTreeMap<String, Cold>
 fn tell(report: &mut Report, cold: &BTreeMap<String, Cold>, beside: &BTreeMap<String, Cold>, rounds: usize) {
     report.heading("Cold start");
     report.paragraph(format!(
-        "The release binary as each function, under Lambda's runtime API on loopback, with DynamoDB and the management API over TLS 1.3 (P-256), \
-         medians of {rounds} starts. *Init* is from the start of the process until it asks for its first event; *first answer* \
-         is the time after that event came, and its CPU counts from the start of the process. The floor is `lambda_runtime` \
-         alone, which calls nobody; ratios are to its start in the same round. *Warm* is the CPU of a later answer. CPU is what \
-         costs at a cold start: with 256 MB a function has a seventh of a vCPU."
+        "The release binary as each function, under Lambda's runtime API on loopback, with DynamoDB and the management API over \
+         TLS 1.3 (P-256), medians of {rounds} starts. *Init* is from the start of the process until it asks for its first \
+         event; *first answer* is the time after that event came, and its CPU counts from the start of the process. The floor \
+         is `lambda_runtime` alone, which calls nobody; ratios are to its start in the same round. *Warm* is the CPU of a later \
+         answer. CPU is what costs at a cold start: with 256 MB a function has a seventh of a vCPU."
     ));
     let ms = |time| short(milliseconds(time));
     report.table(

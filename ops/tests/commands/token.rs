@@ -42,7 +42,7 @@ async fn the_one_for_node_signs_the_same() {
         process.stdin.take().expect("standard input").write_all(secret.as_bytes())?;
         process.wait_with_output()
     };
-    let signed = match sign(&["7", "1, lobby"], &format!("{}\n", server.secret())) {
+    let signed = match sign(&["7", "1,, lobby,"], &format!("{}\n", server.secret())) {
         Ok(signed) => signed,
         Err(error) if named.is_none() => return println!("not tried, without Node: {error}"),
         Err(error) => panic!("CHAT_NODE: {error}"),

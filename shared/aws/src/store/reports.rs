@@ -83,7 +83,7 @@ impl Reports {
             rows: Rows::Good,
         };
         let mut rows = range.read(&self.client, "failed to list reports").await?;
-        rows.retain(|row| before.is_none() || row.get("SK").and_then(|sort| sort.as_s().ok()) != before.as_ref());
+        rows.retain(|row| row.get("SK").and_then(|sort| sort.as_s().ok()) != before.as_ref());
         let more = rows.len() > REPORTS_LISTED_MAX;
         rows.truncate(REPORTS_LISTED_MAX);
         let report = |row: ReportRow| Report {

@@ -163,8 +163,9 @@ impl Workload {
 
         let connects = |devices: &Vec<Device>| devices.iter().map(|device| device.connects).sum();
         let connects = connects(&devices);
-        let history = trial.settle(devices, grants).await;
-        let violations = history.check(if self.hostile { Delivery::Lossy } else { Delivery::Reliable });
+        let delivery = if self.hostile { Delivery::Lossy } else { Delivery::Reliable };
+        let history = trial.settle(devices, grants, delivery).await;
+        let violations = history.check(delivery);
         let trace = std::mem::take(&mut lock(&trial.record).trace);
         let mut faults = lock(&dice.met).clone();
         faults.extend(trial.chaos.struck().into_iter().map(|(fault, count)| (fault.to_string(), count)));

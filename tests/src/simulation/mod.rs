@@ -39,6 +39,7 @@ use life::{Life, live};
 use rest::{Rows, scan};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -191,7 +192,7 @@ async fn judge(world: &Arc<World>, lives: Vec<Life>, mut browsers: Browsers, rec
         Some(_) => rounds::listen(world, record, &stays, &mut devices).await,
         None => Vec::new(),
     };
-    let mut history = come_to_rest(&reach, record, &mut devices, world.plan.grants.clone()).await;
+    let mut history = come_to_rest(&reach, record, &mut devices, world.plan.grants.clone(), ready(())).await;
     let stayed = stays.iter().zip(&devices).flat_map(|(stay, device)| stay.rooms_all_the_time(device));
     let sure: BTreeSet<(String, Room)> = stayed.collect();
     // What is said after that is not pushed yet where a courier pushes it.

@@ -18,6 +18,7 @@ use chat_local::InMemory;
 use futures_util::future::join_all;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -184,7 +185,7 @@ impl Stage {
     /// leave. Then somebody sends to every room, which removes members that are gone. Returns what they saw and what is
     /// left.
     pub async fn settle(&self, mut devices: Vec<Device>) -> History {
-        let mut history = come_to_rest(&self.reach(), &self.record, &mut devices, BTreeMap::new()).await;
+        let mut history = come_to_rest(&self.reach(), &self.record, &mut devices, BTreeMap::new(), ready(())).await;
         join_all(devices.iter_mut().map(Device::close)).await;
         sleep(REST).await;
         self.has_no_events().await;

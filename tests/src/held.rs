@@ -150,6 +150,11 @@ pub async fn open(app: &App, event: &Value) {
 
 /// Makes a connection a member without `joinRoom`: the connection's own row does not list the room.
 pub async fn enter(app: &App, member: &Member, room: &RoomId) {
-    let entered = app.connections.add_member(member, JoinNumber::FIRST, room, Timestamp::MAX).await;
+    enter_until(app, member, room, Timestamp::MAX).await;
+}
+
+/// The same with a token that ends then.
+pub async fn enter_until(app: &App, member: &Member, room: &RoomId, good_until: Timestamp) {
+    let entered = app.connections.add_member(member, JoinNumber::FIRST, room, good_until).await;
     assert!(entered.expect("an answer"), "it joined again since");
 }

@@ -43,7 +43,7 @@ pub use function::{
     REQUEST_ID, frame, function_of, guest_event, invoke, packet_event, page, page_of, post_by_moderator, room_event,
     websocket_event, with_kept_rooms,
 };
-pub use held::{Held, HeldHandshakes, HeldRows, enter, held, lose, lost_device, open, remember};
+pub use held::{Held, HeldHandshakes, HeldRows, enter, enter_until, held, lose, lost_device, open, remember};
 pub use ids::{caller, device_of, fresh, ghost, next_id, room, user};
 pub use interleaving::{Interleaved, Interleaving, Orders};
 pub use lambda::{INVOCATION_LINE_BYTES, Lambda};

@@ -6,7 +6,7 @@ mod packets;
 use crate::chaos::lock;
 use crate::recorder::Call;
 use crate::{
-    Client, Posts, Recorder, Server, caller, device_of, enter, ghost, in_time, next_id, plain_frame, room,
+    Client, Posts, Recorder, Server, caller, device_of, enter_until, ghost, in_time, next_id, plain_frame, room,
     text_message, user,
 };
 use chat::limits::CONNECTIONS_PER_USER;
@@ -356,8 +356,9 @@ pub async fn fill(server: &Server, room: &RoomId, members: usize) {
             let ghost = ghost(&format!("{}", 100_000 + number));
             // DynamoDB stores no zeros at a number's end: so all rows have one size.
             let joined_at = Timestamp::from_millis(ghost.joined_at.millis() | 1);
+            let in_an_hour = Timestamp::from_millis(((joined_at.seconds() + 3_600) | 1) * 1_000);
             let member = Member { connection, joined_at, ..ghost };
-            enter(&app, &member, room).await;
+            enter_until(&app, &member, room, in_an_hour).await;
         }
     };
     stream::iter(0..members).map(fill_one).buffer_unordered(WRITES_AT_ONCE).collect::<()>().await;

@@ -250,7 +250,9 @@ async fn a_silent_connection_is_cut_and_a_spoken_to_one_is_not() {
     listens.join(1).await;
     // Pushes keep the connection of the listener open, though it sends nothing.
     let talk = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
         loop {
+            pace.tick().await;
             speaks.say(1, "still there?").await;
         }
     };

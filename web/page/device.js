@@ -3,11 +3,11 @@
 
 /** @import { Id, Kind } from "../chat-client.js" */
 /**
- * A message that is not known to be stored. `failed` says that it waits for its author.
- * @typedef {{ clientMessageId: string, room: string, type: Kind, content: string, replyTo?: number, createTime: string, failed?: boolean }} Unsent
+ * A message that is not known to be stored. `failed` says that it waits for its author; `file` is sent as it is, under its name.
+ * @typedef {{ clientMessageId: string, room: string, type: Kind, content: string, replyTo?: number, createTime: string, failed?: boolean, file?: File }} Unsent
  */
 /** @typedef {Unsent & { user: string, order: number }} Row */
-/** @typedef {{ user: string, room: string, text: string }} Draft */
+/** What was begun to be written, and which message it answers. @typedef {{ text: string, replyTo?: number }} Draft */
 
 const NAME = "chat";
 const STORES = /** @type {const} */ (["drafts", "unsent"]);
@@ -16,7 +16,7 @@ export class Device {
   /** Of one server and one user: the same page may be used for others. */
   #user;
   /** Null where the browser keeps nothing. @type {Promise<IDBDatabase | null>} */ #database;
-  /** What is to be written, by room; null while nothing is being written. @type {Map<string, string>} */ #drafts = new Map();
+  /** What is to be written, by room; null while nothing is being written. @type {Map<string, Draft>} */ #drafts = new Map();
   /** @type {Promise<void> | null} */ #writing = null;
   /** Messages of one moment keep their order. */
   #order = 0;
@@ -28,25 +28,26 @@ export class Device {
     this.#database = user === undefined ? Promise.resolve(null) : open().catch(() => null);
   }
 
-  /** What is there, in the order in which it was written. @returns {Promise<{ drafts: Map<string, string>, unsent: Unsent[] }>} */
+  /** What is there, in the order in which it was written. @returns {Promise<{ drafts: Map<string, Draft>, unsent: Unsent[] }>} */
   async read() {
     const [drafts, unsent] = await Promise.all(STORES.map((store) => this.#rows(store)));
-    const texts = new Map(/** @type {Draft[]} */ (drafts).map(({ room, text }) => [room, text]));
-    return { drafts: texts, unsent: /** @type {Row[]} */ (unsent).sort((one, other) => one.order - other.order) };
+    const byRoom = new Map(/** @type {(Draft & { room: string })[]} */ (drafts).map(({ room, ...draft }) => [room, draft]));
+    return { drafts: byRoom, unsent: /** @type {Row[]} */ (unsent).sort((one, other) => one.order - other.order) };
   }
 
-  /** May be called with each key: what is written last counts. @param {string} room @param {string} text */
-  keepDraft(room, text) {
-    this.#drafts.set(room, text);
+  /** May be called with each key: what is written last counts. @param {string} room @param {Draft} draft */
+  keepDraft(room, draft) {
+    this.#drafts.set(room, draft);
     this.#writing ??= this.#writeDrafts();
   }
 
   async #writeDrafts() {
     for (let [next] = this.#drafts; next; [next] = this.#drafts) {
-      const [room, text] = next;
+      const [room, draft] = next;
       this.#drafts.delete(room);
-      const key = [this.#user, room];
-      await this.#write("drafts", (store) => (text ? store.put({ user: this.#user, room, text }) : store.delete(key)));
+      const key = { user: this.#user, room };
+      const isBegun = draft.text || draft.replyTo;
+      await this.#write("drafts", (store) => (isBegun ? store.put({ ...key, ...draft }) : store.delete(Object.values(key))));
     }
     this.#writing = null;
   }

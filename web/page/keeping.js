@@ -4,13 +4,13 @@ import { Device } from "./device.js";
 import { isKept } from "./way.js";
 
 /** @import { Id } from "../chat-client.js" */
-/** @import { Unsent } from "./device.js" */
+/** @import { Draft, Unsent } from "./device.js" */
 /** @import { RoomView } from "./room-view.js" */
 /**
  * What the page does for it.
  * @typedef {object} Page
  * @property {() => Iterable<string>} rooms The ids of the rooms that are there.
- * @property {(id: string, draft: string) => void} draft Something was begun to be written.
+ * @property {(id: string, draft: Draft) => void} draft Something was begun to be written.
  * @property {(id: string, unsent: Unsent[]) => void} resume Something was not sent.
  * @property {(id: string) => void} add A room is needed that is not there.
  */
@@ -18,7 +18,7 @@ import { isKept } from "./way.js";
 export class Keeping {
   #page;
   /** As soon as the token has said who it is. @type {Promise<Device> | null} */ #device = null;
-  /** What was kept, and no room has taken yet. @type {Map<string, string>} */ #drafts = new Map();
+  /** What was kept, and no room has taken yet. @type {Map<string, Draft>} */ #drafts = new Map();
   /** @type {Unsent[]} */ #unsent = [];
 
   /** @param {Page} page */
@@ -56,9 +56,9 @@ export class Keeping {
     view.addEventListener("settled", (event) => this.#tell((device) => device.forgetUnsent(/** @type {CustomEvent} */ (event).detail)));
   }
 
-  /** @param {string} id @param {string} text */
-  draft(id, text) {
-    this.#tell((device) => device.keepDraft(id, text));
+  /** @param {string} id @param {Draft} draft */
+  draft(id, draft) {
+    this.#tell((device) => device.keepDraft(id, draft));
   }
 
   /** Gives a room what was kept of it. @param {string} id */

@@ -251,6 +251,7 @@ takeFiles({ button: find("attach", HTMLButtonElement), input: find("files", HTML
   if (!now || now.about?.what === "editing" || writing.isBarred) return;
   const said = now.about;
   write(null);
+  keepDraft();
   for (const [at, file] of files.entries()) now.view.upload(file, at === 0 ? said?.id : undefined);
   text.focus();
 });
@@ -263,8 +264,9 @@ const address = new Address({ isNarrow: () => narrow.matches, go });
 wanted = address.asked;
 const keeping = new Keeping({
   rooms: () => rooms.keys(),
-  draft(id, draft) {
+  draft(id, { text: draft, replyTo }) {
     const entry = rooms.get(id);
+    if (replyTo !== undefined) void answer(id, replyTo);
     if (entry && id !== kept.open) entry.draft ||= draft;
     if (id !== kept.open || text.value) return;
     text.value = draft;
@@ -428,7 +430,19 @@ function showSelf() {
 /** What is being written survives a reload, but for what is written anew. */
 function keepDraft() {
   const now = rooms.get(kept.open);
-  if (now && now.about?.what !== "editing") keeping.draft(kept.open, text.value);
+  if (now && now.about?.what !== "editing") keeping.draft(kept.open, { text: text.value, replyTo: now.about?.id });
+}
+
+/** A draft answers a message, unless that is gone. Whoever is quick sends the answer before it is read. @param {string} id @param {number} replyTo */
+async function answer(id, replyTo) {
+  const now = rooms.get(id);
+  if (!now || now.about) return;
+  /** @type {About} */ const said = { what: "replying", id: replyTo };
+  now.about = said;
+  const message = await now.view.find(replyTo).catch(() => undefined);
+  if (now.about !== said) return;
+  if (!message || message.deleted) now.about = null;
+  if (id === kept.open) write(now.about);
 }
 
 /** What was typed stays, and so do the rooms. Their messages will be fetched again. */
@@ -586,7 +600,10 @@ function addToList(id, listed) {
     }
     if (known?.about?.id !== detail.id) return;
     if (detail.deleted) known.about = null;
-    if (id === kept.open) write(known.about);
+    if (id === kept.open) {
+      write(known.about);
+      keepDraft();
+    }
   }, { signal });
   menu.watch(view);
   writing.watch(view);
@@ -672,7 +689,7 @@ function forget(id) {
 /** A room that one does not want any more. @param {string} id */
 function drop(id) {
   rooms.get(id)?.view.discard();
-  keeping.draft(id, "");
+  keeping.draft(id, { text: "" });
   forget(id);
 }
 
@@ -796,6 +813,7 @@ function begin(what, content) {
   if (content !== undefined || rooms.get(kept.open)?.about?.what === "editing") text.value = content ?? "";
   choose("text");
   write(what);
+  keepDraft();
   fitText();
   text.focus();
 }
@@ -811,10 +829,10 @@ function stopWriting() {
 function write(what) {
   const now = rooms.get(kept.open);
   if (now) now.about = what;
-  about.hidden = !what;
+  const message = what && now?.view.message(what.id);
+  about.hidden = !message;
   kind.disabled = what?.what === "editing";
   say(sendButton, kind.disabled ? "save" : "send");
-  const message = what && now?.view.message(what.id);
   if (!what || !now || !message) return;
   say(aboutWhat, what.what, { name: now.view.nameOf(message.senderId) });
   sayFirstLine(aboutText, message, now.view.around);

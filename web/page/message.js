@@ -313,7 +313,7 @@ export function outgoingLine(message, name, { retry, rewrite, discard }, around)
       const [notSent, again, away] = [create("span", ""), create("button", ""), create("button", "")];
       if (reason) say(notSent, "rejected", { reason });
       else if (code === "unknown") say(notSent, "maybeSent");
-      else if (code && code !== "failed") say(notSent, "notSaved", { code });
+      else if (code) say(notSent, "notSaved", { code });
       else say(notSent, "notSent");
       const isText = message.type === "text";
       say(again, reason && isText ? "edit" : "retry");

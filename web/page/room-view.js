@@ -6,7 +6,7 @@ import { changeLine, fillQuote, messageLine, outgoingLine, reactLine } from "./m
 import { together } from "./together.js";
 import { inWords, label, say, sayDay } from "./words.js";
 
-/** @import { Change, Changes, Id, Kind, Message, Moderation, Online, Presence, Profile, Reaction, Reactions, Reads, RoomWith, Rounds, SendOptions, Sent, Signals, Uploads } from "../chat-client.js" */
+/** @import { Change, Changes, Id, Kind, Message, Moderation, Online, Presence, Profile, Reaction, Reactions, Reads, RoomWith, Rounds, Signals, Uploads } from "../chat-client.js" */
 /** @import { Unsent } from "./device.js" */
 /** @import { Around, Shown } from "./message.js" */
 /** @typedef {RoomWith<typeof Changes | typeof Reactions | typeof Online | typeof Rounds | typeof Signals | typeof Reads | typeof Uploads | typeof Moderation>} Room */
@@ -34,6 +34,8 @@ const SEARCH_PAGES = 5;
 const RESUME_MS = 23 * 60 * 60_000;
 /** Older messages are fetched when the first one is this near. In pixels. */
 const AHEAD = "600px";
+/** A file that is shown where it stands, before the server says so. */
+const PICTURE = /^image\/(png|jpeg|gif|webp|avif)$/;
 
 /** @typedef {ReturnType<typeof outgoingLine> & { clientMessageId: string, message: Said, stop: AbortController }} Outgoing */
 /** @typedef {Pick<Message, "senderId" | "createTime"> & Pick<Shown, "file">} Said */
@@ -301,12 +303,21 @@ export class RoomView extends EventTarget {
 
   /**
    * Shows the message at once, and then whether it was sent.
-   * @param {Kind} kind @param {string} content @param {number} [replyTo]
+   * @param {Kind} type @param {string} content @param {number} [replyTo]
    */
-  send(kind, content, replyTo) {
-    const unsent = { clientMessageId: newId(), room: String(this.id), type: kind, content, replyTo, createTime: new Date().toISOString() };
+  send(type, content, replyTo) {
+    this.#begun({ type, content, replyTo });
+  }
+
+  /** Shows a file at once, then how much of it is there, and then that it was sent. @param {File} file @param {number} [replyTo] */
+  upload(file, replyTo) {
+    this.#begun({ type: PICTURE.test(file.type) ? "image" : "file", content: file.name, replyTo, file });
+  }
+
+  /** @param {Pick<Unsent, "type" | "content" | "replyTo" | "file">} what */
+  #begun(what) {
     this.#showNew(null);
-    this.#post(unsent);
+    this.#post({ ...what, clientMessageId: newId(), room: String(this.id), createTime: new Date().toISOString() });
     this.scrollToEnd();
   }
 
@@ -319,16 +330,26 @@ export class RoomView extends EventTarget {
 
   /** @param {Unsent} unsent */
   #post(unsent) {
-    const { clientMessageId, type, content, replyTo, createTime } = unsent;
+    const { clientMessageId, type, content, replyTo, createTime, file } = unsent;
+    const sender = this.#me();
+    const name = this.#names.get(String(sender.id)) ?? this.#name(sender.id, sender);
+    const shown = file && { name: file.name, url: URL.createObjectURL(file) };
+    const message = { type, content, replyTo, file: shown, createTime, senderId: sender.id, sender };
+    const retry = () => void this.#deliver(outgoing, unsent);
+    const discard = () => this.#drop(outgoing);
+    const rewrite = () => {
+      discard();
+      this.dispatchEvent(new CustomEvent("again", { detail: content }));
+    };
+    const line = outgoingLine(message, name, { retry, rewrite, discard }, this.#around);
+    /** @type {Outgoing} */ const outgoing = { ...line, clientMessageId, message, stop: new AbortController() };
+    this.#outgoing.push(outgoing);
+    this.#items.append(outgoing.line);
+    this.#arrange();
     // The server does not know it any more, so it could be stored twice.
     const isOld = Date.now() - Date.parse(createTime) > RESUME_MS;
-    const hold = unsent.failed || isOld ? (isOld ? "unknown" : "failed") : undefined;
-    const tell = (/** @type {boolean} */ failed) => this.dispatchEvent(new CustomEvent("unsent", { detail: { ...unsent, failed } }));
-    this.#go({ type, content, replyTo }, clientMessageId, (outgoing) => {
-      outgoing.sending();
-      tell(false);
-      return this.#hand(type, content, { clientMessageId, replyTo });
-    }, { createTime, hold, failed: () => tell(true) });
+    if (isOld || unsent.failed) outgoing.failed(isOld ? "unknown" : undefined);
+    else retry();
   }
 
   /** Drops what was not sent: one has left. */
@@ -336,62 +357,38 @@ export class RoomView extends EventTarget {
     for (const outgoing of [...this.#outgoing]) this.#drop(outgoing);
   }
 
-  /** Shows a file at once, then how much of it is there, and then that it was sent. @param {File} file @param {number} [replyTo] */
-  upload(file, replyTo) {
-    const clientMessageId = newId();
-    const type = /^image\/(png|jpeg|gif|webp|avif)$/.test(file.type) ? "image" : "file";
-    const shown = { name: file.name, url: URL.createObjectURL(file) };
-    this.#showNew(null);
-    this.#go({ type, content: file.name, replyTo, file: shown }, clientMessageId, (outgoing) => {
-      const { stop } = outgoing;
-      const onProgress = outgoing.uploading(() => stop.abort());
-      return this.#room.upload(file, { clientMessageId, replyTo, signal: stop.signal, onProgress });
-    });
-    this.scrollToEnd();
+  /** @param {Outgoing} outgoing @param {Unsent} unsent */
+  async #deliver(outgoing, unsent) {
+    const tell = (/** @type {boolean} */ failed) => this.dispatchEvent(new CustomEvent("unsent", { detail: { ...unsent, failed } }));
+    tell(false);
+    try {
+      const { id } = await this.#hand(outgoing, unsent);
+      if (!this.#outgoing.includes(outgoing)) return; // its event came first
+      // It was stored before this retry, so it stands where it belongs, further up perhaps than the log begins.
+      if (this.lineOf(id) || (this.#last?.id ?? 0) > id) return this.#drop(outgoing);
+      outgoing.sent(id);
+      this.#settled(unsent.clientMessageId);
+    } catch (caught) {
+      if (!this.#outgoing.includes(outgoing)) return;
+      const { code, action, message } = /** @type {ChatError} */ (caught);
+      if (code === "cancelled") return this.#drop(outgoing);
+      // Whoever is let in again sends it again.
+      if (code !== "disconnected") tell(true);
+      const isSaid = action === "createUpload" || code === "barred" || code === "unknown";
+      outgoing.failed(isSaid ? code : undefined, code === "rejected" ? message : undefined);
+      this.#keepAtEnd();
+    }
   }
 
-  /**
-   * @param {Pick<Shown, "type" | "content" | "replyTo" | "file">} what @param {string} clientMessageId
-   * @param {(outgoing: Outgoing) => Promise<Sent>} hand
-   * @param {{ createTime?: string, hold?: string, failed?(): void }} [before] With `hold`, it waits for its author.
-   */
-  #go(what, clientMessageId, hand, { createTime = new Date().toISOString(), hold, failed } = {}) {
-    const sender = this.#me();
-    const message = { ...what, createTime, senderId: sender.id, sender };
-    const name = this.#names.get(String(sender.id)) ?? this.#name(sender.id, sender);
-    const discard = () => this.#drop(outgoing);
-    const rewrite = () => {
-      discard();
-      this.dispatchEvent(new CustomEvent("again", { detail: what.content }));
-    };
-    const line = outgoingLine(message, name, { retry: () => void deliver(), rewrite, discard }, this.#around);
-    /** @type {Outgoing} */ const outgoing = { ...line, clientMessageId, message, stop: new AbortController() };
-    const deliver = async () => {
-      try {
-        const { id } = await hand(outgoing);
-        if (!this.#outgoing.includes(outgoing)) return; // its event came first
-        // It was stored before this retry, so it stands where it belongs, further up perhaps than the log begins.
-        if (this.lineOf(id) || (this.#last?.id ?? 0) > id) discard();
-        else {
-          outgoing.sent(id);
-          this.#settled(clientMessageId);
-        }
-      } catch (caught) {
-        if (!this.#outgoing.includes(outgoing)) return;
-        const { code, action, message } = /** @type {ChatError} */ (caught);
-        if (code === "cancelled") return discard();
-        // Whoever is let in again sends it again.
-        if (code !== "disconnected") failed?.();
-        const isSaid = action === "createUpload" || code === "barred" || code === "unknown";
-        outgoing.failed(isSaid ? code : undefined, code === "rejected" ? message : undefined);
-        this.#keepAtEnd();
-      }
-    };
-    this.#outgoing.push(outgoing);
-    this.#items.append(outgoing.line);
-    this.#arrange();
-    if (hold) outgoing.failed(hold);
-    else void deliver();
+  /** @param {Outgoing} outgoing @param {Unsent} unsent */
+  #hand(outgoing, { type, content, clientMessageId, replyTo, file }) {
+    const { stop } = outgoing;
+    const options = { clientMessageId, replyTo };
+    if (file) return this.#room.upload(file, { ...options, signal: stop.signal, onProgress: outgoing.uploading(() => stop.abort()) });
+    outgoing.sending();
+    if (type === "image") return this.#room.sendImage(content, options);
+    if (type === "file") return this.#room.sendFile(content, options);
+    return this.#room.send(content, options);
   }
 
   /** @param {string} clientMessageId */
@@ -443,13 +440,6 @@ export class RoomView extends EventTarget {
     // The room's `error` event shows why not.
     await this.#room.remove(id).catch(() => {});
     line?.classList.remove("sending");
-  }
-
-  /** @param {Kind} kind @param {string} content @param {SendOptions} options */
-  #hand(kind, content, options) {
-    if (kind === "image") return this.#room.sendImage(content, options);
-    if (kind === "file") return this.#room.sendFile(content, options);
-    return this.#room.send(content, options);
   }
 
   /** Once for all that a frame brought. */
@@ -710,11 +700,12 @@ export class RoomView extends EventTarget {
     const fromEnd = this.log.scrollHeight - this.log.scrollTop;
     this.#hasBegun = true;
     this.unannounced(() => {
-      // What was sent again after a reload is in the history already.
-      for (const outgoing of this.#outgoing.filter((own) => messages.some((message) => this.#isSame(own, message)))) this.#drop(outgoing);
+      // What was sent again after a reload is in the history already, further up perhaps than this page.
+      const newest = messages.at(-1);
+      const isTold = (/** @type {Outgoing} */ own) => Number(own.line.dataset.id) <= (newest?.id ?? 0);
+      for (const own of this.#outgoing.filter((own) => isTold(own) || messages.some((message) => this.#isSame(own, message)))) this.#drop(own);
       this.#older.hidden = !hasOlder;
       this.#beginning.hidden = hasOlder;
-      const newest = messages.at(-1);
       if (newest && this.#first) this.#mend(newest, this.#first);
       this.#items.prepend(...this.#lines(messages, null));
       this.#first = messages[0] ?? this.#first;

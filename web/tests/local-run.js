@@ -42,6 +42,7 @@ export async function startLocalRun({ lifetimeSeconds, idleSeconds, events, para
     url: place("websocket"),
     historyUrl: place("history").replace(/\?.*/, ""),
     dynamodb: place("dynamodb"),
+    s3: place("s3"),
     log,
     /** A token as the application would sign it. @param {Record<string, unknown>} claims */
     async token(claims) {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import WebSocket from "ws";
-import { ChatClient, Kept } from "../chat-client.js";
+import { ChatClient, Changes, Kept } from "../chat-client.js";
 import { openWindow, startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
 import { startNetwork } from "./network.js";
@@ -169,6 +169,83 @@ describe("what stays", () => {
     await window.getByText("Guang joined").first().waitFor();
     assert.equal(await window.getByRole("textbox", { name: "Message" }).inputValue(), "");
     assert.deepEqual(complaints, []);
+  });
+
+  it("keeps which message a draft answers, as long as that is there", async (test) => {
+    const room = fresh();
+    const friend = client(test, 57, "Dong").room(room);
+    await friend.join();
+    for (const text of ["how are you?", "never mind"]) await friend.send(text);
+    const { page, complaints } = await enter(test, { room, id: 56 });
+    const about = page.locator("#about");
+    await pick(page, 2, "Reply");
+    // An answer is begun before its first word.
+    await kept(page, "drafts", 1);
+    await page.reload();
+    await about.getByText("never mind").waitFor();
+    await friend.remove(2);
+    await about.waitFor({ state: "hidden" });
+    await kept(page, "drafts", 0);
+    await pick(page, 1, "Reply");
+    await page.getByRole("textbox", { name: "Message" }).fill("well");
+    await kept(page, "drafts", 1);
+    await page.reload();
+    await about.getByText("how are you?").waitFor();
+    await page.getByRole("textbox", { name: "Message" }).press("Enter");
+    await line(page, 3).locator(".quote").getByText("how are you?").waitFor();
+    await kept(page, "drafts", 0);
+    // Nor does it come back to one that is gone.
+    await pick(page, 1, "Reply");
+    await page.getByRole("textbox", { name: "Message" }).fill("quite well");
+    await kept(page, "drafts", 1);
+    await page.goto("about:blank");
+    await friend.remove(1);
+    await page.goto(run.page);
+    await eventually(() => page.getByRole("textbox", { name: "Message" }).inputValue(), "quite well");
+    await page.getByRole("textbox", { name: "Message" }).press("Enter");
+    await line(page, 4).waitFor();
+    assert.equal(await line(page, 4).locator(".quote").count(), 0);
+    assert.deepEqual(complaints, []);
+  });
+
+  it("uploads after a reload the files that were on their way, once, and leaves to their author what was refused", async (test) => {
+    const room = fresh();
+    const { page } = await enter(test, { room, id: 58 });
+    const friend = client(test, 59, "Dong").room(room);
+    /** @type {string[]} */ const heard = [];
+    friend.addEventListener("message", ({ detail }) => heard.push(detail.content));
+    await friend.join();
+    const [asking, saving] = ["**/createUpload", `${new URL(run.s3).origin}/**`];
+    const choose = (/** @type {string} */ name) =>
+      page.locator("#files").setInputFiles({ name, mimeType: "text/plain", buffer: Buffer.from(`what is in ${name}`) });
+    for (const [at, where] of [asking, saving].entries()) {
+      // It is asked for, and no answer comes before the reload.
+      const asked = page.waitForRequest(where);
+      await page.route(where, () => {});
+      await choose(`notes-${at}.txt`);
+      await asked;
+      await kept(page, "unsent", 1);
+      await page.unroute(where);
+      await page.reload();
+      await eventually(async () => heard.length, at + 1);
+      await kept(page, "unsent", 0);
+      const file = await fetch(heard[at]);
+      assert.equal(await file.text(), `what is in notes-${at}.txt`);
+      await page.locator(".mine a.file").getByText(`notes-${at}.txt`).waitFor();
+    }
+    await page.route(saving, (route) => route.fulfill({ status: 403 }));
+    await choose("refused.txt");
+    await page.locator(".failed").waitFor();
+    await page.unroute(saving);
+    await page.reload();
+    const failed = page.locator(".failed", { hasText: "refused.txt" });
+    await failed.getByText("Not sent.").waitFor();
+    assert.equal(heard.length, 2);
+    await failed.getByRole("button", { name: "Retry" }).click();
+    await eventually(async () => heard.length, 3);
+    await kept(page, "unsent", 0);
+    await eventually(() => page.locator(".sending, .failed").count(), 0);
+    await eventually(() => page.locator(".mine a.file").allTextContents(), ["notes-0.txt", "notes-1.txt", "refused.txt"]);
   });
 
   it("sends after a reload what was not sent before, in order, once", async (test) => {
@@ -435,7 +512,7 @@ describe("what stays", () => {
   /** @param {TestContext} test @param {number} id @param {string} nickName */
   function client(test, id, nickName) {
     const getToken = () => run.token({ userId: id, nickName, rooms: ["*", "@mine"] });
-    const made = new ChatClient({ ...run, getToken, WebSocket: /** @type {any} */ (WebSocket), features: [Kept] });
+    const made = new ChatClient({ ...run, getToken, WebSocket: /** @type {any} */ (WebSocket), features: [Kept, Changes] });
     test.after(() => made.disconnect());
     void made.connect();
     return made;

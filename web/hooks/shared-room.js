@@ -12,6 +12,9 @@ import { ChatError, applyChange } from "serverless-chat-client";
 /** @typedef {{ messages: readonly Message[], hasOlder: boolean, isLoading: boolean }} MessagesState */
 /** @typedef {Pick<OnlineRoom, "online" | "onlineCount" | "onlineMore">} OnlineState */
 
+/** Of more messages than the first number, the newest of the second are kept, unless older ones were asked for: a tree draws them all. */
+const [MESSAGES_MAX, MESSAGES_KEPT] = [600, 400];
+
 /** @type {WeakMap<ChatRoom, SharedRoom>} */ const shared = new WeakMap();
 
 /** The room's, always the same object. Enters nothing before somebody subscribes. @param {ClientOf} client @param {Id} roomId */
@@ -85,6 +88,8 @@ export class SharedRoom {
   #hasOlder = false;
   /** The request for a page that counts. @type {object | null} */ #loading = null;
   #isRead = false;
+  /** Whether somebody reads further up, and must not lose the place. */
+  #isReadUp = false;
   /** Pages end before this id; undefined for where the `message` events begin. @type {number | undefined} */ #before;
   /** @type {readonly Id[]} */ #typing = [];
 
@@ -125,6 +130,7 @@ export class SharedRoom {
     this.#before = solid > 0 ? solid + 1 : undefined;
     listen(room, "message", (message) => {
       this.#messages.push(message);
+      this.#shorten();
       this.messages.changed();
     });
     listen(room, "changed", (change) => this.#replace(change.id, (message) => applyChange(message, change)));
@@ -177,7 +183,7 @@ export class SharedRoom {
 
   /** What was known of a visit: another one begins elsewhere. */
   #forget() {
-    this.#entered = this.#isRead = this.#hasOlder = false;
+    this.#entered = this.#isRead = this.#isReadUp = this.#hasOlder = false;
     this.#messages = [];
     this.#before = undefined;
     this.#loading = null;
@@ -187,8 +193,18 @@ export class SharedRoom {
 
   /** Bound, for buttons. Reads the page before what is shown, or once more what could not be read. */
   loadOlder = async () => {
-    if (this.#hasOlder && !this.#loading) await this.#read();
+    if (!this.#hasOlder || this.#loading) return;
+    this.#isReadUp = true;
+    await this.#read();
   };
+
+  /** What goes can be read again, a page at a time. */
+  #shorten() {
+    if (this.#messages.length <= MESSAGES_MAX || this.#isReadUp || this.#loading) return;
+    this.#messages = this.#messages.slice(-MESSAGES_KEPT);
+    this.#before = this.#messages[0].id;
+    this.#hasOlder = true;
+  }
 
   async #read() {
     this.#isRead = true;

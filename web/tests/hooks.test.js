@@ -295,6 +295,32 @@ describe("what frameworks share", () => {
     await until(() => messages.get().messages.length === 100);
     assert.deepEqual([told - before, shown.messages], [1, []], "and what was given out before does not change");
   });
+
+  it("keeps the newest of very many, until older ones are asked for", async (test) => {
+    const server = await startScriptedServer(test);
+    const client = new ChatClient({ ...server, getToken: () => TOKEN, WebSocket: /** @type {any} */ (WebSocket) });
+    test.after(() => client.disconnect());
+    const room = sharedRoom(client, 1);
+    const { messages } = room;
+    test.after(messages.subscribe(() => {}));
+    await client.connect();
+    await until(() => server.asked.length === 1 && !messages.get().isLoading);
+    const ids = () => messages.get().messages.map(({ id }) => id);
+    const range = (/** @type {number} */ from, /** @type {number} */ to) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
+    for (let count = 0; count < 600; count++) server.say(1);
+    await until(() => ids().length === 600);
+    assert.equal(messages.get().hasOlder, false);
+    server.say(1);
+    await until(() => ids().at(-1) === 601);
+    assert.deepEqual([ids(), messages.get().hasOlder], [range(202, 601), true]);
+    await room.loadOlder();
+    await until(() => ids().length === 450);
+    assert.deepEqual(ids(), range(152, 601));
+    // The reader's place is up there now.
+    for (let count = 0; count < 200; count++) server.say(1);
+    await until(() => ids().at(-1) === 801);
+    assert.deepEqual(ids(), range(152, 801));
+  });
 });
 
 describe("what frameworks share of a room that the application entered", () => {

@@ -67,6 +67,9 @@ def breaks_a_rule(body):
         return True
     if is_written_with_a_point(body.get("chatroomId"), body.get("requestId")):
         return True
+    before = body.get("before")
+    if isinstance(before, dict) and (is_written_with_a_point(*before.values()) or is_long_id(before.get("userId"))):
+        return True
     # Nobody bars oneself, and a reason can be seen.
     if str(body.get("targetId")) == "1" or is_written_with_a_point(body.get("seconds")):
         return True

@@ -18,8 +18,8 @@ import { inWords, say } from "./words.js";
  * @property {(code: string, message?: string) => void} complain
  */
 
-/** Whom this browser notifies: a browser has one subscription, whoever is in. */
-const NOTIFIED = "notified";
+/** Whom this browser notifies, and who tells it, if anybody does: a browser has one subscription, whoever is in. */
+const NOTIFIED = "notifies";
 /** In the folder of this file, as the service worker is. */
 const SETTINGS = new URL("settings", import.meta.url);
 const CACHE = "push";
@@ -90,7 +90,7 @@ export class Push {
   /** Nobody who comes after this user is to see anything of it. */
   async end() {
     if (!canShow) return;
-    if (this.#isOn) await this.#turnOff();
+    if (this.#notified.user === this.#page.user()) await this.#turnOff();
     this.#box.checked = false;
     const registration = await navigator.serviceWorker.getRegistration(WORKER.href);
     for (const shown of (await registration?.getNotifications()) ?? []) if (shown.data?.user === this.#page.user()) shown.close();
@@ -106,9 +106,15 @@ export class Push {
     }
   }
 
+  /** @returns {{ user?: string, url?: string }} */
+  get #notified() {
+    return JSON.parse(localStorage.getItem(NOTIFIED) ?? "{}");
+  }
+
+  /** Whoever makes a link with another address in it gets nobody's token. */
   get #isOn() {
-    const user = this.#page.user();
-    return user !== undefined && localStorage.getItem(NOTIFIED) === user;
+    const { user, url } = this.#notified;
+    return user !== undefined && user === this.#page.user() && url === this.#url?.href;
   }
 
   /** @param {{ asks: "shows" | "open", room: string, id: number, user: string }} question */
@@ -142,7 +148,7 @@ export class Push {
       const { publicKey } = await this.#ask("GET");
       await this.#subscribe(await readyWorker(), publicKey);
     } else await readyWorker();
-    localStorage.setItem(NOTIFIED, String(this.#page.user()));
+    localStorage.setItem(NOTIFIED, JSON.stringify({ user: this.#page.user(), url: this.#url?.href }));
     await this.#tellWorker();
   }
 
@@ -155,13 +161,13 @@ export class Push {
   }
 
   async #turnOff() {
+    const isKnown = this.#url && this.#isOn;
     localStorage.removeItem(NOTIFIED);
     const registration = await navigator.serviceWorker.getRegistration(WORKER.href);
     const subscription = await registration?.pushManager.getSubscription();
-    if (!subscription || !this.#url) return;
     // If the server is not told, it is told by the push service.
-    await this.#ask("DELETE", { endpoint: subscription.endpoint }).catch(() => {});
-    await subscription.unsubscribe();
+    if (isKnown && subscription) await this.#ask("DELETE", { endpoint: subscription.endpoint }).catch(() => {});
+    await subscription?.unsubscribe();
   }
 
   /** @param {"GET" | "POST" | "DELETE"} method @param {object} [body] */

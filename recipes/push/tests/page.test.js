@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -164,6 +165,29 @@ it("ends for whoever was notified by this browser before somebody else is", asyn
   assert.deepEqual(await mei.evaluate(() => /** @type {any} */ (window).pushed().ended), [dong.browser.subscription.endpoint]);
 });
 
+it("is off at another address than it was turned on for, which is sent no token", async (test) => {
+  const dong = await visit(test, "Dong");
+  await turnOn(dong);
+  /** @type {(string | undefined)[]} */ const asked = [];
+  const other = createServer((request, response) => {
+    asked.push(request.headers.authorization);
+    response.writeHead(204, { "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*" }).end();
+  }).listen(0, "127.0.0.1");
+  test.after(() => other.close());
+  await once(other, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (other.address());
+  const page = await dong.open(`${chat.page}?push=http://127.0.0.1:${port}/`);
+  await comeIn(page, { name: "Dong", id: dong.id, room: "" });
+  const box = page.getByLabel("Notify me when I am away");
+  await box.waitFor();
+  assert.equal(await box.isChecked(), false);
+  // Whoever signs out there is notified by nobody any more.
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Name").waitFor();
+  await eventually(() => page.evaluate(() => /** @type {any} */ (window).pushed().ended), [dong.browser.subscription.endpoint]);
+  assert.deepEqual(asked, []);
+});
+
 it("says so where the browser does not allow it, and stays off", async (test) => {
   const dong = await visit(test, "Dong", { mayNotify: false });
   const box = dong.page.getByLabel("Notify me when I am away");
@@ -172,9 +196,10 @@ it("says so where the browser does not allow it, and stays off", async (test) =>
   assert.deepEqual([await box.isChecked(), await box.isEnabled(), await dong.subscribed()], [false, true, null]);
 });
 
-it("is not there where the page was told of nobody who notifies", async (test) => {
+it("asks nobody where the page was told of nobody who notifies", async (test) => {
   const dong = await visit(test, "Dong", { address: chat.page });
   assert.equal(await dong.page.getByText("Notify me when I am away").isVisible(), false);
+  await dong.page.getByLabel("Notify me when this window is hidden").waitFor();
   assert.equal(await dong.page.evaluate(() => navigator.serviceWorker.getRegistrations().then(({ length }) => length)), 0);
 });
 

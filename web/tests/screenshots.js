@@ -4,6 +4,7 @@
  * They need fonts with Chinese letters and with emoji, such as Debian's fonts-wqy-zenhei and fonts-noto-color-emoji.
  */
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import WebSocket from "ws";
@@ -14,6 +15,7 @@ import { startLocalRun } from "./local-run.js";
 import { button, comeIn, pick, send, write } from "./visitors.js";
 
 /** @import { BrowserContextOptions } from "playwright-core" */
+/** @import { LocalRun } from "./local-run.js" */
 
 const PICTURE = "https://example.com/harbour.svg";
 const HARBOUR = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 224"><rect width="320" height="224" fill="#f6c38b"/>
@@ -44,6 +46,9 @@ const pictures = {
   "page-wide": () => shoot("wide", "en", { viewport: { width: 1_100, height: 760 } }),
   "page-dark": () => shoot("dark", "en", { viewport: { width: 1_100, height: 760 }, colorScheme: "dark" }),
   "page-narrow": () => shoot("narrow", "zh", { viewport: { width: 390, height: 760 }, locale: "zh-CN" }),
+  "first-message": shootFirst,
+  "offline": shootOffline,
+  "ten-thousand": shootCrowd,
   "socket-io": shootTogether,
   "living": shootLiving,
   "kept": shootKept,
@@ -95,6 +100,76 @@ async function shoot(name, language, options) {
   await context.close();
   dong.disconnect();
   mei.disconnect();
+  await run.stop();
+}
+
+/** The first message of a room, in the windows of two. */
+async function shootFirst() {
+  const run = await startLocalRun();
+  const [guang, dong] = [await enterSmall(run, "Guang", 1), await enterSmall(run, "Dong", 2)];
+  await guang.getByText("Dong joined").waitFor();
+  await send(guang, "Is anybody here?");
+  await dong.locator("[data-id='1']").waitFor();
+  await dong.locator("#text").pressSequentially("Yes");
+  await guang.getByText("Dong is typing").waitFor();
+  await hang([await shot("Guang, at http://127.0.0.1:3000/", guang), await shot("Dong, in another window", dong)], 400, "docs/first-message.png");
+  for (const page of [guang, dong]) await page.context().close();
+  await run.stop();
+}
+
+/** One goes on writing without a network, while another one speaks; and all is there, in one order, when it is back. */
+async function shootOffline() {
+  const run = await startLocalRun();
+  const [guang, dong] = [await enterSmall(run, "Guang", 1, 660), await enterSmall(run, "Dong", 2, 660)];
+  await send(guang, "The train leaves at nine.");
+  await dong.locator("[data-id='1']").waitFor();
+  await dong.context().setOffline(true);
+  await dong.getByRole("status").getByText("you are offline").waitFor();
+  for (const text of ["I am in the tunnel.", "Keep me a seat!"]) await send(dong, text);
+  for (const [number, text] of ["From platform 4 today.", "Where are you?"].entries()) {
+    await send(guang, text);
+    await guang.locator(`.mine[data-id="${number + 2}"]`).waitFor();
+  }
+  const figures = [await shot("Dong is offline, and goes on writing …", dong), await shot("… while Guang speaks", guang)];
+  await dong.context().setOffline(false);
+  for (const page of [dong, guang]) await page.locator("[data-id='5']").waitFor();
+  await dong.getByRole("status").getByText("Connected", { exact: true }).waitFor();
+  figures.push(await shot("Dong is back: nothing is lost, and both see one order", dong));
+  await hang(figures, 400, "docs/offline.png");
+  for (const page of [guang, dong]) await page.context().close();
+  await run.stop();
+}
+
+/** A room of ten thousand connections on one machine, of which twenty write, and two windows that are in it as well. */
+async function shootCrowd() {
+  const run = await startLocalRun();
+  const [members, writers, together] = [10_000, 20, 100];
+  const people = WORDS.en.people;
+  const enter = async (/** @type {number} */ id) => {
+    const token = await run.token({ userId: id, nickName: `${people[id % people.length]} ${id}` });
+    const socket = new WebSocket(`${run.url}?token=${token}`);
+    await once(socket, "open");
+    socket.send(JSON.stringify({ action: "joinRoom", chatroomId: 1, rounds: true }));
+    await once(socket, "message");
+    return socket;
+  };
+  /** @type {WebSocket[]} */ const sockets = [];
+  for (let id = 1; id <= members; id += together) {
+    sockets.push(...(await Promise.all(Array.from({ length: together }, (_, at) => enter(1_000 + id + at)))));
+  }
+  const windows = [await enterSmall(run, "Guang", 1, 660), await enterSmall(run, "Dong", 2, 660)];
+  let said = 0;
+  const talking = setInterval(() => {
+    const content = WORDS.en.lines[said % WORDS.en.lines.length];
+    sockets[said % writers].send(JSON.stringify({ action: "sendMessage", chatroomId: 1, clientMessageId: `line-${said++}`, message: { type: "text", content } }));
+  }, 100);
+  for (const page of windows) await page.locator("[data-id='30']").waitFor();
+  await send(windows[0], "Ten thousand of us!");
+  for (const page of windows) await page.locator("[data-id]:not(.sending)", { hasText: "Ten thousand of us!" }).waitFor();
+  clearInterval(talking);
+  await hang([await shot("Guang, one of ten thousand in a room", windows[0]), await shot("Dong, another one", windows[1])], 400, "docs/ten-thousand.png");
+  for (const socket of sockets) socket.terminate();
+  for (const page of windows) await page.context().close();
   await run.stop();
 }
 
@@ -160,14 +235,7 @@ async function shootTogether() {
 /** Two windows, one of them away while messages are edited, recalled and reacted to in the other; and back again. */
 async function shootLiving() {
   const run = await startLocalRun();
-  const enter = async (/** @type {string} */ name, /** @type {number} */ id) => {
-    const context = await browser.newContext({ deviceScaleFactor: 1.25, locale: "en-GB", viewport: { width: 480, height: 560 } });
-    const { page } = await openWindow(context);
-    await page.goto(run.page);
-    await comeIn(page, { name, id });
-    return page;
-  };
-  const [guang, dong] = [await enter("Guang", 1), await enter("Dong", 2)];
+  const [guang, dong] = [await enterSmall(run, "Guang", 1), await enterSmall(run, "Dong", 2)];
   const lines = ["The boat leaves at nine.", "I have the tickets.", "Who brings the coffee?"];
   for (const [number, line] of lines.entries()) {
     await send(guang, line);
@@ -191,6 +259,15 @@ async function shootLiving() {
   await hang(figures, 400, "docs/living.png");
   for (const page of [guang, dong]) await page.context().close();
   await run.stop();
+}
+
+/** A window of somebody's in room 1. @param {LocalRun} run @param {string} name @param {number} id @param {number} [height] */
+async function enterSmall(run, name, id, height = 560) {
+  const context = await browser.newContext({ deviceScaleFactor: 1.25, locale: "en-GB", viewport: { width: 480, height } });
+  const { page } = await openWindow(context);
+  await page.goto(run.page);
+  await comeIn(page, { name, id });
+  return page;
 }
 
 /** A group: one makes it, takes others in and sends a picture while one of them is away; and who was away comes back. */

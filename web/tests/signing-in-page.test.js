@@ -5,10 +5,10 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { openWindow, startBrowser } from "./browser.js";
-import { servePage } from "./page-server.js";
-import { CLIENT_ID, startProvider } from "./provider.js";
+import { hostingPolicy, servePage } from "./page-server.js";
+import { CLIENT_ID, claims, startProvider } from "./provider.js";
 import { startScriptedServer } from "./scripted-server.js";
-import { comeIn, eventually, join, line, openPage, scan, texts, write } from "./visitors.js";
+import { comeIn, eventually, fillIn, join, line, openPage, scan, signIn, signedIn, texts, write } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, BrowserContextOptions, Page, Request } from "playwright-core" */
@@ -536,30 +536,6 @@ async function endNoSessions(page) {
   });
 }
 
-/** Goes to the provider, and says there who it is. @param {Page} page @param {string | null} [user] */
-async function signIn(page, user = "dong") {
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByLabel("User").waitFor();
-  if (user) await fillIn(page, user);
-}
-
-/** @param {Page} page @param {string} user */
-async function fillIn(page, user) {
-  await page.getByLabel("User").fill(user);
-  await page.getByRole("button", { name: "Go on" }).click();
-}
-
-/** @param {Page} page @param {string} user */
-async function signedIn(page, user) {
-  await page.getByRole("status").getByText("Connected", { exact: true }).waitFor();
-  await page.locator("#self-name").getByText(`光 ${user}`).waitFor();
-}
-
-/** @param {string} token @returns {Record<string, any>} */
-function claims(token) {
-  return JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
-}
-
 /** Changes what the provider's tokens say. The page leaves it to the server to check who signed. @param {Page} page @param {object} change */
 async function changeTokens(page, change) {
   await page.route("**/token", async (route) => {
@@ -569,16 +545,4 @@ async function changeTokens(page, change) {
     const payload = Buffer.from(JSON.stringify({ ...claims(tokens.id_token), ...change })).toString("base64url");
     await route.fulfill({ response, json: { ...tokens, id_token: [header, payload, signature].join(".") } });
   });
-}
-
-/** What CloudFormation makes of the template's policy. @param {Record<string, string>} parameters */
-function hostingPolicy(parameters) {
-  const template = readFileSync(new URL("../hosting.yaml", import.meta.url), "utf8");
-  const sub = (/** @type {string} */ text) => text.replace(/\$\{(\w+)\}/g, (_, name) => parameters[name] ?? "");
-  const [, policy] = /- "(frame-ancestors [^"]+)"/.exec(template) ?? [];
-  const [, between, at, discovery] = /Discovery: !Join \["([^"]+)", !Split \["([^"]+)", !Sub "([^"]+)"\]\]/.exec(template) ?? [];
-  const [, signIn] = /SignIn: !If \[SignsIn, !Sub \["([^"]+)"/.exec(template) ?? [];
-  assert.ok(policy && discovery && signIn, "the template is not written as this test reads it");
-  const found = sub(discovery).split(at).join(between);
-  return sub(policy.replace("${SignIn}", signIn.replace("${Discovery}", found)));
 }

@@ -36,6 +36,25 @@ export async function comeIn(page, { name = "Guang", id = 1, room = "1", moderat
   await page.getByRole("status").getByText("Connected", { exact: true }).waitFor();
 }
 
+/** Goes to the provider, and says there who it is. @param {Page} page @param {string | null} [user] */
+export async function signIn(page, user = "dong") {
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByLabel("User").waitFor();
+  if (user) await fillIn(page, user);
+}
+
+/** @param {Page} page @param {string} user */
+export async function fillIn(page, user) {
+  await page.getByLabel("User").fill(user);
+  await page.getByRole("button", { name: "Go on" }).click();
+}
+
+/** @param {Page} page @param {string} user */
+export async function signedIn(page, user) {
+  await page.getByRole("status").getByText("Connected", { exact: true }).waitFor();
+  await page.locator("#self-name").getByText(`光 ${user}`).waitFor();
+}
+
 /** @param {Page} page @param {string} text */
 export async function send(page, text) {
   await page.getByRole("textbox", { name: "Message" }).fill(text);

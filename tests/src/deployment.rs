@@ -77,6 +77,11 @@ impl Deployment {
         }
     }
 
+    /// How many instances of a function there may be, each of which keeps the pace by itself: here one, elsewhere a few.
+    pub fn instances_max(&self) -> usize {
+        if self.local.is_some() { 1 } else { 20 }
+    }
+
     /// Waits until no connection is open in this local run, and nothing is left of any event.
     pub async fn rests(&self) {
         let local = self.local.as_ref().expect("a local run");

@@ -4,8 +4,8 @@
 #   tests/ministack.sh              builds for this machine, deploys, tests, stops
 #   tests/ministack.sh FOLDER       deploys the release in a folder as well, without building
 #
-# Needs Rust, and Python 3.11 or later for the tools that .ci/tools installs; for a release Node as well. Everything is on
-# loopback.
+# Needs Rust, and Python 3.11 or later for the tools that .ci/tools installs; for a release Node and QEMU (.ci/qemu) as well.
+# Everything is on loopback.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -103,13 +103,16 @@ sam logs --cw-log-group "$(output FunctionLogsName)" --filter '"a-request-id"' -
 
 # What an operator is told: all is well but for the alarms' actions, which MiniStack does not tell of.
 cargo build --workspace --locked --bin ops
-AWS_REGION=us-east-1 TOKEN_SECRET="$secret" AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI="${CHAT_WEBSOCKET_URL/ws:/http:}" \
-    "$CARGO_TARGET_DIR/debug/ops" --stack chat check --websocket-url "$CHAT_WEBSOCKET_URL" --http-url "$CHAT_HTTP_URL" \
-    | tee "$work/check.log" || true
-[ "$(wc -l <"$work/check.log")" = 9 ]
-if grep --extended-regexp --invert-match '^(ok |not ok   alarms      sent to nobody: [^;]*; deploy with AlarmEmail$)' "$work/check.log"; then
-    exit 1
-fi
+check() {
+    AWS_REGION=us-east-1 TOKEN_SECRET="$secret" AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI="${CHAT_WEBSOCKET_URL/ws:/http:}" \
+        "$CARGO_TARGET_DIR/debug/ops" --stack "$1" check --websocket-url "$CHAT_WEBSOCKET_URL" --http-url "$CHAT_HTTP_URL" \
+        | tee "$work/check.log" || true
+    [ "$(wc -l <"$work/check.log")" = 9 ]
+    if grep --extended-regexp --invert-match '^(ok |not ok   alarms      sent to nobody: [^;]*; deploy with AlarmEmail$)' "$work/check.log"; then
+        exit 1
+    fi
+}
+check chat
 
 # The endpoint of AWS is for the functions, which run inside MiniStack.
 try_it() {
@@ -119,15 +122,30 @@ CHAT_TARGET=ministack try_it
 # The way to a real account, walked.
 CHAT_TARGET=aws try_it rooms::
 
-if [ -n "$release" ]; then
-    (cd "$release" && sha256sum --check --quiet SHA256SUMS)
-    tar --extract --gzip --file "$release/chat-$architecture.tar.gz" --directory "$work"
-    unpacked="$work/chat-$architecture"
+# Deploys the archive for an architecture, under a name, and tries it as whoever unpacks it would.
+try_release() {
+    architecture="$1"
+    tar --extract --gzip --file "$release/chat-$1.tar.gz" --directory "$work"
+    unpacked="$work/chat-$1"
+    if [ "$#" = 2 ]; then python3 tests/ministack/emulated.py "$unpacked/functions.zip" "$2"; fi
     template="$unpacked/ministack.json"
     python3 tests/ministack/adapt.py "$unpacked/template.yaml" "$template" "$AWS_ENDPOINT_URL"
-    deploy released "TokenSecret=$secret" DefaultRooms=1 SendsPerSecond=1000 || { cat "$work/deploy.log" >&2; exit 1; }
-    find_stack released
+    deploy "released-${1/_/-}" "TokenSecret=$secret" DefaultRooms=1 SendsPerSecond=1000 AlarmEmail=ops@example.com ||
+        { cat "$work/deploy.log" >&2; exit 1; }
+    find_stack "released-${1/_/-}"
     token="$(node "$unpacked/token.mjs" 7 <<<"$secret")"
     curl --silent --fail --header "Authorization: Bearer $token" "$CHAT_HTTP_URL/chat-history/list?chatroomId=1"
+    check "released-${1/_/-}"
+}
+if [ -n "$release" ]; then
+    (cd "$release" && sha256sum --check --quiet SHA256SUMS)
+    case "$architecture" in
+        arm64) own=arm64 other=x86_64 emulator=qemu-x86_64-static ;;
+        x86_64) own=x86_64 other=arm64 emulator=qemu-aarch64-static ;;
+    esac
+    try_release "$own"
     CHAT_TARGET=ministack try_it rooms:: gateway::
+    # The programs for the other architecture start, and do what they should; how fast they are is another matter.
+    try_release "$other" "$(command -v "$emulator")"
+    CHAT_TARGET=ministack try_it rooms::
 fi

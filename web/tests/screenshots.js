@@ -46,6 +46,7 @@ const pictures = {
   "page-wide": () => shoot("wide", "en", { viewport: { width: 1_100, height: 760 } }),
   "page-dark": () => shoot("dark", "en", { viewport: { width: 1_100, height: 760 }, colorScheme: "dark" }),
   "page-narrow": () => shoot("narrow", "zh", { viewport: { width: 390, height: 760 }, locale: "zh-CN" }),
+  "page-zoom": () => shoot("zoom", "en", { viewport: { width: 320, height: 256 }, deviceScaleFactor: 4 }),
   "first-message": shootFirst,
   "offline": shootOffline,
   "ten-thousand": shootCrowd,

@@ -2,12 +2,13 @@
 /** What this device keeps for a user over a reload: what was begun to be written, and what was not sent yet. */
 
 /** @import { Id, Kind } from "../chat-client.js" */
+/** @import { Mention } from "./mentions.js" */
 /**
  * A message that is not known to be stored. `failed` says that it waits for its author; `file` is sent as it is, under its name.
- * @typedef {{ clientMessageId: string, room: string, type: Kind, content: string, replyTo?: number, createTime: string, failed?: boolean, file?: File }} Unsent
+ * @typedef {{ clientMessageId: string, room: string, type: Kind, content: string, replyTo?: number, mentions?: Mention[], createTime: string, failed?: boolean, file?: File }} Unsent
  */
 /** @typedef {Unsent & { user: string, order: number }} Row */
-/** What was begun to be written, and which message it answers. @typedef {{ text: string, replyTo?: number }} Draft */
+/** What was begun to be written, which message it answers, and whom it means. @typedef {{ text: string, replyTo?: number, mentions?: Mention[] }} Draft */
 
 const NAME = "chat";
 const STORES = /** @type {const} */ (["drafts", "unsent"]);

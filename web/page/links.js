@@ -8,7 +8,7 @@ import { create, webUrl } from "./dom.js";
  */
 const ADDRESS = /\bhttps?:\/\/[^\s<>"`\p{Cc}\p{Cf}\u2014\u2018-\u201f\u2026\u3001-\u3003\u3008-\u3011\u3014-\u301b！＂＇（），．：；？［］｛｝～｡-･،؛؟۔]+/giu;
 /** In the name of a host of Latin letters, these are the sentence that goes on. */
-const HAN = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/u;
+export const HAN = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/u;
 /** @type {Record<string, string>} */
 const OPENING = { ")": "(", "]": "[", "}": "{" };
 

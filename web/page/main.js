@@ -11,6 +11,7 @@ import { takeFiles } from "./files.js";
 import { Finding } from "./finding.js";
 import { inbox, putFirst, sayLast } from "./inbox.js";
 import { Keeping } from "./keeping.js";
+import { Mentions, meansMe } from "./mentions.js";
 import { MessageMenu } from "./menu.js";
 import { sayFirstLine } from "./message.js";
 import { Moderating, isPaced, whyRemoved } from "./moderating.js";
@@ -27,12 +28,13 @@ import { Writing } from "./writing.js";
 /** @import { ChatError, Disconnected, Kind, Id, KeptInfo, KeptRoom, Message, Profile } from "../chat-client.js" */
 /** @import { Place } from "./address.js" */
 /** @import { Last } from "./inbox.js" */
+/** @import { Mention } from "./mentions.js" */
 /** @import { Choice } from "./menu.js" */
 /** @import { Room } from "./room-view.js" */
 /** @import { Way } from "./way.js" */
 /**
  * A room of the list. One that is kept says when something was last said there, and what.
- * @typedef {{ view: RoomView, item: HTMLElement, preview: HTMLElement, draft: string, about: About | null, typing: string[], listed?: KeptRoom, last?: Last, info?: KeptInfo }} Entry
+ * @typedef {{ view: RoomView, item: HTMLElement, preview: HTMLElement, draft: string, mentions: Mention[], about: About | null, typing: string[], listed?: KeptRoom, last?: Last, info?: KeptInfo }} Entry
  */
 /** What is being written: an answer, or a message anew. @typedef {{ what: "replying" | "editing", id: number }} About */
 
@@ -89,6 +91,11 @@ const composer = find("composer", HTMLFormElement);
 const kind = find("kind", HTMLSelectElement);
 const text = find("text", HTMLTextAreaElement);
 
+const mentions = new Mentions(text, {
+  entry: () => rooms.get(kept.open),
+  // An edit leaves them as they are.
+  isFree: () => kind.value === "text" && rooms.get(kept.open)?.about?.what !== "editing",
+});
 const returned = comeBack();
 const query = new URLSearchParams(location.search);
 /** Where one signs in, if the address names an identity provider. Nobody else loads it. */
@@ -211,13 +218,14 @@ composer.addEventListener("submit", (event) => {
   const said = rooms.get(kept.open)?.about;
   if (writing.waitMs > 0 && said?.what !== "editing") return complain("slowWait", { ms: writing.waitMs });
   notice.hidden = true;
+  const meant = mentions.take();
   text.value = "";
   choose("text");
   fitText();
   write(null);
   keepDraft();
   if (said?.what === "editing") void edit(view, said.id, content);
-  else view.send(chosen, content, said?.id);
+  else view.send(chosen, content, said?.id, meant);
   text.focus();
   // Where the whole page scrolls, the line that came may have moved it out of sight.
   text.scrollIntoView({ block: "nearest" });
@@ -264,8 +272,9 @@ const address = new Address({ isNarrow: () => narrow.matches, go });
 wanted = address.asked;
 const keeping = new Keeping({
   rooms: () => rooms.keys(),
-  draft(id, { text: draft, replyTo }) {
+  draft(id, { text: draft, replyTo, mentions = [] }) {
     const entry = rooms.get(id);
+    entry?.mentions.push(...mentions);
     if (replyTo !== undefined) void answer(id, replyTo);
     if (entry && id !== kept.open) entry.draft ||= draft;
     if (id !== kept.open || text.value) return;
@@ -430,7 +439,7 @@ function showSelf() {
 /** What is being written survives a reload, but for what is written anew. */
 function keepDraft() {
   const now = rooms.get(kept.open);
-  if (now && now.about?.what !== "editing") keeping.draft(kept.open, { text: text.value, replyTo: now.about?.id });
+  if (now && now.about?.what !== "editing") keeping.draft(kept.open, { text: text.value, replyTo: now.about?.id, mentions: mentions.chosen });
 }
 
 /** A draft answers a message, unless that is gone. Whoever is quick sends the answer before it is read. @param {string} id @param {number} replyTo */
@@ -486,7 +495,7 @@ function showInbox(listed) {
     if (!entry) continue;
     entry.listed = room;
     if ((room.lastMessage?.id ?? 0) >= (entry.last?.id ?? 0)) entry.last = room.lastMessage;
-    entry.view.count();
+    entry.view.count(room.mentioned);
     showLast(room.id);
     people.show(room.id);
   }
@@ -553,8 +562,9 @@ function addToList(id, listed) {
   const item = create("li", "", button);
   const showUnread = () => {
     badge.hidden = view.unread === 0;
-    badge.textContent = view.unread > UNREAD_MAX ? `${UNREAD_MAX}+` : String(view.unread);
-    label(badge, "unread", { count: view.unread });
+    const count = view.unread > UNREAD_MAX ? `${UNREAD_MAX}+` : String(view.unread);
+    badge.textContent = view.isMentioned ? `@ ${count}` : count;
+    label(badge, "unread", { count: view.unread, isMentioned: view.isMentioned });
     badge.setAttribute("role", "img");
     if (id === kept.open) showNewer();
     showTitle();
@@ -573,7 +583,9 @@ function addToList(id, listed) {
     say(news, word, values);
   });
   view.addEventListener("again", (event) => {
-    text.value = [text.value, /** @type {CustomEvent} */ (event).detail].filter(Boolean).join("\n");
+    const { content, mentions: meant } = /** @type {CustomEvent} */ (event).detail;
+    text.value = [text.value, content].filter(Boolean).join("\n");
+    rooms.get(id)?.mentions.push(...meant);
     fitText();
     keepDraft();
     text.focus();
@@ -584,7 +596,9 @@ function addToList(id, listed) {
     newest = undefined;
   });
   room.addEventListener("message", ({ detail }) => {
-    if (!view.around.isMe(detail.senderId)) newest = detail;
+    // Of all that a frame brought, one is told of what means oneself.
+    const isLess = newest && meansMe(newest.mentions, view.around.isMe) && !meansMe(detail.mentions, view.around.isMe);
+    if (!view.around.isMe(detail.senderId) && !isLess) newest = detail;
     tellHidden();
     const known = rooms.get(id);
     if (!known?.listed) return;
@@ -610,7 +624,7 @@ function addToList(id, listed) {
   moderating.watch(view);
   finding.watch(view);
   keeping.watch(view);
-  rooms.set(id, { view, item, preview, draft: "", about: null, typing: [], listed, last: listed?.lastMessage });
+  rooms.set(id, { view, item, preview, draft: "", mentions: [], about: null, typing: [], listed, last: listed?.lastMessage });
   roomList.append(item);
   logs.append(view.log);
   if (view.unread > 0) showUnread();
@@ -623,10 +637,12 @@ function addToList(id, listed) {
 }
 
 /** Tells whoever does not see it. @param {RoomView} view @param {Message} message */
-function tellOf(view, { id, senderId, type, content }) {
+function tellOf(view, { id, senderId, type, content, mentions }) {
   const name = view.kept ? (view.kept.isPair ? undefined : view.kept.name) : inWords("roomTitle", { id: view.id });
   const text = type === "text" ? [...content].slice(0, NOTIFIED_MAX).join("") : undefined;
-  void push.tell({ room: String(view.id), id, name, sender: view.nameOf(senderId), type, text });
+  const from = view.nameOf(senderId);
+  const sender = meansMe(mentions, view.around.isMe) ? inWords("mentionedYou", { name: from }) : from;
+  void push.tell({ room: String(view.id), id, name, sender, type, text });
 }
 
 /** Null if no room can have this id. @param {ChatClient<typeof FEATURES[number]>} client @param {string} id @returns {Room | null} */
@@ -751,6 +767,7 @@ function open(id) {
   moderating.show(now?.view);
   finding.show(now?.view);
   closeEmojis();
+  mentions.close();
   // One is in a kept room until one quits, among its members.
   leave.hidden = now === undefined || now.listed !== undefined;
   if (now) sayRoom(roomTitle, id, now.listed?.name);

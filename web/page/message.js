@@ -3,6 +3,7 @@
 import { colour } from "./colour.js";
 import { create, webUrl } from "./dom.js";
 import { linked } from "./links.js";
+import { marked, meansMe } from "./mentions.js";
 import { inWords, label, say, sayTime } from "./words.js";
 
 /** @import { Id, Message, Profile } from "../chat-client.js" */
@@ -13,6 +14,7 @@ import { inWords, label, say, sayTime } from "./words.js";
  * @typedef {object} Around
  * @property {(id: Id) => string} name
  * @property {(id: Id) => boolean} isMe
+ * @property {(ids: Id[]) => void} meet Asks for names that a text has and nobody has told.
  * @property {(id: number) => Message | undefined} original
  * @property {(id: number) => void} jump
  * @property {(id: number, emoji: string, on: boolean) => void} react
@@ -49,6 +51,11 @@ function parts(message, name, around) {
   if (eraseTime) return [gone("erased")];
   /** @type {HTMLElement[]} */ const made = [];
   if (replyTo !== undefined) made.push(quote(replyTo, around));
+  if (meansMe(message.mentions, around.isMe) && !around.isMe(message.senderId)) {
+    const meant = create("p", "meant visually-hidden");
+    say(meant, "mentionsYou");
+    made.push(meant);
+  }
   made.push(body(message, name, around));
   if (version) {
     const mark = create("p", "edited");
@@ -144,7 +151,7 @@ export function sayFirstLine(element, message, around) {
 }
 
 /** @param {Shown} message @param {string} name @param {Around} around */
-function body({ id, type, content, attachment, file }, name, around) {
+function body({ id, type, content, attachment, file, mentions = [] }, name, around) {
   if (file) {
     const shown = create("p", type === "image" ? "picture" : "content file", type === "image" ? image(file.url, name) : file.name);
     shown.dir = "auto";
@@ -153,8 +160,13 @@ function body({ id, type, content, attachment, file }, name, around) {
   }
   const url = type === "text" ? null : webUrl(content);
   if (!url) {
-    const text = create("p", "content", ...(type === "text" ? linked(content) : [content]));
+    const { parts, isWhole } = marked(content, mentions, around);
+    const text = create("p", "content", ...parts.flatMap((part) => (typeof part === "string" && type === "text" ? linked(part) : part)));
     text.dir = "auto";
+    if (!isWhole) {
+      text.dataset.unmet = "";
+      around.meet(mentions);
+    }
     return text;
   }
   const link = create("a", type === "image" ? "picture" : "content file");

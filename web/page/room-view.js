@@ -3,11 +3,13 @@
 import { ChatError, applyChange } from "../chat-client.js";
 import { changed, create } from "./dom.js";
 import { changeLine, fillQuote, messageLine, outgoingLine, reactLine } from "./message.js";
+import { meansMe } from "./mentions.js";
 import { together } from "./together.js";
 import { inWords, label, say, sayDay } from "./words.js";
 
 /** @import { Change, Changes, Id, Kind, Message, Moderation, Online, Presence, Profile, Reaction, Reactions, Reads, RoomWith, Rounds, Signals, Uploads } from "../chat-client.js" */
 /** @import { Unsent } from "./device.js" */
+/** @import { Mention } from "./mentions.js" */
 /** @import { Around, Shown } from "./message.js" */
 /** @typedef {RoomWith<typeof Changes | typeof Reactions | typeof Online | typeof Rounds | typeof Signals | typeof Reads | typeof Uploads | typeof Moderation>} Room */
 /** A room that the server keeps for its members: their coming and going online is no news, and what they read is marked. @typedef {{ name: string, isPair: boolean }} KeptAs */
@@ -42,7 +44,7 @@ const PICTURE = /^image\/(png|jpeg|gif|webp|avif)$/;
 
 /**
  * An `EventTarget`: `change` when there is more or less unread, or below the visible part; `news` with a sentence for those
- * who do not see what changed; `again` with a text that its author recalled, or that was rejected, and wants back; `known`
+ * who do not see what changed; `again` with what its author recalled, or what was rejected, and is wanted back; `known`
  * when there is more to find; `missing` when one was led to a message that is not there; `unsent` with a message that has
  * to survive a reload, and `settled` with the `clientMessageId` of one that has not any more.
  */
@@ -90,6 +92,11 @@ export class RoomView extends EventTarget {
   #sight;
   #resizing;
   #gone = new AbortController();
+  /** Who got a name since the lines were looked at that lack one. @type {Set<string>} */ #named = new Set();
+  #nameLater = together(() => this.#markAgain());
+  #hasAsked = false;
+  /** Up to which message one is mentioned in what is unread; 0 if one is not. */
+  #mentionedAt = 0;
   unread = 0;
 
   /** @param {Room} room @param {() => Profile} me @param {KeptAs} [kept] */
@@ -101,6 +108,7 @@ export class RoomView extends EventTarget {
     this.#around = {
       name: (id) => this.nameOf(id),
       isMe: (id) => String(id) === String(this.#me().id),
+      meet: (ids) => void this.#askNames(ids),
       original: (id) => this.#original(id),
       jump: (id) => void this.#jump(id),
       // The room's `error` event shows it.
@@ -172,6 +180,16 @@ export class RoomView extends EventTarget {
 
   get kept() {
     return this.#kept;
+  }
+
+  /** By id, in the order in which they were heard of. @returns {ReadonlyMap<string, string>} */
+  get names() {
+    return this.#names;
+  }
+
+  /** Whether something unread means oneself. */
+  get isMentioned() {
+    return this.unread > 0 && this.#mentionedAt > 0;
   }
 
   /** A name that was heard here. @param {Id} id */
@@ -303,10 +321,10 @@ export class RoomView extends EventTarget {
 
   /**
    * Shows the message at once, and then whether it was sent.
-   * @param {Kind} type @param {string} content @param {number} [replyTo]
+   * @param {Kind} type @param {string} content @param {number} [replyTo] @param {Mention[]} [mentions]
    */
-  send(type, content, replyTo) {
-    this.#begun({ type, content, replyTo });
+  send(type, content, replyTo, mentions) {
+    this.#begun({ type, content, replyTo, mentions });
   }
 
   /** Shows a file at once, then how much of it is there, and then that it was sent. @param {File} file @param {number} [replyTo] */
@@ -314,7 +332,7 @@ export class RoomView extends EventTarget {
     this.#begun({ type: PICTURE.test(file.type) ? "image" : "file", content: file.name, replyTo, file });
   }
 
-  /** @param {Pick<Unsent, "type" | "content" | "replyTo" | "file">} what */
+  /** @param {Pick<Unsent, "type" | "content" | "replyTo" | "mentions" | "file">} what */
   #begun(what) {
     this.#showNew(null);
     this.#post({ ...what, clientMessageId: newId(), room: String(this.id), createTime: new Date().toISOString() });
@@ -331,15 +349,18 @@ export class RoomView extends EventTarget {
   /** @param {Unsent} unsent */
   #post(unsent) {
     const { clientMessageId, type, content, replyTo, createTime, file } = unsent;
+    // After a reload nobody may have told the names yet.
+    for (const one of unsent.mentions ?? []) if (!this.knownName(one.id)) this.#names.set(String(one.id), one.name);
+    const mentions = unsent.mentions?.map(({ id }) => id);
     const sender = this.#me();
     const name = this.#names.get(String(sender.id)) ?? this.#name(sender.id, sender);
     const shown = file && { name: file.name, url: URL.createObjectURL(file) };
-    const message = { type, content, replyTo, file: shown, createTime, senderId: sender.id, sender };
+    const message = { type, content, replyTo, mentions, file: shown, createTime, senderId: sender.id, sender };
     const retry = () => void this.#deliver(outgoing, unsent);
     const discard = () => this.#drop(outgoing);
     const rewrite = () => {
       discard();
-      this.dispatchEvent(new CustomEvent("again", { detail: content }));
+      this.#again(content, unsent.mentions);
     };
     const line = outgoingLine(message, name, { retry, rewrite, discard }, this.#around);
     /** @type {Outgoing} */ const outgoing = { ...line, clientMessageId, message, stop: new AbortController() };
@@ -381,9 +402,9 @@ export class RoomView extends EventTarget {
   }
 
   /** @param {Outgoing} outgoing @param {Unsent} unsent */
-  #hand(outgoing, { type, content, clientMessageId, replyTo, file }) {
+  #hand(outgoing, { type, content, clientMessageId, replyTo, mentions, file }) {
     const { stop } = outgoing;
-    const options = { clientMessageId, replyTo };
+    const options = { clientMessageId, replyTo, mentions: mentions?.map(({ id }) => id) };
     if (file) return this.#room.upload(file, { ...options, signal: stop.signal, onProgress: outgoing.uploading(() => stop.abort()) });
     outgoing.sending();
     if (type === "image") return this.#room.sendImage(content, options);
@@ -750,7 +771,7 @@ export class RoomView extends EventTarget {
     const after = applyChange(before, change);
     this.#show(after);
     if (after.deletedBy !== undefined) void this.#meet(after.deletedBy, after.id);
-    if (after.deleted && this.#around.isMe(after.deletedBy ?? "") && this.#isMine(after) && before.type === "text") this.#offer(after.id, before.content);
+    if (after.deleted && this.#around.isMe(after.deletedBy ?? "") && this.#isMine(after) && before.type === "text") this.#offer(before);
     if (this.#isMine(after) && !after.deleted) return;
     const name = this.nameOf(after.deletedBy ?? after.senderId);
     if (after.deleted) this.#tell("recalled", { name });
@@ -766,16 +787,21 @@ export class RoomView extends EventTarget {
     if (message && this.#room.online.get(by)) this.#show(message);
   }
 
-  /** What one took back may be written anew, as long as the page knows it. @param {number} id @param {string} content */
-  #offer(id, content) {
+  /** What one took back may be written anew, as long as the page knows it. @param {Message} before */
+  #offer({ id, content, mentions = [] }) {
     const again = create("button", "again");
     again.type = "button";
     say(again, "writeAgain");
     again.addEventListener("click", () => {
       again.remove();
-      this.dispatchEvent(new CustomEvent("again", { detail: content }));
+      this.#again(content, mentions.map((user) => ({ id: user, name: this.nameOf(user) })));
     });
     this.unannounced(() => this.lineOf(id)?.querySelector(".bubble")?.append(again));
+  }
+
+  /** @param {string} content @param {Mention[]} [mentions] */
+  #again(content, mentions = []) {
+    this.dispatchEvent(new CustomEvent("again", { detail: { content, mentions } }));
   }
 
   /** @param {Reaction} reaction */
@@ -926,14 +952,37 @@ export class RoomView extends EventTarget {
 
   /** @param {Id} id */
   nameOf(id) {
-    return this.#names.get(String(id)) ?? this.#name(id, this.#room.online.get(id) ?? undefined);
+    const own = this.#around.isMe(id) ? this.#me() : undefined;
+    return this.#names.get(String(id)) ?? this.#name(id, this.#room.online.get(id) ?? own);
   }
 
   /** Remembers names: a leave has no profile. @param {Id} id @param {Profile} [profile] */
   #name(id, profile) {
     const name = profile?.nickName || profile?.username;
-    if (name) this.#names.set(String(id), name);
+    if (name && this.knownName(id) !== name) {
+      this.#names.set(String(id), name);
+      this.#named.add(String(id));
+      this.#nameLater();
+    }
     return this.#names.get(String(id)) ?? inWords("user", { id });
+  }
+
+  /** Marks mentions under names that were not known before. */
+  #markAgain() {
+    const lines = /** @type {HTMLElement[]} */ ([...this.#items.querySelectorAll(".message:has([data-unmet])")]);
+    for (const { dataset } of lines) {
+      const message = this.#said.get(Number(dataset.id));
+      if (message?.mentions?.some((id) => this.#named.has(String(id)))) this.#show(message);
+    }
+    this.#named.clear();
+  }
+
+  /** Whoever came before oneself told nobody's name. It is asked for once. @param {Id[]} ids */
+  async #askNames(ids) {
+    if (this.#hasAsked || !ids.some((id) => this.#room.online.get(id) === null && !this.knownName(id))) return;
+    this.#hasAsked = true;
+    // The room's `error` event shows why not.
+    for (const profile of await this.#room.members().catch(() => [])) this.#name(profile.id, profile);
   }
 
   /** @param {Message} message */
@@ -961,6 +1010,7 @@ export class RoomView extends EventTarget {
     if (messages.length === 0 || (this.#isOpen && this.#isAtEnd && !document.hidden)) return;
     if (this.unread === 0) this.#showNew(messages[0].id);
     this.unread += messages.length;
+    this.#mentionedAt = messages.findLast(({ mentions }) => meansMe(mentions, this.#around.isMe))?.id ?? this.#mentionedAt;
     this.dispatchEvent(new Event("change"));
   }
 
@@ -996,12 +1046,14 @@ export class RoomView extends EventTarget {
     this.#room.autoRead = isRead ? "tell" : false;
   }
 
-  /** As much is unread as the inbox says. */
-  count() {
+  /** As much is unread as the inbox says. It knows that one is mentioned, and not where. @param {boolean} [isMentioned] */
+  count(isMentioned) {
     const { unread = 0, lastRead = 0 } = this.#room;
     if (this.#isOpen && this.#isAtEnd && !document.hidden) return;
     if (unread > 0 && this.unread === 0) this.#showNew(lastRead + 1);
     this.unread = unread;
+    if (isMentioned) this.#mentionedAt = Math.max(this.#mentionedAt, lastRead + unread);
+    if (unread === 0 || this.#mentionedAt <= lastRead) this.#mentionedAt = 0;
     this.dispatchEvent(new Event("change"));
   }
 
@@ -1034,7 +1086,7 @@ export class RoomView extends EventTarget {
 
   #seen() {
     if (this.unread === 0 || !this.#isOpen || !this.#isAtEnd || document.hidden) return;
-    this.unread = 0;
+    this.unread = this.#mentionedAt = 0;
     this.dispatchEvent(new Event("change"));
   }
 

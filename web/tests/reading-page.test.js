@@ -6,7 +6,7 @@ import WebSocket from "ws";
 import { ChatClient, Changes } from "../chat-client.js";
 import { startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
-import { enterPage, eventually, line, openRoom, scan, send, texts } from "./visitors.js";
+import { contrast, enterPage, eventually, line, openRoom, scan, send, texts } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, BrowserContextOptions } from "playwright-core" */
@@ -385,15 +385,3 @@ describe("what one reads", () => {
     return enterPage(test, browser, { address: run.page, ...visit });
   }
 });
-
-/** By WCAG's formula. @param {string} front @param {string} back */
-function contrast(front, back) {
-  const [one, other] = [front, back].map((colour) => {
-    const [red, green, blue] = (colour.match(/[\d.]+/g) ?? []).map(Number).map((part) => {
-      const linear = part / 255;
-      return linear <= 0.03928 ? linear / 12.92 : ((linear + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  });
-  return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-}

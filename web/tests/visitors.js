@@ -139,3 +139,15 @@ export async function eventually(look, expected) {
     }
   }
 }
+
+/** By WCAG's formula. @param {string} front @param {string} back */
+export function contrast(front, back) {
+  const [one, other] = [front, back].map((colour) => {
+    const [red, green, blue] = (colour.match(/[\d.]+/g) ?? []).map(Number).map((part) => {
+      const linear = part / 255;
+      return linear <= 0.03928 ? linear / 12.92 : ((linear + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  });
+  return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+}

@@ -153,10 +153,12 @@ describe("what one reads", () => {
       const line = /** @type {Element} */ (log.querySelector("[data-id='5']"));
       log.scrollTop += line.getBoundingClientRect().top - log.getBoundingClientRect().top;
     });
-    const before = await place();
+    const size = () => line(page, 2).locator(".bubble").evaluate((bubble) => [bubble.clientWidth, bubble.clientHeight]);
+    const [before, empty] = [await place(), await size()];
     load();
     await eventually(() => line(page, 2).locator("img").evaluate((image) => /** @type {HTMLImageElement} */ (image).naturalWidth), 900);
     assert.ok(Math.abs((await place()) - before) <= 1, "a picture");
+    assert.deepEqual(await size(), empty, "its place was there before");
     await friend.edit(1, Array(12).fill("and longer").join("\n"));
     await eventually(async () => (await line(page, 1).locator(".content").textContent())?.startsWith("and longer"), true);
     assert.ok(Math.abs((await place()) - before) <= 1, "an edit");

@@ -7,7 +7,7 @@ import WebSocket from "ws";
 import { ChatClient } from "../chat-client.js";
 import { startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
-import { comeIn, eventually, line, openMenu, openPage, scan, send } from "./visitors.js";
+import { comeIn, eventually, fits, line, openMenu, openPage, scan, send } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, Page } from "playwright-core" */
@@ -125,25 +125,6 @@ describe("where there is little place", () => {
     // A test's window is always a private one.
     assert.deepEqual([errors, installabilityErrors.map(({ errorId }) => errorId).filter((id) => id !== "in-incognito")], [[], []]);
     return { url, manifest: JSON.parse(String(data)) };
-  }
-
-  /** Nothing is wider than the window, and each control can be brought into sight and pressed. @param {Page} page @param {string} where */
-  async function fits(page, where) {
-    const found = await page.evaluate(() => {
-      const wide = document.documentElement.scrollWidth > innerWidth ? [`${document.documentElement.scrollWidth} pixels wide`] : [];
-      const scope = document.querySelector("dialog[open]") ?? document.querySelector("#menu:not([hidden])") ?? document.body;
-      const controls = /** @type {NodeListOf<HTMLElement>} */ (scope.querySelectorAll("button, input, select, textarea, summary, a[href]"));
-      const covered = [...controls].filter((control) => control.checkVisibility() && !control.matches(".visually-hidden")).filter((control) => {
-        control.scrollIntoView({ block: "center", inline: "nearest" });
-        const { left, right, top, bottom } = [...control.getClientRects()][0];
-        const at = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
-        const isSeen = at !== null && (control.contains(at) || at.contains(control) && at.matches("label, a"));
-        return !isSeen || left < 0 || right > innerWidth + 0.5;
-      });
-      scrollTo(0, 0);
-      return [...wide, ...covered.map(({ id, outerHTML }) => id || outerHTML.slice(0, 120))];
-    });
-    assert.deepEqual(found, [], where);
   }
 
   /** @param {TestContext} test @param {string} room @param {string} nickName */

@@ -7,7 +7,7 @@ import { ChatClient, Changes, Kept } from "../chat-client.js";
 import { openWindow, startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
 import { startNetwork } from "./network.js";
-import { comeIn, enterPage, eventually, join, line, openPage, openRoom, pick, send, texts } from "./visitors.js";
+import { comeIn, enterPage, eventually, join, kept, line, openPage, openRoom, pick, send, texts } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, Page } from "playwright-core" */
@@ -487,21 +487,6 @@ describe("what stays", () => {
       });
       document.dispatchEvent(new Event("visibilitychange"));
     }, hidden);
-  }
-
-  /** Waits until so much is on the disk. @param {Page} page @param {string} store @param {number} count */
-  async function kept(page, store, count) {
-    await eventually(() => page.evaluate((store) => new Promise((resolve, reject) => {
-      const opening = indexedDB.open("chat");
-      opening.onerror = () => reject(opening.error);
-      opening.onsuccess = () => {
-        const counting = opening.result.transaction(store).objectStore(store).count();
-        counting.onsuccess = () => {
-          opening.result.close();
-          resolve(counting.result);
-        };
-      };
-    }), store), count);
   }
 
   /** @param {TestContext} test @param {Visit} visit */

@@ -114,17 +114,53 @@ export async function write(page, text) {
   await box.press("Enter");
 }
 
-/** What the open room's messages say. @param {Page} page */
+/** A page, whatever drives it. @typedef {{ evaluate(script: any, argument?: any): Promise<any> }} AnyPage */
+
+/** What the open room's messages say. @param {AnyPage} page @returns {Promise<string[]>} */
 export function texts(page) {
-  return page.locator(".log:not([hidden]) [data-id] .content").allTextContents();
+  return page.evaluate(() => [...document.querySelectorAll(".log:not([hidden]) [data-id] .content")].map(({ textContent }) => textContent));
 }
 
-/** @param {Page} page @param {string} where */
+/** @param {AnyPage} page @param {string} where */
 export async function scan(page, where) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => /** @type {any} */ (window).axe.run());
   const found = violations.map((/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ node) => node.html).join(" ")}`);
   assert.deepEqual(found, [], where);
+}
+
+/** Nothing is wider than the window, and each control can be brought into sight and pressed. @param {AnyPage} page @param {string} where */
+export async function fits(page, where) {
+  const found = await page.evaluate(() => {
+    const wide = document.documentElement.scrollWidth > innerWidth ? [`${document.documentElement.scrollWidth} pixels wide`] : [];
+    const scope = document.querySelector("dialog[open]") ?? document.querySelector("#menu:not([hidden])") ?? document.body;
+    const controls = /** @type {NodeListOf<HTMLElement>} */ (scope.querySelectorAll("button, input, select, textarea, summary, a[href]"));
+    const covered = [...controls].filter((control) => control.checkVisibility() && !control.matches(".visually-hidden")).filter((control) => {
+      control.scrollIntoView({ block: "center", inline: "nearest" });
+      const { left, right, top, bottom } = [...control.getClientRects()][0];
+      const at = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+      const isSeen = at !== null && (control.contains(at) || at.contains(control) && at.matches("label, a"));
+      return !isSeen || left < 0 || right > innerWidth + 0.5;
+    });
+    scrollTo(0, 0);
+    return [...wide, ...covered.map(({ id, outerHTML }) => id || outerHTML.slice(0, 120))];
+  });
+  assert.deepEqual(found, [], where);
+}
+
+/** Waits until so much is on the disk. @param {AnyPage} page @param {string} store @param {number} count */
+export async function kept(page, store, count) {
+  await eventually(() => page.evaluate((/** @type {string} */ store) => new Promise((resolve, reject) => {
+    const opening = indexedDB.open("chat");
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const counting = opening.result.transaction(store).objectStore(store).count();
+      counting.onsuccess = () => {
+        opening.result.close();
+        resolve(counting.result);
+      };
+    };
+  }), store), count);
 }
 
 /** @template T @param {() => Promise<T>} look @param {T} expected */

@@ -29,9 +29,9 @@ impl Barred {
         Rejection::Barred { bar: self.bar, retry_after_ms: self.left(now) }
     }
 
-    /// For how long it still holds, in ms.
+    /// For how long it still holds, in ms. At least 1: it held when it was found, and may have ended since.
     pub fn left(self, now: Timestamp) -> u64 {
-        u64::try_from(self.until.millis().saturating_sub(now.millis())).unwrap_or_default()
+        u64::try_from(self.until.millis().saturating_sub(now.millis())).unwrap_or_default().max(1)
     }
 }
 
@@ -139,6 +139,8 @@ mod tests {
         let mute = Barred { bar: Bar::Mute, until: at(20) };
         assert_eq!((bars.of(&user(7), at(10)), bars.banned(at(10))), (Some(mute), BTreeSet::new()));
         assert_eq!((bars.of(&user(7), at(20)), bars.of(&user(8), at(0))), (None, None));
+        // It was found, and ended before whom it keeps out was told.
+        assert_eq!((mute.left(at(20)), mute.left(at(21))), (1, 1));
         assert_eq!(bars.all(at(5)), [(&user(7), ban)]);
     }
 

@@ -93,7 +93,8 @@ impl Reply {
         match self {
             Self::JoinRoom(reply) => Self::JoinRoom(JoinRoomReply {
                 slow_seconds: standing.slow.map(|slow| slow.as_secs()),
-                muted_for_ms: standing.muted.map(left),
+                // It may have ended since it was found.
+                muted_for_ms: standing.muted.map(left).filter(|left| *left > 0),
                 ..reply
             }),
             other => other,

@@ -54,15 +54,25 @@ pub(crate) async fn come_to_rest(
     join_all(devices.iter_mut().map(|device| device.settle(&newest, &changes))).await;
     let views = devices.iter().flat_map(|device| device.views(&newest)).collect();
     let mut stored = BTreeMap::new();
-    let (sends, acks, changes, change_acks) = {
-        let record = lock(record);
-        (record.sends.clone(), record.acks.clone(), record.changes.clone(), record.change_acks.clone())
-    };
-    let spoken_in: BTreeSet<Room> = newest.into_keys().chain(sends.iter().map(|send| send.room)).collect();
+    let history = recorded(record);
+    let spoken_in: BTreeSet<Room> = newest.into_keys().chain(history.sends.iter().map(|send| send.room)).collect();
     for room in spoken_in {
         stored.insert(room, whole_history(reach, &reader, room).await);
     }
-    History { sends, acks, changes, change_acks, views, stored, grants, leftovers: Vec::new() }
+    History { views, stored, grants, ..history }
+}
+
+/// What devices did until now.
+pub(crate) fn recorded(record: &Mutex<Record>) -> History {
+    let record = lock(record);
+    History {
+        sends: record.sends.clone(),
+        attempts: record.attempts.clone(),
+        acks: record.acks.clone(),
+        changes: record.changes.clone(),
+        change_acks: record.change_acks.clone(),
+        ..History::default()
+    }
 }
 
 /// The whole history of a room, oldest first.

@@ -16,6 +16,30 @@ pub struct Send {
     pub content: String,
 }
 
+/// One time that a send was sent. Clients retry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    pub room: Room,
+    pub user: User,
+    pub key: String,
+    /// When it began, among all moments of a run.
+    pub at: u64,
+}
+
+/// A bar of a user in a room that held from one moment of a run to another. When it ended, nothing that was begun before
+/// was still under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bar {
+    pub room: Room,
+    pub user: User,
+    /// When it was acknowledged.
+    pub from: u64,
+    /// When a ban was, if it is one.
+    pub banned: Option<u64>,
+    /// When somebody began to end it.
+    pub to: u64,
+}
+
 /// An ack of a send. One send may have many, since clients retry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack {
@@ -114,9 +138,12 @@ pub struct Leftover {
 #[derive(Debug, Clone, Default)]
 pub struct History {
     pub sends: Vec<Send>,
+    /// Of sends that are not here nothing is known but that they were made.
+    pub attempts: Vec<Attempt>,
     pub acks: Vec<Ack>,
     pub changes: Vec<Change>,
     pub change_acks: Vec<ChangeAck>,
+    pub bars: Vec<Bar>,
     pub views: Vec<View>,
     /// The whole history of each room at the end, as the endpoint returned it, oldest first.
     pub stored: BTreeMap<Room, Vec<Seen>>,

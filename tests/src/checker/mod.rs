@@ -4,6 +4,7 @@
 //! The history does not show a message's key, a push does. So an unknown key contradicts none, and messages without a
 //! key are told apart by their text. Sends whose text is unique are judged most strictly.
 
+mod bars;
 mod changes;
 mod history;
 mod rules;
@@ -11,7 +12,7 @@ mod rules;
 mod tests;
 mod violation;
 
-pub use history::{Ack, Change, ChangeAck, History, Leftover, Room, Seen, Send, User, View};
+pub use history::{Ack, Attempt, Bar, Change, ChangeAck, History, Leftover, Room, Seen, Send, User, View};
 pub use violation::{VIOLATIONS_PER_RULE_MAX, Violation, Witness};
 
 use rules::{Facts, judge_leftovers, judge_order};
@@ -49,6 +50,7 @@ impl History {
                 facts.judge_pushes(view, &mut report);
             }
         }
+        self.judge_barred(&mut report);
         judge_leftovers(&self.leftovers, &mut report);
         report.violations
     }

@@ -55,6 +55,8 @@ fn sound() -> History {
     sends.push(send(1, ADA, "e", "lost"));
     History {
         sends,
+        attempts: Vec::new(),
+        bars: Vec::new(),
         acks: vec![
             ack(1, ADA, "a", 1),
             ack(1, BOB, "a", 2),
@@ -409,4 +411,60 @@ fn who_is_told_of_something_behind_it_learns_of_a_message() {
     let device = &history.views[0].device;
     let learns = format!("{device} learns nothing of message 3 in room 1, which was acked");
     assert_eq!(said, [learns, format!("{device} was not told of change 3 in room 1")]);
+}
+
+/// Ada is banned from moment 10 to moment 20; her message `d` was said at these.
+fn banned(said_at: &[u64]) -> History {
+    let mut history = sound();
+    history.bars.push(Bar { room: 1, user: ADA, from: 10, banned: Some(10), to: 20 });
+    let attempt = |at: &u64| Attempt { room: 1, user: ADA, key: "d".into(), at: *at };
+    history.attempts = said_at.iter().map(attempt).collect();
+    history
+}
+
+#[test]
+fn what_was_said_during_a_bar_is_not_stored_but_what_was_said_before_or_after_as_well_may_be() {
+    for said_at in [&[][..], &[9], &[9, 15], &[15, 21], &[21]] {
+        assert_eq!(banned(said_at).check(Delivery::Reliable), [], "{said_at:?}");
+    }
+    for said_at in [&[11][..], &[11, 19]] {
+        let found = said(&banned(said_at).check(Delivery::Reliable));
+        let seen = r#"message 5 "five" (user 1, room 1, key d)"#;
+        assert_eq!(
+            found,
+            [format!("the history has {seen}, which was said while its sender was barred, from 10 to 20")],
+            "{said_at:?}"
+        );
+    }
+}
+
+#[test]
+fn who_is_barred_takes_something_back_and_edits_nothing() {
+    let change = |key: Option<&str>, asked| {
+        let (key, content) = (key.map(String::from), "anew".into());
+        let mut history = banned(&[]);
+        history.changes.push(Change { room: 1, user: ADA, id: 3, key: key.clone(), content, asked });
+        history.change_acks.push(ChangeAck { room: 1, id: 3, key, version: 1, duplicate: true, at: 30 });
+        let found = history.check(Delivery::Lossy);
+        found.iter().any(|violation| matches!(violation, Violation::ChangedThoughBarred { .. }))
+    };
+    assert!(change(Some("e-1"), 11) && !change(Some("e-1"), 10) && !change(Some("e-1"), 20) && !change(None, 11));
+}
+
+/// What was begun before a ban may be on its way yet.
+#[test]
+fn who_is_banned_is_pushed_nothing_that_was_begun_after_that() {
+    let heard = |said_at| {
+        let mut history = banned(&[]);
+        history.attempts = vec![Attempt { room: 1, user: BOB, key: "a".into(), at: said_at }];
+        history.views = vec![view("ada's phone", ADA, 0, 5, 1, &history.stored[&1])];
+        history.changes.push(Change { room: 1, user: BOB, id: 2, key: None, content: String::new(), asked: said_at });
+        history.change_acks.push(ChangeAck { room: 1, id: 2, key: None, version: 1, duplicate: false, at: 30 });
+        history.views[0].heard = BTreeSet::from([1]);
+        said(&history.heard_in_spite())
+    };
+    assert_eq!(heard(10), Vec::<String>::new());
+    let pushed = r#"ada's phone was pushed message 2 "two" (user 2, room 1, key a), though its user was banned before"#;
+    let told = "ada's phone was pushed the recall of message 2 in room 1 by user 2 as 1, though its user was banned";
+    assert_eq!(heard(11), [format!("{pushed} that was said"), format!("{told} before that")]);
 }

@@ -1,6 +1,6 @@
 //! The violations, each with its sentence.
 
-use super::history::{Change, Room, Seen, Send, User};
+use super::history::{Bar, Change, Room, Seen, Send, User};
 use std::collections::HashMap;
 use std::fmt;
 use std::mem::{Discriminant, discriminant};
@@ -67,6 +67,14 @@ pub enum Violation {
     ViewForbidden { device: String, user: User, room: Room },
     /// A message in a room that its sender may not enter.
     MessageForbidden { witness: Witness, seen: Seen },
+    /// A message was stored that its sender began to send while it was barred.
+    StoredThoughBarred { seen: Seen, bar: Bar },
+    /// A change was acked, or is in the history, that somebody asked for while it was barred.
+    ChangedThoughBarred { change: Change, bar: Bar },
+    /// Only [while bars stand](super::History::heard_in_spite): a device was pushed what was said after its user was banned.
+    HeardThoughBanned { device: String, seen: Seen },
+    /// The same of a change.
+    ToldThoughBanned { device: String, change: Change, version: u64 },
     /// A connection that has ended would still be pushed to.
     MemberLeft { row: String },
     /// A row of a connection that has ended never expires.
@@ -161,6 +169,22 @@ impl fmt::Display for Violation {
             }
             Self::MessageForbidden { witness, seen } => {
                 write!(f, "{witness} has {seen}, whose sender may not enter the room")
+            }
+            Self::StoredThoughBarred { seen, bar } => {
+                write!(
+                    f,
+                    "the history has {seen}, which was said while its sender was barred, from {} to {}",
+                    bar.from, bar.to
+                )
+            }
+            Self::ChangedThoughBarred { change, bar } => {
+                write!(f, "{change} was carried out, though its user was barred, from {} to {}", bar.from, bar.to)
+            }
+            Self::HeardThoughBanned { device, seen } => {
+                write!(f, "{device} was pushed {seen}, though its user was banned before that was said")
+            }
+            Self::ToldThoughBanned { device, change, version } => {
+                write!(f, "{device} was pushed {change} as {version}, though its user was banned before that")
             }
             Self::MemberLeft { row } => write!(f, "row {row} is a member of a room, but its connection is no more"),
             Self::NeverExpires { row } => write!(f, "row {row} never expires, but its connection is no more"),

@@ -1,7 +1,7 @@
 //! A device's part in edits and recalls: it asks for them, and follows those of others.
 
 use super::knows::{GAP_PATIENCE, seen};
-use super::{BACKOFF, Device, tries};
+use super::{BACKOFF, Device, is_barred_for_long, tries};
 use crate::chaos::lock;
 use crate::checker::{Change, ChangeAck, Room};
 use crate::schema;
@@ -91,7 +91,7 @@ impl Device {
             if reply["type"] == "ack" {
                 return Some(reply);
             }
-            if reply["code"].as_str().is_some_and(|code| FINAL.contains(&code)) {
+            if reply["code"].as_str().is_some_and(|code| FINAL.contains(&code)) || is_barred_for_long(&reply) {
                 return None;
             }
             sleep(reply["retryAfterMs"].as_u64().map_or(BACKOFF, Duration::from_millis)).await;
@@ -172,7 +172,9 @@ impl Device {
     pub(super) async fn follow(&mut self, room: Room, told: u64, since: Instant) {
         while self.rooms[&room].change < told {
             let asked_at = Instant::now();
-            self.read_changes(room).await;
+            if !self.read_changes(room).await {
+                return;
+            }
             let known = self.rooms.get_mut(&room).expect("a room");
             if known.change < told && asked_at.saturating_duration_since(since) >= CHANGE_PATIENCE {
                 known.change = told;
@@ -182,11 +184,12 @@ impl Device {
         }
     }
 
-    /// Reads all pages after its position, which is the highest place it saw, and never a version.
-    async fn read_changes(&mut self, room: Room) {
+    /// Reads all pages after its position, which is the highest place it saw, and never a version. Answers false if it may
+    /// not.
+    async fn read_changes(&mut self, room: Room) -> bool {
         let mut next = Some(format!("chatroomId={room}&after={}&limit=2", self.rooms[&room].change));
         while let Some(query) = next {
-            let page = self.page(schema::LIST_CHANGES, query).await;
+            let Some(page) = self.page(schema::LIST_CHANGES, query).await else { return false };
             let known = self.rooms.get_mut(&room).expect("a room");
             for item in page.body.as_array().expect("a list") {
                 known.take_state(seen(item));
@@ -194,6 +197,7 @@ impl Device {
             }
             next = page.link("next");
         }
+        true
     }
 }
 

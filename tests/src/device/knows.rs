@@ -1,7 +1,7 @@
 //! What a device hears and reads, and what it knows of its rooms by that.
 
 use super::line::{FORBIDDEN, Lost};
-use super::{BACKOFF, Device, tries};
+use super::{BACKOFF, BAR_PATIENCE, Device, tries};
 use crate::checker::{Room, Seen, View};
 use crate::knowledge::Knowledge;
 use crate::{Page, schema};
@@ -92,6 +92,11 @@ impl Device {
         self.rooms.iter().map(view).chain(elsewhere).collect()
     }
 
+    /// The same of what it knows so far.
+    pub fn views_so_far(&self) -> Vec<View> {
+        self.views(&self.known_rooms().into_iter().map(|room| (room, u64::MAX)).collect())
+    }
+
     /// Takes in a frame that may be pushed.
     pub(super) fn take_in(&mut self, frame: &Value) {
         // Kept rooms, whose ids are texts, are not checked here.
@@ -153,7 +158,8 @@ impl Device {
     pub(super) async fn catch_up(&mut self, room: Room, until: u64) {
         let (mut after, asked_at) = (self.rooms[&room].complete, Instant::now());
         while after < until {
-            let page = self.history(room, after).await;
+            // Whoever is banned knows no more than it did.
+            let Some(page) = self.history(room, after).await else { return };
             let Some(newest) = page.last().map(|seen| seen.id) else { break };
             let known = self.rooms.get_mut(&room).expect("a room");
             page.into_iter().for_each(|seen| known.take_in(seen));
@@ -162,22 +168,35 @@ impl Device {
         self.rooms.get_mut(&room).expect("a room").pass_over_holes(asked_at);
     }
 
-    async fn history(&mut self, room: Room, after: u64) -> Vec<Seen> {
-        let page = self.page(schema::LIST, format!("chatroomId={room}&after={after}&limit=100")).await;
-        page.body.as_array().expect("a list").iter().map(seen).collect()
+    async fn history(&mut self, room: Room, after: u64) -> Option<Vec<Seen>> {
+        let page = self.page(schema::LIST, format!("chatroomId={room}&after={after}&limit=100")).await?;
+        Some(page.body.as_array().expect("a list").iter().map(seen).collect())
     }
 
-    pub(super) async fn page(&mut self, path: &'static str, query: String) -> Page {
+    /// Nothing where its user is banned.
+    pub(super) async fn page(&mut self, path: &'static str, query: String) -> Option<Page> {
         for () in tries() {
             let page = self.reach.page(path, &self.token, query.clone()).await;
             match page.status {
-                200 => return page,
+                200 => return Some(page),
+                FORBIDDEN if let Some(left) = banned_for(&page.body) => {
+                    if left > BAR_PATIENCE {
+                        return None;
+                    }
+                    sleep(left).await;
+                }
                 FORBIDDEN => self.renew_token().await,
                 _ => sleep(BACKOFF).await,
             }
         }
         panic!("{} never gets {path}?{query}", self.name);
     }
+}
+
+/// For how long a refused page says that its reader is banned: its errors have no code, and say that in words.
+fn banned_for(body: &Value) -> Option<Duration> {
+    let left = body["message"].as_str()?.strip_prefix("banned ")?.rsplit_once("another ")?.1.strip_suffix(" ms")?;
+    left.parse().ok().map(Duration::from_millis)
 }
 
 /// A message of a push, of the history or of the feed.

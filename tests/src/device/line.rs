@@ -131,6 +131,7 @@ impl Device {
     }
 
     pub(super) async fn say(&mut self, requests: &[Value]) -> Result<(), Lost> {
+        requests.iter().for_each(|request| self.attempts(request));
         let line = self.line.as_mut().ok_or(Lost)?;
         for request in requests {
             let frame = line.written(request);

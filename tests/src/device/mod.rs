@@ -10,7 +10,7 @@ mod sends;
 
 pub(crate) use knows::seen;
 
-use crate::checker::{Ack, Change, ChangeAck, Room, Seen, Send, User};
+use crate::checker::{Ack, Attempt, Change, ChangeAck, Room, Seen, Send, User};
 use crate::knowledge::Knowledge;
 use crate::reach::Reach;
 use crate::{PATIENCE, Way};
@@ -24,6 +24,9 @@ use tokio::time::Instant;
 /// How long a client waits before it tries again.
 pub(crate) const BACKOFF: Duration = Duration::from_millis(20);
 
+/// The longest bar that a client waits for. Of a longer one it is told, and lets it be.
+const BAR_PATIENCE: Duration = Duration::from_secs(10);
+
 /// The user who may recall what others said.
 const MODERATOR: User = 1;
 
@@ -33,10 +36,22 @@ pub(crate) fn tries() -> impl Iterator<Item = ()> {
     std::iter::repeat_n((), usize::MAX).take_while(move |()| Instant::now() < until)
 }
 
+/// For how long an answer says that its user is barred, if it says so.
+fn barred(answer: &Value) -> Option<Duration> {
+    let is_barred = answer["code"] == "barred";
+    is_barred.then(|| Duration::from_millis(answer["retryAfterMs"].as_u64().expect("for how long")))
+}
+
+/// Whether that is longer than it waits.
+fn is_barred_for_long(answer: &Value) -> bool {
+    barred(answer).is_some_and(|left| left > BAR_PATIENCE)
+}
+
 /// What all devices of a run record.
 #[derive(Default)]
 pub struct Record {
     pub sends: Vec<Send>,
+    pub attempts: Vec<Attempt>,
     pub acks: Vec<Ack>,
     pub changes: Vec<Change>,
     pub change_acks: Vec<ChangeAck>,
@@ -47,7 +62,7 @@ pub struct Record {
 
 impl Record {
     /// Moments are numbered in their order.
-    fn moment(&mut self) -> u64 {
+    pub fn moment(&mut self) -> u64 {
         self.moments += 1;
         self.moments
     }

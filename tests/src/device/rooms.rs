@@ -1,7 +1,7 @@
 //! How a device enters its rooms and leaves them.
 
 use super::line::Lost;
-use super::{BACKOFF, Device, tries};
+use super::{BACKOFF, Device, barred, is_barred_for_long, tries};
 use crate::checker::{Room, Seen};
 use crate::in_time;
 use crate::knowledge::Knowledge;
@@ -58,7 +58,14 @@ impl Device {
                     self.line = None;
                     return Err(Lost);
                 }
-                _ => sleep(BACKOFF).await,
+                // Where it was before, it asks again with its next connection.
+                _ if is_barred_for_long(&reply) => {
+                    if !self.rooms.contains_key(&room) {
+                        self.joined.remove(&room);
+                    }
+                    return Ok(());
+                }
+                _ => sleep(barred(&reply).unwrap_or(BACKOFF)).await,
             }
         }
         panic!("{} does not get into {room}", self.name);

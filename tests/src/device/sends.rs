@@ -2,9 +2,9 @@
 
 use super::line::{Lost, REPLY_TIMEOUT};
 use super::rooms::join;
-use super::{BACKOFF, Device, tries};
+use super::{BACKOFF, Device, barred, is_barred_for_long, tries};
 use crate::chaos::lock;
-use crate::checker::{Ack, Room, Send};
+use crate::checker::{Ack, Attempt, Room, Send};
 use crate::simulation::Step;
 use crate::text_message;
 use chat::Attachment;
@@ -23,6 +23,20 @@ impl Device {
         (key, content)
     }
 
+    /// Notes that it sends a text now, for the first time or again.
+    pub(super) fn attempts(&self, request: &Value) {
+        let said = request["message"]["content"].as_str().and_then(|content| content.split_once(' '));
+        let key = request["clientMessageId"].as_str().or(said.map(|(key, _)| key));
+        let (Some("sendMessage"), Some(room), Some(key)) =
+            (request["action"].as_str(), request["chatroomId"].as_u64(), key)
+        else {
+            return;
+        };
+        let mut record = lock(&self.record);
+        let at = record.moment();
+        record.attempts.push(Attempt { room, user: self.user, key: key.to_owned(), at });
+    }
+
     /// Makes a new message, with its own `clientMessageId`, the one that is sent next.
     fn write(&mut self, room: Room) {
         let (key, content) = self.new_text(room);
@@ -34,6 +48,12 @@ impl Device {
     pub async fn send(&mut self, room: Room) -> u64 {
         self.write(room);
         self.send_again().await
+    }
+
+    /// The same of somebody who may be barred: then it is let be.
+    pub async fn try_send(&mut self, room: Room) -> Option<u64> {
+        self.write(room);
+        self.try_send_again().await
     }
 
     /// Sends a picture that was uploaded, until that is acknowledged. Answers its key.
@@ -52,32 +72,37 @@ impl Device {
         attachment.to_string()
     }
 
-    /// Sends a text, cuts the connection before the reply, and sends the text again until it is acknowledged.
-    pub async fn send_cut(&mut self, room: Room) -> u64 {
+    /// Sends a text, cuts the connection before the reply, and sends the text again until it is acknowledged, or barred.
+    pub async fn send_cut(&mut self, room: Room) -> Option<u64> {
         self.write(room);
+        self.attempts(&self.last_send);
         if let Some(line) = &mut self.line {
             // The frame may or may not be written when the socket is cut.
             let frame = line.written(&self.last_send);
             let _ = timeout(REPLY_TIMEOUT, line.sink.send(frame)).await;
             self.cut();
         }
-        self.send_again().await
+        self.try_send_again().await
     }
 
     /// Sends the last text again, if there is one.
     pub async fn repeat(&mut self) {
         if !self.last_send.is_null() {
-            self.send_again().await;
+            self.try_send_again().await;
         }
     }
 
     /// Sends the last text again, as a client does that got no ack.
     pub async fn send_again(&mut self) -> u64 {
+        self.try_send_again().await.unwrap_or_else(|| panic!("{} is barred", self.name))
+    }
+
+    async fn try_send_again(&mut self) -> Option<u64> {
         let request = self.last_send.clone();
-        let ack = self.insist(&request).await;
+        let ack = self.ask_until_answered(&request).await?;
         let room = request["chatroomId"].as_u64().expect("a room");
         self.acknowledged(room, &request, &ack);
-        ack["id"].as_u64().expect("an id")
+        ack["id"].as_u64()
     }
 
     fn acknowledged(&mut self, room: Room, request: &Value, ack: &Value) {
@@ -92,13 +117,19 @@ impl Device {
 
     /// Sends a request again and again until it is acknowledged, and answers the ack.
     pub async fn insist(&mut self, request: &Value) -> Value {
+        self.ask_until_answered(request).await.unwrap_or_else(|| panic!("{} is barred", self.name))
+    }
+
+    /// The same of somebody who may be barred: that is an answer too, unless the bar is over soon.
+    async fn ask_until_answered(&mut self, request: &Value) -> Option<Value> {
         for () in tries() {
             if self.line.is_none() {
                 self.connect().await;
             }
             match self.ask(request.clone()).await {
-                Ok(reply) if reply["type"] == "ack" => return reply,
-                Ok(reply) => sleep(self.patience(&reply).unwrap_or(BACKOFF)).await,
+                Ok(reply) if reply["type"] == "ack" => return Some(reply),
+                Ok(reply) if is_barred_for_long(&reply) => return None,
+                Ok(reply) => sleep(barred(&reply).or_else(|| self.patience(&reply)).unwrap_or(BACKOFF)).await,
                 Err(Lost) => {}
             }
         }

@@ -1,3 +1,4 @@
+use super::orders::Orders;
 use super::plan::Thresholds;
 use super::{Client, Mutant, Outcome, Schedule};
 use crate::chaos::lock;
@@ -52,6 +53,9 @@ impl Hunt {
                 // still in rounds is asked again and again, and says nothing of that mistake.
                 let has_rounds = Thresholds::drawn(seed).is_some();
                 if self.mutant.is_some_and(|mutant| mutant.is_of_rounds() != has_rounds) {
+                    continue;
+                }
+                if self.mutant.is_some_and(Mutant::is_of_bars) && !Orders::are_drawn(seed) {
                     continue;
                 }
                 let outcome = Schedule { mutant: self.mutant, client: self.client.clone(), ..Schedule::of(seed) }.run();

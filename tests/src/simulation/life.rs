@@ -35,7 +35,9 @@ pub async fn live(world: Arc<World>, number: usize, record: Arc<Mutex<Record>>) 
     let device = device.speaking(part.way);
     let device = if part.stays_on { device.staying_on() } else { device };
     let device = if world.plan.rounds.is_some() { device.in_rounds(part.asks_for_rounds) } else { device };
-    let mut life = Life { device, stay: Stay::default() };
+    // Whoever is taken out of a room is not pushed all of it.
+    let left = world.plan.orders.rooms_without(part.user).collect();
+    let mut life = Life { device, stay: Stay { left, cut: false } };
     sleep(part.comes_after).await;
     for (index, (pause, action)) in part.actions.iter().enumerate() {
         if world.without.actions.contains(&(number, index)) {
@@ -65,7 +67,7 @@ impl Life {
                 device.leave(*room).await;
             }
             Action::Send(room) => {
-                device.send(*room).await;
+                device.try_send(*room).await;
             }
             Action::SendAgain => device.repeat().await,
             Action::Edit(room) => device.edit(*room).await,

@@ -14,6 +14,7 @@ mod life;
 mod log;
 mod mutant;
 mod mutation;
+mod orders;
 mod plan;
 mod rest;
 mod rounds;
@@ -30,8 +31,9 @@ pub use shrink::shrink;
 pub use stage::Stage;
 
 use crate::Record;
+use crate::chaos::lock;
 use crate::checker::{Delivery, Room, Violation};
-use crate::trial::{come_to_rest, leftover};
+use crate::trial::{self, come_to_rest, leftover};
 use browser::Browsers;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -130,7 +132,14 @@ async fn play(world: &Arc<World>, client: Option<&Arc<Client>>) {
             world.shut_out(*user).await;
         }
     };
-    let (lives, (), ()) = tokio::join!(join_all(lives), browsers.live(), shut_out);
+    let reach = Simulated(Arc::clone(world));
+    // Browsers are not moderated.
+    let moderated = async {
+        if client.is_none() {
+            orders::moderate(world, &reach, &record).await;
+        }
+    };
+    let (lives, (), (), ()) = tokio::join!(join_all(lives), browsers.live(), shut_out, moderated);
     world.calm_down();
     rest(world).await;
     let mut survivors = Vec::new();
@@ -143,6 +152,9 @@ async fn play(world: &Arc<World>, client: Option<&Arc<Client>>) {
     // A browser may be about to replace its connection, whenever it is looked at.
     if browsers.is_empty() {
         look_at_rows(world);
+    }
+    if client.is_none() && !world.plan.orders.all.is_empty() {
+        look_at_barred(world, &mut survivors, &record).await;
     }
     if world.findings().is_empty() {
         let judged = AssertUnwindSafe(judge(world, survivors, browsers, &record)).catch_unwind().await;
@@ -183,6 +195,21 @@ fn look_at_rows(world: &World) {
     }
 }
 
+/// What whoever is barred said and heard, and who is where it may not be, while the bars stand. Then all are let be.
+async fn look_at_barred(world: &Arc<World>, lives: &mut [Life], record: &Mutex<Record>) {
+    if !world.plan.hostile {
+        let banned = world.banned();
+        Rows::read(world).members_who_are_banned(&banned).into_iter().for_each(|finding| world.find(finding));
+    }
+    join_all(lives.iter_mut().map(|life| life.device.hear(Duration::from_secs(1)))).await;
+    let mut history = trial::recorded(record);
+    history.bars = orders::lift(world, &Simulated(Arc::clone(world)), record).await;
+    history.views = lives.iter().flat_map(|life| life.device.views_so_far()).collect();
+    history.heard_in_spite().into_iter().for_each(|violation| world.find(violation.to_string()));
+    lock(&world.stood).extend(history.bars);
+    orders::is_known_to_readers(world).await;
+}
+
 /// Has all devices come back, compares what they know, has them all go, and looks at what is left.
 async fn judge(world: &Arc<World>, lives: Vec<Life>, mut browsers: Browsers, record: &Mutex<Record>) {
     let (stays, mut devices): (Vec<_>, Vec<_>) = lives.into_iter().map(|life| (life.stay, life.device)).unzip();
@@ -212,6 +239,7 @@ async fn judge(world: &Arc<World>, lives: Vec<Life>, mut browsers: Browsers, rec
         sweeper.close().await;
         rest(world).await;
     }
+    history.bars = std::mem::take(&mut *lock(&world.stood));
     let rooms = history.stored.keys().copied().collect();
     history.leftovers = scan(world, "ConnectionsTable").iter().map(|item| leftover(item, &rooms)).collect();
     let delivery = if world.plan.hostile { Delivery::Lossy } else { Delivery::Reliable };

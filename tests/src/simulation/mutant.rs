@@ -55,6 +55,12 @@ pub enum Mutant {
     ReactionCountedTwice,
     /// The row of a member does not say that its client speaks Socket.IO.
     EncodingForgotten,
+    /// A message is counted whoever is barred.
+    CountedWhoeverIsBarred,
+    /// A join does not look who is banned.
+    BansNotLookedAt,
+    /// A bar is not copied to where edits look.
+    BarNotCopied,
     /// A courier goes on behind a hole, and does not seal it.
     CursorPassesHoles,
     /// A courier rests although something was counted meanwhile.
@@ -112,6 +118,9 @@ impl Mutant {
         Self::EncodingForgotten,
     ];
 
+    /// Mistakes that only schedules with a moderator show.
+    const OF_BARS: [Self; 3] = [Self::CountedWhoeverIsBarred, Self::BansNotLookedAt, Self::BarNotCopied];
+
     /// Mistakes that only rooms in rounds show.
     const OF_ROUNDS: [Self; 12] = [
         Self::CursorPassesHoles,
@@ -130,7 +139,11 @@ impl Mutant {
 
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        Self::PLAIN.into_iter().chain(Self::OF_ROUNDS)
+        Self::PLAIN.into_iter().chain(Self::OF_BARS).chain(Self::OF_ROUNDS)
+    }
+
+    pub fn is_of_bars(self) -> bool {
+        Self::OF_BARS.contains(&self)
     }
 
     pub fn is_of_rounds(self) -> bool {

@@ -264,6 +264,26 @@ impl Mutation {
                     item.remove("encoding");
                 }
             }
+            Mutant::CountedWhoeverIsBarred if counts && update.contains("ADD lastId") => {
+                let condition = condition.split(" AND (attribute_not_exists(muted").next().unwrap_or_default();
+                body["ConditionExpression"] = json!(condition);
+                if let Some(body) = body.as_object_mut() {
+                    body.remove("ExpressionAttributeNames");
+                }
+                if let Some(values) = body["ExpressionAttributeValues"].as_object_mut() {
+                    values.remove(":second");
+                }
+            }
+            Mutant::BansNotLookedAt if verifies => {
+                let mut answer = world.ask(operation, &body);
+                for row in answer.body["Responses"]["ChatTable"].as_array_mut().into_iter().flatten() {
+                    if let Some(row) = row.as_object_mut() {
+                        row.remove("banned");
+                    }
+                }
+                return answer;
+            }
+            Mutant::BarNotCopied if is("SK", "CHANGED") && update.starts_with("SET muted") => return nothing(),
             Mutant::CursorPassesHoles if invocation.function == "deliver" && reads_messages(&body) => {
                 let mut answer = world.ask(operation, &body);
                 fill_holes(&body, &mut answer.body);

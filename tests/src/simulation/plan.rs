@@ -2,6 +2,7 @@
 
 use super::browser::Visit;
 use super::dice::Dice;
+use super::orders::Orders;
 use crate::Way;
 use crate::checker::{Room, User};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +70,8 @@ pub struct Plan {
     pub browsers: Vec<Visit>,
     /// Users that are shut out, and when.
     pub revocations: Vec<(Duration, User)>,
+    /// What a moderator does, if there is one.
+    pub orders: Orders,
 }
 
 /// From when on a room is a crowd, in a schedule. In others no room is.
@@ -291,7 +294,10 @@ impl Plan {
             devices,
             browsers: Vec::new(),
             revocations: shut_out.into_iter().collect(),
+            orders: Orders::default(),
         };
+        let may = |user| plan.grants.get(&user).map_or(plan.rooms.clone(), |rooms| rooms.iter().copied().collect());
+        plan.orders = Orders::drawn(seed, &plan.devices, may, plan.climate.skew_millis);
         plan.browsers = Visit::all(&plan);
         plan.draw_ways();
         plan
@@ -340,6 +346,7 @@ impl Plan {
             devices: Vec::new(),
             browsers: Vec::new(),
             revocations: Vec::new(),
+            orders: Orders::default(),
         }
     }
 

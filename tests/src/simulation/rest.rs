@@ -1,6 +1,7 @@
 //! What must hold when nothing happens any more. At any moment every row may be read here, as no client can.
 
 use super::world::World;
+use crate::checker::{Room, User};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Rows {
     /// By connection and room.
     members: BTreeSet<(String, String)>,
+    /// The users of connections.
+    users: BTreeMap<String, String>,
     /// The rooms that each connection's row lists, and whether it is closed. A handshake that was refused for a later one
     /// leaves a row that says no more than that; it expires.
     connections: BTreeMap<String, (BTreeSet<String>, bool)>,
@@ -29,6 +32,7 @@ impl Rows {
                     rows.members.insert((connection.to_owned(), room.to_owned()));
                 }
                 (Some(("CONN", connection)), None) if item["userId"].is_object() => {
+                    rows.users.insert(connection.to_owned(), key("userId"));
                     let rooms = item["roomNumbers"]["M"].as_object();
                     let rooms = rooms.map(|rooms| rooms.keys().cloned().collect()).unwrap_or_default();
                     rows.connections.insert(connection.to_owned(), (rooms, item["closedAt"].is_object()));
@@ -95,6 +99,20 @@ impl Rows {
             );
         }
         found
+    }
+
+    /// Members who are banned. A join that died on its way may leave one.
+    pub fn members_who_are_banned(&self, banned: &BTreeSet<(User, Room)>) -> Vec<String> {
+        let of = |connection: &String, room: &String| {
+            let user = self.users.get(connection)?.parse().ok()?;
+            Some((user, room.parse().ok()?)).filter(|key| banned.contains(key))
+        };
+        let found = self.members.iter().filter_map(|(connection, room)| Some((connection, of(connection, room)?)));
+        found
+            .map(|(connection, (user, room))| {
+                format!("{connection} is in room {room}, from which user {user} is banned")
+            })
+            .collect()
     }
 
     /// Members whose connection has ended.

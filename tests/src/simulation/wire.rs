@@ -253,7 +253,7 @@ impl World {
             None => self.ask(&call.operation, &call.body),
             Some(mutation) => mutation.apply(self, invocation, call),
         };
-        self.watch(call, &answer);
+        self.watch(invocation, call, &answer);
         answer
     }
 

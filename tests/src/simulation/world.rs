@@ -11,10 +11,12 @@ use super::invocation::{INVOCATION, Invocation};
 use super::log::Log;
 use super::mutant::Mutant;
 use super::mutation::Mutation;
+use super::orders::AllHeld;
 use super::plan::{Fate, Plan, Thresholds};
 use super::wire::{Answer, Call, Calls};
 use super::{Without, clock};
 use crate::chaos::{Director, Fault, Refusal, lock};
+use crate::checker::{Bar, Room, User};
 use crate::reach::{Handshake, Reach, Refused, Socket, shake};
 use crate::{Page, in_time, packets, schema};
 use axum::body::{Body, to_bytes};
@@ -84,6 +86,11 @@ pub struct World {
     /// How often each wake of a courier failed in a row, and the rooms of those that Lambda gave up.
     failed_wakes: Mutex<BTreeMap<String, u32>>,
     given_up: Mutex<BTreeSet<String>>,
+    /// The bars that surely hold now, and those that stood until all had come to rest.
+    pub held: Mutex<AllHeld>,
+    pub stood: Mutex<Vec<Bar>>,
+    /// Invocations that took a number for a message.
+    counted: Mutex<BTreeSet<String>>,
     under_way: AtomicUsize,
     findings: Mutex<BTreeSet<String>>,
     /// The faults that happened.
@@ -141,6 +148,9 @@ impl World {
             guests: Mutex::default(),
             failed_wakes: Mutex::default(),
             given_up: Mutex::default(),
+            held: Mutex::default(),
+            stood: Mutex::default(),
+            counted: Mutex::default(),
             under_way: AtomicUsize::new(0),
             findings: Mutex::default(),
             struck: Mutex::default(),
@@ -270,8 +280,12 @@ impl World {
         self.gateway().environment(id, &self.template.functions[id])
     }
 
-    /// Notes when rows of connections are closed.
-    pub fn watch(&self, call: &Call, answer: &Answer) {
+    /// Notes when rows of connections are closed, and who takes a number.
+    pub fn watch(&self, invocation: &Invocation, call: &Call, answer: &Answer) {
+        let counts = call.body["UpdateExpression"].as_str().is_some_and(|update| update.contains("ADD lastId"));
+        if counts && answer.status == 200 {
+            lock(&self.counted).insert(invocation.label.clone());
+        }
         let closes = call.body["UpdateExpression"].as_str().is_some_and(|update| update.contains("closedAt"));
         if let Some(connection) = call.body["Key"]["PK"]["S"].as_str().filter(|_| closes && answer.status == 200) {
             lock(&self.closed).entry(connection.trim_start_matches("CONN#").to_owned()).or_insert_with(clock::elapsed);
@@ -350,6 +364,22 @@ impl World {
         select(killed, running).await;
         self.log.note(format_args!("{} rests", invocation.label));
         self.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Who is surely banned now, and from where.
+    pub fn banned(&self) -> BTreeSet<(User, Room)> {
+        lock(&self.held).iter().filter(|(_, held)| held.banned.is_some()).map(|(key, _)| *key).collect()
+    }
+
+    /// What is answered to a request over HTTP.
+    pub async fn post(&self, path: &str, token: &str, asked: &Value) -> (u16, Value) {
+        let request = Request::post(format!("{}{path}", InMemory::GATEWAY_URL))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(asked.to_string()));
+        let (head, body) = self.gateway().answer(request.expect("a request")).await.into_parts();
+        let body = to_bytes(body, PAGE_BYTES_MAX).await.expect("a body");
+        (head.status.as_u16(), serde_json::from_slice(&body).unwrap_or_default())
     }
 
     /// Shuts a user out, as an application's backend does.

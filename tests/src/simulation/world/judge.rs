@@ -6,6 +6,7 @@ use crate::packets;
 use crate::simulation::clock;
 use crate::simulation::invocation::Invocation;
 use crate::simulation::mutation::is_hand;
+use crate::simulation::orders::{Held, asked_room, held_of};
 use crate::simulation::plan::Fate;
 use serde_json::Value;
 use std::time::Duration;
@@ -22,6 +23,9 @@ const LOST_POSTS: [Fate; 5] = [Fate::Refused, Fate::Unavailable, Fate::Throttled
 /// How long after a revocation nothing that began may be let through.
 const REVOKED_AFTER: Duration = Duration::from_secs(1);
 
+/// How long after a ban its user may read on: a row is read as it was a moment ago.
+const READS_AFTER: Duration = Duration::from_secs(1);
+
 /// What is known when an invocation begins.
 pub(super) struct Known {
     at: Duration,
@@ -30,6 +34,8 @@ pub(super) struct Known {
     came_in_closed: bool,
     /// When its user was shut out.
     shut_out: Option<Duration>,
+    /// The bars of its user in its room.
+    held: Option<Held>,
 }
 
 /// What the rules need to know of an event.
@@ -37,6 +43,9 @@ pub(super) struct Event {
     connection: String,
     user: String,
     pub room: String,
+    /// The room whose history is read over HTTP.
+    read: String,
+    action: String,
     /// When its token was issued, in seconds.
     issued_at: i64,
     /// The room of a courier's event, and that event. A hand has none: its courier goes on without it.
@@ -63,7 +72,9 @@ impl Event {
         };
         let (user, issued_at) = guest.unwrap_or_else(named);
         let wake = room_of(event).filter(|_| !is_hand(event)).map(|room| (room, event.to_string()));
-        Self { connection, room: frame(event)["chatroomId"].to_string(), user, issued_at, wake }
+        let room = frame(event)["chatroomId"].to_string();
+        let read = asked_room(event);
+        Self { connection, room, read, action: text(&frame(event)["action"]), user, issued_at, wake }
     }
 }
 
@@ -96,6 +107,36 @@ impl World {
             closed: lock(&self.closed).get(&event.connection).copied(),
             came_in_closed: lock(&self.came_in_closed).contains(&event.connection),
             shut_out: lock(&self.shut_out).get(&event.user).copied(),
+            held: self.held_of(event),
+        }
+    }
+
+    fn held_of(&self, event: &Event) -> Option<Held> {
+        let room = if event.read.is_empty() { &event.room } else { &event.read };
+        held_of(&lock(&self.held), &event.user, room)
+    }
+
+    /// Judges what became of something that somebody began who was barred before, and still is.
+    fn judge_barred(&self, invocation: &Invocation, event: &Event, before: &Known, body: &Value) {
+        let now = self.held_of(event);
+        let Some(held) = before.held.filter(|held| now.is_some_and(|now| now.goes_on_from(held))) else { return };
+        let label = &invocation.label;
+        if lock(&self.counted).contains(label) {
+            self.find(format!("{label} takes a number, though its sender was barred before it began"));
+        }
+        let is_ack = body["type"] == "ack";
+        if is_ack && event.action == "editMessage" && body["duplicate"] != true {
+            self.find(format!("{label} edits, though its sender was barred before it began"));
+        }
+        // It is one bar if there was no other meanwhile; only a ban keeps out.
+        if held.banned.is_none() {
+            return;
+        }
+        if is_ack && invocation.function == "join-room" {
+            self.find(format!("{label} is let in, though its user was banned before it began"));
+        }
+        if invocation.function == "list-history" && body.is_array() && before.at >= held.since + READS_AFTER {
+            self.find(format!("{label} reads, though its user was banned before it began"));
         }
     }
 
@@ -111,6 +152,7 @@ impl World {
         let text = answer["body"].as_str().unwrap_or_default();
         let body = serde_json::from_str::<Value>(text).ok().filter(|body| !body.is_number());
         let body = body.or_else(|| packets::held(text)).unwrap_or_default();
+        self.judge_barred(invocation, event, before, &body);
         let is_page = invocation.function == "list-history" && body.is_array();
         if body["type"] != "ack" && !is_page {
             return;

@@ -359,6 +359,8 @@ describe("the page in Firefox", () => {
       const log = /** @type {Element} */ (line.closest(".log"));
       log.scrollTop += line.getBoundingClientRect().top - log.getBoundingClientRect().top;
     });
+    // The page knows of the scrolling a moment later.
+    await the(page, "button", "To the newest ↓").wait();
     const size = () => page.$eval(`${line(2)} .bubble`, (bubble) => [bubble.clientWidth, bubble.clientHeight]);
     const [before, empty] = [await place(), await size()];
     await release((request) => request.respond({ contentType: "image/svg+xml", body: `<svg xmlns="http://www.w3.org/2000/svg" width="900" height="900"/>` }));

@@ -125,6 +125,8 @@ describe("what one reads", () => {
       const line = /** @type {Element} */ (log.querySelector("[data-id='5']"));
       return line.getBoundingClientRect().top;
     });
+    // The page knows of the scrolling a moment later.
+    await page.getByRole("button", { name: "To the newest ↓" }).waitFor();
     fail();
     const words = line(page, 1).getByText("This picture cannot be shown.");
     await words.waitFor({ state: "attached" });
@@ -153,6 +155,7 @@ describe("what one reads", () => {
       const line = /** @type {Element} */ (log.querySelector("[data-id='5']"));
       log.scrollTop += line.getBoundingClientRect().top - log.getBoundingClientRect().top;
     });
+    await page.getByRole("button", { name: "To the newest ↓" }).waitFor();
     const size = () => line(page, 2).locator(".bubble").evaluate((bubble) => [bubble.clientWidth, bubble.clientHeight]);
     const [before, empty] = [await place(), await size()];
     load();

@@ -432,7 +432,7 @@ fn what_was_said_during_a_bar_is_not_stored_but_what_was_said_before_or_after_as
         let seen = r#"message 5 "five" (user 1, room 1, key d)"#;
         assert_eq!(
             found,
-            [format!("the history has {seen}, which was said while its sender was barred, from 10 to 20")],
+            [format!("the history has {seen}, which was said when its sender was barred, from 10 to 20")],
             "{said_at:?}"
         );
     }

@@ -173,7 +173,7 @@ impl fmt::Display for Violation {
             Self::StoredThoughBarred { seen, bar } => {
                 write!(
                     f,
-                    "the history has {seen}, which was said while its sender was barred, from {} to {}",
+                    "the history has {seen}, which was said when its sender was barred, from {} to {}",
                     bar.from, bar.to
                 )
             }

@@ -271,6 +271,11 @@ export class RoomView extends EventTarget {
    */
   async enter() {
     await this.#room.join();
+    if (this.#kept) {
+      // What was said between the list and the join was told by neither; the join's answer counts it.
+      this.#showArrived();
+      this.count();
+    }
     if (!this.#kept || this.#isOpen) await this.#begin();
   }
 

@@ -294,6 +294,7 @@ const people = new People({
   told(id) {
     showLast(id);
     moderating.update();
+    if (id === kept.open) mentions.update();
   },
   quit(id) {
     drop(id);

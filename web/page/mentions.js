@@ -179,6 +179,11 @@ export class Mentions {
     this.#text.removeAttribute("aria-activedescendant");
   }
 
+  /** More is known of who is in the room. */
+  update() {
+    if (this.#asked || this.#isWaiting) this.#look();
+  }
+
   /** Shows who may be meant, or nobody. */
   #look() {
     if (this.#isComposing) return;

@@ -8,7 +8,7 @@ import { openWindow, startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
 import { servePage } from "./page-server.js";
 import { answer, startScriptedServer } from "./scripted-server.js";
-import { comeIn, enterPage, eventually, pick, scan, send, texts } from "./visitors.js";
+import { comeIn, enterPage, eventually, openPage, pick, scan, send, texts } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, BrowserContextOptions, Page } from "playwright-core" */
@@ -246,6 +246,34 @@ describe("kept rooms in the page", () => {
       await scan(page, "a pair");
     });
   }
+
+  it("count what is said between the list and the join", async (test) => {
+    const guang = await friend(test, "Guang");
+    const id = ++users;
+    const group = await guang.client.createGroup("Harbour");
+    await guang.client.invite(group, id);
+    const room = guang.client.room(group);
+    await room.join();
+    await room.send("line 0");
+    const { page } = await openPage(test, browser, run.page);
+    let listed = () => {};
+    let go = () => {};
+    const isListed = new Promise((resolve) => (listed = () => resolve(null)));
+    const mayGo = new Promise((resolve) => (go = () => resolve(null)));
+    await page.route("**/chatroom/list", async (route) => {
+      const response = await route.fetch();
+      listed();
+      await mayGo;
+      await route.fulfill({ response });
+    });
+    await comeIn(page, { name: "Dong", id, room: "" });
+    await isListed;
+    for (let n = 1; n < 3; n++) await room.send(`line ${n}`);
+    go();
+    await page.getByRole("img", { name: "3 unread messages" }).waitFor();
+    await choose(page, "Harbour");
+    await eventually(() => texts(page), ["line 0", "line 1", "line 2"]);
+  });
 
   /** @param {TestContext} test @param {string} name @param {{ id?: number, options?: BrowserContextOptions }} [how] */
   async function enter(test, name, { id = ++users, options } = {}) {

@@ -7,7 +7,7 @@ import { ChatClient, Changes, Kept, Reads } from "../chat-client.js";
 import { startBrowser } from "./browser.js";
 import { startLocalRun } from "./local-run.js";
 import { startNetwork } from "./network.js";
-import { contrast, enterPage, eventually, join, line, openRoom, pick, scan, send, texts } from "./visitors.js";
+import { contrast, enterPage, eventually, join, line, onDisk, openRoom, pick, scan, send, texts } from "./visitors.js";
 
 /** @import { TestContext } from "node:test" */
 /** @import { Browser, BrowserContextOptions, Page } from "playwright-core" */
@@ -270,10 +270,19 @@ describe("mentions on the page", () => {
     await quitter.client.quit(group);
     dora.client.disconnect();
     const { page } = await enter(test, { id, room: "" });
+    // Who the members are may come later than one writes.
+    let tell = () => {};
+    const isTold = new Promise((resolve) => (tell = () => resolve(null)));
+    await page.route("**/chatroom/info/**", async (route) => {
+      await isTold;
+      await route.continue();
+    });
     await page.locator("#rooms button", { hasText: "Harbour" }).click();
     const box = page.getByRole("textbox", { name: "Message" });
     await page.getByText("bye").first().waitFor();
     await box.pressSequentially("@do");
+    await eventually(() => listed(page), true);
+    tell();
     await eventually(() => options(page), ["Dong", "Dora"]);
     await box.press("ArrowDown");
     await box.press("Enter");
@@ -320,7 +329,7 @@ describe("mentions on the page", () => {
     await openRoom(page, room);
     assert.equal(await box.inputValue(), "@Dong ");
     await box.pressSequentially("later");
-    await eventually(async () => (await rows(page, "drafts")).map(({ text, mentions }) => [text, mentions]).find(([text]) => text.endsWith("later")), ["@Dong later", [{ id: Dong.id, name: "Dong" }]]);
+    await eventually(async () => (await onDisk(page, "drafts")).map(({ text, mentions }) => [text, mentions]).find(([text]) => text.endsWith("later")), ["@Dong later", [{ id: Dong.id, name: "Dong" }]]);
     Dong.client.disconnect();
     await page.reload();
     await eventually(() => box.inputValue(), "@Dong later");
@@ -329,7 +338,7 @@ describe("mentions on the page", () => {
     assert.equal(heard.length, 0, "Dong is away");
     const late = await friend(test, "Late", room);
     assert.deepEqual((await late.room.history()).messages.map(({ content, mentions }) => [content, mentions]), [["@Dong later", [Dong.id]]]);
-    await eventually(async () => (await rows(page, "drafts")).map(({ text }) => text), ["@Dong is not meant here"]);
+    await eventually(async () => (await onDisk(page, "drafts")).map(({ text }) => text), ["@Dong is not meant here"]);
   });
 
   it("stay with what was not sent, over a reload", async (test) => {
@@ -342,13 +351,13 @@ describe("mentions on the page", () => {
     await box.pressSequentially("are you there?");
     await box.press("Enter");
     await page.locator(".sending .mention").getByText("@Dong").waitFor();
-    await eventually(async () => (await rows(page, "unsent")).map(({ mentions }) => mentions), [[{ id: Dong.id, name: "Dong" }]]);
+    await eventually(async () => (await onDisk(page, "unsent")).map(({ mentions }) => mentions), [[{ id: Dong.id, name: "Dong" }]]);
     network.cut();
     network.up();
     await page.reload();
     await eventually(async () => heard.map(({ content, mentions }) => [content, mentions]), [["@Dong are you there?", [Dong.id]]]);
     await eventually(() => page.locator(".mine[data-id='1'] .mention").allTextContents(), ["@Dong"]);
-    await eventually(() => rows(page, "unsent"), []);
+    await eventually(() => onDisk(page, "unsent"), []);
   });
 
   for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
@@ -564,19 +573,4 @@ function active(page) {
 /** The room that is open. @param {Page} page */
 async function heading(page) {
   return String(await page.locator("#room-title").textContent()).replace(/^Room /, "");
-}
-
-/** What is on the disk. @param {Page} page @param {string} store @returns {Promise<any[]>} */
-function rows(page, store) {
-  return page.evaluate((store) => new Promise((resolve, reject) => {
-    const opening = indexedDB.open("chat");
-    opening.onerror = () => reject(opening.error);
-    opening.onsuccess = () => {
-      const reading = opening.result.transaction(store).objectStore(store).getAll();
-      reading.onsuccess = () => {
-        opening.result.close();
-        resolve(reading.result);
-      };
-    };
-  }), store);
 }

@@ -148,19 +148,28 @@ export async function fits(page, where) {
   assert.deepEqual(found, [], where);
 }
 
-/** Waits until so much is on the disk. @param {AnyPage} page @param {string} store @param {number} count */
-export async function kept(page, store, count) {
-  await eventually(() => page.evaluate((/** @type {string} */ store) => new Promise((resolve, reject) => {
+/**
+ * What is on the disk, or how much.
+ * @template {"getAll" | "count"} [How="getAll"]
+ * @param {AnyPage} page @param {string} store @param {How} [how] @returns {Promise<How extends "count" ? number : any[]>}
+ */
+export function onDisk(page, store, how = /** @type {How} */ ("getAll")) {
+  return page.evaluate((/** @type {[string, "getAll" | "count"]} */ [store, how]) => new Promise((resolve, reject) => {
     const opening = indexedDB.open("chat");
     opening.onerror = () => reject(opening.error);
     opening.onsuccess = () => {
-      const counting = opening.result.transaction(store).objectStore(store).count();
-      counting.onsuccess = () => {
+      const asking = opening.result.transaction(store).objectStore(store)[how]();
+      asking.onsuccess = () => {
         opening.result.close();
-        resolve(counting.result);
+        resolve(asking.result);
       };
     };
-  }), store), count);
+  }), /** @type {[string, "getAll" | "count"]} */ ([store, how]));
+}
+
+/** Waits until so much is on the disk. @param {AnyPage} page @param {string} store @param {number} count */
+export function kept(page, store, count) {
+  return eventually(() => onDisk(page, store, "count"), count);
 }
 
 /** @template T @param {() => Promise<T>} look @param {T} expected */
